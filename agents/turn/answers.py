@@ -1,0 +1,125 @@
+"""The model's answer: logged with its calls in one batch, retried when blank, kept in part when it broke."""
+
+from collections.abc import Sequence
+
+from agents.turn import flow
+from agents.turn.draft import Draft
+from agents.turn.events import AssistantMsg, Block, Suspension, SuspensionKind, ToolCall
+from agents.turn.inputs import ModelFailed, ModelFinished, ModelStarted, ProposedCall
+from agents.turn.live import MessageCompleted, ToolCallStarted
+from agents.turn.states import State
+
+
+def on_model_started(draft: Draft, started: ModelStarted) -> None:
+    if started.ref == draft.model:
+        draft.enter(State.STREAMING)
+
+
+def on_model_finished(draft: Draft, answer: ModelFinished) -> None:
+    if answer.ref != draft.model:
+        return
+    draft.model = None
+    if not answer.calls and _is_blank(answer.content):
+        _retry_blank(draft, answer)
+        return
+    _log_answer(draft, answer)
+    if answer.calls:
+        flow.go_on(draft)
+    elif answer.stop_reason == "pause_turn" or draft.facts.steered_to > draft.facts.step:
+        flow.ask_again(draft)
+    else:
+        flow.complete(draft)
+
+
+def on_model_failed(draft: Draft, failure: ModelFailed) -> None:
+    if failure.ref != draft.model:
+        return
+    draft.model = None
+    flow.keep(draft, failure.partial, "interrupted")
+    flow.fail(draft, failure.reason, failure.detail)
+
+
+def _is_blank(content: Sequence[Block]) -> bool:
+    """Nothing but thinking and white space: there is no answer in it."""
+    return all(
+        block["type"] in ("thinking", "redacted_thinking")
+        or (block["type"] == "text" and not str(block["text"]).strip())
+        for block in content
+    )
+
+
+def _retry_blank(draft: Draft, answer: ModelFinished) -> None:
+    if answer.ref.attempt > draft.limits.blank_answers:
+        flow.fail(draft, "empty_answer", "The model gave no answer.")
+    else:
+        draft.call_model(answer.ref.attempt + 1)
+
+
+def _log_answer(draft: Draft, answer: ModelFinished) -> None:
+    turn = draft.facts.turn
+    seq = draft.note(
+        AssistantMsg(
+            turn=turn,
+            principal=draft.facts.principal,
+            message_id=answer.message_id,
+            step=answer.ref.step,
+            content=answer.content,
+            stop_reason=answer.stop_reason,
+            usage=answer.usage,
+            model=answer.model,
+        )
+    )
+    draft.tell(MessageCompleted(turn=turn, message_id=answer.message_id, seq=seq))
+    for call in answer.calls:
+        _log_call(draft, call, answer.ref.step)
+    for call in answer.calls:
+        _dispatch(draft, call)
+
+
+def _log_call(draft: Draft, call: ProposedCall, step: int) -> None:
+    draft.note(
+        ToolCall(
+            turn=draft.facts.turn,
+            principal=draft.facts.principal,
+            tool_call_id=call.tool_call_id,
+            step=step,
+            name=call.name,
+            arguments=call.arguments,
+            executor=call.executor,
+            approval=call.approval,
+            on_unknown_outcome=call.on_unknown_outcome,
+        )
+    )
+    draft.tell(ToolCallStarted(turn=draft.facts.turn, tool_call_id=call.tool_call_id, name=call.name))
+
+
+def _dispatch(draft: Draft, call: ProposedCall) -> None:
+    if call.refusal is not None:
+        flow.close(draft, call.tool_call_id, call.refusal, "error", draft.facts.principal)
+    elif (kind := _waits_for(call)) is not None:
+        _suspend(draft, call, kind)
+    else:
+        draft.run(draft.facts.calls[call.tool_call_id])
+
+
+def _waits_for(call: ProposedCall) -> SuspensionKind | None:
+    if call.approval == "required":
+        return "approval"
+    if call.executor == "human":
+        return "elicitation"
+    return "client_exec" if call.executor == "client" else None
+
+
+def _suspend(draft: Draft, call: ProposedCall, kind: SuspensionKind) -> None:
+    draft.note(
+        Suspension(
+            turn=draft.facts.turn,
+            principal=draft.facts.principal,
+            tool_call_id=call.tool_call_id,
+            kind=kind,
+            executor=call.executor,
+            prompt=call.prompt,
+            expires_at=call.expires_at,
+        )
+    )
+    draft.arm(draft.facts.calls[call.tool_call_id])

@@ -1,0 +1,64 @@
+"""What the machine asks of its driver: a closed set; an append always precedes the effects it explains."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agents.turn.events import Event, ToolCall
+from agents.turn.inputs import ModelRef
+from agents.turn.live import LiveEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Make these events durable, all or none, before anything that follows."""
+
+    events: Sequence[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    event: LiveEvent
+
+
+@dataclass(frozen=True, slots=True)
+class CallModel:
+    ref: ModelRef
+
+
+@dataclass(frozen=True, slots=True)
+class StopModel:
+    ref: ModelRef
+
+
+@dataclass(frozen=True, slots=True)
+class RunTool:
+    """Execute the call with `arguments` (edited ones included) for the principal who sent or approved it."""
+
+    call: ToolCall
+    arguments: Mapping[str, Any]
+    principal: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StopTools:
+    tool_call_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmExpiry:
+    tool_call_id: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class DisarmExpiry:
+    tool_call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Nothing is under way any more: the conversation is at rest, or this incarnation may leave."""
+
+
+Command = Append | Broadcast | CallModel | StopModel | RunTool | StopTools | ArmExpiry | DisarmExpiry | Finish

@@ -1,0 +1,160 @@
+"""What may happen to a conversation: all the machine reacts to, as values; time and ids arrive with them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from agents.turn.events import Approval, Block, Decision, Executor, ResultStatus, UnknownOutcome
+from agents.turn.states import Signal
+
+OnBusy = Literal["reject", "queue", "interrupt", "steer"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """Names one call of the model: a signal that carries another reference than the current one is stale."""
+
+    turn: int
+    step: int
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partial:
+    """The text of an answer that was cut off, as far as it had come."""
+
+    message_id: str
+    content: Sequence[Block]
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserMessage:
+    content: Sequence[Block]
+    on_busy: OnBusy = "reject"
+    client_id: str | None = None
+    principal: str | None = None
+    origin: Literal["user", "agent"] = "user"
+    partial: Partial | None = None
+
+    signal = Signal.USER_MESSAGE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStarted:
+    ref: ModelRef
+
+    signal = Signal.MODEL_STARTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposedCall:
+    """A tool call the model asked for, joined with what the agent's definition says of the tool.
+
+    `tool_call_id` has never been used in this conversation: the driver gives it. `refusal` is set when the
+    call cannot run (unknown tool, malformed arguments): the text for the model.
+    """
+
+    tool_call_id: str
+    name: str
+    arguments: Mapping[str, Any]
+    executor: Executor = "server"
+    approval: Approval = "auto"
+    on_unknown_outcome: UnknownOutcome = "repeat"
+    prompt: str = ""
+    expires_at: int | None = None
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFinished:
+    ref: ModelRef
+    message_id: str
+    content: Sequence[Block]
+    calls: Sequence[ProposedCall] = ()
+    stop_reason: str = "end_turn"
+    usage: Mapping[str, int] = field(default_factory=dict)
+    model: str | None = None
+
+    signal = Signal.MODEL_FINISHED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFailed:
+    """The call failed for good; `reason` is a stable code, `detail` a sentence fit for users."""
+
+    ref: ModelRef
+    reason: str
+    detail: str
+    partial: Partial | None = None
+
+    signal = Signal.MODEL_FAILED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolFinished:
+    turn: int
+    tool_call_id: str
+    content: str | Sequence[Block]
+    status: ResultStatus = "ok"
+
+    signal = Signal.TOOL_FINISHED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolve:
+    """Somebody answers a suspension; `expires_at` is for the second suspension of a gated client call."""
+
+    tool_call_id: str
+    decision: Decision
+    arguments: Mapping[str, Any] | None = None
+    reason: str | None = None
+    answer: Any = None
+    principal: str | None = None
+    expires_at: int | None = None
+
+    signal = Signal.RESOLVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expire:
+    tool_call_id: str
+    now: int
+
+    signal = Signal.EXPIRE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    principal: str | None = None
+    partial: Partial | None = None
+
+    signal = Signal.CANCEL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recover:
+    """A new incarnation has folded the log and takes it up."""
+
+    signal = Signal.RECOVER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """This incarnation leaves; what is unfinished stays in the log for the next one."""
+
+    signal = Signal.STOP
+
+
+Input = (
+    UserMessage
+    | ModelStarted
+    | ModelFinished
+    | ModelFailed
+    | ToolFinished
+    | Resolve
+    | Expire
+    | Cancel
+    | Recover
+    | Stop
+)

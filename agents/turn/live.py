@@ -1,0 +1,119 @@
+"""The live events: a lossy broadcast for watchers; whatever matters is in the log as well."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agents.turn.events import ResultStatus
+from agents.turn.states import State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChanged:
+    turn: int
+    state: State
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnStarted:
+    turn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDelta:
+    """A piece of the answer: pieces `index` up to, not including, `next` of message `message_id`."""
+
+    turn: int
+    message_id: str
+    index: int
+    next: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThinkingDelta:
+    """A piece of the model's thinking, counted like `TextDelta` but on its own."""
+
+    turn: int
+    message_id: str
+    index: int
+    next: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageCompleted:
+    turn: int
+    message_id: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallStarted:
+    turn: int
+    tool_call_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolProgress:
+    turn: int
+    tool_call_id: str
+    progress: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallResolved:
+    turn: int
+    tool_call_id: str
+    status: ResultStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallErrored:
+    turn: int
+    tool_call_id: str
+    status: ResultStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspended:
+    """The turn waits; `pending` is the pending part of fsm_state."""
+
+    turn: int
+    pending: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnCompleted:
+    turn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnCancelled:
+    turn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnFailed:
+    turn: int
+    reason: str
+    detail: str
+
+
+LiveEvent = (
+    StateChanged
+    | TurnStarted
+    | TextDelta
+    | ThinkingDelta
+    | MessageCompleted
+    | ToolCallStarted
+    | ToolProgress
+    | ToolCallResolved
+    | ToolCallErrored
+    | Suspended
+    | TurnCompleted
+    | TurnCancelled
+    | TurnFailed
+)

@@ -1,0 +1,114 @@
+"""The turn machine: one pure function from a conversation and an input to its next moment and its commands.
+
+How it works. `Machine` holds the durable facts (the fold of the log) and what this incarnation has under way.
+`step` looks the input up in the transition table; an input that the table does not list is refused by name
+when somebody waits for its answer, and ignored when it is a stale signal. A handler notes events, which move
+the facts through the same `apply` that replays a log, and asks for effects, which come out behind the append.
+"""
+
+from agents.turn import flow
+from agents.turn.answers import on_model_failed, on_model_finished, on_model_started
+from agents.turn.calls import on_expire, on_resolve, on_tool_finished
+from agents.turn.commands import Finish
+from agents.turn.draft import Draft, Limits, Machine, Refusal, Step
+from agents.turn.facts import Facts
+from agents.turn.inputs import (
+    Cancel,
+    Expire,
+    Input,
+    ModelFailed,
+    ModelFinished,
+    ModelStarted,
+    Recover,
+    Resolve,
+    Stop,
+    ToolFinished,
+    UserMessage,
+)
+from agents.turn.messages import on_user_message
+from agents.turn.states import TRANSITIONS, Signal, State
+
+UNKNOWN_OUTCOME = "The outcome of this call is unknown: it was interrupted and is not repeated."
+
+_LEAVING = Refusal("terminating", "The conversation is moving; send this again.")
+
+# Somebody waits for the answer to these; any other signal that the table does not list is stale.
+_REFUSED = {
+    Signal.USER_MESSAGE: _LEAVING,
+    Signal.CANCEL: Refusal("not_running", "No turn is running."),
+    Signal.RESOLVE: Refusal("stale_resolution", "Nothing waits for this answer any more."),
+}
+
+
+def revive(facts: Facts, limits: Limits | None = None) -> Machine:
+    """The machine of a new incarnation; give it a `Recover` before anything else."""
+    return Machine(facts=facts, limits=limits or Limits())
+
+
+def step(machine: Machine, happened: Input) -> Step:
+    """Take one input. Pure: the same arguments give the same step."""
+    if happened.signal not in TRANSITIONS[machine.state]:
+        return Step(machine, refusal=_refusal(machine.state, happened.signal))
+    draft = Draft(machine)
+    refusal = _handle(draft, happened)
+    return Step(machine, refusal=refusal) if refusal else draft.step()
+
+
+def _refusal(state: State, signal: Signal) -> Refusal | None:
+    # One that leaves does not know: what waits in the log still takes its answer, from the next incarnation.
+    return _LEAVING if state is State.TERMINATING and signal in _REFUSED else _REFUSED.get(signal)
+
+
+def _handle(draft: Draft, happened: Input) -> Refusal | None:
+    match happened:
+        case UserMessage():
+            return on_user_message(draft, happened)
+        case Resolve():
+            return on_resolve(draft, happened)
+        case Cancel():
+            flow.abandon(draft, happened.partial, happened.principal, flow.USER_CANCELLED)
+            flow.cancel(draft, happened.principal, "user_cancelled")
+        case Recover():
+            _recover(draft)
+        case Stop():
+            _stop(draft)
+        case _:
+            _hear(draft, happened)
+    return None
+
+
+def _hear(draft: Draft, report: ModelStarted | ModelFinished | ModelFailed | ToolFinished | Expire) -> None:
+    """Nobody waits for an answer to these: a stale one is dropped by its handler."""
+    match report:
+        case ModelStarted():
+            on_model_started(draft, report)
+        case ModelFinished():
+            on_model_finished(draft, report)
+        case ModelFailed():
+            on_model_failed(draft, report)
+        case ToolFinished():
+            on_tool_finished(draft, report)
+        case Expire():
+            on_expire(draft, report)
+
+
+def _recover(draft: Draft) -> None:
+    """Take up the log where it ends: ask the model, dispatch lost calls again, wait."""
+    if not draft.facts.running:
+        draft.do(Finish())
+        return
+    for call in draft.facts.suspended.values():
+        draft.arm(call)
+    for tool_call_id, call in draft.facts.dispatched.items():
+        if call.call.on_unknown_outcome == "report":
+            flow.close(draft, tool_call_id, UNKNOWN_OUTCOME, "unknown", draft.facts.principal)
+        else:
+            draft.run(call)
+    flow.go_on(draft)
+
+
+def _stop(draft: Draft) -> None:
+    draft.stop_model()
+    draft.stop_calls()
+    draft.enter(State.TERMINATING)
+    draft.do(Finish())

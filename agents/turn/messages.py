@@ -1,0 +1,51 @@
+"""A user message: it begins a turn, or meets one that runs and is treated by its policy."""
+
+from agents.turn import flow
+from agents.turn.draft import Draft, Refusal
+from agents.turn.events import UserMsg
+from agents.turn.inputs import UserMessage
+from agents.turn.states import State
+
+
+def on_user_message(draft: Draft, message: UserMessage) -> Refusal | None:
+    if message.origin == "agent" and draft.facts.self_started >= draft.limits.self_started:
+        limit = draft.limits.self_started
+        return Refusal("self_run_limit", f"The agent has started itself {limit} times in a row.")
+    if not draft.facts.running:
+        _accept(draft, message, draft.facts.turn + 1, step=1)
+        flow.start(draft)
+    elif message.on_busy == "reject":
+        return Refusal("turn_running", "A turn is running; wait for its end, or cancel it.")
+    elif message.on_busy == "queue":
+        _accept(draft, message, draft.facts.turn + 1, step=1)
+    elif message.on_busy == "steer":
+        _accept(draft, message, draft.facts.turn, step=_next_unasked_step(draft))
+    else:
+        _interrupt(draft, message)
+    return None
+
+
+def _next_unasked_step(draft: Draft) -> int:
+    """The first step whose model call has not been made yet: the one under way has read its context."""
+    asking = draft.state in (State.PREPARING, State.STREAMING)
+    return draft.facts.step + (2 if asking else 1)
+
+
+def _interrupt(draft: Draft, message: UserMessage) -> None:
+    """Cancel, then run: the end of the turn begins the next one, with whatever had been queued before."""
+    flow.abandon(draft, message.partial, message.principal, flow.SUPERSEDED)
+    _accept(draft, message, draft.facts.turn + 1, step=1)
+    flow.cancel(draft, message.principal, "interrupted")
+
+
+def _accept(draft: Draft, message: UserMessage, turn: int, step: int) -> None:
+    draft.note(
+        UserMsg(
+            turn=turn,
+            principal=message.principal,
+            content=message.content,
+            step=step,
+            client_id=message.client_id,
+            origin=message.origin,
+        )
+    )

@@ -1,0 +1,76 @@
+"""The states of a turn and every transition between them, as data: the docs' picture is drawn from it."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """What a conversation is doing; exactly one at a time."""
+
+    IDLE = "idle"
+    PREPARING = "preparing"
+    STREAMING = "streaming"
+    EXECUTING_TOOLS = "executing_tools"
+    AWAITING_INPUT = "awaiting_input"
+    TERMINATING = "terminating"
+
+
+class Signal(StrEnum):
+    """The kinds of input a state may react to."""
+
+    USER_MESSAGE = "user_message"
+    MODEL_STARTED = "model_started"
+    MODEL_FINISHED = "model_finished"
+    MODEL_FAILED = "model_failed"
+    TOOL_FINISHED = "tool_finished"
+    RESOLVE = "resolve"
+    EXPIRE = "expire"
+    CANCEL = "cancel"
+    RECOVER = "recover"
+    STOP = "stop"
+
+
+_IDLE, _PREPARING, _STREAMING = State.IDLE, State.PREPARING, State.STREAMING
+_EXECUTING, _AWAITING, _TERMINATING = State.EXECUTING_TOOLS, State.AWAITING_INPUT, State.TERMINATING
+
+# A turn that ends goes to rest, or straight to the next one when messages were queued behind it.
+_REST = frozenset({_IDLE, _PREPARING})
+_STOPPED = frozenset({_TERMINATING})
+
+TRANSITIONS: Mapping[State, Mapping[Signal, frozenset[State]]] = {
+    _IDLE: {
+        Signal.USER_MESSAGE: frozenset({_PREPARING}),
+        Signal.RECOVER: frozenset({_IDLE, _PREPARING, _EXECUTING, _AWAITING}),
+        Signal.STOP: _STOPPED,
+    },
+    _PREPARING: {
+        Signal.MODEL_STARTED: frozenset({_STREAMING}),
+        Signal.MODEL_FAILED: _REST,
+        Signal.USER_MESSAGE: frozenset({_PREPARING}),
+        Signal.CANCEL: _REST,
+        Signal.STOP: _STOPPED,
+    },
+    _STREAMING: {
+        Signal.MODEL_FINISHED: frozenset({_EXECUTING, _AWAITING}) | _REST,
+        Signal.MODEL_FAILED: _REST,
+        Signal.USER_MESSAGE: frozenset({_STREAMING, _PREPARING}),
+        Signal.CANCEL: _REST,
+        Signal.STOP: _STOPPED,
+    },
+    _EXECUTING: {
+        Signal.TOOL_FINISHED: frozenset({_EXECUTING, _AWAITING}) | _REST,
+        Signal.RESOLVE: frozenset({_EXECUTING}),
+        Signal.EXPIRE: frozenset({_EXECUTING}),
+        Signal.USER_MESSAGE: frozenset({_EXECUTING, _PREPARING}),
+        Signal.CANCEL: _REST,
+        Signal.STOP: _STOPPED,
+    },
+    _AWAITING: {
+        Signal.RESOLVE: frozenset({_EXECUTING, _AWAITING}) | _REST,
+        Signal.EXPIRE: frozenset({_AWAITING}) | _REST,
+        Signal.USER_MESSAGE: frozenset({_AWAITING, _PREPARING}),
+        Signal.CANCEL: _REST,
+        Signal.STOP: _STOPPED,
+    },
+    _TERMINATING: {},
+}

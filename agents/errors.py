@@ -1,0 +1,88 @@
+"""What can go wrong with an agent; the arguments are kept as they came, so that pickling keeps the type."""
+
+
+class AgentError(Exception):
+    """The base of every error that `agents` raises."""
+
+
+class ModelError(AgentError):
+    """The model gave no complete answer; `message` is fit for users, `retry_after` is in seconds.
+
+    `reason` is one of rate_limited, overloaded, unavailable, invalid_request, authentication, stream_broken,
+    malformed_stream, timeout.
+    """
+
+    def __init__(self, reason: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(reason, message, retry_after)
+        self.reason = reason
+        self.message = message
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ToolError(AgentError):
+    """Raised by a tool on purpose: the model reads `message` as the result of its call."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ToolDefinitionError(AgentError):
+    """The author of the tool made a mistake in its definition."""
+
+    def __init__(self, tool: str, problem: str) -> None:
+        super().__init__(tool, problem)
+        self.tool = tool
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"tool {self.tool}: {self.problem}"
+
+
+class UnknownAgent(AgentError):
+    """The caller named an agent that this deployment does not define."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"no agent is named {self.name!r}"
+
+
+class UnreadableRecord(AgentError):
+    """The log holds a record that this version cannot read; the conversation stays untouched."""
+
+    def __init__(self, seq: int, problem: str) -> None:
+        super().__init__(seq, problem)
+        self.seq = seq
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"record {self.seq} cannot be read: {self.problem}"
+
+
+class Refused(AgentError):
+    """What the caller wishes is illegal in the present state; `code` is stable. Nothing was written."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class Superseded(AgentError):
+    """This incarnation may not go on (a newer one has the log, or it is leaving); ask at the door again."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(conversation_id)
+        self.conversation_id = conversation_id
+
+    def __str__(self) -> str:
+        return f"another incarnation of {self.conversation_id} has taken over"

@@ -127,7 +127,6 @@ def _begin(facts: Facts) -> Facts:
         turn=facts.turn + 1,
         running=True,
         step=0,
-        steered_to=0,
         principal=facts.queued_principal,
         self_started=facts.self_started + 1 if facts.queued_by == "agent" else 0,
         queued=0,

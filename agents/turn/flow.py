@@ -94,9 +94,7 @@ def close(
 ) -> None:
     """Give an open call its one result and tell the watchers."""
     turn = draft.facts.turn
-    draft.note(
-        ToolResult(turn=turn, principal=principal, tool_call_id=tool_call_id, content=content, status=status)
-    )
+    draft.note(ToolResult(turn=turn, principal=principal, tool_call_id=tool_call_id, content=content, status=status))
     told = ToolCallResolved if status == "ok" else ToolCallErrored
     draft.tell(told(turn=turn, tool_call_id=tool_call_id, status=status))
 
@@ -137,11 +135,8 @@ def fsm_state(facts: Facts) -> Mapping[str, Any]:
     return {"state": facts.phase.value, "pending": pending(facts), "last_seq": facts.last_seq}
 
 
-def _end(
-    draft: Draft, outcome: Outcome, reason: str | None, detail: str | None, principal: str | None
-) -> None:
+def _end(draft: Draft, outcome: Outcome, reason: str | None, detail: str | None, principal: str | None) -> None:
     turn = draft.facts.turn
-    draft.model = None
     draft.note(TurnEnded(turn=turn, principal=principal, outcome=outcome, reason=reason, detail=detail))
     if not draft.facts.running:
         draft.enter(State.IDLE)

@@ -147,14 +147,5 @@ class Stop:
 
 
 Input = (
-    UserMessage
-    | ModelStarted
-    | ModelFinished
-    | ModelFailed
-    | ToolFinished
-    | Resolve
-    | Expire
-    | Cancel
-    | Recover
-    | Stop
+    UserMessage | ModelStarted | ModelFinished | ModelFailed | ToolFinished | Resolve | Expire | Cancel | Recover | Stop
 )

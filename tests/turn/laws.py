@@ -1,0 +1,82 @@
+"""What every single step of the machine keeps, whoever drives it: checked after each input of each test."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agents.turn import TRANSITIONS, Event, Input, Logged, Machine, State, Step, fold
+from agents.turn.commands import Append, Broadcast, CallModel, Command, RunTool
+from agents.turn.events import Resolution, ToolCall, ToolResult, UserMsg
+from agents.turn.inputs import ModelRef
+from agents.turn.live import ToolCallErrored, ToolCallResolved
+
+ASKING = (State.PREPARING, State.STREAMING)
+
+
+def appended(commands: Sequence[Command]) -> tuple[Event, ...]:
+    return tuple(event for command in commands if isinstance(command, Append) for event in command.events)
+
+
+def check_step(before: Machine, happened: Input, step: Step, log: Sequence[Logged]) -> None:
+    """`log` is the log as it stands when the step's append is durable."""
+    if step.refusal is not None or not step.commands:
+        assert step.machine == before, "a refused or ignored input changes nothing"
+        assert step.commands == ()
+        return
+    assert step.machine.state in TRANSITIONS[before.state][happened.signal]
+    assert fold(log) == step.machine.facts
+    check_order(step.commands)
+    check_state(step.machine)
+    check_effects(step.commands, log)
+    check_results_told(step.commands)
+
+
+def check_order(commands: Sequence[Command]) -> None:
+    """One append at most and first, then what watchers are told, then effects."""
+    ranks = [0 if isinstance(c, Append) else 1 if isinstance(c, Broadcast) else 2 for c in commands]
+    assert ranks == sorted(ranks)
+    assert ranks.count(0) <= 1
+    assert all(command.events for command in commands if isinstance(command, Append))
+
+
+def check_state(machine: Machine) -> None:
+    """The state says what is under way, and a fresh incarnation would take the log up in the same one."""
+    facts, state = machine.facts, machine.state
+    assert (machine.model is not None) == (state in ASKING)
+    if machine.model is not None:
+        assert machine.model == ModelRef(facts.turn, facts.step + 1, machine.model.attempt)
+    if state is not State.TERMINATING:
+        assert facts.phase is (State.PREPARING if state is State.STREAMING else state)
+
+
+def check_effects(commands: Sequence[Command], log: Sequence[Logged]) -> None:
+    """A tool runs only for a logged open call, as it was decided; the model is asked when none is open."""
+    for command in commands:
+        if isinstance(command, RunTool):
+            assert (command.arguments, command.principal) == _decided(command.call, log)
+        elif isinstance(command, CallModel):
+            assert not fold(log).calls
+
+
+def check_results_told(commands: Sequence[Command]) -> None:
+    logged = [(e.tool_call_id, e.status) for e in appended(commands) if isinstance(e, ToolResult)]
+    told = [
+        (command.event.tool_call_id, command.event.status)
+        for command in commands
+        if isinstance(command, Broadcast) and isinstance(command.event, ToolCallResolved | ToolCallErrored)
+    ]
+    assert told == logged
+
+
+def _decided(call: ToolCall, log: Sequence[Logged]) -> tuple[Mapping[str, Any], str | None]:
+    """What `log` says the call runs with: the arguments as proposed or edited, and whose word it runs on."""
+    events = [logged.event for logged in log]
+    assert call in events
+    results = [e for e in events if isinstance(e, ToolResult) and e.tool_call_id == call.tool_call_id]
+    assert not results, "a tool runs although its call has a result"
+    answers = [e for e in events if isinstance(e, Resolution) and e.tool_call_id == call.tool_call_id]
+    senders = [e.principal for e in events if isinstance(e, UserMsg) and e.turn == call.turn and e.step == 1]
+    if not answers:
+        return call.arguments, senders[-1]
+    assert answers[-1].decision in ("approve", "edit")
+    edited = answers[-1].arguments
+    return (call.arguments if edited is None else edited), answers[-1].principal or senders[-1]

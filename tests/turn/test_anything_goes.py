@@ -1,0 +1,226 @@
+"""Whatever happens, in whatever order, with crashes at any moment: the laws hold and every turn ends."""
+
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from agents.turn import Input, Limits, State
+from agents.turn.events import TurnEnded
+from agents.turn.inputs import (
+    Cancel,
+    Expire,
+    ModelFailed,
+    ModelFinished,
+    ModelRef,
+    ModelStarted,
+    Partial,
+    ProposedCall,
+    Recover,
+    Resolve,
+    Stop,
+    ToolFinished,
+    UserMessage,
+)
+from tests.invariants import check_at_rest, check_log
+from tests.turn.scene import Scene, text
+
+LIMITS = Limits(model_calls=4, self_started=2, blank_answers=1)
+NEVER = 10_000
+
+principals = st.sampled_from(["ann", "bob", None])
+contents = st.sampled_from([(), text(" "), text("words"), text("more words")])
+partials = st.none() | st.builds(Partial, message_id=st.just("cut off"), content=contents)
+arguments = st.dictionaries(st.sampled_from("pq"), st.integers(0, 3), max_size=2)
+deadlines = st.none() | st.sampled_from([10, 20, 30])
+mostly: st.SearchStrategy[bool] = st.sampled_from([True, True, True, True, False])
+
+tools = st.fixed_dictionaries(
+    {
+        "name": st.just("tool"),
+        "arguments": arguments,
+        "expires_at": deadlines,
+        "on_unknown_outcome": st.sampled_from(["repeat", "report"]),
+        "refusal": st.sampled_from([None, None, None, "No such tool."]),
+    }
+)
+ways = st.sampled_from(
+    [
+        ("server", "auto"),
+        ("server", "required"),
+        ("client", "auto"),
+        ("client", "required"),
+        ("human", "auto"),
+    ]
+)
+proposals = st.lists(st.tuples(tools, ways), max_size=3)
+
+messages = st.builds(
+    UserMessage,
+    content=contents,
+    on_busy=st.sampled_from(["reject", "queue", "interrupt", "steer"]),
+    principal=principals,
+    origin=st.sampled_from(["user", "user", "agent"]),
+    partial=partials,
+)
+cancels = st.builds(Cancel, principal=principals, partial=partials)
+
+
+class Anything(RuleBasedStateMachine):
+    """Drives one scene: the scene checks the laws of every step, this class only makes trouble."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scene = Scene(LIMITS)
+        self.refs = [ModelRef(1, 1), ModelRef(0, 0)]
+        self.keys = ["unknown"]
+        self.dies = False
+
+    def happen(self, happened: Input) -> None:
+        """Give the scene this input; sometimes the incarnation dies as soon as it is durable."""
+        if self.dies:
+            self.scene.crash_after_append(happened)
+        else:
+            self.scene.feed(happened)
+        self.dies = False
+        if self.scene.machine.model is not None:
+            self.refs.append(self.scene.machine.model)
+
+    def ref(self, data: st.DataObject) -> ModelRef:
+        """The model call under way, or any that ever was."""
+        current = self.scene.machine.model
+        if current is not None and data.draw(mostly):
+            return current
+        return data.draw(st.sampled_from(self.refs), "model call")
+
+    def key(self, data: st.DataObject) -> str:
+        """A call that is open, or any that ever was."""
+        still_open = list(self.scene.machine.facts.calls)
+        if data.draw(mostly) and still_open:
+            return data.draw(st.sampled_from(still_open), "call")
+        return data.draw(st.sampled_from(self.keys), "call")
+
+    def new_call(self, tool: dict[str, Any], way: tuple[str, str]) -> ProposedCall:
+        self.keys.append(f"call{len(self.keys)}")
+        executor, approval = way
+        return ProposedCall(tool_call_id=self.keys[-1], executor=executor, approval=approval, **tool)  # type: ignore[arg-type]
+
+    @rule(message=messages)
+    def somebody_speaks(self, message: UserMessage) -> None:
+        self.happen(message)
+
+    @rule(data=st.data())
+    def model_starts(self, data: st.DataObject) -> None:
+        self.happen(ModelStarted(ref=self.ref(data)))
+
+    @rule(data=st.data(), content=contents, calls=proposals, paused=st.booleans())
+    def model_finishes(
+        self,
+        data: st.DataObject,
+        content: tuple[Any, ...],
+        calls: list[tuple[dict[str, Any], tuple[str, str]]],
+        paused: bool,
+    ) -> None:
+        ref = self.ref(data)
+        if self.scene.state is State.PREPARING and ref == self.scene.machine.model:
+            self.happen(ModelStarted(ref=ref))
+        self.happen(
+            ModelFinished(
+                ref=ref,
+                message_id="answer",
+                content=content,
+                calls=[self.new_call(tool, way) for tool, way in calls],
+                stop_reason="pause_turn" if paused else "end_turn",
+            )
+        )
+
+    @rule(data=st.data(), partial=partials)
+    def model_fails(self, data: st.DataObject, partial: Partial | None) -> None:
+        self.happen(ModelFailed(ref=self.ref(data), reason="overloaded", detail="Busy.", partial=partial))
+
+    @rule(data=st.data(), status=st.sampled_from(["ok", "error", "timeout"]), current=mostly)
+    def tool_finishes(self, data: st.DataObject, status: Any, current: bool) -> None:
+        turn = self.scene.machine.facts.turn if current else data.draw(st.integers(0, 5), "turn")
+        self.happen(ToolFinished(turn=turn, tool_call_id=self.key(data), content="done", status=status))
+
+    @rule(
+        data=st.data(),
+        decision=st.sampled_from(["approve", "edit", "reject", "respond", "forge"]),
+        edited=st.none() | arguments,
+        answer=st.sampled_from([None, "", "yes", {"a": [1]}]),
+        principal=principals,
+        expires_at=deadlines,
+    )
+    def somebody_decides(
+        self, data: st.DataObject, decision: Any, edited: Any, answer: Any, principal: Any, expires_at: Any
+    ) -> None:
+        self.happen(
+            Resolve(
+                tool_call_id=self.key(data),
+                decision=decision,
+                arguments=edited if decision == "edit" or not data.draw(mostly) else None,
+                answer=answer,
+                principal=principal,
+                expires_at=expires_at,
+            )
+        )
+
+    @rule(data=st.data(), now=st.sampled_from([5, 10, 20, 30]))
+    def time_passes(self, data: st.DataObject, now: int) -> None:
+        self.happen(Expire(tool_call_id=self.key(data), now=now))
+
+    @rule(cancel=cancels)
+    def somebody_cancels(self, cancel: Cancel) -> None:
+        self.happen(cancel)
+
+    @rule(signal=st.sampled_from([Recover(), Stop()]))
+    def incarnation_recovers_or_leaves(self, signal: Recover | Stop) -> None:
+        self.happen(signal)
+
+    @rule()
+    def process_dies(self) -> None:
+        self.scene.crash()
+
+    @rule()
+    def process_dies_after_the_next_append(self) -> None:
+        self.dies = True
+
+    @precondition(lambda self: self.scene.state is State.TERMINATING)
+    @rule()
+    def next_incarnation_takes_over(self) -> None:
+        self.scene.crash()
+
+    @invariant()
+    def log_is_sound(self) -> None:
+        check_log(self.scene.log)
+
+    def teardown(self) -> None:
+        """Liveness: when everything is answered, every turn that began has ended, each once."""
+        come_to_rest(self.scene)
+        facts = check_at_rest(self.scene.log)
+        assert [e.turn for e in self.scene.events if isinstance(e, TurnEnded)] == list(range(1, facts.turn + 1))
+
+
+def come_to_rest(scene: Scene) -> None:
+    """Answer whatever is asked, within a bound: the turn at hand and the one queued behind it."""
+    for _ in range(100):
+        facts = scene.machine.facts
+        if scene.state is State.IDLE:
+            return
+        if scene.state is State.TERMINATING:
+            scene.crash()
+        elif scene.machine.model is not None:
+            scene.answer()
+        elif facts.dispatched:
+            scene.finish_tool(next(iter(facts.dispatched)))
+        else:
+            key = next(iter(facts.suspended))
+            scene.feed(Expire(tool_call_id=key, now=NEVER))
+            if scene.last.commands == ():
+                scene.feed(Resolve(tool_call_id=key, decision="respond", answer="yes"))
+    raise AssertionError(f"still {scene.state} after everything was answered")
+
+
+TestAnythingGoes = Anything.TestCase
+TestAnythingGoes.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

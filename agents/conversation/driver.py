@@ -1,0 +1,229 @@
+"""The driver: runs one conversation's machine under asyncio; takes inputs one by one, appends first, then acts.
+
+It never waits on the model or a tool: those run as tasks that report back through the same mailbox as everybody
+else. It waits on the log, because nothing may happen before it is durable.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import structlog
+
+from agents.agent import Agent, Catalog
+from agents.conversation.clock import now_ms
+from agents.conversation.effects import Effects
+from agents.conversation.history import History, Receipt
+from agents.conversation.journal import Journal
+from agents.errors import Refused, Superseded
+from agents.turn import Input, Logged, State, Step, fold, fsm_state, revive, step
+from agents.turn.commands import Append, Broadcast
+from agents.turn.events import UserMsg
+from agents.turn.inputs import Cancel, Recover, Resolve, Stop, UserMessage
+from store import DuplicateMessage, Store, StoreError
+
+log = structlog.get_logger(__name__)
+
+_AT_REST = frozenset({State.IDLE, State.AWAITING_INPUT, State.TERMINATING})
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """A conversation as this incarnation sees it now; `streaming` is the answer under way, if there is one."""
+
+    state: str
+    turn: int
+    last_seq: int
+    epoch: int
+    pending: Mapping[str, Any]
+    streaming: Mapping[str, Any] | None
+
+
+@dataclass(slots=True)
+class _Letter:
+    happened: Input
+    reply: "asyncio.Future[Receipt] | None" = None
+
+    def accept(self, receipt: Receipt) -> None:
+        if self.reply is not None and not self.reply.done():
+            self.reply.set_result(receipt)
+
+    def refuse(self, error: Exception) -> None:
+        if self.reply is not None and not self.reply.done():
+            self.reply.set_exception(error)
+
+
+class Conversation:
+    """One incarnation of a conversation. Make it with `open`; it works until `stop`, or until it is fenced."""
+
+    def __init__(self, journal: Journal, agent: Agent, history: History, clock: Callable[[], int]) -> None:
+        self.id = journal.conversation_id
+        self.agent = agent
+        self.history = history
+        self.gone = asyncio.Event()
+        self._journal = journal
+        self._clock = clock
+        self._machine = revive(fold(history.logged), agent.limits)
+        self._effects = Effects(journal, agent, history, clock, self._post, self._ask)
+        self._mailbox: asyncio.Queue[_Letter] = asyncio.Queue()
+        self._rested = asyncio.Event()
+        self._loop: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(
+        cls, store: Store, conversation_id: str, catalog: Catalog, clock: Callable[[], int] = now_ms
+    ) -> Self:
+        """Claim the log, fold it and take it up where it ends.
+
+        Raises `store.ConversationNotFound`, `agents.errors.UnknownAgent`, `agents.errors.UnreadableRecord`.
+        """
+        journal = await Journal.open(store, conversation_id)
+        agent = catalog.get(journal.meta.agent)
+        conversation = cls(journal, agent, History(await journal.replay()), clock)
+        conversation._loop = asyncio.create_task(conversation._live(), name=f"conversation {conversation_id}")
+        conversation._post(Recover())
+        return conversation
+
+    # What the outside may ask of a conversation.
+
+    async def send(self, message: UserMessage) -> Receipt:
+        """Accept a message: durable when this returns. Raises `Refused`, `Superseded`."""
+        return await self._ask(message)
+
+    async def resolve(self, resolution: Resolve) -> Receipt:
+        """Answer a suspension: durable when this returns, carried out afterwards. Raises `Refused`, `Superseded`."""
+        return await self._ask(resolution)
+
+    async def cancel(self, principal: str | None = None) -> Receipt:
+        """End the turn that runs or waits. Raises `Refused`, `Superseded`."""
+        return await self._ask(Cancel(principal=principal))
+
+    def inspect(self) -> Glimpse:
+        """Answered at any moment, without waiting for anything."""
+        facts = self._machine.facts
+        return Glimpse(
+            state=self._machine.state.value,
+            turn=facts.turn,
+            last_seq=facts.last_seq,
+            epoch=self._journal.epoch,
+            pending=fsm_state(facts)["pending"],
+            streaming=self._effects.answer.glimpse() if self._effects.answer else None,
+        )
+
+    async def rest(self) -> Glimpse:
+        """Wait until the conversation is idle, waits for the outside, or is gone."""
+        await self._rested.wait()
+        return self.inspect()
+
+    async def stop(self) -> None:
+        """Leave in good order: what is unfinished stays in the log for the next incarnation."""
+        if not self.gone.is_set():
+            self._post(Stop())
+            await self.gone.wait()
+
+    def abandon(self) -> None:
+        """Drop everything at once and write nothing more, as when the process dies or a newer one has claimed."""
+        if self.gone.is_set():
+            return
+        self.gone.set()
+        self._rested.set()
+        self._effects.drop()
+        if self._loop is not None and self._loop is not asyncio.current_task():
+            self._loop.cancel()
+        while not self._mailbox.empty():
+            self._mailbox.get_nowait().refuse(Superseded(self.id))
+
+    # The loop.
+
+    async def _live(self) -> None:
+        while not self.gone.is_set():
+            letter = await self._mailbox.get()
+            try:
+                await self._take(letter)
+            except StoreError as error:
+                log.warning("incarnation_superseded", conversation=self.id, cause=str(error))
+                letter.refuse(Superseded(self.id))
+                self.abandon()
+            except Exception as error:
+                log.exception("incarnation_failed", conversation=self.id)
+                letter.refuse(error)
+                self.abandon()
+            except asyncio.CancelledError:
+                letter.refuse(Superseded(self.id))
+                raise
+            self._note_rest()
+
+    async def _take(self, letter: _Letter) -> None:
+        """Decide, append, adopt, acknowledge, act."""
+        happened = self._informed(letter.happened)
+        if (known := self._known(happened)) is not None:
+            letter.accept(known)
+            return
+        decided = step(self._machine, happened)
+        if decided.refusal is not None:
+            letter.refuse(Refused(decided.refusal.code, decided.refusal.detail))
+            return
+        try:
+            receipt = await self._append(decided)
+        except DuplicateMessage as duplicate:
+            letter.accept(Receipt(duplicate.seq, self._machine.facts.turn, duplicate=True))
+            return
+        self._machine = decided.machine
+        self._effects.forget_answer(decided.machine.model)
+        letter.accept(receipt)
+        for command in decided.commands:
+            self._effects.perform(command)
+        if decided.machine.state is State.TERMINATING:
+            self.abandon()
+
+    async def _append(self, decided: Step) -> Receipt:
+        """Make the step's events durable and tell the watchers, in one write if there is anything to log."""
+        facts = decided.machine.facts
+        events = [event for command in decided.commands if isinstance(command, Append) for event in command.events]
+        live = [command.event for command in decided.commands if isinstance(command, Broadcast)]
+        if not events:
+            for event in live:
+                self._journal.publish(event)
+            return Receipt(facts.last_seq, facts.turn)
+        logged = await self._journal.append(events, facts, live, self._clock())
+        self.history.extend(logged)
+        return _receipt(logged, facts.turn)
+
+    def _informed(self, happened: Input) -> Input:
+        """Add what the machine cannot know by itself: the text so far, and when a client's turn to act runs out."""
+        if isinstance(happened, Cancel | UserMessage) and self._effects.answer is not None:
+            return replace(happened, partial=self._effects.answer.partial())
+        if isinstance(happened, Resolve):
+            return replace(happened, expires_at=self._clock() + round(self.agent.expiries.client * 1000))
+        return happened
+
+    def _known(self, happened: Input) -> Receipt | None:
+        """A message that was sent before is answered as it was then."""
+        return self.history.receipt(happened.client_id) if isinstance(happened, UserMessage) else None
+
+    # The mailbox.
+
+    def _post(self, happened: Input) -> None:
+        self._mailbox.put_nowait(_Letter(happened))
+
+    async def _ask(self, happened: Input) -> Receipt:
+        if self.gone.is_set():
+            raise Superseded(self.id)
+        reply: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._mailbox.put_nowait(_Letter(happened, reply))
+        return await reply
+
+    def _note_rest(self) -> None:
+        if self.gone.is_set() or (self._machine.state in _AT_REST and self._mailbox.empty()):
+            self._rested.set()
+        else:
+            self._rested.clear()
+
+
+def _receipt(logged: list[Logged], turn: int) -> Receipt:
+    """What the sender is told of: a message's own event, else the first one."""
+    for entry in logged:
+        if isinstance(entry.event, UserMsg):
+            return Receipt(entry.seq, entry.event.turn)
+    return Receipt(logged[0].seq, turn)

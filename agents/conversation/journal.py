@@ -1,0 +1,94 @@
+"""One conversation's log and live channel, spoken to in events: where meaning meets the store."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Self
+
+import orjson
+
+from agents.conversation.codec import decode, encode, wire, wire_live
+from agents.turn import Event, Facts, Logged, fsm_state
+from agents.turn.events import UserMsg
+from agents.turn.live import LiveEvent
+from store import Claim, Store, StoreError
+
+NO_EXPIRY = 2**53
+"""The due time (ms) of a turn that waits for ever: the sweep never reaches it."""
+
+
+class Journal:
+    """Writes under one claim; every call fails with `store.Fenced` once a newer incarnation has claimed."""
+
+    def __init__(self, store: Store, claim: Claim) -> None:
+        self._store = store
+        self._claim = claim
+        self.conversation_id = claim.conversation_id
+        self.epoch = claim.epoch
+        self.meta = claim.meta
+
+    @classmethod
+    async def open(cls, store: Store, conversation_id: str) -> Self:
+        """Claim the log; raises `store.ConversationNotFound`."""
+        return cls(store, await store.log.claim(conversation_id))
+
+    async def replay(self) -> list[Logged]:
+        """The whole log, oldest first."""
+        return [decode(record) for record in await self._store.log.read(self.conversation_id)]
+
+    async def append(
+        self,
+        events: Sequence[Event],
+        facts: Facts,
+        live: Sequence[LiveEvent],
+        now: int,
+    ) -> list[Logged]:
+        """Append `events`, which lead to `facts`, and tell the watchers in the same step.
+
+        What was buffered for the watchers goes first, so that an answer's last words precede its end. A lost
+        connection is waited out: the outcome is known when this returns.
+        """
+        first = facts.last_seq - len(events) + 1
+        logged = [Logged(first + i, now, event) for i, event in enumerate(events)]
+        stored = [encode(event, now) for event in events]
+        shown = [wire(record, entry.seq, self.conversation_id) for record, entry in zip(stored, logged, strict=True)]
+        await self._store.live.settle(self.conversation_id)
+        notice = [*self._store.live.take(self.conversation_id), *shown, *map(self._wire_live, live)]
+        await self._store.log.append(
+            (self.conversation_id, self.epoch),
+            [orjson.dumps(record) for record in stored],
+            expected_last_seq=first - 1,
+            state=orjson.dumps(fsm_state(facts)),
+            due_at=_due_at(facts, now),
+            now=now,
+            notice=orjson.dumps({"epoch": self.epoch, "events": notice}),
+            client_ids=_client_ids(logged),
+        )
+        if any(isinstance(event, UserMsg) for event in events):
+            await self._touch(now)
+        return logged
+
+    def publish(self, event: LiveEvent) -> None:
+        """Tell the watchers, soon and without a promise."""
+        self._store.live.publish(self.conversation_id, self.epoch, self._wire_live(event))
+
+    async def _touch(self, now: int) -> None:
+        """Move the conversation to the front of its owner's list; the next message mends what a failure leaves."""
+        with suppress(StoreError):
+            await self._store.registry.touch(self.meta.principal, self.conversation_id, now)
+
+    def _wire_live(self, event: LiveEvent) -> dict[str, object]:
+        return wire_live(event, self.conversation_id)
+
+
+def _client_ids(logged: Sequence[Logged]) -> dict[str, int]:
+    messages = ((entry.event, entry.seq) for entry in logged if isinstance(entry.event, UserMsg))
+    return {message.client_id: seq for message, seq in messages if message.client_id}
+
+
+def _due_at(facts: Facts, now: int) -> int | None:
+    """When somebody must look after this turn if its owner does not: now, or at its next expiry; None at rest."""
+    if not facts.running:
+        return None
+    if facts.calls and not facts.dispatched:
+        return NO_EXPIRY if facts.next_expiry is None else facts.next_expiry
+    return now

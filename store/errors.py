@@ -1,0 +1,96 @@
+"""Everything that can go wrong in the store, one class per cause; all of them survive pickling."""
+
+
+class StoreError(Exception):
+    """Base of all errors of this package."""
+
+
+class ConversationNotFound(StoreError):
+    """The caller names a conversation that was never created or has been deleted."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(conversation_id)
+        self.conversation_id = conversation_id
+
+    def __str__(self) -> str:
+        return f"conversation {self.conversation_id!r} does not exist"
+
+
+class ConversationExists(StoreError):
+    """The caller wants to create a conversation under an id that is taken."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(conversation_id)
+        self.conversation_id = conversation_id
+
+    def __str__(self) -> str:
+        return f"conversation {self.conversation_id!r} exists already"
+
+
+class Fenced(StoreError):
+    """The writer's epoch is over: a younger incarnation owns the conversation, so it must stop at once."""
+
+    def __init__(self, conversation_id: str, epoch: int, current_epoch: int) -> None:
+        super().__init__(conversation_id, epoch, current_epoch)
+        self.conversation_id = conversation_id
+        self.epoch = epoch
+        self.current_epoch = current_epoch
+
+    def __str__(self) -> str:
+        return f"conversation {self.conversation_id!r}: epoch {self.epoch} was fenced by {self.current_epoch}"
+
+
+class Conflict(StoreError):
+    """The writer's picture of the log is wrong: it ends at `last_seq`, not where the writer expected."""
+
+    def __init__(self, conversation_id: str, expected_last_seq: int, last_seq: int) -> None:
+        super().__init__(conversation_id, expected_last_seq, last_seq)
+        self.conversation_id = conversation_id
+        self.expected_last_seq = expected_last_seq
+        self.last_seq = last_seq
+
+    def __str__(self) -> str:
+        return f"conversation {self.conversation_id!r} ends at {self.last_seq}, not {self.expected_last_seq}"
+
+
+class DuplicateMessage(StoreError):
+    """A client id of the batch is known: its message is in the log at `seq`, and nothing was written now."""
+
+    def __init__(self, conversation_id: str, client_id: str, seq: int) -> None:
+        super().__init__(conversation_id, client_id, seq)
+        self.conversation_id = conversation_id
+        self.client_id = client_id
+        self.seq = seq
+
+    def __str__(self) -> str:
+        return f"conversation {self.conversation_id!r} has message {self.client_id!r} at {self.seq} already"
+
+
+class StoreUnavailable(StoreError):
+    """Redis did not answer in time. A read can be repeated; an append may or may not be in the log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the store is unavailable: {self.reason}"
+
+
+class MissedEvents(StoreError):
+    """A subscription has a gap: the reader takes a new snapshot and goes on with the same subscription."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(conversation_id)
+        self.conversation_id = conversation_id
+
+    def __str__(self) -> str:
+        return f"live events of conversation {self.conversation_id!r} were missed"
+
+
+class Overflow(MissedEvents):
+    """The reader was slower than the conversation, so its bounded queue was emptied."""
+
+
+class Reconnected(MissedEvents):
+    """The connection to Redis had been lost; it is back and the channel is subscribed again."""

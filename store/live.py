@@ -1,0 +1,168 @@
+"""The lossy half of a conversation: live events, sent at once when the channel is quiet, else coalesced."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from redis.exceptions import RedisError
+
+from store.client import OUTAGES, Client
+from store.keys import Keys
+
+log = logging.getLogger(__name__)
+
+Event = dict[str, Any]
+
+INTERVAL = 0.015
+LONGEST_INTERVAL = 0.25
+DELTAS = frozenset({"text_delta", "thinking_delta"})
+MAX_EVENTS = 256
+MAX_CONVERSATIONS = 4096
+MAX_MERGED_CHARACTERS = 16_384
+
+
+@dataclass(slots=True)
+class Buffer:
+    """What one conversation has to say at the next flush; the oldest events fall out of a full one."""
+
+    epoch: int
+    events: deque[Event] = field(default_factory=lambda: deque(maxlen=MAX_EVENTS))
+
+    def add(self, event: Event) -> None:
+        """Append an event, or merge a delta into the one it continues."""
+        if self.events and _continues(event, self.events[-1]):
+            last = self.events[-1]
+            # A new dict: the events belong to the caller.
+            self.events[-1] = {**event, "index": last["index"], "text": last["text"] + event["text"]}
+        else:
+            self.events.append(event)
+
+    def payload(self) -> bytes:
+        """What goes out on the channel."""
+        return orjson.dumps({"epoch": self.epoch, "events": list(self.events)})
+
+
+def _continues(event: Event, last: Event) -> bool:
+    return (
+        event["type"] in DELTAS
+        and event["type"] == last["type"]
+        and event["message_id"] == last["message_id"]
+        and event["index"] == last["next"]
+        and len(last["text"]) < MAX_MERGED_CHARACTERS
+    )
+
+
+class LivePublisher:
+    """Publishes the live events of all conversations of this process; never blocks its callers, never raises.
+
+    One pipeline carries whatever is due. While it is under way events gather, and the pause after it grows
+    with the time it took: under load fewer and larger messages leave. When Redis is away, events are dropped.
+    """
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+        self._buffers: dict[str, Buffer] = {}
+        self._urgent: set[str] = set()
+        self._busy_until: dict[str, float] = {}
+        self._interval = INTERVAL
+        self._next_tick = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._flight: asyncio.Task[None] | None = None
+        self._aboard: frozenset[str] = frozenset()
+
+    def publish(self, conversation_id: str, epoch: int, event: Event) -> None:
+        """Send an event to whoever listens, soon. Must be called on the event loop."""
+        buffer = self._buffers.get(conversation_id)
+        if buffer is None or buffer.epoch < epoch:
+            if len(self._buffers) >= MAX_CONVERSATIONS and buffer is None:
+                return
+            buffer = self._buffers[conversation_id] = Buffer(epoch)
+        elif buffer.epoch > epoch:
+            return
+        buffer.add(event)
+        now = asyncio.get_running_loop().time()
+        if self._busy_until.get(conversation_id, 0.0) <= now:
+            self._urgent.add(conversation_id)
+        self._arm()
+
+    def take(self, conversation_id: str) -> list[Event]:
+        """Remove and return what waits for this conversation, so that it can travel in an append's notice."""
+        self._urgent.discard(conversation_id)
+        buffer = self._buffers.pop(conversation_id, None)
+        return [] if buffer is None else list(buffer.events)
+
+    async def settle(self, conversation_id: str) -> None:
+        """Wait until nothing of this conversation is under way, so that a notice cannot overtake it."""
+        while conversation_id in self._aboard and self._flight is not None:
+            await asyncio.wait({self._flight})
+
+    async def flush(self) -> None:
+        """Send everything now, and return when it has left (or was dropped)."""
+        while self._flight is not None or self._buffers:
+            if self._flight is None:
+                self._depart(list(self._buffers))
+            if self._flight is not None:
+                await asyncio.wait({self._flight})
+
+    def _arm(self) -> None:
+        """Make sure that a flush is coming, and early enough."""
+        if self._flight is not None or not self._buffers:
+            return  # the end of the flight arms again
+        loop = asyncio.get_running_loop()
+        due = loop.time() if self._urgent else self._next_tick
+        if self._timer is not None:
+            if self._due <= due:
+                return
+            self._timer.cancel()
+        self._due = due  # uvloop's handles for "at once" cannot tell it
+        self._timer = loop.call_at(due, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        everything = asyncio.get_running_loop().time() >= self._next_tick
+        self._depart(list(self._buffers if everything else self._urgent))
+
+    def _depart(self, conversation_ids: Iterable[str]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._aboard = frozenset(conversation_ids)
+        self._urgent -= self._aboard
+        messages = []
+        for conversation_id in self._aboard:
+            keys = self._keys.conversation(conversation_id)
+            buffer = self._buffers.pop(conversation_id)
+            try:
+                messages.append((keys.live, keys.meta, buffer.payload()))
+            except TypeError:
+                log.exception("dropped live events of %s that are not JSON", conversation_id)
+        self._flight = asyncio.get_running_loop().create_task(self._fly(messages))
+
+    async def _fly(self, messages: list[tuple[str, str, bytes]]) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            await self._client.publish(messages)
+            landed = loop.time()
+            self._interval = min(max(INTERVAL, 2 * (landed - started)), LONGEST_INTERVAL)
+        except (RedisError, *OUTAGES) as error:
+            landed = loop.time()
+            self._interval = LONGEST_INTERVAL
+            log.warning("dropped live events of %d conversations: %s", len(messages), error)
+        finally:
+            self._flight = None
+        self._land(landed)
+
+    def _land(self, now: float) -> None:
+        if self._next_tick <= now:  # else urgent flights would put it off for ever
+            self._next_tick = now + self._interval
+        self._busy_until = {name: until for name, until in self._busy_until.items() if until > now}
+        self._busy_until.update(dict.fromkeys(self._aboard, now + self._interval))
+        self._aboard = frozenset()
+        self._arm()

@@ -1,0 +1,31 @@
+"""The Lua scripts, each one a file in `scripts/` whose header lists its keys and arguments."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "scripts"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script's text and the digest under which a server remembers it."""
+
+    name: str
+    text: str
+    sha: str
+
+
+def _load(name: str) -> Script:
+    lines = (FOLDER / f"{name}.lua").read_text(encoding="utf-8").splitlines()
+    # Servers keep every script they have seen in memory; the header is for people.
+    text = "\n".join(line for line in lines if line and not line.startswith("--"))
+    return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+APPEND = _load("append")
+CLAIM = _load("claim")
+CREATE = _load("create")
+DELETE = _load("delete")
+PUBLISH = _load("publish")
+RENAME = _load("rename")

@@ -1,0 +1,55 @@
+-- Append a batch of records to a log if the writer's epoch is current and its expected last seq is right, and in the
+-- same step remember the state, index or forget the unfinished turn, note client ids and publish the notice.
+--
+-- KEYS[1] log          stream
+-- KEYS[2] meta         hash
+-- KEYS[3] clients      hash, client id -> seq
+-- KEYS[4] unfinished   sorted set, conversation id -> due time
+--
+-- ARGV[1] epoch of the writer
+-- ARGV[2] expected last seq
+-- ARGV[3] append id: the same id again is the same append, repeated because its answer was lost
+-- ARGV[4] state (opaque)
+-- ARGV[5] now (ms)
+-- ARGV[6] due time (ms), or '' when nothing is unfinished
+-- ARGV[7] conversation id
+-- ARGV[8] live channel
+-- ARGV[9] notice to publish, or ''
+-- ARGV[10] n, the number of records
+-- ARGV[11] .. ARGV[10 + n] the records
+-- then pairs of client id and seq
+--
+-- Returns {'written', last seq} | {'gone'} | {'fenced', current epoch} | {'duplicate', client id, seq}
+--       | {'conflict', last seq}
+
+local meta = redis.call('HMGET', KEYS[2], 'epoch', 'last_seq', 'append_id')
+local epoch, last_seq, append_id = meta[1], meta[2], meta[3]
+if not epoch then return {'gone'} end
+if epoch ~= ARGV[1] then return {'fenced', epoch} end
+if append_id == ARGV[3] then return {'written', last_seq} end
+
+local count = tonumber(ARGV[10])
+local first_client = 11 + count
+for i = first_client, #ARGV, 2 do
+  local known = redis.call('HGET', KEYS[3], ARGV[i])
+  if known then return {'duplicate', ARGV[i], known} end
+end
+if last_seq ~= ARGV[2] then return {'conflict', last_seq} end
+
+local seq = tonumber(last_seq)
+for i = 11, 10 + count do
+  seq = seq + 1
+  redis.call('XADD', KEYS[1], string.format('%d-0', seq), 'd', ARGV[i])
+end
+last_seq = string.format('%d', seq)
+redis.call('HSET', KEYS[2], 'last_seq', last_seq, 'append_id', ARGV[3], 'state', ARGV[4], 'updated_at', ARGV[5])
+for i = first_client, #ARGV, 2 do
+  redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1])
+end
+if ARGV[6] == '' then
+  redis.call('ZREM', KEYS[4], ARGV[7])
+else
+  redis.call('ZADD', KEYS[4], ARGV[6], ARGV[7])
+end
+if ARGV[9] ~= '' then redis.call('PUBLISH', ARGV[8], ARGV[9]) end
+return {'written', last_seq}

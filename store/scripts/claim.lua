@@ -1,0 +1,15 @@
+-- Raise a conversation's epoch, which fences every earlier writer.
+--
+-- The epoch follows the server's clock (microseconds) and is not just one more than the last: a server that was
+-- killed may have lost the last claim, and then the next one must not give its epoch a second time.
+--
+-- KEYS[1] meta         hash
+--
+-- Returns the meta hash as a flat list of fields and values, or an empty list if there is no such conversation.
+
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if not epoch then return {} end
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', math.max(tonumber(epoch) + 1, now)))
+return redis.call('HGETALL', KEYS[1])

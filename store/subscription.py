@@ -1,0 +1,83 @@
+"""The readers of live messages: each a bounded queue that tells its gaps, all of one conversation on a channel."""
+
+import asyncio
+from collections import deque
+from typing import Any
+
+from store.errors import Overflow, Reconnected, StoreError
+
+Payload = dict[str, Any]
+
+
+class Subscription:
+    """One reader's bounded queue of messages of one conversation."""
+
+    def __init__(self, conversation_id: str, size: int) -> None:
+        self.conversation_id = conversation_id
+        self.established = False
+        self._size = size
+        self._queue: deque[Payload] = deque()
+        self._gap: StoreError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def get(self) -> Payload:
+        """The next message; readers share it and must not change it.
+
+        Raises Overflow or Reconnected once for a gap, after which the reader takes a new snapshot and goes on
+        reading; and StoreUnavailable when the subscriptions were closed.
+        """
+        while not self._queue and self._gap is None:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        if self._gap is None:
+            return self._queue.popleft()
+        gap, self._gap = self._gap, None
+        raise gap
+
+    def offer(self, payload: Payload) -> None:
+        """Queue a message; a full queue is emptied instead, because a gap makes its content worthless."""
+        if len(self._queue) >= self._size:
+            self.interrupt(Overflow(self.conversation_id))
+        else:
+            self._queue.append(payload)
+            self._wake()
+
+    def interrupt(self, gap: StoreError) -> None:
+        """Forget what is queued and raise `gap` from the next `get`."""
+        self._queue.clear()
+        self._gap = gap
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class Channel:
+    """The readers of one conversation in this process."""
+
+    def __init__(self, conversation_id: str) -> None:
+        self.conversation_id = conversation_id
+        self.readers: set[Subscription] = set()
+        self.listening = asyncio.Event()
+
+    def join(self, reader: Subscription) -> None:
+        """Add a reader, who has a subscription as soon as the channel is listening."""
+        reader.established = self.listening.is_set()
+        self.readers.add(reader)
+
+    def confirm(self) -> None:
+        """Redis delivers from now on; who had been reading before the connection was lost has a gap."""
+        for reader in self.readers:
+            if reader.established:
+                reader.interrupt(Reconnected(self.conversation_id))
+            reader.established = True
+        self.listening.set()
+
+    def deliver(self, payload: Payload) -> None:
+        """Hand one parsed message to every reader."""
+        for reader in self.readers:
+            reader.offer(payload)

@@ -1,0 +1,1 @@
+"""Real Redis-compatible servers for the tests, started on free ports and stopped whatever happens."""

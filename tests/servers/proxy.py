@@ -1,0 +1,92 @@
+"""A TCP proxy between a client and a server that loses answers and connections on demand."""
+
+import asyncio
+import contextlib
+from types import TracebackType
+from typing import Self
+
+
+class Proxy:
+    """Forwards bytes to `port` of this machine until told to misbehave; use as an async context manager."""
+
+    def __init__(self, port: int) -> None:
+        self._upstream = port
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._pumps: set[asyncio.Task[None]] = set()
+        self._fatal_word: bytes | None = None
+        self._doomed: set[asyncio.StreamWriter] = set()
+        self.lost_answers = 0
+        self.refusing = False
+        """Whether new connections are closed at once."""
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        assert self._server is not None
+        port = self._server.sockets[0].getsockname()[1]
+        return f"redis://127.0.0.1:{port}/0"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        self.cut()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+
+    def cut(self) -> None:
+        """Close every connection that is open now."""
+        for writer in self._writers:
+            writer.close()
+
+    def lose_answer_to(self, word: bytes) -> None:
+        """Let the next request with `word` in it through, swallow its answer and hang up."""
+        self._fatal_word = word
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refusing:
+            writer.close()
+            return
+        try:
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._upstream)
+        except OSError:
+            writer.close()
+            return
+        self._writers |= {writer, server_writer}
+        for pump in (self._requests(reader, server_writer, writer), self._answers(server_reader, writer)):
+            task = asyncio.create_task(pump)
+            self._pumps.add(task)
+            task.add_done_callback(self._pumps.discard)
+
+    async def _requests(
+        self, client: asyncio.StreamReader, server: asyncio.StreamWriter, answers: asyncio.StreamWriter
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := await client.read(65536):
+                if self._fatal_word and self._fatal_word in data:
+                    self._fatal_word = None
+                    self._doomed.add(answers)
+                server.write(data)
+        self._close(server)
+
+    async def _answers(self, server: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await server.read(65536):
+                if client in self._doomed:
+                    self.lost_answers += 1
+                    break
+                client.write(data)
+        self._close(client)
+
+    def _close(self, writer: asyncio.StreamWriter) -> None:
+        self._writers.discard(writer)
+        self._doomed.discard(writer)
+        writer.close()

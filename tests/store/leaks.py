@@ -1,0 +1,28 @@
+"""Finds keys that the table in store/keys.py does not declare, has another type for, or lets expire."""
+
+from redis.asyncio import Redis, RedisCluster
+
+from store import Keys
+
+PERSISTENT = -1
+
+
+async def all_keys(redis: Redis | RedisCluster) -> set[bytes]:
+    """Every key of the server, or of all nodes of the cluster."""
+    return {key async for key in redis.scan_iter(count=1000)}
+
+
+async def complaints(redis: Redis | RedisCluster, keys: Keys, found: set[bytes]) -> list[str]:
+    """What is wrong with the keys in `found`, a sentence each."""
+    wrong = []
+    for name in sorted(found):
+        row = keys.row(name.decode())
+        if row is None:
+            wrong.append(f"{name.decode()} is not in the table")
+            continue
+        kind = (await redis.type(name)).decode()
+        if kind != row.type:
+            wrong.append(f"{name.decode()} is a {kind}, not a {row.type}")
+        if await redis.ttl(name) != PERSISTENT:
+            wrong.append(f"{name.decode()} expires, but its lifetime is: {row.lifetime}")
+    return wrong

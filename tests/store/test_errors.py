@@ -1,0 +1,51 @@
+"""Errors keep their type, their arguments and their sentence across a process border."""
+
+import pickle
+
+import pytest
+
+from store import (
+    Conflict,
+    ConversationExists,
+    ConversationNotFound,
+    DuplicateMessage,
+    Fenced,
+    MissedEvents,
+    Overflow,
+    Reconnected,
+    StoreError,
+    StoreUnavailable,
+)
+from store.embedded import EmbeddedServerError
+
+ERRORS = [
+    Conflict("c", 3, 4),
+    ConversationExists("c"),
+    ConversationNotFound("c"),
+    DuplicateMessage("c", "client-1", 7),
+    EmbeddedServerError("port 1 is taken"),
+    Fenced("c", 1, 2),
+    MissedEvents("c"),
+    Overflow("c"),
+    Reconnected("c"),
+    StoreUnavailable("ConnectionError: refused"),
+]
+
+
+def every_error_class(base: type[StoreError] = StoreError) -> set[type[StoreError]]:
+    """All classes below StoreError."""
+    return {sub for child in base.__subclasses__() for sub in {child, *every_error_class(child)}}
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_an_error_survives_pickling(error: StoreError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+
+    assert type(copy) is type(error)
+    assert vars(copy) == vars(error)
+    assert copy.args == error.args
+    assert str(copy) == str(error)
+
+
+def test_every_error_is_pickled_above() -> None:
+    assert {type(error) for error in ERRORS} == every_error_class()

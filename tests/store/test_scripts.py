@@ -1,0 +1,36 @@
+"""The scripts' headers are true: they list every key and every argument that the script uses."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from store import script
+from store.script import FOLDER, Script
+
+SCRIPTS = {value.name: value for value in vars(script).values() if isinstance(value, Script)}
+
+
+def test_every_file_is_loaded() -> None:
+    assert set(SCRIPTS) == {path.stem for path in FOLDER.glob("*.lua")}
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.lua")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("kind", ["KEYS", "ARGV"])
+def test_the_header_lists_what_the_script_uses(path: Path, kind: str) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header = "\n".join(line for line in lines if line.startswith("--"))
+    body = "\n".join(line for line in lines if not line.startswith("--"))
+    listed = set(re.findall(rf"{kind}\[(\d+)\]", header))
+    used = set(re.findall(rf"{kind}\[(\d+)\]", body)) | set(re.findall(rf"unpack\({kind}, (\d+)\)", body))
+
+    assert used <= listed
+    assert "Returns" in header
+    assert header.startswith("-- ")
+
+
+@pytest.mark.parametrize("loaded", SCRIPTS.values(), ids=lambda loaded: loaded.name)
+def test_the_digest_is_the_servers(loaded: Script) -> None:
+    assert loaded.sha == hashlib.sha1(loaded.text.encode()).hexdigest()
+    assert "--" not in loaded.text

@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from agents.errors import UnknownAgent
 from agents.models import Model
 from agents.tools import Tool
 from agents.turn.draft import Limits
 from agents.turn.inputs import OnBusy
-
-Placement = Literal["auto", "dedicated", "shared"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +29,6 @@ class Agent:
     model: Model
     system_prompt: str = ""
     tools: Sequence[Tool] = ()
-    placement: Placement = "auto"
     on_busy: OnBusy = "reject"
     max_tokens: int = 8192
     limits: Limits = field(default_factory=Limits)

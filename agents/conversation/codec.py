@@ -82,15 +82,15 @@ def encode(event: Event, at: int) -> dict[str, Any]:
 
 def decode(record: Record) -> Logged:
     """Read one record of any version; raises `UnreadableRecord` rather than guess."""
-    found = upcast(orjson.loads(record.data), record.seq)
-    cls = EVENT_TYPES.get(found["type"])
+    found = _current(record)
+    cls = EVENT_TYPES.get(str(found.get("type")))
     if cls is None:
-        raise UnreadableRecord(record.seq, f"unknown type {found['type']!r}")
+        raise UnreadableRecord(record.seq, f"unknown type {found.get('type')!r}")
     try:
         event = cls(**{name: found[name] for name in _FIELDS[cls] if name in found})
-    except TypeError as error:
+        return Logged(record.seq, found["at"], event)
+    except (TypeError, KeyError) as error:
         raise UnreadableRecord(record.seq, str(error)) from error
-    return Logged(record.seq, found["at"], event)
 
 
 def upcast(found: dict[str, Any], seq: int) -> dict[str, Any]:
@@ -110,12 +110,23 @@ def wire(stored: Mapping[str, Any], seq: int, conversation_id: str) -> dict[str,
 
 def wire_record(record: Record, conversation_id: str) -> dict[str, Any]:
     """`wire` straight from storage, for readers that have no use for the event itself."""
-    return wire(upcast(orjson.loads(record.data), record.seq), record.seq, conversation_id)
+    return wire(_current(record), record.seq, conversation_id)
 
 
 def wire_live(event: LiveEvent, conversation_id: str) -> dict[str, Any]:
     """A live event as watchers see it."""
     return {"type": _NAMES[type(event)], "conversation_id": conversation_id, **_values(event)}
+
+
+def _current(record: Record) -> dict[str, Any]:
+    """The stored object, in today's version."""
+    try:
+        found = orjson.loads(record.data)
+    except orjson.JSONDecodeError as error:
+        raise UnreadableRecord(record.seq, "it is not JSON") from error
+    if not isinstance(found, dict):
+        raise UnreadableRecord(record.seq, "it is not an object")
+    return upcast(found, record.seq)
 
 
 def _values(event: Event | LiveEvent) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
+import orjson
+import structlog
+
 from agents.agent import Agent
 from agents.conversation.answer import Answer
 from agents.conversation.history import History
@@ -13,6 +16,8 @@ from agents.turn.commands import ArmExpiry, CallModel, Command, DisarmExpiry, Ru
 from agents.turn.events import ToolCall
 from agents.turn.inputs import Expire, Input, ModelRef, ModelStarted, ToolFinished
 from agents.turn.live import ToolProgress
+
+log = structlog.get_logger(__name__)
 
 
 class Effects:
@@ -96,7 +101,15 @@ class Effects:
         )
 
     def _progress(self, call: ToolCall, value: object) -> None:
-        self._journal.publish(ToolProgress(turn=call.turn, tool_call_id=call.tool_call_id, progress=value))
+        """Tell of a call that still runs; a value that is no JSON is dropped, lest it spoil what is told with it."""
+        if call.tool_call_id not in self._tools:
+            return
+        try:
+            progress = orjson.loads(orjson.dumps(value))
+        except orjson.JSONEncodeError as error:
+            log.warning("progress_dropped", tool=call.name, tool_call_id=call.tool_call_id, cause=str(error))
+            return
+        self._journal.publish(ToolProgress(turn=call.turn, tool_call_id=call.tool_call_id, progress=progress))
 
     def _stop_tools(self, tool_call_ids: Iterable[str]) -> None:
         for tool_call_id in tool_call_ids:

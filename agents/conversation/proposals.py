@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Container, Sequence
+from itertools import chain, count
 from typing import Any
 
 from agents.agent import Agent
@@ -18,22 +19,23 @@ def propose(
     """The content as it is logged, with calls by reference, and the calls; `taken` holds the ids in use already."""
     content: list[Block] = []
     calls: list[ProposedCall] = []
+    given: set[str] = set()
     for block in answer.content:
         if block["type"] != "tool_use":
             content.append(block)
             continue
-        proposed = any(call.tool_call_id == block["id"] for call in calls)
-        tool_call_id = _name(block["id"], ref, len(calls), is_taken=proposed or block["id"] in taken)
+        tool_call_id = _name(block["id"], ref, len(calls), (taken, given))
+        given.add(tool_call_id)
         calls.append(_join(block, tool_call_id, agent, now))
         content.append({"type": "tool_call", "tool_call_id": tool_call_id})
     return content, calls
 
 
-def _name(provider_id: str, ref: ModelRef, position: int, is_taken: bool) -> str:
+def _name(provider_id: str, ref: ModelRef, position: int, taken: Sequence[Container[str]]) -> str:
     """The provider's id, unless this conversation has seen it: not every server makes unique ones."""
-    if _TOOL_CALL_ID.fullmatch(provider_id) and not is_taken:
-        return provider_id
-    return f"call_{ref.turn}_{ref.step}_{ref.attempt}_{position}"
+    own = (f"call_{ref.turn}_{ref.step}_{ref.attempt}_{number}" for number in count(position))
+    candidates = chain([provider_id] if _TOOL_CALL_ID.fullmatch(provider_id) else [], own)
+    return next(key for key in candidates if not any(key in seen for seen in taken))
 
 
 def _join(block: dict[str, Any], tool_call_id: str, agent: Agent, now: int) -> ProposedCall:

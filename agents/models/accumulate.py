@@ -1,0 +1,116 @@
+"""Joins the provider's stream events into finished content blocks, and names the ones worth watching."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import orjson
+
+from agents.models.protocol import (
+    Completed,
+    Json,
+    ModelEvent,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallStarted,
+    Usage,
+)
+
+CALL_TYPES = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+USAGE_FIELDS = tuple(entry.name for entry in fields(Usage))
+
+
+class Block:
+    """One content block while it grows; its text is kept in pieces, joined once."""
+
+    __slots__ = ("pieces", "start")
+
+    def __init__(self, start: Json) -> None:
+        self.start = start
+        self.pieces: list[str] = []
+
+    def finished(self) -> Json:
+        kind = self.start["type"]
+        text = "".join(self.pieces)
+        if kind in CALL_TYPES:
+            return {**self.start, **_arguments(text, self.start)}
+        if kind in ("text", "thinking"):
+            return {**self.start, kind: self.start.get(kind, "") + text}
+        return self.start
+
+
+class Accumulator:
+    """Feed it the parsed events of one answer; KeyError and TypeError mean that they have the wrong shape."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._blocks: dict[int, Block] = {}
+        self._usage = dict.fromkeys(USAGE_FIELDS, 0)
+        self._stop_reason: str | None = None
+
+    def apply(self, event: Json) -> ModelEvent | None:
+        """What the event is worth to a watcher; Completed when the answer is whole."""
+        match event["type"]:
+            case "content_block_delta":
+                return self._extend(self._blocks[event["index"]], event["delta"])
+            case "content_block_start":
+                return self._open(event["index"], event["content_block"])
+            case "message_start":
+                self._model = event["message"].get("model") or self._model
+                self._count(event["message"].get("usage"))
+            case "message_delta":
+                self._stop_reason = event["delta"].get("stop_reason") or self._stop_reason
+                self._count(event.get("usage"))
+            case "message_stop":
+                return self._completed()
+        return None
+
+    def _open(self, index: int, start: Json) -> ModelEvent | None:
+        self._blocks[index] = Block(dict(start))
+        match start:
+            case {"type": "tool_use", "id": str(identifier), "name": str(name)}:
+                return ToolCallStarted(identifier, name)
+            case {"type": "tool_use"}:
+                raise TypeError("a tool call without id or name")
+            case {"type": "text", "text": str(text)} if text:
+                return TextDelta(text)
+            case {"type": str()}:
+                return None
+        raise TypeError("a content block without a type")
+
+    def _extend(self, block: Block, delta: Json) -> ModelEvent | None:
+        match delta["type"]:
+            case "text_delta":
+                block.pieces.append(delta["text"])
+                return TextDelta(delta["text"])
+            case "thinking_delta":
+                block.pieces.append(delta["thinking"])
+                return ThinkingDelta(delta["thinking"])
+            case "input_json_delta":
+                block.pieces.append(delta["partial_json"])
+            case "signature_delta":
+                block.start["signature"] = delta["signature"]
+            case "citations_delta":
+                block.start["citations"] = [*(block.start.get("citations") or ()), delta["citation"]]
+        return None
+
+    def _count(self, usage: Mapping[str, Any] | None) -> None:
+        # The counts of message_delta are totals, not increments; it names only those that it knows.
+        for name in USAGE_FIELDS:
+            if usage and usage.get(name) is not None:
+                self._usage[name] = int(usage[name])
+
+    def _completed(self) -> Completed:
+        blocks = [self._blocks[index].finished() for index in sorted(self._blocks)]
+        content = [block for block in blocks if block["type"] != "text" or block["text"]]
+        return Completed(content, self._stop_reason or "end_turn", Usage(**self._usage), self._model)
+
+
+def _arguments(text: str, start: Json) -> Json:
+    if not text.strip():
+        return {"input": start.get("input") or {}}
+    try:
+        parsed = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        parsed = None
+    return {"input": parsed} if isinstance(parsed, dict) else {"input": {}, "malformed": text}

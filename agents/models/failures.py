@@ -1,0 +1,104 @@
+"""Translates what goes wrong at the provider into ModelError: safe for users, with the rest in the log."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import anthropic
+import httpx2
+import structlog
+
+from agents.errors import ModelError
+from agents.models.protocol import Json
+
+SENTENCES = {
+    "rate_limited": "The model provider's rate limit is reached",
+    "overloaded": "The model provider is overloaded",
+    "unavailable": "The model provider cannot be reached or has a fault",
+    "invalid_request": "The model provider refused the request",
+    "authentication": "The model provider refused the credentials",
+    "stream_broken": "The answer broke off before its end",
+    "malformed_stream": "The model provider sent an answer that cannot be read",
+    "timeout": "The model provider did not answer in time",
+}
+REASON_OF_TYPE = {
+    "rate_limit_error": "rate_limited",
+    "overloaded_error": "overloaded",
+    "api_error": "unavailable",
+    "timeout_error": "timeout",
+    "authentication_error": "authentication",
+    "permission_error": "authentication",
+    "billing_error": "authentication",
+    "invalid_request_error": "invalid_request",
+    "not_found_error": "invalid_request",
+    "request_too_large": "invalid_request",
+}
+REASON_OF_STATUS = {
+    401: "authentication",
+    402: "authentication",
+    403: "authentication",
+    408: "timeout",
+    409: "unavailable",
+    429: "rate_limited",
+    504: "timeout",
+    529: "overloaded",
+}
+TRANSIENT = frozenset({"rate_limited", "overloaded", "unavailable", "stream_broken", "timeout"})
+PRECISE_MIDWAY = frozenset({"stream_broken", "malformed_stream", "timeout"})
+"""What a failure in the middle of an answer may be called; for all others the answer just broke off."""
+
+log = structlog.get_logger(__name__)
+
+
+def failure(reason: str, request_id: str | None = None, retry_after: float | None = None) -> ModelError:
+    """The error for a reason; the request id lets an operator find the rest in the log."""
+    suffix = f" (request {request_id})." if request_id else "."
+    return ModelError(reason, SENTENCES[reason] + suffix, retry_after)
+
+
+def from_error_event(event: Json, request_id: str | None) -> ModelError:
+    """The error for an `error` event inside a stream."""
+    error = event.get("error")
+    details = error if isinstance(error, Mapping) else {}
+    kind = str(details.get("type"))
+    log.warning("model_error_event", type=kind, detail=str(details.get("message"))[:500], request_id=request_id)
+    return failure(REASON_OF_TYPE.get(kind, "unavailable"), request_id)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Every error of the SDK and of the transport below it leaves as ModelError."""
+    try:
+        yield
+    except anthropic.APIStatusError as error:
+        raise _from_status(error) from error
+    except (anthropic.APITimeoutError, httpx2.TimeoutException, TimeoutError) as error:
+        raise failure("timeout") from error
+    except anthropic.APIConnectionError as error:
+        raise failure("unavailable") from error
+    except httpx2.RequestError as error:
+        raise failure("stream_broken") from error
+    except anthropic.AnthropicError as error:
+        log.warning("model_call_failed", detail=str(error)[:500])
+        raise failure("unavailable") from error
+
+
+def _from_status(error: anthropic.APIStatusError) -> ModelError:
+    log.warning(
+        "model_call_refused",
+        status=error.status_code,
+        type=error.type,
+        detail=error.message[:500],
+        request_id=error.request_id,
+    )
+    fallback = "unavailable" if error.status_code >= 500 else "invalid_request"
+    reason = REASON_OF_STATUS.get(error.status_code, fallback)
+    return failure(reason, error.request_id, _retry_after(error.response.headers))
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            return max(0.0, float(headers[name]) * unit)
+        except (KeyError, ValueError):  # absent, or a date, which the provider does not send
+            continue
+    return None

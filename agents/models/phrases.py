@@ -1,0 +1,45 @@
+"""The fixed sentences of the offline assistant, in Markdown."""
+
+NOTICE = (
+    "I am Raylogue's offline assistant: no model is connected, so I answer from a small script. "
+    "Set `ANTHROPIC_API_KEY` to talk to Claude."
+)
+GREETING = "Hello! Ask me for the time, a calculation, an announcement or a story, or say *help*."
+WELCOME = "You are welcome."
+SILENCE = "I am listening."
+NAME_UNKNOWN = "You have not told me your name yet. Say *my name is …* and I will remember it."
+NOTHING_SAID = "This is the first thing you said in this conversation."
+CALLING = {
+    "clock": "Let me look at the clock.",
+    "calculator": "Let me calculate that.",
+    "announce": "I will announce it as soon as you approve.",
+}
+CALLING_SEVERAL = "Let me look both up."
+ABILITIES = (
+    "This works without a model:\n\n"
+    "- tell the **time**: *what time is it in Berlin?*\n"
+    "- **calculate**: *what is (17 + 4) * 2?*\n"
+    "- **announce** something, once you approve it: *announce: lunch is ready*\n"
+    "- **remember** this conversation: *my name is Ada*, *what is my name?*, *what did I say?*\n"
+    "- tell a **story**, long enough to watch it stream, or to stop it"
+)
+STORY = (
+    "Once upon a time there was a conversation that could not be lost. Every word that mattered was written "
+    "into a log before anybody acted on it, and whoever wanted to write had to show a number higher than all "
+    "before.\n\n"
+    "One night the machine it lived on went dark in the middle of a sentence. Nobody rang a bell. A sweeper "
+    "came by, saw an unfinished turn in its index, and knocked at the door. Elsewhere in the cluster a new "
+    "process woke up, raised the number by one, read the log, and knew at once what had been promised.\n\n"
+    "When the old machine came back it tried to finish its sentence, but its number was too low, and the log "
+    "politely refused. So there was one answer and not two, and the person who had asked never noticed more "
+    "than a short pause. They said thank you, closed the page, and came back the next morning to find every "
+    "word in place."
+)
+
+ECHO_LENGTH = 200
+
+
+def echo(text: str) -> str:
+    """The answer to what the script does not know."""
+    shown = text if len(text) <= ECHO_LENGTH else f"{text[:ECHO_LENGTH].rstrip()}…"
+    return f"You wrote: “{shown}”. Without a model I cannot say more about it; *help* shows what I can do."

@@ -1,0 +1,75 @@
+"""What a model is to a conversation: a request in Messages API shapes, answered by a stream of events."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Json = dict[str, Any]
+"""One JSON object in the shape the Messages API gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One call of a model; `model` overrides the model's own choice of name for this call only."""
+
+    system: str
+    messages: Sequence[Json]
+    tools: Sequence[Json] = ()
+    max_tokens: int = 8192
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the call cost, in tokens."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallStarted:
+    """The model began to write a call; its arguments follow with `Completed`."""
+
+    provider_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The answer is whole; always the last event of a stream that did not fail.
+
+    `content` holds the blocks in the order of the answer. A `tool_use` whose arguments were no JSON object
+    has an empty `input` and carries the raw text under `malformed`.
+    """
+
+    content: list[Json]
+    stop_reason: str
+    usage: Usage = field(default_factory=Usage)
+    model: str = ""
+
+
+ModelEvent = TextDelta | ThinkingDelta | ToolCallStarted | Completed
+
+
+class Model(Protocol):
+    """Streams an answer, fails with ModelError only; closing the generator closes its connection at once."""
+
+    @property
+    def name(self) -> str:
+        """The name the answers are attributed to."""
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        """Start the call when first iterated."""

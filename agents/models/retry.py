@@ -1,0 +1,26 @@
+"""When a failed model call is tried again, and after which pause."""
+
+import random
+from dataclasses import dataclass
+
+from agents.errors import ModelError
+from agents.models.failures import TRANSIENT
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Exponential pauses with jitter, in seconds; the provider's Retry-After goes before, up to `longest`."""
+
+    retries: int = 2
+    first: float = 0.5
+    longest: float = 30.0
+
+    def pause(self, failure: ModelError, retries_taken: int) -> float | None:
+        """Seconds to wait before the next attempt; None when the failure is final."""
+        if failure.reason not in TRANSIENT or retries_taken >= self.retries:
+            return None
+        if failure.retry_after is not None:
+            # Who is told to wait for minutes learns it now, instead of watching a turn that does not move.
+            return failure.retry_after if failure.retry_after <= self.longest else None
+        ceiling = min(self.first * 2.0**retries_taken, self.longest)
+        return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, guards nothing

@@ -1,0 +1,53 @@
+"""Reads the messages of a request: what the user wrote, what was answered, what the tools gave back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agents.models.protocol import Json
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReturn:
+    """A call of the last answer together with its result as text."""
+
+    name: str
+    arguments: Json
+    text: str
+    failed: bool
+
+
+def user_texts(messages: Sequence[Json]) -> list[str]:
+    """What the user wrote, oldest first; messages that only carry tool results are left out."""
+    texts = (plain_text(message["content"]) for message in messages if message["role"] == "user")
+    return [text for text in texts if text]
+
+
+def assistant_texts(messages: Sequence[Json]) -> list[str]:
+    return [plain_text(message["content"]) for message in messages if message["role"] == "assistant"]
+
+
+def tool_returns(messages: Sequence[Json]) -> list[ToolReturn]:
+    """The results in the last message, in its order; empty when the last message is not about tools."""
+    calls = {block["id"]: block for message in messages[-2:] for block in _blocks(message, "tool_use")}
+    return [
+        ToolReturn(
+            name=calls.get(block["tool_use_id"], {}).get("name", "tool"),
+            arguments=calls.get(block["tool_use_id"], {}).get("input", {}),
+            text=plain_text(block.get("content", "")),
+            failed=bool(block.get("is_error")),
+        )
+        for message in messages[-1:]
+        for block in _blocks(message, "tool_result")
+    ]
+
+
+def plain_text(content: str | Sequence[Json]) -> str:
+    """The text of a message or result: its text blocks, one below the other."""
+    if isinstance(content, str):
+        return content.strip()
+    return "\n".join(block["text"] for block in content if block.get("type") == "text").strip()
+
+
+def _blocks(message: Json, kind: str) -> list[Json]:
+    content = message["content"]
+    return [] if isinstance(content, str) else [block for block in content if block.get("type") == kind]

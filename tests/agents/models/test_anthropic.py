@@ -1,0 +1,108 @@
+"""AnthropicModel: the real SDK against a real HTTP server that speaks the provider's wire format."""
+
+import asyncio
+
+import pytest
+
+from agents.models import Completed, TextDelta, ThinkingDelta, ToolCallStarted, Usage
+from agents.models.anthropic import AnthropicModel
+from agents.tools import calculator, clock
+from tests.agents.models.calls import HELLO, completed, model_at, read, request, text_of
+from tests.messages_api import MessagesServer, Reply, ToolUse
+
+
+async def test_text_arrives_token_by_token(claude: AnthropicModel, messages_api: MessagesServer) -> None:
+    messages_api.enqueue(Reply("One two three.", input_tokens=12, output_tokens=3))
+    assert await read(claude, request()) == [
+        TextDelta("One"),
+        TextDelta(" two"),
+        TextDelta(" three."),
+        Completed([{"type": "text", "text": "One two three."}], "end_turn", Usage(12, 3), "claude-test"),
+    ]
+
+
+async def test_thinking_text_and_two_calls(claude: AnthropicModel, messages_api: MessagesServer) -> None:
+    calls = [ToolUse("clock", {"timezone": "Europe/Berlin"}), ToolUse("calculator", {"expression": "2 + 3"})]
+    messages_api.enqueue(Reply("Let me see.", thinking="Two tools.", calls=calls))
+    events = await read(claude, request(tools=[clock.definition(), calculator.definition()]))
+    assert events[0] == ThinkingDelta("Two tools.")
+    assert [event.name for event in events if isinstance(event, ToolCallStarted)] == ["clock", "calculator"]
+    answer = completed(events)
+    assert answer.stop_reason == "tool_use"
+    assert answer.content == [
+        {"type": "thinking", "thinking": "Two tools.", "signature": "c2lnbmVk"},
+        {"type": "text", "text": "Let me see."},
+        {"type": "tool_use", "id": "toolu_000001_0", "name": "clock", "input": {"timezone": "Europe/Berlin"}},
+        {"type": "tool_use", "id": "toolu_000001_1", "name": "calculator", "input": {"expression": "2 + 3"}},
+    ]
+
+
+async def test_what_is_sent(claude: AnthropicModel, messages_api: MessagesServer) -> None:
+    await read(claude, request(tools=[clock.definition()]))
+    received = messages_api.requests[0]
+    assert received.body == {
+        "model": "claude-test",
+        "max_tokens": 100,
+        "stream": True,
+        "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
+        "messages": HELLO,
+        "tools": [clock.definition()],
+    }
+    assert received.headers["authorization"] == "Bearer test-key"
+
+
+async def test_nothing_empty_is_sent(claude: AnthropicModel, messages_api: MessagesServer) -> None:
+    await read(claude, request(system=""))
+    assert messages_api.requests[0].body.keys() == {"model", "max_tokens", "stream", "messages"}
+
+
+async def test_the_request_may_choose_the_model(claude: AnthropicModel, messages_api: MessagesServer) -> None:
+    events = await read(claude, request(model="claude-other"))
+    assert messages_api.requests[0].body["model"] == "claude-other"
+    assert completed(events).model == "claude-other"
+
+
+async def test_options_go_with_every_request(messages_api: MessagesServer) -> None:
+    model = model_at(messages_api, options={"temperature": 0.2})
+    await read(model, request())
+    assert messages_api.requests[0].body["temperature"] == 0.2
+    await model.aclose()
+
+
+async def test_the_environment_is_not_read(messages_api: MessagesServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "from the environment")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
+    model = model_at(messages_api)
+    await read(model, request())
+    assert messages_api.requests[0].headers["authorization"] == "Bearer test-key"
+    await model.aclose()
+
+
+async def test_a_call_starts_when_it_is_iterated(claude: AnthropicModel, messages_api: MessagesServer) -> None:
+    stream = claude.stream(request())
+    assert messages_api.requests == []
+    await stream.aclose()
+    assert messages_api.requests == []
+
+
+async def test_the_connection_is_used_again(claude: AnthropicModel, messages_api: MessagesServer) -> None:
+    for _ in range(3):
+        await read(claude, request())
+    assert len({received.peer for received in messages_api.requests}) == 1
+    assert not any(received.hung_up.is_set() for received in messages_api.requests)
+
+
+async def test_many_calls_at_once(claude: AnthropicModel, messages_api: MessagesServer) -> None:
+    messages_api.responder = lambda body: Reply(body["messages"][0]["content"], delay=0.001)
+    questions = [f"question {number} of many" for number in range(30)]
+    answers = await asyncio.gather(
+        *(read(claude, request([{"role": "user", "content": question}])) for question in questions)
+    )
+    assert [text_of(events) for events in answers] == questions
+
+
+async def test_tokens_are_not_held_back(claude: AnthropicModel, messages_api: MessagesServer) -> None:
+    messages_api.enqueue(Reply("first second third", delay=0.1))
+    loop = asyncio.get_running_loop()
+    times = [loop.time() async for event in claude.stream(request()) if isinstance(event, TextDelta)]
+    assert times[2] - times[0] > 0.15

@@ -1,0 +1,72 @@
+"""What the stand-in answers to one request, and what goes wrong while it does."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Json = dict[str, Any]
+
+WORD = re.compile(r"\s*\S+|\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """A call in an answer; `raw` replaces the JSON of the arguments by a text of its own."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    raw: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that goes wrong after so many deltas (0: before the first, right after message_start).
+
+    stall: nothing more comes, the connection stays open. drop: the connection is closed. truncate: the body
+    ends properly, but too early. error: an `error` event of type `error_type`. bad_json, bad_event: an event
+    that is no JSON or has the wrong shape. bad_chunk: broken HTTP framing.
+    """
+
+    kind: Literal["stall", "drop", "truncate", "error", "bad_json", "bad_event", "bad_chunk"]
+    after: int = 0
+    error_type: str = "overloaded_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer in status 200; `blocks` are more content blocks, sent as they are; `delay` is per token."""
+
+    text: str | Sequence[str] = ""
+    calls: Sequence[ToolUse] = ()
+    thinking: str = ""
+    blocks: Sequence[Json] = ()
+    delay: float = 0.0
+    first_delay: float = 0.0
+    trouble: Trouble | None = None
+    stop_reason: str | None = None
+    input_tokens: int = 10
+    output_tokens: int | None = None
+
+    def tokens(self) -> Sequence[str]:
+        return WORD.findall(self.text) if isinstance(self.text, str) else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer in another status than 200."""
+
+    status: int
+    error_type: str = "api_error"
+    message: str = "scripted refusal"
+    retry_after: float | None = None
+
+
+Responder = Callable[[Json], Reply | Refusal]
+"""Chooses the answer from the body of the request."""
+
+
+def tokens_reply(count: int, delay: float = 0.0) -> Reply:
+    """A text of exactly so many tokens."""
+    return Reply(text=[f"word{number} " for number in range(count)], delay=delay)

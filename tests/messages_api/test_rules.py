@@ -1,0 +1,78 @@
+"""The stand-in is as strict as the provider: requests that the provider refuses are refused here."""
+
+from typing import Any
+
+import pytest
+
+from tests.messages_api.rules import InvalidRequestError, check_request
+
+USER = {"role": "user", "content": "Hello"}
+CALL = {"type": "tool_use", "id": "toolu_1", "name": "clock", "input": {}}
+CALLED = {"role": "assistant", "content": [{"type": "text", "text": "Let me see."}, CALL]}
+RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "12:00"}
+ANSWERED = {"role": "user", "content": [RESULT]}
+
+
+def body(*messages: Any, **fields: Any) -> dict[str, Any]:
+    return {"model": "m", "max_tokens": 10, "messages": list(messages), **fields}
+
+
+def user(*blocks: Any) -> dict[str, Any]:
+    return {"role": "user", "content": list(blocks)}
+
+
+def assistant(*blocks: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": list(blocks)}
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [USER],
+        [USER, assistant({"type": "text", "text": "Hi"}), USER],
+        [USER, CALLED, ANSWERED],
+        [USER, CALLED, user(RESULT, {"type": "text", "text": "and?"})],
+        [USER, CALLED, user({**RESULT, "is_error": True, "content": ""})],
+        [USER, assistant({"type": "thinking", "thinking": "Hm", "signature": "s"}, CALL), ANSWERED],
+    ],
+)
+def test_valid_requests(messages: list[Any]) -> None:
+    check_request(body(*messages))
+
+
+@pytest.mark.parametrize(
+    ("request_body", "problem"),
+    [
+        pytest.param([], "object", id="no object"),
+        pytest.param(body(), "at least one", id="no messages"),
+        pytest.param(body(USER, model=""), "model", id="no model"),
+        pytest.param(body(USER, max_tokens=0), "max_tokens", id="no tokens"),
+        pytest.param(body(assistant({"type": "text", "text": "Hi"})), "alternate", id="assistant first"),
+        pytest.param(body(USER, USER), "alternate", id="twice the same role"),
+        pytest.param(body({"role": "system", "content": "x"}), "alternate", id="unknown role"),
+        pytest.param(body({**USER, "id": 1}), "extra inputs", id="metadata in a message"),
+        pytest.param(body(user({"type": "text", "text": "x", "html": "x"})), "extra inputs", id="metadata in a block"),
+        pytest.param(body(user()), "non-empty", id="no content"),
+        pytest.param(body({"role": "user", "content": ""}), "non-empty", id="empty string"),
+        pytest.param(body(user({"type": "text", "text": ""})), "non-empty", id="empty text"),
+        pytest.param(body(user({"text": "x"})), "type", id="block without type"),
+        pytest.param(body(USER, CALLED), "without tool_result", id="dangling call at the end"),
+        pytest.param(body(USER, CALLED, USER), "without tool_result", id="dangling call"),
+        pytest.param(body(user(RESULT)), "unexpected tool_use_id", id="orphan result"),
+        pytest.param(body(USER, CALLED, user(RESULT, RESULT)), "single result", id="two results"),
+        pytest.param(
+            body(USER, CALLED, user({"type": "text", "text": "x"}, RESULT)), "come first", id="text before result"
+        ),
+        pytest.param(
+            body(USER, assistant(CALL, CALL), ANSWERED), "unique", id="the same id twice"
+        ),
+        pytest.param(body(USER, assistant({**CALL, "id": "a b"}), ANSWERED), "pattern", id="bad id"),
+        pytest.param(body(USER, assistant({**CALL, "input": "{}"}), ANSWERED), "object", id="input as text"),
+        pytest.param(body(USER, assistant({**CALL, "malformed": "{"}), ANSWERED), "extra", id="our own mark"),
+        pytest.param(body(USER, tools=[{"name": "a b"}]), "bad name", id="tool name"),
+        pytest.param(body(USER, tools=[{"name": "a"}]), "input_schema", id="tool without schema"),
+    ],
+)  # fmt: skip
+def test_invalid_requests(request_body: Any, problem: str) -> None:
+    with pytest.raises(InvalidRequestError, match=problem):
+        check_request(request_body)

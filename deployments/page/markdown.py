@@ -1,0 +1,71 @@
+"""Assistant text as safe HTML: Markdown rendered with markdown-it-py, then sanitised with nh3."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+
+from deployments.page.colouring import CLASSES, coloured
+
+TEXT_TAGS: Final = {"a", "br", "code", "del", "em", "hr", "p", "pre", "s", "span", "strong"}
+BLOCK_TAGS: Final = {"blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "li", "ol", "ul"}
+TABLE_TAGS: Final = {"table", "tbody", "td", "th", "thead", "tr"}
+ALIGNED: Final = {"class": {"left", "center", "right"}}
+
+_CLEANER = nh3.Cleaner(
+    tags=TEXT_TAGS | BLOCK_TAGS | TABLE_TAGS,
+    attributes={"a": {"href", "title"}, "code": {"data-language"}, "ol": {"start"}},
+    allowed_classes={"span": set(CLASSES)},
+    tag_attribute_values={"th": ALIGNED, "td": ALIGNED},
+    set_tag_attribute_values={"a": {"target": "_blank"}},
+    link_rel="noopener noreferrer nofollow",
+    url_schemes={"http", "https", "mailto"},
+    # A relative link in a model's answer could only point into this service.
+    url_relative="deny",
+)
+
+
+class PageRenderer(RendererHTML):
+    """HTML as the page wants it: no foreign images, no inline styles, code marked with its language."""
+
+    def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        """A link instead of the picture: fetching one would tell a stranger that the answer was read."""
+        source = nh3.clean_text(str(tokens[idx].attrs.get("src", "")))
+        label = self.renderInlineAsText(tokens[idx].children or [], options, env)
+        return f'<a href="{source}">{nh3.clean_text(label) or source}</a>'
+
+    def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        """A block of code, coloured when it names a known language."""
+        code, info = tokens[idx].content, tokens[idx].info.split()
+        language = info[0] if info else ""
+        marked = f' data-language="{nh3.clean_text(language)}"' if language else ""
+        return f"<pre><code{marked}>{coloured(code, language) or nh3.clean_text(code)}</code></pre>\n"
+
+    def th_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        """A heading cell."""
+        return _cell(tokens[idx])
+
+    def td_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        """A data cell."""
+        return _cell(tokens[idx])
+
+
+def _cell(token: Token) -> str:
+    # markdown-it aligns with an inline style, which the page's content security policy forbids.
+    alignment = str(token.attrs.get("style", "")).removeprefix("text-align:")
+    return f'<{token.tag} class="{alignment}">' if alignment else f"<{token.tag}>"
+
+
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}, renderer_cls=PageRenderer)
+_MARKDOWN.enable(["table", "strikethrough"])
+
+
+@lru_cache(maxsize=512)
+def render_markdown(text: str) -> str:
+    """The sanitised HTML of `text`: no scripts, styles, images or relative links, whatever it contains."""
+    return _CLEANER.clean(_MARKDOWN.render(text))

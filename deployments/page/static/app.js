@@ -1,0 +1,285 @@
+// The composition root: joins the open conversation, the list, the outbox and the views.
+
+import * as api from "./api.js";
+import { announcementOf, Announcer } from "./announcer.js";
+import { Conversation } from "./conversation.js";
+import { Conversations } from "./conversations.js";
+import { bindKeys, newKeys } from "./keys.js";
+import { Link } from "./link.js";
+import { newId, Outbox } from "./outbox.js";
+import { screenRows } from "./screen_rows.js";
+import { initial, isBusy } from "./state.js";
+import { Banner } from "./views/banner.js";
+import { Composer } from "./views/composer.js";
+import { confirm, toast } from "./views/dialog.js";
+import { Drawer } from "./views/drawer.js";
+import { h } from "./views/element.js";
+import { Sidebar } from "./views/sidebar.js";
+import { themeToggle } from "./views/theme_toggle.js";
+import { Thread } from "./views/thread.js";
+import { Topbar } from "./views/topbar.js";
+import { missing, welcome } from "./views/welcome.js";
+
+/** A tab that nobody has looked at for so long lets go of its connection: browsers allow only six per service. */
+const REST_AFTER = 60_000;
+const TITLE_LENGTH = 60;
+
+const element = (id) => document.getElementById(id);
+
+class App {
+  #agents = [];
+  #agent = null;
+  #open = null;
+  #screen = null;
+  #isDirty = false;
+  #restTimer = null;
+
+  #announcer = new Announcer(element("announcer"));
+  #link = new Link((link) => this.#linkChanged(link));
+  #banner = new Banner(element("banner"), () => this.#wake());
+  #drawer = new Drawer();
+  #conversations = new Conversations(() => this.#listChanged(), this.#link);
+  #sidebar = new Sidebar(element("conversations"), () => this.#try(() => this.#conversations.loadMore()));
+  #outbox = new Outbox({
+    onChange: () => this.#invalidate(),
+    onCreated: (id) => this.#created(id),
+    onUp: () => this.#link.up("outbox"),
+    onDown: (retryAt) => this.#link.down("outbox", retryAt),
+  });
+  #composer = new Composer({ onSend: (text) => this.#send(text), onStop: () => this.#cancel() });
+  #topbar = new Topbar(element("topbar"), {
+    openDrawer: () => this.#drawer.open(),
+    rename: (title) => this.#rename(title),
+    remove: () => this.#remove(),
+  });
+  #thread = new Thread(element("thread"), element("dock"), {
+    decide: (toolCallId, resolution) => this.#decide(toolCallId, resolution),
+    editUnsent: (clientId) => this.#composer.put(this.#outbox.take(clientId)),
+    discardUnsent: (clientId) => this.#outbox.take(clientId),
+    loadOlder: () => this.#open?.loadOlder(),
+  });
+
+  start() {
+    element("dock").append(this.#composer.node);
+    element("new").addEventListener("click", () => this.#new());
+    element("new-keys").textContent = newKeys;
+    themeToggle(element("theme"));
+    bindKeys({ create: () => this.#new(), dismiss: () => this.#dismiss() });
+    addEventListener("hashchange", () => this.#route());
+    addEventListener("online", () => this.#wake());
+    // Going offline says nothing about a service on this machine, so it is only a reason to look.
+    addEventListener("offline", () => this.#open?.restart());
+    document.addEventListener("visibilitychange", () => this.#visibilityChanged());
+    this.#route();
+    this.#loadSurroundings();
+    this.#outbox.flush();
+  }
+
+  async #loadSurroundings() {
+    this.#conversations.refresh();
+    try {
+      const [{ agents }, info] = await Promise.all([api.agents(), api.info()]);
+      this.#agents = agents;
+      this.#agent ??= (agents.find((agent) => agent.default) ?? agents[0])?.name ?? null;
+      element("about").replaceChildren(...about(info));
+      if (!this.#open) this.#showWelcome();
+    } catch {
+      // Not needed to talk; asked again when the connection is back.
+      this.#agents = [];
+    }
+  }
+
+  // -- which conversation is open
+
+  #route() {
+    const match = /^#\/c\/(.+)$/.exec(location.hash);
+    const id = match && decodeURIComponent(match[1]);
+    if (id === this.#open?.id) return;
+    this.#open?.close();
+    this.#open = id ? new Conversation(id, (...change) => this.#changed(...change), this.#link) : null;
+    this.#outbox.prune((entry) => entry.conversationId !== id);
+    this.#composer.open(id);
+    this.#drawer.close();
+    if (!id) this.#showWelcome();
+    else if (!this.#isUnborn(id)) this.#open.start();
+    this.#renderList();
+    this.#invalidate();
+    // On a touch screen the focus would open the keyboard; in the list it would end the walk through it.
+    const isWalking = element("conversations").contains(document.activeElement);
+    if (matchMedia("(hover: hover)").matches && !isWalking) this.#composer.focus();
+  }
+
+  #isUnborn(id) {
+    return this.#outbox.of(id).some((entry) => entry.create && entry.state !== "sent");
+  }
+
+  #created(id) {
+    if (this.#open?.id === id) this.#open.revive();
+    this.#conversations.announce();
+  }
+
+  #new() {
+    location.hash = "#/";
+    this.#drawer.close();
+    this.#composer.focus();
+  }
+
+  #showWelcome() {
+    this.#screen = "welcome";
+    const choice = { onSuggest: (text) => this.#send(text), onChoose: (name) => (this.#agent = name) };
+    this.#thread.clear(welcome({ agents: this.#agents, chosen: this.#agent, ...choice }));
+  }
+
+  // -- what people do
+
+  #send(text) {
+    if (this.#open) {
+      this.#outbox.add(this.#open.id, text);
+    } else {
+      const id = newId();
+      const create = { title: titleFrom(text), ...(this.#agent && { agent: this.#agent }) };
+      this.#outbox.add(id, text, create);
+      location.hash = `#/c/${id}`;
+    }
+    this.#composer.focus();
+  }
+
+  #cancel() {
+    const { id } = this.#open;
+    this.#try(() => api.cancel(id), ["not_running"]);
+  }
+
+  #dismiss() {
+    if (this.#drawer.isOpen) this.#drawer.close();
+    else if (this.#open && isBusy(this.#open.state)) this.#cancel();
+  }
+
+  async #decide(toolCallId, resolution) {
+    await api.resolve(this.#open.id, { tool_call_id: toolCallId, ...resolution });
+    this.#composer.focus();
+  }
+
+  #rename(title) {
+    const { id } = this.#open;
+    this.#open.meta.title = title;
+    this.#try(() => this.#conversations.rename(id, title));
+  }
+
+  async #remove() {
+    const { id, meta } = this.#open;
+    const text = `“${meta?.title || "Untitled"}” and everything said in it will be gone for good.`;
+    if (!(await confirm({ title: "Delete this conversation?", text, action: "Delete" }))) return;
+    this.#try(async () => {
+      await this.#conversations.remove(id);
+      if (this.#open?.id === id) this.#new();
+    });
+  }
+
+  async #try(action, harmless = []) {
+    try {
+      await action();
+    } catch (error) {
+      if (!harmless.includes(error.code)) toast(error.message);
+    }
+  }
+
+  // -- what changes
+
+  #changed(conversation, event) {
+    if (conversation !== this.#open) return;
+    const { state, id } = conversation;
+    this.#conversations.note(id, { state: state.machine });
+    if (event) this.#announcer.say(announcementOf(event));
+    if (event?.type === "turn_ended" || event?.type === "suspension") this.#conversations.announce();
+    this.#outbox.prune((entry) => entry.conversationId === id && state.clientIds.has(entry.clientId));
+    this.#invalidate();
+  }
+
+  #listChanged() {
+    const { items } = this.#conversations;
+    if (this.#open?.phase === "open" && !items.some((item) => item.id === this.#open.id)) this.#open.verify();
+    this.#renderList();
+  }
+
+  #linkChanged(link) {
+    this.#banner.render(link);
+    this.#announcer.say(link.isUp ? "Connected again" : "Connection lost");
+    if (!link.isUp) return;
+    this.#conversations.refreshSoon();
+    if (this.#agents.length === 0) this.#loadSurroundings();
+  }
+
+  #wake() {
+    this.#open?.wake();
+    this.#outbox.wake();
+    this.#conversations.refreshSoon();
+  }
+
+  #visibilityChanged() {
+    clearTimeout(this.#restTimer);
+    if (document.visibilityState === "hidden") {
+      this.#restTimer = setTimeout(() => this.#open?.rest(), REST_AFTER);
+      return;
+    }
+    if (this.#open?.phase !== "missing" && this.#open && !this.#isUnborn(this.#open.id)) this.#open.start();
+    this.#wake();
+  }
+
+  // -- what is shown
+
+  #renderList() {
+    this.#sidebar.render(this.#conversations, this.#open?.id);
+    this.#renderTopbar();
+  }
+
+  #renderTopbar() {
+    const listed = this.#conversations.items.find((item) => item.id === this.#open?.id);
+    const unsent = this.#open && this.#outbox.of(this.#open.id).find((entry) => entry.create)?.create;
+    const meta = listed ?? this.#open?.meta ?? unsent;
+    this.#topbar.render(this.#open ? { title: meta?.title ?? "", agent: meta?.agent ?? "" } : null);
+  }
+
+  /** Renders once for all changes of a frame, and in a hidden tab, which has no frames, after a moment. */
+  #invalidate() {
+    if (this.#isDirty) return;
+    this.#isDirty = true;
+    const once = () => this.#isDirty && this.#render();
+    requestAnimationFrame(once);
+    setTimeout(once, 200);
+  }
+
+  #render() {
+    this.#isDirty = false;
+    const state = this.#open?.state ?? initial;
+    this.#composer.setRunning(isBusy(state) || state.machine === "awaiting_input");
+    if (!this.#open) return;
+    this.#renderTopbar();
+    if (this.#open.phase === "missing" && !this.#isUnborn(this.#open.id)) return this.#showMissing();
+    if (this.#screen !== this.#open) this.#thread.clear();
+    this.#screen = this.#open;
+    this.#thread.render(screenRows(state, this.#outbox.of(this.#open.id)));
+  }
+
+  #showMissing() {
+    if (this.#screen === "missing") return;
+    this.#screen = "missing";
+    this.#thread.clear(missing(() => this.#new()));
+  }
+}
+
+/** A title for a conversation that begins with `text`. */
+function titleFrom(text) {
+  const line = text.split("\n", 1)[0];
+  return line.length <= TITLE_LENGTH ? line : `${line.slice(0, TITLE_LENGTH - 1).trimEnd()}…`;
+}
+
+function about({ version, offline, dashboard }) {
+  const note = "No API key is set: a scripted model answers, without any network.";
+  return [
+    offline && h("span", { class: "offline", title: note }, "Offline model"),
+    h("span", {}, `Raylogue ${version}`),
+    dashboard && h("a", { href: dashboard, target: "_blank", rel: "noopener" }, "Ray dashboard"),
+  ].filter(Boolean);
+}
+
+new App().start();

@@ -1,0 +1,33 @@
+// How long to wait before trying again.
+
+const FIRST = 400;
+const LONGEST = 15_000;
+
+/** Milliseconds before attempt `attempt` (0 is the first repeat): doubling, capped, with jitter, and never less than
+ * the server asked for. The jitter keeps a thousand pages from knocking in one beat after a restart. */
+export function delayBefore(attempt, retryAfter = 0, random = Math.random) {
+  const ceiling = Math.min(LONGEST, FIRST * 2 ** attempt);
+  return Math.max(retryAfter * 1000, ceiling * (0.5 + random() / 2));
+}
+
+/** A pause that can be ended early. */
+export class Pause {
+  #end = null;
+
+  /** Resolves after `milliseconds`, or as soon as `end` is called. */
+  wait(milliseconds) {
+    this.end();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.#end = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  end() {
+    this.#end?.();
+    this.#end = null;
+  }
+}

@@ -1,0 +1,150 @@
+// One open conversation: loads its history, follows its stream, and tells whoever listens what is known.
+
+import * as api from "./api.js";
+import { Stream } from "./stream.js";
+import { addPage, hasOlder, initial, receive } from "./state.js";
+
+/** A stream that leaves holes is opened anew, but not more often than this. */
+const RESTART_INTERVAL = 1000;
+
+export class Conversation {
+  id;
+  meta = null;
+  state = initial;
+  /** `opening`, `open`, or why it cannot be shown: `missing`. */
+  phase = "opening";
+  #stream;
+  #listener;
+  #link;
+  #closed = false;
+  #filling = false;
+  #restartedAt = 0;
+  #loadingOlder = null;
+
+  /** `listener(conversation, event)` is called after every change, with the event that caused it, if one did. */
+  constructor(id, listener, link) {
+    this.id = id;
+    this.#listener = listener;
+    this.#link = link;
+    this.#stream = new Stream({
+      connect: (signal) => this.#connect(signal),
+      onEvent: (event) => this.#receive(event),
+      onUp: () => link.up("stream"),
+      onDown: (retryAt) => link.down("stream", retryAt),
+      onEnd: () => this.#end(),
+    });
+  }
+
+  start() {
+    this.#stream.start();
+  }
+
+  /** Lets go of the connection, for as long as nobody looks. */
+  rest() {
+    this.#stream.stop();
+    this.#link.up("stream");
+  }
+
+  /** Asks whether it still exists: a stream does not tell that its conversation was deleted. */
+  async verify() {
+    try {
+      await api.one(this.id);
+    } catch (error) {
+      if (api.isFinal(error)) this.#end();
+    }
+  }
+
+  close() {
+    this.#closed = true;
+    this.rest();
+  }
+
+  wake() {
+    this.#stream.wake();
+  }
+
+  /** Opens the connection anew. */
+  restart() {
+    this.#stream.restart();
+  }
+
+  /** Asks again where the conversation was missing: it may have been created meanwhile. */
+  revive() {
+    if (this.phase === "missing") this.phase = "opening";
+    this.start();
+  }
+
+  /** Loads the page of history above what is shown; one at a time. */
+  loadOlder() {
+    if (this.phase !== "open" || !hasOlder(this.state)) return null;
+    this.#loadingOlder ??= this.#fetchOlder().finally(() => (this.#loadingOlder = null));
+    return this.#loadingOlder;
+  }
+
+  async #fetchOlder() {
+    const page = await api.historyBefore(this.id, this.state.firstSeq);
+    this.#change(page.events.length ? addPage(this.state, page.events) : { ...this.state, firstSeq: 1 });
+  }
+
+  async #connect(signal) {
+    // History comes first, and belongs to the attempt: without it there is nothing for the stream to continue.
+    if (this.phase !== "open") await this.#open();
+    return api.watch(this.id, this.state.lastSeq, signal);
+  }
+
+  async #open() {
+    const [meta, page] = await Promise.all([api.one(this.id), api.historyBefore(this.id)]);
+    this.meta = meta;
+    this.phase = "open";
+    this.#change(addPage(initial, page.events));
+  }
+
+  #receive(event) {
+    if (this.#closed) return;
+    if (event.type === "snapshot" && event.last_seq < this.state.lastSeq) return this.#startOver();
+    this.#change(receive(this.state, event), event);
+    if (this.state.hasGap) this.#fill();
+    if (this.state.hasHole) this.#restart();
+  }
+
+  /** The log is shorter than it was: another one stands in its place, restored or created anew. */
+  #startOver() {
+    this.phase = "opening";
+    this.state = initial;
+    this.#stream.restart();
+  }
+
+  async #fill() {
+    if (this.#filling) return;
+    this.#filling = true;
+    try {
+      for (let page; (page = await api.historyAfter(this.id, this.state.lastSeq)).events.length; ) {
+        this.#change(addPage(this.state, page.events));
+        if (page.next == null) break;
+      }
+      this.#change({ ...this.state, hasGap: false });
+    } catch {
+      this.#stream.restart();
+    } finally {
+      this.#filling = false;
+    }
+  }
+
+  #restart() {
+    if (Date.now() - this.#restartedAt < RESTART_INTERVAL) return;
+    this.#restartedAt = Date.now();
+    this.#stream.restart();
+  }
+
+  #end() {
+    this.phase = "missing";
+    this.rest();
+    this.#change(this.state);
+  }
+
+  #change(state, event = null) {
+    if (this.#closed) return;
+    this.state = state;
+    this.#listener(this, event);
+  }
+}

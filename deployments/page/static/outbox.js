@@ -1,0 +1,147 @@
+// Messages on their way: kept in the browser until the service has them, and sent again under the same client id.
+
+import * as api from "./api.js";
+import { delayBefore, Pause } from "./backoff.js";
+
+const PREFIX = "raylogue.outbox.";
+
+export class Outbox {
+  #entries = new Map();
+  #pause = new Pause();
+  #sending = false;
+  #onChange;
+  #onCreated;
+  #onUp;
+  #onDown;
+
+  /** `onCreated(id)` tells that a conversation begun here now exists; `onUp` and `onDown` are those of `Stream`. */
+  constructor({ onChange, onCreated, onUp, onDown }) {
+    this.#onChange = onChange;
+    this.#onCreated = onCreated;
+    this.#onUp = onUp;
+    this.#onDown = onDown;
+    for (const key of Object.keys(localStorage)) this.#load(key);
+    // Another tab may have put one in, or have seen it off.
+    addEventListener("storage", (event) => event.key?.startsWith(PREFIX) && this.#load(event.key));
+  }
+
+  /** The entries of one conversation, oldest first. */
+  of(conversationId) {
+    return this.#oldestFirst().filter((entry) => entry.conversationId === conversationId);
+  }
+
+  /** Takes a message; `create` holds the fields of a conversation that does not exist yet. */
+  add(conversationId, text, create = null) {
+    this.#store({ clientId: newId(), conversationId, text, create, at: Date.now(), state: "sending", reason: null });
+    this.flush();
+  }
+
+  /** Forgets an entry, and returns its text. */
+  take(clientId) {
+    const entry = this.#entries.get(clientId);
+    this.#forget(clientId);
+    return entry?.text ?? "";
+  }
+
+  /** Drops what the log shows by now. */
+  prune(isLogged) {
+    for (const entry of this.#entries.values()) if (entry.state === "sent" && isLogged(entry)) this.#forget(entry.clientId);
+  }
+
+  wake() {
+    this.#pause.end();
+  }
+
+  /** Sends what waits, one after another, until nothing does. */
+  async flush() {
+    this.wake();
+    if (this.#sending) return;
+    this.#sending = true;
+    for (let attempt = 0, entry; (entry = this.#next()); ) {
+      const retryAfter = await this.#try(entry);
+      if (retryAfter === null) attempt = 0;
+      else await this.#rest(entry, attempt++, retryAfter);
+    }
+    this.#sending = false;
+  }
+
+  /** Null when the matter is settled, else the seconds that the service asked to be left alone. */
+  async #try(entry) {
+    const { clientId } = entry;
+    try {
+      await this.#deliver(entry);
+      this.#onUp();
+      localStorage.removeItem(PREFIX + clientId);
+      if (this.#entries.has(clientId)) this.#keep({ ...entry, state: "sent" });
+    } catch (error) {
+      if (!api.isFinal(error)) return error.retryAfter ?? 0;
+      if (this.#entries.has(clientId)) this.#store({ ...entry, state: "failed", reason: error.message });
+    }
+    return null;
+  }
+
+  async #deliver({ conversationId, text, clientId, create }) {
+    if (create) await this.#create({ id: conversationId, ...create });
+    await api.send(conversationId, text, clientId);
+  }
+
+  async #create(fields) {
+    try {
+      await api.create(fields);
+    } catch (error) {
+      // An earlier attempt got through and only its answer was lost.
+      if (error.code !== "conversation_exists") throw error;
+    }
+    this.#onCreated(fields.id);
+  }
+
+  async #rest(entry, attempt, retryAfter) {
+    const delay = delayBefore(attempt, retryAfter);
+    if (this.#entries.has(entry.clientId)) this.#keep({ ...entry, state: "waiting" });
+    this.#onDown(Date.now() + delay);
+    await this.#pause.wait(delay);
+  }
+
+  #next() {
+    return this.#oldestFirst().find((entry) => entry.state === "sending" || entry.state === "waiting");
+  }
+
+  #oldestFirst() {
+    return [...this.#entries.values()].sort((a, b) => a.at - b.at);
+  }
+
+  #load(key) {
+    if (!key.startsWith(PREFIX)) return;
+    const clientId = key.slice(PREFIX.length);
+    const stored = localStorage.getItem(key);
+    if (stored) this.#keep({ ...JSON.parse(stored), clientId });
+    else if (this.#entries.get(clientId)?.state !== "sent") this.#forget(clientId);
+  }
+
+  #store(entry) {
+    localStorage.setItem(PREFIX + entry.clientId, JSON.stringify(entry));
+    this.#keep(entry);
+  }
+
+  #keep(entry) {
+    this.#entries.set(entry.clientId, { ...entry, row: rowOf(entry) });
+    this.#onChange();
+  }
+
+  #forget(clientId) {
+    localStorage.removeItem(PREFIX + clientId);
+    this.#entries.delete(clientId);
+    this.#onChange();
+  }
+}
+
+/** A random id; `crypto.randomUUID` is missing where the page is not served from a secure origin. */
+export function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The same key as the row in the log will have, so that the message stays where it is when it arrives there. */
+function rowOf({ clientId, text, at, state, reason }) {
+  return { key: `user:${clientId}`, kind: "user", clientId, text, at, delivery: state, reason };
+}

@@ -1,0 +1,128 @@
+// The state of one open conversation, as a pure reducer: snapshot, then tail, everything keyed.
+
+import { applyEvent, CANONICAL, messageKey, toolKey } from "./log_rows.js";
+
+/** States of the machine in which somebody of ours is at work. */
+const BUSY = new Set(["preparing", "streaming", "executing_tools", "terminating"]);
+
+export const initial = Object.freeze({
+  /** Canonical events, from `firstSeq` to `lastSeq` without a gap. */
+  events: [],
+  firstSeq: 1,
+  lastSeq: 0,
+  rows: new Map(),
+  clientIds: new Set(),
+  machine: "idle",
+  turn: 0,
+  /** The message now streaming: `{messageId, turn, text: {value, next}, thinking: {value, next}}`. */
+  live: null,
+  /** The log moved on and its events did not arrive: the caller fetches them. */
+  hasGap: false,
+  /** Pieces of the streaming text are missing: the caller asks for a new snapshot. */
+  hasHole: false,
+});
+
+export const isBusy = (state) => BUSY.has(state.machine);
+export const hasOlder = (state) => state.firstSeq > 1;
+
+/** The state after one event of the stream, canonical or live; a repeat changes nothing. */
+export function receive(state, event) {
+  if (CANONICAL.has(event.type)) return canonical(state, event);
+  return LIVE[event.type]?.(state, event) ?? state;
+}
+
+/** The state with a page of history (ascending, without gaps) in front of, or behind, what it holds. */
+export function addPage(state, events) {
+  const isOlder = events.length > 0 && (state.lastSeq === 0 || events[0].seq < state.firstSeq);
+  const settled = { ...state, hasGap: false };
+  return isOlder ? prepend(settled, events) : events.reduce(canonical, settled);
+}
+
+function prepend(state, older) {
+  const empty = { ...initial, firstSeq: older[0].seq, lastSeq: older[0].seq - 1 };
+  const folded = [...older, ...state.events].reduce(canonical, empty);
+  const { events, rows, clientIds, firstSeq, lastSeq } = folded;
+  // What the log says about the machine is old news unless this is the first page.
+  const present = state.lastSeq === 0 ? folded : state;
+  return { ...present, events, rows, clientIds, firstSeq, lastSeq };
+}
+
+function canonical(state, event) {
+  if (event.seq <= state.lastSeq) return state;
+  if (event.seq > state.lastSeq + 1) return { ...state, hasGap: true };
+  const rows = applyEvent(state.rows, event);
+  const next = { ...state, lastSeq: event.seq, events: [...state.events, event], rows };
+  return { ...next, ...CONSEQUENCES[event.type]?.(next, event) };
+}
+
+/** What an event of the log says about the machine; the live events say it too, but they may be lost. */
+const CONSEQUENCES = {
+  user_msg: (state, event) => ({
+    clientIds: event.client_id ? new Set(state.clientIds).add(event.client_id) : state.clientIds,
+    ...(state.machine === "idle" && { machine: "preparing", turn: Math.max(state.turn, event.turn) }),
+  }),
+  assistant_msg: (state, event) => ({
+    turn: Math.max(state.turn, event.turn),
+    live: state.live?.messageId === event.message_id ? null : state.live,
+  }),
+  tool_call: phase,
+  tool_result: phase,
+  suspension: phase,
+  resolution: phase,
+  turn_ended: (state, event) => {
+    if (event.turn < state.turn) return {};
+    const isQueued = [...state.rows.values()].some((row) => row.kind === "user" && row.turn > event.turn);
+    const rest = isQueued ? { machine: "preparing", turn: event.turn + 1 } : { machine: "idle" };
+    return { live: null, hasHole: false, ...rest };
+  },
+};
+
+/** Where the calls of the running turn leave the machine. */
+function phase(state, event) {
+  if (event.turn < state.turn) return {};
+  const open = new Set([...state.rows.values()].filter((row) => row.turn === event.turn).map((row) => row.status));
+  if (open.has("running")) return { machine: "executing_tools" };
+  return { machine: open.has("waiting") ? "awaiting_input" : "preparing" };
+}
+
+const LIVE = {
+  snapshot: (state, event) => ({
+    ...state,
+    ...position(state, event),
+    // Pieces that follow begin at index 0; until then the old text stays, unless it cannot be current any more.
+    live: event.state === "streaming" && state.live?.turn === event.turn ? state.live : null,
+    hasHole: false,
+  }),
+  state_changed: (state, event) => ({
+    ...state,
+    ...position(state, event),
+    hasGap: state.hasGap || event.last_seq > state.lastSeq,
+  }),
+  turn_started: (state, event) => ({ ...state, turn: Math.max(state.turn, event.turn) }),
+  text_delta: (state, event) => delta(state, event, "text"),
+  thinking_delta: (state, event) => delta(state, event, "thinking"),
+  tool_progress: (state, event) => {
+    const row = state.rows.get(toolKey(event.tool_call_id));
+    if (row?.status !== "running") return state;
+    return { ...state, rows: new Map(state.rows).set(row.key, { ...row, progress: event.progress }) };
+  },
+};
+
+/** A snapshot of a conversation that nobody runs does not know the turn, and turns only go up. */
+const position = (state, event) => ({ machine: event.state, turn: Math.max(state.turn, event.turn) });
+
+/** Index 0 replaces, the expected index appends, a known one is dropped, and one from the future leaves a hole. */
+function delta(state, event, part) {
+  if (event.turn < state.turn || state.rows.has(messageKey(event.message_id))) return state;
+  const live = state.live?.messageId === event.message_id ? state.live : begun(event);
+  const { value, next } = live[part];
+  if (event.index > next) return { ...state, hasHole: true };
+  if (event.index > 0 && event.index < next) return state;
+  const text = event.index === 0 ? event.text : value + event.text;
+  return { ...state, live: { ...live, [part]: { value: text, next: event.next } } };
+}
+
+function begun(event) {
+  const empty = { value: "", next: 0 };
+  return { messageId: event.message_id, turn: event.turn, text: empty, thinking: empty };
+}

@@ -1,0 +1,110 @@
+// Follows a conversation for ever: connects, reads, notices silence, and connects again.
+
+import { isFinal } from "./api.js";
+import { delayBefore, Pause } from "./backoff.js";
+import { serverSentEvents } from "./sse.js";
+
+/** The service sends a heartbeat every 15 seconds; three missed ones mean that nobody is there. */
+const SILENCE = 45_000;
+/** After a sleep or a change of networks a connection this quiet is not trusted. */
+const DOUBTFUL = 20_000;
+
+export class Stream {
+  #connect;
+  #onEvent;
+  #onUp;
+  #onDown;
+  #onEnd;
+  #pause = new Pause();
+  #connection = null;
+  #heardAt = 0;
+  #run = 0;
+  #running = false;
+
+  /**
+   * `connect(signal)` opens the stream where the last one left off; `onEvent(event)` gets each event;
+   * `onUp()` and `onDown(retryAt)` tell how the connection fares; `onEnd(problem)` says that it is over for good.
+   */
+  constructor({ connect, onEvent, onUp, onDown, onEnd }) {
+    this.#connect = connect;
+    this.#onEvent = onEvent;
+    this.#onUp = onUp;
+    this.#onDown = onDown;
+    this.#onEnd = onEnd;
+  }
+
+  async start() {
+    if (this.#running) return;
+    this.#running = true;
+    // A loop that was stopped may still be on its way out when the next one starts.
+    const run = ++this.#run;
+    for (let attempt = 0; run === this.#run; attempt++) {
+      let retryAfter = 0;
+      try {
+        if (await this.#follow(run)) attempt = -1;
+      } catch (error) {
+        if (isFinal(error) && run === this.#run) return this.#finish(error);
+        retryAfter = error.retryAfter;
+      }
+      if (run === this.#run) await this.#rest(Math.max(attempt, 0), retryAfter);
+    }
+  }
+
+  stop() {
+    this.#running = false;
+    this.#run++;
+    this.#pause.end();
+    this.#connection?.abort();
+  }
+
+  /** Tries at once, if it was waiting; checks a connection that has been quiet for suspiciously long. */
+  wake() {
+    this.#pause.end();
+    if (Date.now() - this.#heardAt > DOUBTFUL) this.#connection?.abort();
+  }
+
+  /** Drops the connection and opens it anew: the snapshot brings what was missed. */
+  restart() {
+    this.#pause.end();
+    this.#connection?.abort();
+  }
+
+  /** Reads one connection to its end; true if it ever brought anything. */
+  async #follow(run) {
+    const connection = new AbortController();
+    this.#connection = connection;
+    const watchdog = setInterval(() => this.#checkSilence(connection), 1000);
+    this.#heardAt = Date.now();
+    let isLive = false;
+    try {
+      const response = await this.#connect(connection.signal);
+      for await (const { data } of serverSentEvents(response.body, () => (this.#heardAt = Date.now()))) {
+        if (run !== this.#run) break;
+        if (!isLive) this.#onUp();
+        isLive = true;
+        this.#onEvent(JSON.parse(data));
+      }
+    } catch (error) {
+      if (!isLive) throw error;
+    } finally {
+      clearInterval(watchdog);
+      if (this.#connection === connection) this.#connection = null;
+    }
+    return isLive;
+  }
+
+  #checkSilence(connection) {
+    if (Date.now() - this.#heardAt > SILENCE) connection.abort();
+  }
+
+  async #rest(attempt, retryAfter) {
+    const delay = delayBefore(attempt, retryAfter);
+    this.#onDown(Date.now() + delay);
+    await this.#pause.wait(delay);
+  }
+
+  #finish(error) {
+    this.stop();
+    this.#onEnd(error);
+  }
+}

@@ -1,0 +1,44 @@
+// Builds elements: the page sets text and attributes, never markup, except for HTML that the service sanitised.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An element with attributes (`true` for bare ones), listeners (`onclick`) and children (nodes, strings, nothing). */
+export function h(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) set(node, name, value);
+  node.append(...children.flat().filter((child) => child != null && child !== false));
+  return node;
+}
+
+function set(node, name, value) {
+  if (value == null || value === false) return;
+  if (typeof value === "function") node.addEventListener(name.slice(2), value);
+  else node.setAttribute(name, value === true ? "" : value);
+}
+
+/** An icon of the sprite in `index.html`. */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(SVG, "use");
+  use.setAttribute("href", `#i-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** A button that shows only an icon, named for everybody else. */
+export function iconButton(name, label, onclick, attributes = {}) {
+  const all = { type: "button", class: "icon-button", "aria-label": label, title: label, onclick, ...attributes };
+  return h("button", all, icon(name));
+}
+
+/** Copies text, and shows for a moment that it did. */
+export function copyButton(label, text) {
+  const button = iconButton("copy", label, async () => {
+    await navigator.clipboard.writeText(text());
+    button.replaceChildren(icon("check"));
+    setTimeout(() => button.replaceChildren(icon("copy")), 1500);
+  });
+  return button;
+}

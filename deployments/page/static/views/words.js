@@ -1,0 +1,71 @@
+// What codes and instants are called on the screen.
+
+export const TOOL_STATUS = {
+  running: "Running",
+  waiting: "Needs you",
+  ok: "Done",
+  error: "Failed",
+  denied: "Rejected",
+  timeout: "Timed out",
+  cancelled: "Stopped",
+  unknown: "Outcome unknown",
+};
+
+export const DECISION = {
+  approve: "Approved",
+  edit: "Approved with changes",
+  reject: "Rejected",
+  respond: "Answered",
+};
+
+const STOPS = {
+  max_tokens: "The answer reached its length limit.",
+  model_context_window_exceeded: "The conversation has outgrown what the model can read.",
+  refusal: "The model declined to go on.",
+};
+
+const FAILURES = {
+  rate_limited: "The model provider is limiting requests. Try again in a moment.",
+  overloaded: "The model provider is overloaded. Try again in a moment.",
+  unavailable: "The model provider cannot be reached.",
+  authentication: "The model provider did not accept the key.",
+  invalid_request: "The model provider did not accept the request.",
+  stream_broken: "The connection to the model broke off.",
+  timeout: "The model took too long to answer.",
+};
+
+/** Why an assistant message ends where it does; empty when it simply ended. */
+export function endingOf({ status, stopReason }) {
+  if (status === "cancelled") return "Stopped by you.";
+  if (status === "interrupted") return "Interrupted.";
+  return STOPS[stopReason] ?? "";
+}
+
+/** What a turn that did not complete says. */
+export function noticeOf({ outcome, reason, detail }) {
+  if (outcome === "cancelled") return "Stopped";
+  return FAILURES[reason] ?? detail ?? "The turn failed.";
+}
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+
+export const timeOf = (at) => clock.format(at);
+export const instantOf = (at) => full.format(at);
+
+/** How far off `at` is, in the largest unit that fits. */
+export function distanceTo(at, now = Date.now()) {
+  const minutes = Math.round((at - now) / 60_000);
+  if (Math.abs(minutes) < 60) return relative.format(minutes, "minute");
+  if (Math.abs(minutes) < 48 * 60) return relative.format(Math.round(minutes / 60), "hour");
+  return relative.format(Math.round(minutes / 1440), "day");
+}
+
+/** The heading under which a conversation last touched at `at` is listed. */
+export function dayOf(at, now = new Date()) {
+  const midnight = new Date(now).setHours(0, 0, 0, 0);
+  if (at >= midnight) return "Today";
+  if (at >= midnight - 86_400_000) return "Yesterday";
+  return at >= midnight - 7 * 86_400_000 ? "Last seven days" : "Earlier";
+}

@@ -1,0 +1,114 @@
+"""Whatever the turn machine makes of whatever happens, the model is shown a request that its provider accepts."""
+
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from agents.conversation.context import project
+from agents.turn import Limits, State
+from agents.turn.events import ToolCall
+from agents.turn.inputs import (
+    Cancel,
+    ModelFailed,
+    ModelFinished,
+    Partial,
+    ProposedCall,
+    Resolve,
+    ToolFinished,
+    UserMessage,
+)
+from tests.messages_api.rules import check_request
+from tests.turn.scene import Scene, text
+
+THOUGHT = ({"type": "thinking", "thinking": "hm", "signature": "c2ln"},)
+
+said = st.sampled_from([text("words"), text("more words")])
+answered = st.sampled_from([(), text(" "), text("words"), THOUGHT, (*THOUGHT, *text("words")), (*text(""), *text("x"))])
+cut_off = st.none() | st.builds(
+    Partial, message_id=st.just("cut off"), content=st.sampled_from([text("half"), text(" ")])
+)
+executors = st.sampled_from([("server", "auto"), ("server", "required"), ("client", "required"), ("human", "auto")])
+proposals = st.lists(st.tuples(executors, st.sampled_from([None, None, "No such tool."])), max_size=3)
+
+
+class AnyLog(RuleBasedStateMachine):
+    """Drives a scene of the turn tests; at each model call the projection is put before the provider's rules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scene = Scene(Limits(model_calls=5, blank_answers=1))
+        self.calls = 0
+
+    @rule(content=said, on_busy=st.sampled_from(["queue", "interrupt", "steer"]), partial=cut_off)
+    def somebody_speaks(self, content: Any, on_busy: Any, partial: Partial | None) -> None:
+        self.scene.feed(UserMessage(content=content, on_busy=on_busy, partial=partial))
+
+    @precondition(lambda self: self.scene.machine.model is not None)
+    @rule(content=answered, proposed=proposals, paused=st.booleans())
+    def model_answers(self, content: Any, proposed: list[Any], paused: bool) -> None:
+        self.scene.start_model()
+        calls = [self._call(executor, approval, refusal) for (executor, approval), refusal in proposed]
+        references = [{"type": "tool_call", "tool_call_id": call.tool_call_id} for call in calls]
+        self.scene.feed(
+            ModelFinished(
+                ref=self.scene.asked,
+                message_id="m",
+                content=[*content, *references],
+                calls=calls,
+                stop_reason="pause_turn" if paused else "end_turn",
+            )
+        )
+
+    @precondition(lambda self: self.scene.machine.model is not None)
+    @rule(partial=cut_off)
+    def model_fails(self, partial: Partial | None) -> None:
+        self.scene.start_model()
+        self.scene.feed(ModelFailed(ref=self.scene.asked, reason="stream_broken", detail="It broke.", partial=partial))
+
+    @precondition(lambda self: self.scene.machine.facts.dispatched)
+    @rule(data=st.data(), content=st.sampled_from(["", "done", text("a block")]))
+    def tool_finishes(self, data: st.DataObject, content: Any) -> None:
+        facts = self.scene.machine.facts
+        key = data.draw(st.sampled_from(list(facts.dispatched)))
+        self.scene.feed(ToolFinished(turn=facts.turn, tool_call_id=key, content=content))
+
+    @precondition(lambda self: self.scene.machine.facts.suspended)
+    @rule(data=st.data(), decision=st.sampled_from(["approve", "reject", "respond"]))
+    def somebody_decides(self, data: st.DataObject, decision: Any) -> None:
+        key = data.draw(st.sampled_from(list(self.scene.machine.facts.suspended)))
+        answer = "my answer" if decision == "respond" else None
+        self.scene.feed(Resolve(tool_call_id=key, decision=decision, answer=answer))
+
+    @precondition(lambda self: self.scene.state is not State.IDLE)
+    @rule(partial=cut_off)
+    def somebody_cancels(self, partial: Partial | None) -> None:
+        self.scene.feed(Cancel(partial=partial))
+
+    @rule()
+    def the_process_dies(self) -> None:
+        self.scene.crash()
+
+    @invariant()
+    def the_provider_accepts_the_request(self) -> None:
+        ref = self.scene.machine.model
+        if ref is not None:
+            messages = project(self.scene.events, ref)
+            check_request({"model": "m", "max_tokens": 1, "messages": messages})
+            self._nothing_is_missing(messages, ref.turn)
+
+    def _nothing_is_missing(self, messages: list[dict[str, Any]], turn: int) -> None:
+        shown = {block["id"] for m in messages for block in m["content"] if block["type"] == "tool_use"}
+        assert shown == {e.tool_call_id for e in self.scene.events if isinstance(e, ToolCall) and e.turn <= turn}
+
+    def _call(self, executor: Any, approval: Any, refusal: str | None) -> ProposedCall:
+        self.calls += 1
+        key = f"call{self.calls}"
+        return ProposedCall(
+            tool_call_id=key, name="tool", arguments={}, executor=executor, approval=approval, refusal=refusal
+        )
+
+
+TestAnyLog = AnyLog.TestCase
+TestAnyLog.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)

@@ -1,0 +1,154 @@
+"""Two incarnations at once: the log knows one owner; the other writes nothing, calls nothing, and says so."""
+
+import asyncio
+
+import pytest
+
+from agents.agent import Agent
+from agents.errors import Superseded
+from agents.models import Call, ModelRequest, ScriptedModel, Step
+from agents.tools import tool
+from agents.turn.inputs import Resolve
+from store import ConversationNotFound
+from tests.agents.conversation.workbench import Bench, worker
+from tests.conversations import World, ends, rest, results, say, until
+
+
+async def test_the_older_one_writes_nothing_and_goes(world: World) -> None:
+    bench = Bench()
+    older = await world.start(worker(bench.tool))
+    newer = await world.open(worker(bench.tool))
+    await say(newer)
+    await bench.begun()
+    before = await world.events()
+
+    with pytest.raises(Superseded) as superseded:
+        await say(older, "me too")
+
+    assert superseded.value.conversation_id == "c"
+    assert older.gone.is_set()
+    assert await world.events() == before
+    bench.finish.set()
+    assert await rest(newer) == "idle"
+
+
+async def test_the_older_one_asks_no_model_again_when_its_tool_finishes(world: World) -> None:
+    asked: list[ModelRequest] = []
+    bench, other = Bench(), Bench()
+
+    def count(request: ModelRequest) -> Step:
+        asked.append(request)
+        return Step(calls=[Call("work")])
+
+    older = await world.start(Agent(name="a", model=ScriptedModel(count), tools=(bench.tool,)))
+    await say(older)
+    await bench.begun()
+    newer = await world.open(Agent(name="a", model=ScriptedModel([Step(), Step("done")]), tools=(other.tool,)))
+    await other.begun()
+
+    bench.finish.set()
+    await older.gone.wait()
+
+    assert len(asked) == 1
+    assert results(await world.events()) == []
+    other.finish.set()
+    assert await rest(newer) == "idle"
+    assert results(await world.events()) == [("ok", "any done")]
+
+
+async def test_the_older_one_stops_all_that_it_has_under_way(world: World) -> None:
+    stopped = asyncio.Event()
+    bench = Bench()
+    gated = Bench(approval="required", name="gated")
+
+    @tool
+    async def forever() -> str:
+        """Never end."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+        return ""
+
+    agent = worker(bench.tool, forever, gated.tool, calls=[Call("work"), Call("forever"), Call("gated")])
+    older = await world.start(agent)
+    await say(older)
+    await bench.begun()
+    await world.open(agent)
+
+    bench.finish.set()
+
+    await older.gone.wait()
+    await stopped.wait()
+    assert older._effects._expiries == {}
+    assert gated.runs == []
+
+
+async def test_everybody_who_waits_for_the_older_one_is_told(world: World) -> None:
+    bench = Bench()
+    older = await world.start(worker(bench.tool))
+    await say(older)
+    await bench.begun()
+    await world.open(worker(bench.tool))
+
+    answers = await asyncio.gather(
+        say(older, "one", on_busy="queue"),
+        say(older, "two", on_busy="interrupt"),
+        older.cancel(),
+        older.resolve(Resolve(tool_call_id="any", decision="approve")),
+        return_exceptions=True,
+    )
+
+    assert [type(answer) for answer in answers] == [Superseded] * 4
+    with pytest.raises(Superseded):
+        await older.cancel()
+    assert (await older.rest()).epoch < (await world.store.registry.get("c")).epoch
+
+
+async def test_each_of_many_incarnations_outdoes_the_one_before(world: World) -> None:
+    bench = Bench()
+    agent = worker(bench.tool)
+    incarnations = [await world.start(agent)]
+    await say(incarnations[0])
+    for number in range(1, 6):
+        await bench.begun(runs=number)
+        incarnations.append(await world.open(agent))
+    await bench.begun(runs=6)
+
+    bench.finish.set()
+    await asyncio.gather(*(older.gone.wait() for older in incarnations[:-1]))
+
+    assert await rest(incarnations[-1]) == "idle"
+    assert len({context.tool_call_id for context in bench.runs}) == 1
+    assert results(await world.events()) == [("ok", "any done")]
+    assert ends(await world.events()) == [("completed", None)]
+
+
+async def test_a_conversation_that_was_deleted_stays_deleted(world: World) -> None:
+    bench = Bench()
+    conversation = await world.start(worker(bench.tool))
+    await say(conversation)
+    await bench.begun()
+
+    await world.store.registry.delete("c")
+    bench.finish.set()
+    await conversation.gone.wait()
+
+    with pytest.raises(ConversationNotFound):
+        await world.store.registry.get("c")
+    assert await world.events() == []
+
+
+async def test_abandoned_means_silent(world: World) -> None:
+    bench = Bench()
+    conversation = await world.start(worker(bench.tool))
+    await say(conversation)
+    await bench.begun()
+    before = await world.events()
+
+    conversation.abandon()
+    await until(lambda: bench.cancelled == 1)
+
+    with pytest.raises(Superseded):
+        await say(conversation)
+    assert await world.events() == before

@@ -1,0 +1,68 @@
+"""Lesson 1: an agent, a conversation, a message, an answer; no Ray, no network, just a store."""
+
+import pytest
+
+from agents.agent import Catalog
+from agents.conversation import Conversation
+from agents.conversation.clock import now_ms
+from agents.errors import Refused
+from agents.examples import assistant
+from agents.models import ScriptedModel
+from agents.turn.events import AssistantMsg, TurnEnded, UserMsg
+from agents.turn.inputs import UserMessage
+from store import Store
+from tests.conversations import rest, say, text
+
+
+async def test_somebody_says_hello_and_is_answered(store: Store) -> None:
+    # An agent is configuration, from code. This one needs no provider: its model plays a script.
+    agent = assistant(ScriptedModel())
+    catalog = Catalog({agent.name: agent}, default=agent.name)
+
+    # A conversation is an identity in the store. Opening it makes a live incarnation.
+    await store.registry.create("first", agent=agent.name, principal="ada", now=now_ms())
+    conversation = await Conversation.open(store, "first", catalog)
+
+    # When `send` returns, the message is durable: it is event 1 of the log and begins turn 1.
+    receipt = await conversation.send(UserMessage(content=text("hello"), principal="ada"))
+    assert (receipt.seq, receipt.turn) == (1, 1)
+
+    # The answer comes by itself; the turn is over when the conversation is at rest.
+    await conversation.rest()
+
+    # What happened stands in the log, in the past tense: asked, answered, ended.
+    message, answer, end = conversation.history.events
+    assert isinstance(message, UserMsg)
+    assert isinstance(answer, AssistantMsg)
+    assert "Hello!" in answer.content[0]["text"]
+    assert isinstance(end, TurnEnded)
+    assert end.outcome == "completed"
+
+    await conversation.stop()
+
+
+async def test_the_same_message_sent_twice_is_one_message(store: Store) -> None:
+    agent = assistant(ScriptedModel())
+    await store.registry.create("first", agent=agent.name, principal="ada", now=now_ms())
+    conversation = await Conversation.open(store, "first", Catalog({agent.name: agent}, agent.name))
+
+    # A client that got no answer sends again, with the id it gave the message: nothing is doubled.
+    first = await say(conversation, "hello", client_id="a-1")
+    again = await say(conversation, "hello", client_id="a-1")
+    assert (again.seq, again.turn, again.duplicate) == (first.seq, first.turn, True)
+
+    assert await rest(conversation) == "idle"
+    assert sum(isinstance(event, UserMsg) for event in conversation.history.events) == 1
+    await conversation.stop()
+
+
+async def test_what_cannot_be_done_is_refused_by_name(store: Store) -> None:
+    agent = assistant(ScriptedModel())
+    await store.registry.create("first", agent=agent.name, principal="ada", now=now_ms())
+    conversation = await Conversation.open(store, "first", Catalog({agent.name: agent}, agent.name))
+
+    with pytest.raises(Refused) as refused:
+        await conversation.cancel()
+    assert refused.value.code == "not_running"
+    assert conversation.history.events == [], "a refusal writes nothing"
+    await conversation.stop()

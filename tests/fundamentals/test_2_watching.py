@@ -1,0 +1,46 @@
+"""Lesson 2: everybody may watch; live events are a broadcast, and the log is the truth behind it."""
+
+from agents.examples import assistant
+from agents.models import ScriptedModel
+from tests.conversations import World, rest, say, spoken, watching
+
+
+async def test_a_watcher_sees_the_answer_while_it_is_written(world: World) -> None:
+    conversation = await world.start(assistant(ScriptedModel()))
+
+    async with watching(world.store) as watcher:
+        await say(conversation, "hello")
+        await watcher.until("turn_completed")
+
+    # Canonical events carry their seq; between them the states and the words, piece by piece.
+    assert [event["type"] for event in watcher.seen if "seq" in event and "v" in event] == [
+        "user_msg",
+        "assistant_msg",
+        "turn_ended",
+    ]
+    states = [event["state"] for event in watcher.seen if event["type"] == "state_changed"]
+    assert states == ["preparing", "streaming", "idle"]
+
+    # Each piece says where it starts and where the next one will: nothing is applied twice or missed.
+    pieces = [event for event in watcher.seen if event["type"] == "text_delta"]
+    assert [piece["index"] for piece in pieces] == [0, *(piece["next"] for piece in pieces[:-1])]
+    [(answer, _)] = spoken(conversation.history.events)
+    assert "".join(piece["text"] for piece in pieces) == answer
+
+
+async def test_nothing_is_lost_if_nobody_listens(world: World) -> None:
+    conversation = await world.start(assistant(ScriptedModel()))
+    await say(conversation, "hello")
+    await rest(conversation)
+
+    # Who comes later reads the log; it says the same.
+    assert await world.events() == conversation.history.events
+
+
+async def test_looking_at_a_conversation_never_waits(world: World) -> None:
+    conversation = await world.start(assistant(ScriptedModel()))
+
+    glimpse = conversation.inspect()
+
+    assert (glimpse.state, glimpse.turn, glimpse.last_seq) == ("idle", 0, 0)
+    assert glimpse.streaming is None

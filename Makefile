@@ -1,0 +1,65 @@
+# The two commands are `make run` and `make test`; `make help` lists the rest.
+
+PYTHON ?= python3.11 python3.12 python3.13 python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# The quick tiers come first, so that a mistake shows itself early.
+TIERS := house turn store agents messages_api fundamentals benchmarks cli deployments page
+TESTS := $(wildcard $(TIERS:%=tests/%))
+CODE := store agents deployments tests $(wildcard benchmarks)
+
+ACCEPTABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+
+.DEFAULT_GOAL := help
+.PHONY: help venv run test lint format bench settings lock clean
+
+help:  ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
+
+venv: $(READY)  ## Create or refresh .venv from requirements.lock
+
+run: $(READY)  ## Start Valkey, Ray and the service in the foreground; Ctrl-C stops all of it
+	@exec $(BIN)/raylogue up
+
+test: lint  ## Run the linters and all tests
+	$(BIN)/pytest $(TESTS)
+
+lint: $(READY)  ## Check style and types
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+
+format: $(READY)  ## Rewrite the code in the house's format
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+bench: $(READY)  ## Measure the service next to a plain application
+	$(BIN)/python -m benchmarks
+
+settings: $(READY)  ## Write docs/settings.md from the settings
+	$(BIN)/python -c 'from deployments.settings import settings_page; print(settings_page(), end="")' \
+	  > docs/settings.md
+
+lock:  ## Resolve the dependencies again; needs uv
+	uv pip compile --universal --generate-hashes --python-version 3.11 --all-extras --upgrade --quiet \
+	  --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
+
+clean:  ## Remove .venv and the caches, never the data under .raylogue
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(READY): requirements.lock pyproject.toml
+	@for python in $(PYTHON); do \
+	  if $$python -c '$(ACCEPTABLE)' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "Raylogue needs Python 3.11, 3.12 or 3.13 with its venv module: apt install python3 python3-venv," \
+	       "or name one: make PYTHON=/path/to/python3.11 run" >&2; \
+	  exit 1; \
+	fi; \
+	echo "Preparing $(VENV) from requirements.lock; the first time this takes some minutes."; \
+	$$found -m venv $(VENV)
+	@$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@

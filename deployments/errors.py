@@ -1,0 +1,27 @@
+"""What can go wrong between a caller and a conversation; pickling keeps type and arguments."""
+
+
+class DeploymentError(Exception):
+    """The base of every error that `deployments` raises."""
+
+
+class ControlPlaneUnavailable(DeploymentError):
+    """Nobody can tell now whether the conversation lives, so none is started: try again."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(conversation_id)
+        self.conversation_id = conversation_id
+
+    def __str__(self) -> str:
+        return f"the cluster cannot tell where {self.conversation_id} lives"
+
+
+class Unreachable(DeploymentError):
+    """The conversation's actor did not answer in time, however often it was asked: try again."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(conversation_id)
+        self.conversation_id = conversation_id
+
+    def __str__(self) -> str:
+        return f"{self.conversation_id} cannot be reached"

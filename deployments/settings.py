@@ -1,0 +1,142 @@
+"""The settings: the one place where Raylogue reads its environment."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
+REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine can reach `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in LOOPBACK_NAMES
+
+
+class Settings(BaseSettings):
+    """Everything an operator can choose; frozen, and passed as an argument to whoever needs it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="RAYLOGUE_", env_ignore_empty=True, frozen=True, populate_by_name=True, extra="ignore"
+    )
+
+    host: str = Field("127.0.0.1", description="Address that the service listens on; must be a loopback one.")
+    port: int = Field(8000, ge=0, le=65535, description="Port of the page and the API; 0 chooses a free one.")
+    dashboard_port: int = Field(
+        8265, ge=0, le=65535, description="Port of the Ray dashboard, or the next free one; 0 chooses any."
+    )
+    data_dir: Path = Field(
+        Path(".raylogue"),
+        description="Where `raylogue up` keeps the embedded Valkey's data and its run record.",
+    )
+    redis_url: str | None = Field(
+        None, description="Your Redis: `redis://`, `rediss://` or `unix://`. Unset: an embedded Valkey."
+    )
+    redis_cluster: bool = Field(False, description="Whether `RAYLOGUE_REDIS_URL` names a Redis Cluster.")
+    prefix: str = Field("raylogue", pattern=r"^[A-Za-z0-9_.-]+$", description="First word of every key in Redis.")
+    namespace: str = Field(
+        "raylogue", min_length=1, description="Ray namespace in which the conversations' actors live."
+    )
+    model: str = Field(
+        "claude-sonnet-4-5",
+        min_length=1,
+        description="Model of the default agent, when an API key is present.",
+    )
+    agents: str | None = Field(
+        None,
+        pattern=r"^[\w.]+:\w+$",
+        description="Your agents: `module:function`, a function from `Settings` to `agents.agent.Catalog`.",
+    )
+    dashboard_url: str | None = Field(
+        None, description="Where the Ray dashboard is; `raylogue up` sets it, and the page links to it."
+    )
+    max_message_bytes: int = Field(
+        262_144, ge=1, description="Longest message that is accepted, in bytes of the request's body."
+    )
+    heartbeat_seconds: float = Field(15.0, gt=0, description="How often a silent event stream sends a heartbeat.")
+    anthropic_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("ANTHROPIC_API_KEY"),
+        description="Key for the Messages API. Unset: the default agent is offline and says so.",
+    )
+    anthropic_base_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("ANTHROPIC_BASE_URL"),
+        description="Another server that speaks the Messages API.",
+    )
+
+    @field_validator("host")
+    @classmethod
+    def _host_is_private(cls, host: str) -> str:
+        if not is_loopback(host):
+            raise ValueError(f"{host} is a public address, and there is no authentication yet: use 127.0.0.1")
+        return host
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url_has_a_known_scheme(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).scheme not in REDIS_SCHEMES:
+            raise ValueError("the scheme must be redis://, rediss:// or unix://")
+        return url
+
+    def environment(self) -> dict[str, str]:
+        """These settings as environment variables: how they travel to the processes that Ray starts."""
+        variables = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if value is not None:
+                variables[environment_name(name)] = _spelled(value)
+        return variables
+
+    @property
+    def url(self) -> str:
+        """The address of the page and the API."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
+    def offline(self) -> bool:
+        """Without an API key the default agent runs on the scripted model."""
+        return self.anthropic_api_key is None
+
+
+def _spelled(value: object) -> str:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case Path():
+            return str(value.absolute())
+        case _:
+            return str(value)
+
+
+def environment_name(field: str) -> str:
+    """The environment variable that sets a field."""
+    alias = Settings.model_fields[field].validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"RAYLOGUE_{field.upper()}"
+
+
+PAGE = """\
+# Settings
+
+Everything is set by environment variables, which `deployments/settings.py` alone reads. This page is written from
+that file by `make settings`; `raylogue doctor` checks what is set.
+
+"""
+
+
+def settings_page() -> str:
+    """The text of docs/settings.md, written from the fields."""
+    rows = ["| Variable | Default | Meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "unset" if field.default is None else f"`{field.default}`"
+        rows.append(f"| `{environment_name(name)}` | {default} | {field.description} |")
+    return PAGE + "\n".join(rows) + "\n"

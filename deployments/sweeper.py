@@ -1,0 +1,56 @@
+"""Recovery without a knock: turns whose owner died are found in the index of the unfinished, and woken at the door."""
+
+import asyncio
+import random
+from collections.abc import Iterable
+
+import structlog
+
+from agents.conversation.clock import now_ms
+from deployments.actor import actor_name
+from deployments.door import Door
+from store import Store
+
+log = structlog.get_logger(__name__)
+
+PERIOD_SECONDS = 1.0
+GRACE_MS = 1000
+BATCH = 200
+AT_ONCE = 4
+
+
+class Sweeper:
+    """Runs in every ingress replica; what two of them do at once the door makes one."""
+
+    def __init__(self, store: Store, door: Door) -> None:
+        self._store = store
+        self._door = door
+        self._bound = asyncio.Semaphore(AT_ONCE)
+
+    async def run(self) -> None:
+        """Sweep until cancelled; trouble is logged and tried again."""
+        while True:
+            try:
+                await self.sweep()
+            except Exception as error:  # noqa: BLE001 - the sweep outlives whatever is away
+                log.warning("sweep_failed", cause=str(error))
+            await asyncio.sleep(PERIOD_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - replicas need not sweep together
+
+    async def sweep(self) -> None:
+        """Wake every conversation that is due and has no living actor."""
+        due = await self._store.registry.unfinished(now_ms() - GRACE_MS, BATCH)
+        if due:
+            living = await self._door.living()
+            await self._wake_all(found for found in due if actor_name(found) not in living)
+
+    async def _wake_all(self, conversation_ids: Iterable[str]) -> None:
+        await asyncio.gather(*map(self._wake, conversation_ids))
+
+    async def _wake(self, conversation_id: str) -> None:
+        async with self._bound:
+            try:
+                await self._door.wake(conversation_id)
+            except Exception as error:  # noqa: BLE001 - one conversation must not keep the others waiting
+                log.warning("wake_failed", conversation=conversation_id, cause=str(error))
+            else:
+                log.info("woken", conversation=conversation_id)

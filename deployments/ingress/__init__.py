@@ -1,0 +1,1 @@
+"""The HTTP ingress: routes, problems, and the streams of events."""

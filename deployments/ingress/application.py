@@ -1,0 +1,75 @@
+"""Puts the ingress together: one FastAPI application a replica, with its store, its door and its sweeper."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+
+from deployments.actor import connect_store
+from deployments.catalog import catalog
+from deployments.door import Door
+from deployments.ingress import bodies, conversations, events, health, messages, problems
+from deployments.ingress.service import Service
+from deployments.page.routes import page_router
+from deployments.settings import Settings
+from deployments.sweeper import Sweeper
+from deployments.telemetry import configure_logging
+
+log = structlog.get_logger(__name__)
+
+BODIES = (bodies.NewConversation, bodies.Renaming, bodies.NewMessage, bodies.NewResolution)
+
+
+class ProblemBody(BaseModel):
+    """RFC 9457: `type` is stable, `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+
+
+def http_application() -> FastAPI:
+    """The application of one replica; it connects when it starts, and closes what it holds when it stops."""
+    configure_logging()
+    app = FastAPI(title="Raylogue", version="1", lifespan=_lifespan, docs_url=None, redoc_url=None)
+    problems.install(app)
+    for router in (conversations.router, messages.router, events.router, health.router, page_router()):
+        app.include_router(router)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings = Settings()
+    store, door = connect_store(settings), Door(settings.namespace)
+    app.state.service = Service(settings, catalog(settings), store, door)
+    sweeping = asyncio.create_task(Sweeper(store, door).run())
+    try:
+        yield
+    finally:
+        sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeping
+        await store.aclose()
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The generated document, with the schemas of the bodies that routes read themselves."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for model in BODIES:
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(schema.pop("$defs", {}))
+            schemas[model.__name__] = schema
+        schemas["Problem"] = ProblemBody.model_json_schema()
+        app.openapi_schema = document
+    return app.openapi_schema

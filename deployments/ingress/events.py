@@ -1,0 +1,79 @@
+"""The events of a conversation: live as a stream that can be resumed, or page by page in both directions."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import ORJSONResponse
+
+from agents.conversation.codec import wire_record
+from deployments.ingress.conversations import ONE
+from deployments.ingress.messages import wants_events
+from deployments.ingress.problems import Problem, documented
+from deployments.ingress.service import ConversationId, Service, TheService
+from deployments.ingress.sse import EventStream
+from deployments.ingress.view import Event
+from deployments.ingress.watch import watching
+from deployments.page.markdown import render_markdown
+
+router = APIRouter(prefix="/v1/conversations/{conversation_id}", tags=["events"])
+
+
+@router.get("/events", response_model=None, responses=documented(*ONE, "invalid_request"))
+async def events(
+    conversation_id: ConversationId,
+    request: Request,
+    service: TheService,
+    after: Annotated[int, Query(ge=0)] = 0,
+    before: Annotated[int | None, Query(ge=1)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    render: Literal["html"] | None = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    """With `Accept: text/event-stream` a snapshot and then the tail; else one page of the log as JSON."""
+    meta = await service.store.registry.get(conversation_id)
+    if wants_events(request):
+        if before is not None:
+            raise Problem("invalid_request", "query.before: a stream goes forward only")
+        start = _cursor(last_event_id, after)
+        return await _watched(service, conversation_id, start, render)
+    if before is not None:
+        records = await service.store.log.read_back(conversation_id, before=before, limit=limit)
+    else:
+        records = await service.store.log.read(conversation_id, after=after, limit=limit)
+    found = [_rendered(wire_record(record, conversation_id), render) for record in records]
+    first, last = (records[0].seq, records[-1].seq) if records else (None, None)
+    return ORJSONResponse(
+        {
+            "events": found,
+            "next": last if last is not None and last < meta.last_seq else None,
+            "prev": first if first is not None and first > 1 else None,
+        }
+    )
+
+
+def _cursor(last_event_id: str | None, after: int) -> int:
+    """Where to resume; a cursor that is no number is dropped, the snapshot then starts at `after`."""
+    return int(last_event_id) if last_event_id and last_event_id.isdecimal() else after
+
+
+async def _watched(service: Service, conversation_id: str, after: int, render: str | None) -> Response:
+    """Subscribe before the answer begins: if the store does not listen, that is a plain problem."""
+    stack = AsyncExitStack()
+    watch = await stack.enter_async_context(watching(service.store, service.door, conversation_id))
+    return EventStream(_each_rendered(watch.events(after), render), service.settings.heartbeat_seconds, stack)
+
+
+async def _each_rendered(events: AsyncIterator[Event], render: str | None) -> AsyncGenerator[Event, None]:
+    async for event in events:
+        yield _rendered(event, render)
+
+
+def _rendered(event: Event, render: str | None) -> Event:
+    """An answer with its text as sanitised HTML beside it, for watchers that asked for it."""
+    if render is None or event["type"] != "assistant_msg":
+        return event
+    text = "\n\n".join(block["text"] for block in event["content"] if block["type"] == "text")
+    shown: dict[str, Any] = {**event, "html": render_markdown(text)}
+    return shown

@@ -1,0 +1,42 @@
+"""Whether this replica lives and may be sent requests, and what a front end needs to know first."""
+
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter
+
+from deployments.ingress.problems import documented
+from deployments.ingress.service import TheService
+
+router = APIRouter(tags=["service"])
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", responses=documented("store_unavailable"))
+async def readyz(service: TheService) -> dict[str, str]:
+    """The store answers as well, so messages can be accepted."""
+    await service.store.ping()
+    return {"status": "ready"}
+
+
+@router.get("/v1/agents")
+async def agents(service: TheService) -> dict[str, Any]:
+    """The agents a conversation can be created with."""
+    catalog = service.catalog
+    shown = [
+        {"name": agent.name, "model": agent.model.name, "default": agent.name == catalog.default}
+        for agent in catalog.agents.values()
+    ]
+    return {"agents": shown}
+
+
+@router.get("/v1/info")
+async def info(service: TheService) -> dict[str, Any]:
+    """The version, whether answers come from the offline script, and where the dashboard is."""
+    settings = service.settings
+    return {"version": version("raylogue"), "offline": settings.offline, "dashboard": settings.dashboard_url}

@@ -1,0 +1,93 @@
+"""What people say to a conversation: messages, answers to its questions, and stop."""
+
+import uuid
+from contextlib import AsyncExitStack
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import ORJSONResponse
+
+from agents.conversation import Receipt
+from agents.turn.inputs import Resolve, UserMessage
+from deployments.ingress.bodies import NewMessage, NewResolution, body_schema, read_body
+from deployments.ingress.conversations import BODY, ONE
+from deployments.ingress.problems import documented
+from deployments.ingress.service import LOCAL_PRINCIPAL, ConversationId, Service, TheService
+from deployments.ingress.sse import EventStream
+from deployments.ingress.watch import watching
+
+router = APIRouter(prefix="/v1/conversations/{conversation_id}", tags=["messages"])
+
+REACH = (*ONE, "control_plane_unavailable", "terminating")
+
+
+def wants_events(request: Request) -> bool:
+    return "text/event-stream" in request.headers.get("accept", "")
+
+
+@router.post(
+    "/messages",
+    status_code=202,
+    response_model=None,
+    openapi_extra=body_schema(NewMessage),
+    responses=documented(*BODY, *REACH, "empty_message", "turn_running", "self_run_limit"),
+)
+async def send(conversation_id: ConversationId, request: Request, service: TheService) -> Response:
+    """Accept a message: 202 with its seq once it is durable, or the whole turn as events when asked for."""
+    body = await read_body(request, NewMessage, service.settings.max_message_bytes)
+    meta = await service.store.registry.get(conversation_id)
+    agent = service.catalog.get(meta.agent)
+    message = UserMessage(
+        content=body.blocks(),
+        on_busy=body.on_busy or agent.on_busy,
+        client_id=body.client_id or uuid.uuid4().hex,  # makes the door's own retries one message
+        principal=LOCAL_PRINCIPAL,
+    )
+    if wants_events(request):
+        return await _send_and_watch(conversation_id, message, service)
+    return ORJSONResponse(_shown(conversation_id, await service.door.send(conversation_id, message)), 202)
+
+
+@router.post("/cancel", status_code=202, responses=documented(*REACH, "not_running"))
+async def cancel(conversation_id: ConversationId, service: TheService) -> dict[str, Any]:
+    """End the turn that runs or waits."""
+    await service.store.registry.get(conversation_id)
+    await service.door.cancel(conversation_id, LOCAL_PRINCIPAL)
+    return {"conversation_id": conversation_id, "cancelled": True}
+
+
+@router.post(
+    "/resolutions",
+    status_code=202,
+    openapi_extra=body_schema(NewResolution),
+    responses=documented(*BODY, *REACH, "stale_resolution", "invalid_decision"),
+)
+async def resolve(conversation_id: ConversationId, request: Request, service: TheService) -> dict[str, Any]:
+    """Answer a call that waits: acknowledged once durable, carried out afterwards."""
+    body = await read_body(request, NewResolution, service.settings.max_message_bytes)
+    await service.store.registry.get(conversation_id)
+    resolution = Resolve(**body.model_dump(), principal=LOCAL_PRINCIPAL)
+    receipt = await service.door.resolve(conversation_id, resolution)
+    return {"conversation_id": conversation_id, "tool_call_id": body.tool_call_id, "seq": receipt.seq}
+
+
+async def _send_and_watch(conversation_id: str, message: UserMessage, service: Service) -> Response:
+    """Subscribe, then send, then stream: a refusal is still a plain problem, and no event is missed."""
+    stack = AsyncExitStack()
+    try:
+        watch = await stack.enter_async_context(watching(service.store, service.door, conversation_id))
+        receipt = await service.door.send(conversation_id, message)
+    except BaseException:
+        await stack.aclose()
+        raise
+    turn = watch.turn(receipt.turn, receipt.seq, fresh=not receipt.duplicate)
+    return EventStream(turn, service.settings.heartbeat_seconds, stack)
+
+
+def _shown(conversation_id: str, receipt: Receipt) -> dict[str, Any]:
+    return {
+        "conversation_id": conversation_id,
+        "seq": receipt.seq,
+        "turn": receipt.turn,
+        "duplicate": receipt.duplicate,
+    }

@@ -1,0 +1,126 @@
+"""Every refusal the API can give: a stable type, a status and a title, answered as application/problem+json."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from agents.errors import Refused, UnknownAgent
+from deployments.errors import ControlPlaneUnavailable, Unreachable
+from store import ConversationExists, ConversationNotFound, StoreUnavailable
+
+TYPE_PREFIX = "urn:raylogue:problem:"
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    status: int
+    title: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "malformed_json": Kind(400, "The body is not valid JSON"),
+    "invalid_conversation_id": Kind(400, "The conversation id is not valid"),
+    "unknown_conversation": Kind(404, "There is no such conversation"),
+    "not_found": Kind(404, "There is nothing at this address"),
+    "method_not_allowed": Kind(405, "This address does not take this method"),
+    "turn_running": Kind(409, "A turn is running"),
+    "not_running": Kind(409, "No turn is running"),
+    "stale_resolution": Kind(409, "The answer comes too late, twice, or for nothing"),
+    "conversation_exists": Kind(409, "The id is taken"),
+    "terminating": Kind(503, "The conversation is moving"),
+    "message_too_large": Kind(413, "The message is too large"),
+    "unsupported_media_type": Kind(415, "The body must be application/json"),
+    "empty_message": Kind(422, "The message is empty"),
+    "invalid_request": Kind(422, "The request does not fit its schema"),
+    "invalid_decision": Kind(422, "The decision does not fit the call"),
+    "unknown_agent": Kind(422, "There is no such agent"),
+    "self_run_limit": Kind(429, "The agent has started itself too often"),
+    "internal": Kind(500, "Something went wrong here"),
+    "store_unavailable": Kind(503, "The store cannot be reached"),
+    "control_plane_unavailable": Kind(503, "The cluster's control plane cannot be reached"),
+}
+
+
+class Problem(Exception):
+    """A refusal on its way out; `code` is a key of `KINDS`."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail
+
+
+def answer(problem: Problem, instance: str) -> Response:
+    """The problem as a response; what passes by itself says when to come back."""
+    kind = KINDS[problem.code]
+    body = {
+        "type": TYPE_PREFIX + problem.code,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": problem.detail,
+        "instance": instance,
+    }
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if kind.status == 503 else None
+    return Response(orjson.dumps(body), kind.status, headers, MEDIA_TYPE)
+
+
+def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route for OpenAPI: which problems it may answer with."""
+    by_status: dict[int | str, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(KINDS[code].status, []).append(code)
+    return {
+        status: {
+            "description": "; ".join(f"`{TYPE_PREFIX}{code}`: {KINDS[code].title}" for code in found),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, found in by_status.items()
+    }
+
+
+_TRANSLATIONS: Mapping[type[Exception], Callable[[Any], Problem]] = {
+    Problem: lambda e: e,
+    Refused: lambda e: Problem(e.code, e.detail),
+    UnknownAgent: lambda e: Problem("unknown_agent", f"No agent is named {e.name!r}."),
+    ConversationNotFound: lambda e: Problem("unknown_conversation", f"There is no conversation {e.conversation_id!r}."),
+    ConversationExists: lambda e: Problem("conversation_exists", f"The id {e.conversation_id!r} is taken."),
+    StoreUnavailable: lambda e: Problem("store_unavailable", "The store does not answer now; try again."),
+    ControlPlaneUnavailable: lambda e: Problem(
+        "control_plane_unavailable", "It cannot be told now where the conversation lives; try again."
+    ),
+    Unreachable: lambda e: Problem("store_unavailable", "The conversation does not answer now; try again."),
+}
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every error with a problem."""
+    for error, translate in _TRANSLATIONS.items():
+        app.add_exception_handler(error, _handler(translate))
+    app.add_exception_handler(RequestValidationError, _handler(_invalid))
+    app.add_exception_handler(HTTPException, _handler(_http))
+    app.add_exception_handler(Exception, _handler(lambda _: Problem("internal", "The request failed here.")))
+
+
+def _handler(translate: Callable[[Any], Problem]) -> Callable[[Request, Exception], Response]:
+    async def handle(request: Request, error: Exception) -> Response:
+        return answer(translate(error), request.url.path)
+
+    return handle  # type: ignore[return-value]  # Starlette takes both kinds of function, its type only one
+
+
+def _invalid(error: RequestValidationError) -> Problem:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return Problem("invalid_request", f"{place}: {first['msg']}")
+
+
+def _http(error: HTTPException) -> Problem:
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
+    return Problem(code, str(error.detail))

@@ -1,0 +1,47 @@
+"""What every route works with, and how a route gets at it."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+
+from agents.agent import Catalog
+from deployments.door import Door
+from deployments.ingress.bodies import CONVERSATION_ID
+from deployments.ingress.problems import Problem
+from deployments.settings import Settings
+from store import Store
+
+LOCAL_PRINCIPAL = "local"
+"""Who everybody is while the service listens to this machine alone."""
+
+_ID = re.compile(CONVERSATION_ID)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    settings: Settings
+    catalog: Catalog
+    store: Store
+    door: Door
+
+
+def service_of(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def valid_id(conversation_id: Annotated[str, Path()]) -> str:
+    return checked_id(conversation_id)
+
+
+def checked_id(conversation_id: str) -> str:
+    """The id itself if it is one; raises `Problem`."""
+    if not _ID.fullmatch(conversation_id):
+        raise Problem("invalid_conversation_id", "An id has 1 to 128 letters, digits or ._~- and starts with no sign.")
+    return conversation_id
+
+
+TheService = Annotated[Service, Depends(service_of)]
+ConversationId = Annotated[str, Depends(valid_id)]

@@ -1,0 +1,5 @@
+"""What a command may fail with: always one line for the person at the terminal."""
+
+
+class CommandFailed(Exception):
+    """The command cannot do what was asked; the text says why and what to do."""

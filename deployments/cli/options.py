@@ -1,0 +1,41 @@
+"""The options that several commands share, and the settings with those options applied."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from deployments.cli.errors import CommandFailed
+from deployments.local.record import find_running
+from deployments.settings import Settings, environment_name
+
+Url = Annotated[str | None, typer.Option("--url", help="Address of the service; by default the one that runs here.")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where the local service keeps its data (RAYLOGUE_DATA_DIR).")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Agent = Annotated[str | None, typer.Option("--agent", help="Agent of a new conversation; else the default one.")]
+ConversationId = Annotated[str, typer.Argument(help="Id of the conversation.")]
+
+
+def read_settings(**chosen: object) -> Settings:
+    """The environment's settings; options that were given go before it. Raises CommandFailed."""
+    given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        variable = environment_name(name) if name in Settings.model_fields else name
+        reason = first["msg"].removeprefix("Value error, ")
+        raise CommandFailed(f"{variable}: {reason}") from error
+
+
+def service_url(chosen: str | None) -> str:
+    """The address that was given, or the one of the service on this machine, or where it would be."""
+    if chosen:
+        return chosen
+    settings = read_settings()
+    record = find_running(settings.data_dir)
+    return record.url if record else settings.url

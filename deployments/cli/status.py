@@ -1,0 +1,49 @@
+"""`raylogue status`: whether the service runs on this machine, where, and whether it is ready."""
+
+import typer
+from rich.console import Console
+
+from deployments.cli.api import Service
+from deployments.cli.errors import CommandFailed
+from deployments.cli.options import DataDir, Json, read_settings
+from deployments.local.record import RunRecord, find_running
+
+NOT_RUNNING = 3
+
+
+def status(data_dir: DataDir = None, json: Json = False) -> None:
+    """Show the service that runs on this machine; the exit code is 3 when there is none."""
+    record = find_running(read_settings(data_dir=data_dir).data_dir)
+    if record is None:
+        typer.echo('{"state": "stopped"}' if json else "Raylogue is not running: start it with `raylogue up`")
+        raise typer.Exit(NOT_RUNNING)
+    if json:
+        typer.echo(record.model_dump_json())
+    else:
+        _show(record)
+
+
+def _show(record: RunRecord) -> None:
+    console = Console()
+    rows = {
+        "State": _state(record),
+        "Page": record.url,
+        "Dashboard": record.dashboard,
+        "Redis": record.redis,
+        "Process": record.pid,
+    }
+    for name, value in rows.items():
+        if value is not None:
+            console.print(f"{name:<10} {value}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _state(record: RunRecord) -> str:
+    if record.state == "starting":
+        return "starting"
+    try:
+        with Service(record.url) as service:
+            service.ready()
+            info = service.info()
+    except CommandFailed as error:
+        return f"running, but not ready: {error}"
+    return f"ready, version {info['version']}{', offline' if info['offline'] else ''}"

@@ -1,0 +1,32 @@
+"""`raylogue tail`: what happens in a conversation, as it happens."""
+
+import json as encoder
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from deployments.cli.api import Service
+from deployments.cli.following import follow
+from deployments.cli.options import ConversationId, Json, Url, service_url
+from deployments.cli.transcript import Transcript
+
+
+def tail(
+    conversation: ConversationId,
+    after: Annotated[int, typer.Option("--after", min=0, help="Show the log behind this seq.")] = 0,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Follow a conversation until Ctrl-C."""
+    console = Console(quiet=json)
+    transcript = Transcript(console, console)
+    transcript.last_seq = after
+    with Service(service_url(url)) as service:
+        try:
+            for event in follow(service, conversation, transcript):
+                transcript.show(event)
+                if json:
+                    typer.echo(encoder.dumps(event, ensure_ascii=False))
+        except KeyboardInterrupt:
+            return

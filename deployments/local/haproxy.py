@@ -1,0 +1,42 @@
+"""Stands in front of Serve's HAProxy: makes its configuration private, then becomes it and dies with Serve."""
+
+import ctypes
+import os
+import re
+import signal
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+PUBLIC_BIND = re.compile(r"^(\s*bind\s+)(?:\*|0\.0\.0\.0|\[?::\]?)?:(\d+)", re.MULTILINE)
+
+
+def private(configuration: str) -> str:
+    """The configuration with every listener of all interfaces moved to the loopback one.
+
+    Serve can be told where its front end listens, but not its statistics and its metrics.
+    """
+    return PUBLIC_BIND.sub(r"\g<1>127.0.0.1:\g<2>", configuration)
+
+
+def configuration_files(arguments: list[str]) -> list[Path]:
+    """The files that HAProxy's `-f` options name."""
+    return [Path(value) for flag, value in pairwise(arguments) if flag == "-f"]
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process, whatever it executes, when Serve's process ends without a word."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def main(binary: str, *arguments: str) -> None:
+    """Never returns: the process becomes `binary`."""
+    for file in configuration_files(list(arguments)):
+        file.write_text(private(file.read_text()))
+    die_with_parent()
+    os.execv(binary, [binary, *arguments])  # noqa: S606 - the binary that Serve would have run itself
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,5 +1,6 @@
 """One conversation's log and live channel, spoken to in events: where meaning meets the store."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Self
@@ -25,6 +26,7 @@ class Journal:
         self.conversation_id = claim.conversation_id
         self.epoch = claim.epoch
         self.meta = claim.meta
+        self._touching: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, store: Store, conversation_id: str) -> Self:
@@ -64,7 +66,7 @@ class Journal:
             client_ids=_client_ids(logged),
         )
         if any(isinstance(event, UserMsg) for event in events):
-            await self._touch(now)
+            self._touching = asyncio.create_task(self._touch(now))  # nobody waits for its round trip
         return logged
 
     def publish(self, event: LiveEvent) -> None:

@@ -18,7 +18,7 @@ from deployments.ingress.watch import watching
 
 router = APIRouter(prefix="/v1/conversations/{conversation_id}", tags=["messages"])
 
-REACH = (*ONE, "control_plane_unavailable", "terminating")
+REACH = (*ONE, "control_plane_unavailable", "conversation_unreachable", "terminating")
 
 
 def wants_events(request: Request) -> bool:

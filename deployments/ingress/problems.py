@@ -44,6 +44,7 @@ KINDS: Mapping[str, Kind] = {
     "self_run_limit": Kind(429, "The agent has started itself too often"),
     "internal": Kind(500, "Something went wrong here"),
     "store_unavailable": Kind(503, "The store cannot be reached"),
+    "conversation_unreachable": Kind(503, "The conversation does not answer"),
     "control_plane_unavailable": Kind(503, "The cluster's control plane cannot be reached"),
 }
 
@@ -95,7 +96,7 @@ _TRANSLATIONS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     ControlPlaneUnavailable: lambda e: Problem(
         "control_plane_unavailable", "It cannot be told now where the conversation lives; try again."
     ),
-    Unreachable: lambda e: Problem("store_unavailable", "The conversation does not answer now; try again."),
+    Unreachable: lambda e: Problem("conversation_unreachable", "The conversation does not answer now; try again."),
 }
 
 

@@ -27,12 +27,13 @@ class Service:
     door: Door
 
 
-def service_of(request: Request) -> Service:
+# Both are coroutines, though they wait for nothing: FastAPI runs plain functions in a thread, for more than they cost.
+async def service_of(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 
 
-def valid_id(conversation_id: Annotated[str, Path()]) -> str:
+async def valid_id(conversation_id: Annotated[str, Path()]) -> str:
     return checked_id(conversation_id)
 
 

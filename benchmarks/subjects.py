@@ -1,0 +1,89 @@
+"""What is measured: each subject is started as its users would start it, from nothing, and leaves nothing behind."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import redis
+
+from benchmarks.running import running, wait_for
+from deployments.local.ports import any_free
+from deployments.local.record import find_running
+from store.embedded import EmbeddedServer
+
+LOOPBACK = "127.0.0.1"
+UP = (str(Path(sys.executable).with_name("raylogue")), "up")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A service that answers at `url`; everything that it runs descends from the processes `roots`."""
+
+    name: str
+    url: str
+    roots: Sequence[int]
+
+
+@contextmanager
+def messages_api(tokens: int) -> Iterator[str]:
+    """The URL of a Messages API that answers at once; a process of its own, which counts for nobody."""
+    port = any_free(LOOPBACK, 1)[0]
+    url = f"http://{LOOPBACK}:{port}"
+    command = [sys.executable, "-m", "tests.messages_api", "--port", str(port), "--tokens", str(tokens)]
+    with running(command, {}) as server:
+        yield wait_for(server, lambda: _answering(url))
+
+
+@contextmanager
+def raylogue(model_url: str) -> Iterator[Subject]:
+    """Raylogue as `raylogue up` runs it."""
+    with tempfile.TemporaryDirectory(prefix="raylogue-") as folder:
+        data_dir = Path(folder)
+        with running([*UP, "--port", "0", "--data-dir", folder], _model(model_url)) as service:
+            url = wait_for(service, lambda: _url_in(data_dir))
+            yield Subject("Raylogue", url, [service.pid])
+
+
+@contextmanager
+def plain(model_url: str) -> Iterator[Subject]:
+    """The plain application under uvicorn, a worker for each core; its Valkey syncs to disk once a second."""
+    port = any_free(LOOPBACK, 1)[0]
+    url = f"http://{LOOPBACK}:{port}"
+    command = [
+        *(sys.executable, "-m", "uvicorn", "benchmarks.plain:app", "--host", LOOPBACK, "--port", str(port)),
+        *("--workers", str(os.cpu_count() or 1), "--log-level", "warning", "--no-access-log"),
+    ]
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="plain-"))
+        server = stack.enter_context(EmbeddedServer(Path(folder)))
+        assert server.pid is not None
+        with redis.Redis.from_url(server.url) as client:
+            client.config_set("appendfsync", "everysec")
+        application = stack.enter_context(running(command, {"REDIS_URL": server.url, **_model(model_url)}))
+        wait_for(application, lambda: _answering(url))
+        yield Subject("plain app", url, [application.pid, server.pid])
+
+
+SUBJECTS: Sequence[Callable[[str], AbstractContextManager[Subject]]] = (raylogue, plain)
+
+
+def _model(url: str) -> Mapping[str, str]:
+    return {"ANTHROPIC_API_KEY": "x", "ANTHROPIC_BASE_URL": url}
+
+
+def _answering(url: str) -> str | None:
+    try:
+        return url if httpx.get(f"{url}/healthz").is_success else None
+    except httpx.TransportError:
+        return None
+
+
+def _url_in(data_dir: Path) -> str | None:
+    """Where the service listens, once it has written down that it runs."""
+    record = find_running(data_dir)
+    return record.url if record is not None and record.state == "running" else None

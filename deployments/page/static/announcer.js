@@ -16,7 +16,7 @@ export class Announcer {
 export function announcementOf(event) {
   switch (event.type) {
     case "suspension":
-      return event.kind === "elicitation" ? `A question: ${event.prompt}` : "A tool call needs your approval";
+      return { approval: "A tool call needs your approval", elicitation: `A question: ${event.prompt}` }[event.kind];
     case "tool_call":
       return `Using ${event.name}`;
     case "turn_ended":

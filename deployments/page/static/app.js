@@ -1,4 +1,4 @@
-// The composition root: joins the open conversation, the list, the outbox and the views.
+// The composition root: joins the open conversation, the list, the outbox and the screen.
 
 import * as api from "./api.js";
 import { announcementOf, Announcer } from "./announcer.js";
@@ -7,31 +7,23 @@ import { Conversations } from "./conversations.js";
 import { bindKeys, newKeys } from "./keys.js";
 import { Link } from "./link.js";
 import { newId, Outbox } from "./outbox.js";
-import { screenRows } from "./screen_rows.js";
-import { initial, isBusy } from "./state.js";
+import { Screen } from "./screen.js";
+import { isBusy } from "./state.js";
 import { Banner } from "./views/banner.js";
 import { Composer } from "./views/composer.js";
 import { confirm, toast } from "./views/dialog.js";
 import { Drawer } from "./views/drawer.js";
-import { h } from "./views/element.js";
-import { Sidebar } from "./views/sidebar.js";
+import { element, h } from "./views/element.js";
 import { themeToggle } from "./views/theme_toggle.js";
-import { Thread } from "./views/thread.js";
-import { Topbar } from "./views/topbar.js";
-import { missing, welcome } from "./views/welcome.js";
 
 /** A tab that nobody has looked at for so long lets go of its connection: browsers allow only six per service. */
 const REST_AFTER = 60_000;
 const TITLE_LENGTH = 60;
 
-const element = (id) => document.getElementById(id);
-
 class App {
   #agents = [];
   #agent = null;
   #open = null;
-  #screen = null;
-  #isDirty = false;
   #restTimer = null;
 
   #announcer = new Announcer(element("announcer"));
@@ -39,24 +31,27 @@ class App {
   #banner = new Banner(element("banner"), () => this.#wake());
   #drawer = new Drawer();
   #conversations = new Conversations(() => this.#listChanged(), this.#link);
-  #sidebar = new Sidebar(element("conversations"), () => this.#try(() => this.#conversations.loadMore()));
-  #outbox = new Outbox({
-    onChange: () => this.#invalidate(),
-    onCreated: (id) => this.#created(id),
-    onUp: () => this.#link.up("outbox"),
-    onDown: (retryAt) => this.#link.down("outbox", retryAt),
-  });
   #composer = new Composer({ onSend: (text) => this.#send(text), onStop: () => this.#cancel() });
-  #topbar = new Topbar(element("topbar"), {
+  #screen = new Screen({
+    composer: this.#composer,
+    look: () => this.#visible(),
+    loadMore: () => this.#try(() => this.#conversations.loadMore()),
+    loadOlder: () => this.#open?.loadOlder(),
     openDrawer: () => this.#drawer.open(),
+    begin: () => this.#new(),
+    choose: (agent) => (this.#agent = agent),
+    send: (text) => this.#send(text),
     rename: (title) => this.#rename(title),
     remove: () => this.#remove(),
-  });
-  #thread = new Thread(element("thread"), element("dock"), {
     decide: (toolCallId, resolution) => this.#decide(toolCallId, resolution),
     editUnsent: (clientId) => this.#composer.put(this.#outbox.take(clientId)),
     discardUnsent: (clientId) => this.#outbox.take(clientId),
-    loadOlder: () => this.#open?.loadOlder(),
+  });
+  #outbox = new Outbox({
+    onChange: () => this.#screen.invalidate(),
+    onCreated: (id) => this.#created(id),
+    onUp: () => this.#link.up("outbox"),
+    onDown: (retryAt) => this.#link.down("outbox", retryAt),
   });
 
   start() {
@@ -82,7 +77,7 @@ class App {
       this.#agents = agents;
       this.#agent ??= (agents.find((agent) => agent.default) ?? agents[0])?.name ?? null;
       element("about").replaceChildren(...about(info));
-      if (!this.#open) this.#showWelcome();
+      if (!this.#open) this.#screen.greet();
     } catch {
       // Not needed to talk; asked again when the connection is back.
       this.#agents = [];
@@ -100,17 +95,13 @@ class App {
     this.#outbox.prune((entry) => entry.conversationId !== id);
     this.#composer.open(id);
     this.#drawer.close();
-    if (!id) this.#showWelcome();
-    else if (!this.#isUnborn(id)) this.#open.start();
-    this.#renderList();
-    this.#invalidate();
+    if (!id) this.#screen.greet();
+    else if (!this.#outbox.isUnborn(id)) this.#open.start();
+    this.#screen.renderList();
+    this.#screen.invalidate();
     // On a touch screen the focus would open the keyboard; in the list it would end the walk through it.
     const isWalking = element("conversations").contains(document.activeElement);
     if (matchMedia("(hover: hover)").matches && !isWalking) this.#composer.focus();
-  }
-
-  #isUnborn(id) {
-    return this.#outbox.of(id).some((entry) => entry.create && entry.state !== "sent");
   }
 
   #created(id) {
@@ -124,10 +115,9 @@ class App {
     this.#composer.focus();
   }
 
-  #showWelcome() {
-    this.#screen = "welcome";
-    const choice = { onSuggest: (text) => this.#send(text), onChoose: (name) => (this.#agent = name) };
-    this.#thread.clear(welcome({ agents: this.#agents, chosen: this.#agent, ...choice }));
+  /** What the screen shows is taken from here whenever it renders. */
+  #visible() {
+    return { open: this.#open, list: this.#conversations, outbox: this.#outbox, agents: this.#agents, agent: this.#agent };
   }
 
   // -- what people do
@@ -192,13 +182,13 @@ class App {
     if (event) this.#announcer.say(announcementOf(event));
     if (event?.type === "turn_ended" || event?.type === "suspension") this.#conversations.announce();
     this.#outbox.prune((entry) => entry.conversationId === id && state.clientIds.has(entry.clientId));
-    this.#invalidate();
+    this.#screen.invalidate();
   }
 
   #listChanged() {
     const { items } = this.#conversations;
     if (this.#open?.phase === "open" && !items.some((item) => item.id === this.#open.id)) this.#open.verify();
-    this.#renderList();
+    this.#screen.renderList();
   }
 
   #linkChanged(link) {
@@ -221,49 +211,8 @@ class App {
       this.#restTimer = setTimeout(() => this.#open?.rest(), REST_AFTER);
       return;
     }
-    if (this.#open?.phase !== "missing" && this.#open && !this.#isUnborn(this.#open.id)) this.#open.start();
+    if (this.#open?.phase !== "missing" && this.#open && !this.#outbox.isUnborn(this.#open.id)) this.#open.start();
     this.#wake();
-  }
-
-  // -- what is shown
-
-  #renderList() {
-    this.#sidebar.render(this.#conversations, this.#open?.id);
-    this.#renderTopbar();
-  }
-
-  #renderTopbar() {
-    const listed = this.#conversations.items.find((item) => item.id === this.#open?.id);
-    const unsent = this.#open && this.#outbox.of(this.#open.id).find((entry) => entry.create)?.create;
-    const meta = listed ?? this.#open?.meta ?? unsent;
-    this.#topbar.render(this.#open ? { title: meta?.title ?? "", agent: meta?.agent ?? "" } : null);
-  }
-
-  /** Renders once for all changes of a frame, and in a hidden tab, which has no frames, after a moment. */
-  #invalidate() {
-    if (this.#isDirty) return;
-    this.#isDirty = true;
-    const once = () => this.#isDirty && this.#render();
-    requestAnimationFrame(once);
-    setTimeout(once, 200);
-  }
-
-  #render() {
-    this.#isDirty = false;
-    const state = this.#open?.state ?? initial;
-    this.#composer.setRunning(isBusy(state) || state.machine === "awaiting_input");
-    if (!this.#open) return;
-    this.#renderTopbar();
-    if (this.#open.phase === "missing" && !this.#isUnborn(this.#open.id)) return this.#showMissing();
-    if (this.#screen !== this.#open) this.#thread.clear();
-    this.#screen = this.#open;
-    this.#thread.render(screenRows(state, this.#outbox.of(this.#open.id)));
-  }
-
-  #showMissing() {
-    if (this.#screen === "missing") return;
-    this.#screen = "missing";
-    this.#thread.clear(missing(() => this.#new()));
   }
 }
 

@@ -30,6 +30,11 @@ export class Outbox {
     return this.#oldestFirst().filter((entry) => entry.conversationId === conversationId);
   }
 
+  /** Whether a conversation was begun here and the service may not know it yet. */
+  isUnborn(conversationId) {
+    return this.of(conversationId).some((entry) => entry.create && entry.state !== "sent");
+  }
+
   /** Takes a message; `create` holds the fields of a conversation that does not exist yet. */
   add(conversationId, text, create = null) {
     this.#store({ clientId: newId(), conversationId, text, create, at: Date.now(), state: "sending", reason: null });

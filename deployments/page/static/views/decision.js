@@ -29,7 +29,7 @@ export function decisionForm(row, decide) {
 
 const FORMS = {
   approval: (row, attempt) => {
-    const asked = h("pre", { class: "asked", tabindex: "0" }, pretty(row.arguments));
+    const asked = argumentsOf(row);
     const editing = editor(row, attempt);
     const rejecting = rejection(attempt);
     const show = (form, other) => {
@@ -46,15 +46,18 @@ const FORMS = {
     return [asked, editing, actions, rejecting];
   },
 
-  elicitation: (_, attempt) => {
+  elicitation: (row, attempt) => {
     const answer = h("textarea", { rows: "2", "aria-label": "Your answer", placeholder: "Your answer" });
     const submit = () => answer.value.trim() && attempt({ decision: "respond", answer: answer.value });
     answer.addEventListener("keydown", (event) => onEnter(event, submit));
-    return [answer, h("div", { class: "actions" }, button("Answer", "primary", submit))];
+    return [argumentsOf(row), answer, h("div", { class: "actions" }, button("Answer", "primary", submit))];
   },
 
   client_exec: (row) => [h("p", { class: "quiet" }, `Waiting for the program that runs ${row.name}.`)],
 };
+
+/** What the model put into the call: of a question, its words. */
+const argumentsOf = (row) => h("pre", { class: "asked", tabindex: "0" }, pretty(row.arguments));
 
 function rejection(attempt) {
   const reason = h("input", { type: "text", "aria-label": "Reason", placeholder: "Reason (optional)" });

@@ -2,6 +2,9 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** The element that `index.html` has under this id. */
+export const element = (id) => document.getElementById(id);
+
 /** An element with attributes (`true` for bare ones), listeners (`onclick`) and children (nodes, strings, nothing). */
 export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);

@@ -2,7 +2,7 @@
 
 import { decisionForm } from "./decision.js";
 import { h, icon } from "./element.js";
-import { DECISION, TOOL_STATUS } from "./words.js";
+import { DECISION, toolStatusOf } from "./words.js";
 
 const BRIEF = 72;
 /** The principal of a service that has no accounts. */
@@ -24,10 +24,10 @@ export function toolRow(actions) {
 
   function update(row) {
     node.dataset.status = row.status;
-    node.setAttribute("aria-label", `Tool ${row.name}: ${TOOL_STATUS[row.status]}`);
+    node.setAttribute("aria-label", `Tool ${row.name}: ${toolStatusOf(row)}`);
     name.textContent = row.name;
     brief.textContent = briefOf(row);
-    status.textContent = progressOf(row) ?? TOOL_STATUS[row.status];
+    status.textContent = progressOf(row) ?? toolStatusOf(row);
     body.replaceChildren(...sections(row));
     ask(row);
   }

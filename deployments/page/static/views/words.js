@@ -1,6 +1,6 @@
 // What codes and instants are called on the screen.
 
-export const TOOL_STATUS = {
+const TOOL_STATUS = {
   running: "Running",
   waiting: "Needs you",
   ok: "Done",
@@ -10,6 +10,11 @@ export const TOOL_STATUS = {
   cancelled: "Stopped",
   unknown: "Outcome unknown",
 };
+
+/** How a call stands; one that a program runs does not need whoever looks at it. */
+export function toolStatusOf({ status, suspension }) {
+  return suspension?.kind === "client_exec" ? "Waiting" : TOOL_STATUS[status];
+}
 
 export const DECISION = {
   approve: "Approved",

@@ -1,0 +1,68 @@
+"""What the page's tests share: one headless Chromium, and people who open the page of a running service in it."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.page.person import Person
+from tests.service import service, service_url, stand_in
+
+__all__ = ["service", "service_url", "stand_in"]
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+Visit = Callable[..., Person]
+
+
+# Playwright's loop lives in this thread while the fixture does, so it must not outlive this folder's tests.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, headless."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("there is no chromium on this machine")
+    expect.set_options(timeout=20_000)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit_at(browser: Browser) -> Iterator[Visit]:
+    """Opens the page of the service at an address as a new person; no person's console may hold an error at the end."""
+    people: list[Person] = []
+
+    def opened(url: str, **options: Any) -> Person:
+        person = Person(browser.new_context(**{"base_url": url, "color_scheme": "light"} | options))
+        people.append(person)
+        return person.go("/")
+
+    yield opened
+    for person in people:
+        person.context.close()
+    assert [complaint for person in people for complaint in person.complaints] == []
+
+
+@pytest.fixture
+def visit(visit_at: Visit, service_url: str) -> Visit:
+    """Opens the page of the run's service as a new person."""
+    return partial(visit_at, service_url)
+
+
+@pytest.fixture
+def person(visit: Visit) -> Person:
+    """Somebody with the page open and no conversation begun."""
+    return visit()

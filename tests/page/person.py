@@ -1,0 +1,102 @@
+"""A person at a browser: what the tests can do to the page, and what they can see of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Route, expect
+
+READ_ROWS = """nodes => nodes.map(node => [node.dataset.key, node.innerText.replace(/\\s+/g, ' ').trim()])"""
+
+
+class Person:
+    """One tab in one browser profile; `complaints` are the errors of its console."""
+
+    def __init__(self, context: BrowserContext, page: Page | None = None) -> None:
+        self.context = context
+        self.page = page or context.new_page()
+        self.complaints: list[str] = []
+        self.expects_trouble = False
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        # A browser reports every request that fails; a test that cuts the connection asks for that.
+        if message.type == "error" and not (self.expects_trouble and "Failed to load" in message.text):
+            self.complaints.append(message.text)
+
+    def go(self, path: str) -> Person:
+        self.page.goto(path)
+        return self
+
+    @property
+    def conversation_id(self) -> str:
+        """The conversation that is open."""
+        return self.page.url.partition("#/c/")[2]
+
+    def another_tab(self) -> Person:
+        """The same profile with the same conversation in a second tab."""
+        return Person(self.context).go(self.page.url)
+
+    def choose(self, agent: str) -> None:
+        """Begin with this agent instead of the default one."""
+        self.page.get_by_label("Agent").select_option(agent)
+
+    def say(self, text: str) -> None:
+        self.box.fill(text)
+        self.box.press("Enter")
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    @property
+    def box(self) -> Locator:
+        return self.page.get_by_role("textbox", name="Message", exact=True)
+
+    @property
+    def answers(self) -> Locator:
+        return self.page.locator(".assistant .prose")
+
+    @property
+    def questions(self) -> Locator:
+        return self.page.locator(".user .bubble")
+
+    @property
+    def title(self) -> Locator:
+        return self.page.locator("#topbar h1")
+
+    @property
+    def banner(self) -> Locator:
+        return self.page.locator("#banner")
+
+    def tool(self, name: str) -> Locator:
+        return self.page.locator(".tool", has=self.page.locator(".tool-name", has_text=name))
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Every row on the screen: its key and its words."""
+        found: list[Any] = self.page.locator(".row").evaluate_all(READ_ROWS)
+        return [(key, text) for key, text in found]
+
+    def wait_until_idle(self) -> None:
+        """The turn has ended: nothing can be stopped, nothing streams, nothing is on its way."""
+        expect(self.page.get_by_role("button", name="Stop", exact=True)).to_be_hidden()
+        expect(self.page.locator(".row.streaming, .row.working, .user:not([data-delivery=logged])")).to_have_count(0)
+
+    def lose_network(self) -> None:
+        self.expects_trouble = True
+        self.context.set_offline(True)
+
+    def regain_network(self) -> None:
+        self.context.set_offline(False)
+
+    def block(self, pattern: str) -> None:
+        """Requests to addresses like `pattern` reach nobody, until `unblock`."""
+        self.expects_trouble = True
+        self.page.route(pattern, _refuse)
+
+    def unblock(self, pattern: str) -> None:
+        self.page.unroute(pattern)
+
+
+def _refuse(route: Route) -> None:
+    route.abort("connectionrefused")

@@ -1,0 +1,136 @@
+"""The page for everybody: by keyboard alone, on a phone, in the dark."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.page.conftest import Visit
+from tests.page.person import Person
+
+pytestmark = pytest.mark.browser
+
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+
+READ_COLOURS = """nodes => {
+  const opaque = (element) => {
+    const colour = getComputedStyle(element).backgroundColor;
+    return colour !== 'rgba(0, 0, 0, 0)' || !element.parentElement ? colour : opaque(element.parentElement);
+  };
+  return nodes.map(node => [node.innerText, getComputedStyle(node).color, opaque(node)]);
+}"""
+
+
+def test_a_conversation_by_keyboard_alone(person: Person) -> None:
+    keyboard = person.page.keyboard
+    expect(person.box).to_be_focused()
+    keyboard.type("first line")
+    keyboard.press("Shift+Enter")
+    keyboard.type("second line")
+    expect(person.box).to_have_value("first line\nsecond line")
+    keyboard.press("Enter")
+    expect(person.questions).to_have_text("first line\nsecond line")
+    person.wait_until_idle()
+    keyboard.press("Control+k")
+    expect(person.title).to_have_text("New conversation")
+    expect(person.box).to_be_focused()
+    keyboard.type("announce: by keyboard")
+    keyboard.press("Enter")
+    approve = person.page.get_by_role("button", name="Approve", exact=True)
+    expect(approve).to_be_visible()
+    for _ in range(6):
+        if approve.evaluate("node => node === document.activeElement"):
+            break
+        keyboard.press("Shift+Tab")
+    keyboard.press("Enter")
+    expect(person.tool("announce").locator(".chip")).to_have_text("Done")
+    expect(person.box).to_be_focused()
+
+
+def test_escape_stops_the_turn(person: Person) -> None:
+    person.say("Tell me a story")
+    expect(person.answers.last).to_contain_text("Once upon")
+    person.page.keyboard.press("Escape")
+    expect(person.page.locator(".notice")).to_have_text("Stopped")
+    person.wait_until_idle()
+
+
+def test_arrow_keys_walk_the_list(person: Person) -> None:
+    for text in ("older one", "newer one"):
+        person.page.keyboard.press("Control+k")
+        person.say(text)
+        person.wait_until_idle()
+    links = person.page.locator("a.conversation")
+    expect(links.first).to_have_text("newer one")
+    links.first.focus()
+    person.page.keyboard.press("ArrowDown")
+    expect(links.nth(1)).to_be_focused()
+    person.page.keyboard.press("Enter")
+    expect(person.title).to_have_text("older one")
+
+
+def test_the_first_tab_stop_skips_to_the_message(person: Person) -> None:
+    person.box.blur()
+    person.page.evaluate("document.activeElement.blur(); getSelection().removeAllRanges()")
+    link = person.page.get_by_role("link", name="Skip to the message box")
+    link.focus()
+    expect(link).to_be_in_viewport()
+    assert link.evaluate("node => node === document.querySelector('a, button, input, textarea, [tabindex]')")
+
+
+def test_nothing_is_wider_than_a_phone(visit: Visit) -> None:
+    person = visit(**PHONE)
+    person.say("A" * 300)
+    person.wait_until_idle()
+    person.say("announce: " + "b" * 300)
+    expect(person.page.get_by_role("button", name="Approve", exact=True)).to_be_visible()
+    assert person.page.evaluate("document.documentElement.scrollWidth") == 360
+    assert person.page.evaluate("document.getElementById('thread').scrollWidth") == 360
+
+
+def test_the_list_is_a_drawer_on_a_phone(visit: Visit) -> None:
+    person = visit(**PHONE)
+    new = person.page.get_by_role("button", name="New conversation")
+    expect(new).to_be_hidden()
+    person.press("Conversations")
+    expect(new).to_be_visible()
+    person.page.keyboard.press("Escape")
+    expect(new).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_from_their_ground(visit: Visit, scheme: str) -> None:
+    person = visit(color_scheme=scheme)
+    person.say("announce: hello")
+    expect(person.page.get_by_role("button", name="Approve", exact=True)).to_be_visible()
+    places = ".bubble, .row-foot .quiet, .prose, .chip, .question, .button, .agent, #conversations h2, .sidebar-foot"
+    for words, ink, ground in person.page.locator(places).evaluate_all(READ_COLOURS):
+        assert contrast(ink, ground) >= 4.5, (words, ink, ground)
+    ((_, _, page),) = person.page.locator("body").evaluate_all(READ_COLOURS)
+    assert (luminance(page) < 0.2) == (scheme == "dark")
+
+
+def test_the_theme_can_be_chosen_and_is_remembered(person: Person) -> None:
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = person.page.evaluate(ground)
+    person.press("Switch to dark")
+    dark = person.page.evaluate(ground)
+    assert dark != light
+    person.page.reload()
+    assert person.page.evaluate(ground) == dark
+    person.press("Switch to light")
+    assert person.page.evaluate(ground) == light
+
+
+def contrast(first: str, second: str) -> float:
+    """The contrast ratio of two CSS colours, as WCAG defines it."""
+    lighter, darker = sorted((luminance(first), luminance(second)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    """The relative luminance of `rgb(r, g, b)`, as WCAG defines it."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,0 +1,120 @@
+"""The reducer of the page, in the browser that runs it: snapshot, then tail, and a repeat is harmless."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.page.person import Person
+
+pytestmark = pytest.mark.browser
+
+Wire = dict[str, Any]
+
+RUN = """async ([base, sequences]) => {
+  const { initial, receive } = await import(base + 'state.js');
+  const { screenRows } = await import(base + 'screen_rows.js');
+  return sequences.map(events => {
+    const state = events.reduce(receive, initial);
+    return { rows: screenRows(state, []), gap: state.hasGap, hole: state.hasHole, machine: state.machine };
+  });
+}"""
+
+
+def logged(seq: int, event_type: str, /, **fields: Any) -> Wire:
+    return {"type": event_type, "seq": seq, "turn": 1, "at": 0, "principal": None, **fields}
+
+
+def snapshot(last_seq: int, state: str) -> Wire:
+    return {"type": "snapshot", "turn": 1, "state": state, "last_seq": last_seq, "pending": {}}
+
+
+def piece(index: int, text: str, following: int) -> Wire:
+    return {"type": "text_delta", "turn": 1, "message_id": "m1", "index": index, "next": following, "text": text}
+
+
+QUESTION = logged(1, "user_msg", content=[{"type": "text", "text": "what is 6*7?"}], client_id="c1")
+CALL = logged(3, "tool_call", tool_call_id="t1", name="calculator", arguments={"expression": "6*7"}, executor="server")
+LOG = [
+    QUESTION,
+    logged(2, "assistant_msg", message_id="m1", content=[{"type": "text", "text": "a b c"}], status="completed"),
+    CALL,
+    logged(4, "suspension", tool_call_id="t1", kind="approval", prompt="?", expires_at=None),
+    logged(5, "resolution", tool_call_id="t1", decision="approve"),
+    logged(6, "tool_result", tool_call_id="t1", content="42", status="ok"),
+    logged(7, "assistant_msg", message_id="m2", content=[{"type": "text", "text": "42"}], status="completed"),
+    logged(8, "turn_ended", outcome="completed"),
+]
+STREAM = [snapshot(0, "idle"), QUESTION, piece(0, "a ", 1), piece(1, "b ", 2), piece(2, "c", 3), *LOG[1:]]
+
+
+@pytest.fixture
+def reduce(person: Person, service_url: str) -> Any:
+    """Runs sequences of events through the page's own modules."""
+    found = re.search(r'src="(/static/[^"]+/)app\.js"', httpx.get(f"{service_url}/").text)
+    assert found is not None
+    return lambda *sequences: person.page.evaluate(RUN, [found[1], list(sequences)])
+
+
+def test_a_watcher_that_reconnected_anywhere_ends_with_the_same_rows(reduce: Any) -> None:
+    reconnected = []
+    for cut in range(1, len(STREAM)):
+        seen = max((event.get("seq", 0) for event in STREAM[:cut]), default=0)
+        reconnected.append([*STREAM[:cut], snapshot(len(LOG), "idle"), *LOG[seen:]])
+    undisturbed, *others = reduce(STREAM, *reconnected)
+    assert undisturbed["machine"] == "idle"
+    for other in others:
+        assert other == undisturbed
+
+
+def test_everything_twice_is_everything_once(reduce: Any) -> None:
+    once, twice = reduce(STREAM, [event for event in STREAM for _ in range(2)])
+    assert twice == once
+
+
+def test_a_piece_that_was_seen_is_dropped_and_one_that_is_missing_is_noticed(reduce: Any) -> None:
+    begun = [snapshot(0, "idle"), QUESTION, piece(0, "a ", 1), piece(1, "b ", 2)]
+    repeated, torn, anew = reduce(
+        [*begun, piece(1, "b ", 2)], [*begun, piece(3, "d", 4)], [*begun, piece(3, "d", 4), piece(0, "a b c d", 4)]
+    )
+    assert repeated["rows"][-1]["text"] == "a b "
+    assert (torn["rows"][-1]["text"], torn["hole"]) == ("a b ", True)
+    assert anew["rows"][-1]["text"] == "a b c d"
+
+
+def test_a_late_piece_of_a_finished_message_changes_nothing(reduce: Any) -> None:
+    clean, late = reduce(STREAM, [*STREAM, piece(0, "zombie", 1)])
+    assert late["rows"] == clean["rows"]
+
+
+def test_an_event_from_the_future_is_a_gap_and_not_a_row(reduce: Any) -> None:
+    (result,) = reduce([snapshot(0, "idle"), QUESTION, CALL])
+    assert result["gap"]
+    assert [row["kind"] for row in result["rows"] if row["kind"] != "working"] == ["user"]
+
+
+def test_the_log_alone_says_what_the_machine_is_doing(reduce: Any) -> None:
+    prefixes = reduce(*[LOG[:length] for length in range(1, len(LOG) + 1)])
+    assert [result["machine"] for result in prefixes] == [
+        "preparing",
+        "preparing",
+        "executing_tools",
+        "awaiting_input",
+        "executing_tools",
+        "preparing",
+        "preparing",
+        "idle",
+    ]
+
+
+def test_a_message_queued_behind_a_turn_stands_below_it(reduce: Any) -> None:
+    queued = logged(2, "user_msg", content=[{"type": "text", "text": "next"}], client_id="c2") | {"turn": 2}
+    answer = logged(
+        3, "assistant_msg", message_id="m1", content=[{"type": "text", "text": "first"}], status="completed"
+    )
+    ended = logged(4, "turn_ended", outcome="completed")
+    waiting, begun = reduce([QUESTION, queued, answer], [QUESTION, queued, answer, ended])
+    kinds = [(row["kind"], row.get("delivery")) for row in waiting["rows"] if row["kind"] != "working"]
+    assert kinds == [("user", None), ("assistant", None), ("user", "queued")]
+    assert "delivery" not in begun["rows"][2]

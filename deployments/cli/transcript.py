@@ -91,11 +91,13 @@ class Transcript:
 
     def _text_delta(self, event: Event) -> None:
         message = event["message_id"]
-        expected = self._next_piece.get(message, 0)
-        if event["index"] not in (0, expected) or event["next"] <= expected:
-            return
+        shown, expected = self._shown.get(message, ""), self._next_piece.get(message, 0)
         if event["index"] == 0:
+            if shown.startswith(event["text"]) and shown:
+                return
             self._forget_text(message)
+        elif event["index"] != expected:
+            return
         self._next_piece[message] = event["next"]
         self._say(message, event["text"])
 

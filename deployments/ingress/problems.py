@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -111,7 +112,7 @@ def install(app: FastAPI) -> None:
 
 def _handler(translate: Callable[[Any], Problem]) -> Callable[[Request, Exception], Response]:
     async def handle(request: Request, error: Exception) -> Response:
-        return answer(translate(error), request.url.path)
+        return answer(translate(error), quote(request.scope["path"]))
 
     return handle  # type: ignore[return-value]  # Starlette takes both kinds of function, its type only one
 

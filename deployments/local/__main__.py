@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from deployments.local import signals
+from deployments.local.environment import asks_for_token
 from deployments.local.errors import CannotStart
 from deployments.local.progress import Progress
 from deployments.local.record import RunRecord
@@ -40,7 +41,7 @@ def main(runtime_dir: Path) -> int:
 def _announce(console: Console, record: RunRecord) -> None:
     console.print(f"\n  Page       [bold]{record.url}[/]", highlight=False)
     console.print(f"  Dashboard  {record.dashboard}", highlight=False)
-    if os.environ.get("RAY_AUTH_MODE") == "token":
+    if asks_for_token():
         token = os.path.relpath(Path(sys.executable).with_name("ray"))
         console.print(f"             asks for a token: {token} get-auth-token", style="dim", highlight=False)
     console.print("  Ctrl-C stops everything.\n", style="dim", highlight=False)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import psutil
 import ray
 from ray import serve
+from ray.exceptions import RayError
 from ray.serve.config import HTTPOptions
 
 from deployments.app import app
@@ -41,21 +42,33 @@ def ray_head(namespace: str, dashboard_port: int) -> Iterator[None]:
 
 
 def _start_ray(namespace: str, dashboard_port: int) -> None:
-    try:
-        ray.init(
-            address="local",
-            namespace=namespace,
-            include_dashboard=True,
-            dashboard_host=LOOPBACK,
-            dashboard_port=dashboard_port,
-            object_store_memory=OBJECT_STORE_BYTES,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    except Exception as error:  # Ray raises bare ones, among them one for a machine that was busy for 30 s
-        raise CannotStart(
-            f"Ray did not start ({_first_line(error)}): make room on this machine and try again; see {LOGS} for more"
-        ) from error
+    """Raises CannotStart when Ray does not come up in its 30 seconds, which a busy machine may take, nor again."""
+    earlier = set(descendants())
+    for last in (False, True):
+        try:
+            _init_ray(namespace, dashboard_port)
+        except Exception as error:  # Ray raises bare ones
+            _stop_ray(earlier)
+            if last:
+                raise CannotStart(
+                    f"Ray did not start ({_first_line(error)}): make room on this machine and try again; "
+                    f"see {LOGS} for more"
+                ) from error
+        else:
+            return
+
+
+def _init_ray(namespace: str, dashboard_port: int) -> None:
+    ray.init(
+        address="local",
+        namespace=namespace,
+        include_dashboard=True,
+        dashboard_host=LOOPBACK,
+        dashboard_port=dashboard_port,
+        object_store_memory=OBJECT_STORE_BYTES,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
 
 
 def _stop_ray(earlier: set[psutil.Process]) -> None:
@@ -70,7 +83,7 @@ def run_application(settings: Settings) -> None:
     try:
         serve.start(http_options=HTTPOptions(host=settings.host, port=settings.port))
         serve.run(app, name=APPLICATION, route_prefix="/")
-    except RuntimeError as error:
+    except (RuntimeError, TimeoutError, RayError) as error:
         raise CannotStart(f"the application did not start ({_first_line(error)}): see {LOGS}/serve") from error
     _wait_until_ready(f"{settings.url}/readyz")
 

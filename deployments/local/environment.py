@@ -21,8 +21,13 @@ def ray_environment(runtime_dir: Path) -> dict[str, str]:
         # Ray's word for "this machine only": it makes 127.0.0.1 the node's address, on which all of its own
         # servers then listen. Without it they listen on every interface.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        # Most of what an actor's start costs is its imports: workers that Ray starts ahead of need have made them.
+        "RAY_preload_python_modules": "deployments.actor",
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        # A busy or small machine is slow to start, not broken: Serve's own 5 and 10 seconds end in a loop of restarts.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",
+        "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(_write_wrapper(runtime_dir)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(runtime_dir / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(runtime_dir / "admin.sock"),
@@ -39,6 +44,11 @@ def ray_environment(runtime_dir: Path) -> dict[str, str]:
 def service_environment(settings: Settings, runtime_dir: Path) -> dict[str, str]:
     """The whole environment of the service's process."""
     return {**os.environ, **settings.environment(), **ray_environment(runtime_dir)}
+
+
+def asks_for_token() -> bool:
+    """Whether Ray's dashboard, once started, lets in only who knows the token; Ray decides it for itself."""
+    return os.environ.get("RAY_AUTH_MODE") == "token"
 
 
 def _write_wrapper(runtime_dir: Path) -> Path:

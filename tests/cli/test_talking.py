@@ -1,0 +1,109 @@
+"""The commands that talk to a running service: send, chat, tail, approve, cancel."""
+
+import json
+import signal
+import time
+
+import pytest
+
+from tests.cli.conftest import Terminal, Up
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+@pytest.fixture
+def here(up: Up) -> Terminal:
+    return up.terminal
+
+
+def test_send_prints_the_answer_alone_on_standard_output(here: Terminal) -> None:
+    done = here.run("send", "what is 17*23?")
+    assert done.returncode == 0
+    assert "`17*23` is **391**" in done.stdout
+    assert "expression: 17*23" in done.stderr
+    assert "Conversation " in done.stderr
+
+
+def test_send_reads_standard_input(here: Terminal) -> None:
+    done = here.run("send", "-", said="what is 17*24?")
+    assert "408" in done.stdout
+
+
+def test_a_refusal_is_one_line(here: Terminal) -> None:
+    for arguments, line in [
+        (("send", " "), "raylogue: Say something, or attach something. (empty_message)\n"),
+        (("send", "hello", "-c", "nowhere"), "raylogue: There is no conversation 'nowhere'. (unknown_conversation)\n"),
+        (("send", "hello", "--agent", "nobody"), "raylogue: No agent is named 'nobody'. (unknown_agent)\n"),
+    ]:
+        refused = here.run(*arguments)
+        assert (refused.returncode, refused.stderr) == (1, line)
+
+
+def test_approve_lets_a_waiting_call_run(here: Terminal) -> None:
+    conversation, call = _waiting(here)
+    assert here.run("approve", conversation, call).stdout == "Approved\n"
+    assert "announced" in _until(here, conversation, "turn_ended")[-3]["content"]
+    late = here.run("approve", conversation, call)
+    assert late.returncode == 1
+    assert late.stderr.endswith("(stale_resolution)\n")
+
+
+def test_approve_with_other_arguments(here: Terminal) -> None:
+    conversation, call = _waiting(here)
+    here.run("approve", conversation, call, "--arguments", '{"text": "something else"}')
+    assert "something else" in _until(here, conversation, "turn_ended")[-3]["content"]
+
+
+def test_reject_with_a_reason(here: Terminal) -> None:
+    conversation, call = _waiting(here)
+    assert here.run("approve", conversation, call, "--reject", "--reason", "too early").stdout == "Rejected\n"
+    result = _until(here, conversation, "turn_ended")[-3]
+    assert result["status"] == "denied"
+    assert "too early" in result["content"]
+
+
+def test_cancel_ends_a_waiting_turn(here: Terminal) -> None:
+    conversation, _ = _waiting(here)
+    assert here.run("cancel", conversation).stdout == "Cancelled\n"
+    assert _until(here, conversation, "turn_ended")[-1]["outcome"] == "cancelled"
+    assert here.run("cancel", conversation).stderr.endswith("(not_running)\n")
+
+
+def test_chat_asks_for_approval_and_shows_the_tools(here: Terminal) -> None:
+    done = here.run("chat", said="please announce hi\nn\nnot now\nplease announce ho\ny\n")
+    assert done.returncode == 0
+    shown = done.stdout
+    assert shown.index("text: hi") < shown.index("denied") < shown.index("text: ho") < shown.index('{"announced":"ho"}')
+    assert "not now" in shown
+
+
+def test_chat_goes_on_with_a_conversation_that_waits(here: Terminal) -> None:
+    conversation, _ = _waiting(here)
+    done = here.run("chat", conversation, said="y\n")
+    assert "> please announce good news" in done.stdout
+    assert '{"announced":"good news"}' in done.stdout
+
+
+def _waiting(terminal: Terminal) -> tuple[str, str]:
+    """A conversation in which a call waits for approval, and the call."""
+    told = terminal.run("send", "please announce good news")
+    assert told.returncode == 2
+    conversation, call = told.stderr.rstrip().rpartition("raylogue approve ")[2].split()
+    return conversation, call
+
+
+def _until(terminal: Terminal, conversation: str, kind: str) -> list[dict[str, object]]:
+    """What `tail --json` prints of the log until an event of this kind, and that Ctrl-C ends it quietly."""
+    tail = terminal.start("tail", conversation, "--json")
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            events = [json.loads(line) for line in terminal.said("tail").splitlines() if line.endswith("}")]
+            logged = [event for event in events if "seq" in event]
+            if logged and logged[-1]["type"] == kind:
+                break
+            time.sleep(0.1)
+    finally:
+        tail.send_signal(signal.SIGINT)
+    assert tail.wait(30) == 0
+    return logged

@@ -1,0 +1,95 @@
+"""What a person sees of events, in whatever order a lossy broadcast and a log bring them."""
+
+import io
+from typing import Any
+
+from rich.console import Console
+
+from deployments.cli.sse import read_events
+from deployments.cli.transcript import Transcript
+
+
+class Screen:
+    """A transcript, and what stands on its screen."""
+
+    def __init__(self) -> None:
+        self._page = io.StringIO()
+        console = Console(file=self._page, width=80)
+        self.transcript = Transcript(console, console)
+
+    def show(self, *events: dict[str, Any]) -> str:
+        for event in events:
+            self.transcript.show(event)
+        return self._page.getvalue()
+
+
+def delta(index: int, text: str, message_id: str = "m1") -> dict[str, Any]:
+    return {"type": "text_delta", "message_id": message_id, "index": index, "next": index + 1, "text": text}
+
+
+def answer(seq: int, text: str, status: str = "completed", message_id: str = "m1") -> dict[str, Any]:
+    content = [{"type": "text", "text": text}]
+    return {"type": "assistant_msg", "seq": seq, "message_id": message_id, "content": content, "status": status}
+
+
+def snapshot(state: str, last_seq: int, **pending: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "snapshot", "state": state, "last_seq": last_seq, "pending": pending}
+
+
+def test_a_repeated_piece_is_shown_once() -> None:
+    assert Screen().show(delta(0, "Hel"), delta(1, "lo"), delta(1, "lo"), answer(2, "Hello")) == "Hello\n"
+
+
+def test_a_lost_piece_is_made_good_by_the_log() -> None:
+    assert Screen().show(delta(0, "Hel"), delta(2, "!"), answer(2, "Hello!")) == "Hello!\n"
+
+
+def test_text_that_starts_anew_gets_a_line_of_its_own() -> None:
+    assert Screen().show(delta(0, "Hel"), delta(0, "Good day")) == "Hel\nGood day"
+
+
+def test_a_cut_answer_says_so() -> None:
+    assert Screen().show(answer(2, "Hel", status="cancelled")) == "Hel\n[cancelled]\n"
+
+
+def test_an_event_of_the_log_is_shown_once() -> None:
+    assert Screen().show(answer(2, "one"), answer(2, "one"), answer(3, "two", message_id="m2")) == "one\ntwo\n"
+
+
+def test_what_a_model_says_cannot_command_the_terminal() -> None:
+    assert Screen().show(answer(2, "\x1b]0;title\x07 red \x9b31m")) == "]0;title red 31m\n"
+
+
+def test_it_rests_when_the_turn_has_ended() -> None:
+    screen = Screen()
+    screen.show({"type": "turn_started"}, delta(0, "x"))
+    assert not screen.transcript.resting
+    screen.show({"type": "turn_completed"})
+    assert screen.transcript.resting
+
+
+def test_a_resumed_stream_rests_behind_the_events_that_were_missed() -> None:
+    screen = Screen()
+    screen.show(answer(2, "one"), snapshot("idle", 3))
+    assert not screen.transcript.resting
+    screen.show({"type": "turn_ended", "seq": 3, "outcome": "completed", "reason": None, "detail": None})
+    assert screen.transcript.resting
+
+
+def test_an_unfinished_turn_does_not_rest_because_its_actor_is_gone() -> None:
+    screen = Screen()
+    screen.show(answer(2, "one"), snapshot("idle", 2))
+    assert not screen.transcript.resting
+
+
+def test_what_waits_is_known_from_a_snapshot() -> None:
+    screen = Screen()
+    screen.transcript.last_seq = 4
+    screen.show(snapshot("awaiting_input", 4, t1={"kind": "approval"}))
+    assert screen.transcript.resting
+    assert screen.transcript.pending == {"t1": {"kind": "approval"}}
+
+
+def test_heartbeats_are_no_events() -> None:
+    lines = [": heartbeat", "", "event: turn_started", 'data: {"type":', 'data: "turn_started"}', "", "data: cut"]
+    assert list(read_events(lines)) == [{"type": "turn_started"}]

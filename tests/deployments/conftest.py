@@ -1,0 +1,77 @@
+"""A person at the run's service, whose conversations must obey the laws of a log when the test is over."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import orjson
+import pytest
+import ray
+from ray.actor import ActorHandle
+
+from agents.conversation.codec import decode
+from agents.turn import fsm_state
+from deployments.actor import actor_name
+from store import ConversationNotFound, Store
+from tests.deployments.agents import Ledger
+from tests.deployments.api import Api
+from tests.invariants import check_log
+from tests.service import RunningService, service, service_url, stand_in
+
+__all__ = ["service", "service_url", "stand_in"]
+
+
+@pytest.fixture
+async def api(service: RunningService, store: Store) -> AsyncIterator[Api]:
+    """Requests to the service."""
+    person = Api(service.url)
+    try:
+        yield person
+        for conversation_id in person.created:
+            await check_conversation(store, conversation_id)
+    finally:
+        for conversation_id in person.created:
+            await person.http.delete(f"/v1/conversations/{conversation_id}")
+        await person.http.aclose()
+
+
+@pytest.fixture
+async def store(service: RunningService) -> AsyncIterator[Store]:
+    """The service's store, looked at from outside."""
+    store = service.store()
+    yield store
+    await store.aclose()
+
+
+@pytest.fixture
+def ledger(service: RunningService) -> Ledger:
+    """What the worker's tools did."""
+    return Ledger(service.data_dir)
+
+
+@pytest.fixture(scope="session")
+def cluster(service: RunningService) -> Iterator[None]:
+    """This process as a driver of the service's Ray."""
+    with service.connected_ray():
+        yield
+
+
+async def check_conversation(store: Store, conversation_id: str) -> None:
+    """The log keeps its laws, and the cached state is its fold."""
+    try:
+        await store.log.claim(conversation_id)  # nobody writes from here on
+        meta = await store.registry.get(conversation_id)
+    except ConversationNotFound:
+        return
+    facts = check_log([decode(record) for record in await store.log.read(conversation_id)])
+    assert meta.last_seq == facts.last_seq
+    if meta.state is not None:
+        assert orjson.loads(meta.state) == fsm_state(facts)
+
+
+def actor_of(conversation_id: str) -> ActorHandle:
+    """The conversation's living actor, by its name."""
+    return ray.get_actor(actor_name(conversation_id), namespace="raylogue")
+
+
+async def pid_of(conversation_id: str) -> int:
+    pid: int = await actor_of(conversation_id).pid.remote()
+    return pid

@@ -1,0 +1,65 @@
+"""Every error of the three packages keeps its type and its arguments, pickled and across an actor call."""
+
+import pickle
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+import ray
+
+import agents.errors
+import deployments.errors
+import store.errors
+
+MODULES = (store.errors, agents.errors, deployments.errors)
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "Fenced": ("c", 1, 2),
+    "Conflict": ("c", 3, 4),
+    "DuplicateMessage": ("c", "m", 5),
+    "ModelError": ("overloaded", "The model is overloaded.", 2.5),
+    "ToolDefinitionError": ("clock", "no docstring"),
+    "UnreadableRecord": (7, "unknown version"),
+    "Refused": ("turn_running", "A turn is running."),
+}
+
+
+def errors_of(module: ModuleType) -> Iterator[Exception]:
+    """One instance of every exception that the module defines."""
+    for name, cls in vars(module).items():
+        if isinstance(cls, type) and issubclass(cls, Exception) and cls.__module__ == module.__name__:
+            yield cls(*ARGUMENTS.get(name, ("an argument",)))
+
+
+ERRORS = [error for module in MODULES for error in errors_of(module)]
+
+
+def same(error: BaseException, original: Exception) -> None:
+    assert type(error) is type(original)
+    assert error.args == original.args
+    assert str(error) == str(original)
+    assert vars(error) == vars(original)
+
+
+@pytest.mark.parametrize("original", ERRORS, ids=lambda error: type(error).__name__)
+def test_it_survives_pickling(original: Exception) -> None:
+    same(pickle.loads(pickle.dumps(original)), original)
+
+
+class Thrower:
+    """An actor that raises what it is told to."""
+
+    async def throw(self, pickled: bytes) -> None:
+        raise pickle.loads(pickled)
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("cluster")
+async def test_it_survives_an_actor_call() -> None:
+    thrower = ray.remote(num_cpus=0)(Thrower).remote()
+    for original in ERRORS:
+        with pytest.raises(ray.exceptions.RayTaskError) as raised:
+            await thrower.throw.remote(pickle.dumps(original))
+        assert isinstance(raised.value, type(original)), "the caller can catch it by its own type"
+        same(raised.value.cause, original)
+    ray.kill(thrower)

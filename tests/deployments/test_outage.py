@@ -1,0 +1,69 @@
+"""Redis dies and comes back while the service runs: callers are told, and what was acknowledged is answered."""
+
+import asyncio
+
+import pytest
+
+from tests.deployments.agents import Ledger
+from tests.deployments.api import Api, eventually
+from tests.service import RunningService
+
+pytestmark = pytest.mark.ray
+
+
+async def test_every_acknowledged_message_is_answered_after_redis_has_been_away(
+    api: Api, service: RunningService, ledger: Ledger
+) -> None:
+    resting = await api.create()
+    await api.turn(resting, "my name is Ada")
+    working = [await api.create("worker") for _ in range(2)]
+    for conversation_id in working:
+        await api.send(conversation_id, "wait: here", client_id="m1")
+
+    async def all_started() -> bool:
+        return all(ledger.read(conversation_id) for conversation_id in working)
+
+    await eventually(all_started)
+    await asyncio.to_thread(service.redis.kill)
+    try:
+        for method, path, body in (
+            ("POST", "/v1/conversations", {}),
+            ("GET", f"/v1/conversations/{resting}", None),
+            ("GET", f"/v1/conversations/{resting}/events", None),
+            ("POST", f"/v1/conversations/{resting}/messages", {"text": "what is my name?", "client_id": "m2"}),
+            ("POST", f"/v1/conversations/{resting}/cancel", None),
+            ("GET", "/readyz", None),
+        ):
+            response = await api.http.request(method, path, json=body)
+            assert response.status_code == 503, path
+            assert response.headers["content-type"] == "application/problem+json"
+            assert response.headers["retry-after"] == "2"
+            assert response.json()["type"] == "urn:raylogue:problem:store_unavailable"
+        assert (await api.http.get("/healthz")).status_code == 200
+        for conversation_id in working:  # the tools end while nothing can be written
+            ledger.open_gate(conversation_id)
+    finally:
+        await asyncio.to_thread(service.redis.start)
+    for conversation_id in working:
+        log = await api.rest(conversation_id)
+        assert log[-1]["outcome"] == "completed"
+        assert [event["type"] for event in log].count("tool_result") == 1
+
+    async def ready() -> bool:
+        return (await api.http.get("/readyz")).status_code == 200
+
+    await eventually(ready)
+    await api.turn(resting, "what is my name?", client_id="m2")
+    answer = (await api.rest(resting, turns=2))[-2]
+    assert "Ada" in answer["content"][0]["text"]
+
+
+async def test_a_watcher_lives_through_an_outage(api: Api, service: RunningService) -> None:
+    conversation_id = await api.create()
+    async with api.watching(conversation_id) as stream:
+        await stream.until("snapshot")
+        await asyncio.to_thread(service.redis.restart)
+        await stream.until("snapshot", last_seq=0)
+        await api.turn(conversation_id, "hello")
+        await stream.until("turn_completed")
+    assert [event["type"] for event in stream.seen if "v" in event] == ["user_msg", "assistant_msg", "turn_ended"]

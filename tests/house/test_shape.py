@@ -1,0 +1,56 @@
+"""What every file has in common: it says what it is for, and stays small enough to be read."""
+
+import ast
+import re
+
+from tests.house.tree import PACKAGES, modules, name, parsed
+
+ALL = (*PACKAGES, "tests", "benchmarks")
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 60
+NAMELESS = re.compile(r"(^|_)(utils?|helpers?|common|manager|misc)(_|$)")
+UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+
+
+def test_every_module_says_in_a_sentence_what_it_is_for() -> None:
+    silent = [name(module) for module in modules(*ALL) if not _opening(parsed(module)).endswith((".", ":"))]
+    assert silent == []
+
+
+def test_every_package_can_be_imported_as_one() -> None:
+    bare = {name(module.parent) for module in modules(*PACKAGES) if not (module.parent / "__init__.py").exists()}
+    assert bare == set()
+
+
+def test_no_file_grows_over_its_readers_heads() -> None:
+    long = {name(module): length for module in modules(*ALL) if (length := _length(module.read_text())) > LONGEST_FILE}
+    assert long == {}
+
+
+def test_functions_fit_on_a_screen() -> None:
+    long = {
+        f"{name(module)}:{function.lineno}": length
+        for module in modules(*PACKAGES)
+        for function in ast.walk(parsed(module))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        if (length := (function.end_lineno or 0) - function.lineno) > LONGEST_FUNCTION
+    }
+    assert long == {}
+
+
+def test_modules_are_named_for_what_they_hold() -> None:
+    assert [name(module) for module in modules(*ALL) if NAMELESS.search(module.stem)] == []
+
+
+def test_nothing_is_left_for_later() -> None:
+    here = __file__
+    unfinished = [name(m) for m in modules(*ALL) if str(m) != here and UNFINISHED.search(m.read_text())]
+    assert unfinished == []
+
+
+def _opening(tree: ast.Module) -> str:
+    return (ast.get_docstring(tree) or "").partition("\n\n")[0].strip()
+
+
+def _length(text: str) -> int:
+    return text.count("\n")

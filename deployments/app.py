@@ -4,6 +4,7 @@ from ray import serve
 from ray.serve import Application
 
 from deployments.ingress.application import http_application
+from deployments.local.loopback import keep_replica_private
 
 # An event stream occupies a place for as long as somebody watches.
 STREAMS_A_REPLICA = 2000
@@ -20,6 +21,9 @@ STREAMS_A_REPLICA = 2000
 @serve.ingress(http_application)
 class Ingress:
     """One HTTP replica; everything it does is in `deployments.ingress`."""
+
+    def __init__(self) -> None:
+        keep_replica_private()
 
 
 app: Application = Ingress.bind()  # type: ignore[attr-defined]  # the decorator adds it

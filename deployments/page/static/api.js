@@ -1,21 +1,25 @@
 // The HTTP API of the service, one function per call.
 
 const TIMEOUT = 20_000;
+const PROBLEM = "urn:raylogue:problem:";
 /** A `before` beyond every seq: the page of history that ends with the newest event. */
 const NEWEST = Number.MAX_SAFE_INTEGER;
 
-/** The service answered, and the answer is no: `code` is the last part of the problem's type. */
+/** The answer is no. `code` says why in the service's own words; it is null when a proxy answered instead. */
 export class Problem extends Error {
   constructor(status, body, retryAfter) {
     super(body.detail || body.title || `The service answered ${status}.`);
     this.status = status;
-    this.code = String(body.type ?? "").split(":").pop();
+    this.code = String(body.type).startsWith(PROBLEM) ? body.type.slice(PROBLEM.length) : null;
     this.retryAfter = retryAfter;
   }
 
-  /** Whether asking again in the same words can only bring the same answer. */
+  /**
+   * Whether asking again in the same words can only bring the same answer. A proxy's no never is: while the service
+   * starts, its proxy says 404 to everything.
+   */
   get isFinal() {
-    return this.status < 500 && ![408, 425, 429].includes(this.status);
+    return this.code !== null && this.status < 500 && ![408, 425, 429].includes(this.status);
   }
 }
 

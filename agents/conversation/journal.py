@@ -22,7 +22,6 @@ class Journal:
 
     def __init__(self, store: Store, claim: Claim) -> None:
         self._store = store
-        self._claim = claim
         self.conversation_id = claim.conversation_id
         self.epoch = claim.epoch
         self.meta = claim.meta

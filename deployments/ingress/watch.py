@@ -32,7 +32,7 @@ class Watch:
         """Snapshot from seq `after`, then the tail, for ever; a watcher that fell behind gets a new snapshot."""
         self._view.last_seq = after
         while True:
-            async for event in self._snapshot("snapshot"):
+            async for event in self._snapshot():
                 yield event
             async for event in self._follow():
                 yield event
@@ -43,21 +43,22 @@ class Watch:
         `fresh`: it has only just begun, so the tail holds all of it and no snapshot is needed.
         """
         self._view.last_seq = seq - 1
+        async for event in self._all_of(turn, fresh):
+            yield event
+            if _ends(event, turn):
+                return
+
+    async def _all_of(self, turn: int, fresh: bool) -> AsyncIterator[Event]:
+        """What comes of `turn`, for ever: the tail, and a snapshot wherever the tail has a gap."""
         if not fresh:
             async for event in self._turn_so_far(turn):
                 yield event
-                if _ends(event, turn):
-                    return
         while True:
             async for event in self._follow():
                 if event["turn"] == turn:
                     yield event
-                    if _ends(event, turn):
-                        return
             async for event in self._turn_so_far(turn):
                 yield event
-                if _ends(event, turn):
-                    return
 
     async def _follow(self) -> AsyncIterator[Event]:
         """The tail, until something was missed."""
@@ -69,7 +70,7 @@ class Watch:
             except (MissedEvents, Gap):
                 return
 
-    async def _snapshot(self, kind: str) -> AsyncIterator[Event]:
+    async def _snapshot(self) -> AsyncIterator[Event]:
         meta = await self._store.registry.get(self._id)
         if self._view.last_seq > meta.last_seq:
             self._view.last_seq = 0  # a cursor from elsewhere is dropped
@@ -79,7 +80,7 @@ class Watch:
             state |= {"state": glimpse.state, "pending": glimpse.pending}
             self._view.epoch = max(self._view.epoch, glimpse.epoch)
         turn = glimpse.turn if glimpse else 0
-        yield {"type": kind, "conversation_id": self._id, "turn": turn, "epoch": meta.epoch, **state}
+        yield {"type": "snapshot", "conversation_id": self._id, "turn": turn, "epoch": meta.epoch, **state}
         async for event in self._logged():
             yield event
         answer = glimpse.streaming if glimpse else None
@@ -90,7 +91,7 @@ class Watch:
     async def _turn_so_far(self, turn: int) -> AsyncIterator[Event]:
         """What the log and the live answer say of `turn`, with the live events that would have ended it."""
         waits: Event | None = None
-        async for event in self._snapshot("snapshot"):
+        async for event in self._snapshot():
             if event["type"] == "snapshot":
                 waits = event if event["state"] == "awaiting_input" and event["turn"] == turn else None
                 continue

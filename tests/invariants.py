@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from agents.turn import Event, Facts, Logged, fold
-from agents.turn.events import Resolution, Suspension, ToolCall, ToolResult, TurnEnded, UserMsg
+from agents.turn.events import Resolution, StatePatch, Summary, Suspension, ToolCall, ToolResult, TurnEnded, UserMsg
 
 
 def check_log(log: Sequence[Logged]) -> Facts:
@@ -36,6 +36,9 @@ def check_turns(events: Sequence[Event]) -> None:
             if ended:
                 current, ended = current + 1, False
             assert event.turn in (current, current + 1), f"{event} belongs to no turn at hand"
+            continue
+        if isinstance(event, StatePatch | Summary):  # what is remembered may be written at any time
+            assert event.turn == current, f"{event} stands in turn {current}"
             continue
         assert not ended, f"{event} stands behind the end of turn {current}"
         assert event.turn == current, f"{event} stands in turn {current}"

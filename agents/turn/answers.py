@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 
 from agents.turn import flow
+from agents.turn.binding import arguments_hash
 from agents.turn.draft import Draft
-from agents.turn.events import AssistantMsg, Block, Suspension, SuspensionKind, ToolCall
-from agents.turn.inputs import ModelFailed, ModelFinished, ModelStarted, ProposedCall
+from agents.turn.events import AssistantMsg, Block, Suspension, SuspensionKind, ToolCall, UserMsg
+from agents.turn.inputs import ModelFailed, ModelFinished, ModelInterrupted, ModelStarted, ProposedCall
 from agents.turn.live import MessageCompleted, ToolCallStarted
 from agents.turn.states import State
+
+NOT_EXECUTED = "Not executed: the turn was stopped."
 
 
 def on_model_started(draft: Draft, started: ModelStarted) -> None:
@@ -15,20 +18,32 @@ def on_model_started(draft: Draft, started: ModelStarted) -> None:
         draft.enter(State.STREAMING)
 
 
+def on_model_interrupted(draft: Draft, question: ModelInterrupted) -> None:
+    """Middleware asks people before the model: the call of this step is made when they have answered."""
+    if question.ref != draft.model:
+        return
+    draft.model = None
+    flow.patch(draft, question.patches)
+    _ask_people(draft, question.asks, question.ref.step)
+    flow.go_on(draft)
+
+
 def on_model_finished(draft: Draft, answer: ModelFinished) -> None:
     if answer.ref != draft.model:
         return
     draft.model = None
-    if not answer.calls and _is_blank(answer.content):
+    if not answer.calls and answer.stop is None and _is_blank(answer.content):
         _retry_blank(draft, answer)
         return
+    flow.patch(draft, answer.patches)
     _log_answer(draft, answer)
-    if answer.calls:
-        flow.go_on(draft)
-    elif answer.stop_reason == "pause_turn" or draft.facts.steered_to > draft.facts.step:
-        flow.ask_again(draft)
-    else:
-        flow.complete(draft)
+    if answer.stop is not None:
+        flow.fail(draft, *answer.stop)
+        return
+    _ask_people(draft, answer.asks, answer.ref.step)
+    if answer.feedback:
+        _feed_back(draft, answer.feedback)
+    flow.go_on(draft)
 
 
 def on_model_failed(draft: Draft, failure: ModelFailed) -> None:
@@ -67,13 +82,31 @@ def _log_answer(draft: Draft, answer: ModelFinished) -> None:
             stop_reason=answer.stop_reason,
             usage=answer.usage,
             model=answer.model,
+            cost=answer.cost,
+            output=answer.output,
         )
     )
     draft.tell(MessageCompleted(turn=turn, message_id=answer.message_id, seq=seq))
     for call in answer.calls:
         _log_call(draft, call, answer.ref.step)
     for call in answer.calls:
-        _dispatch(draft, call)
+        if answer.stop is not None:
+            flow.close(draft, call.tool_call_id, NOT_EXECUTED, "error", draft.facts.principal)
+        else:
+            _dispatch(draft, call)
+
+
+def _ask_people(draft: Draft, asks: Sequence[ProposedCall], step: int) -> None:
+    for ask in asks:
+        _log_call(draft, ask, step)
+    for ask in asks:
+        _dispatch(draft, ask)
+
+
+def _feed_back(draft: Draft, blocks: Sequence[Block]) -> None:
+    """What the next call of this turn's model reads as a message."""
+    turn, step = draft.facts.turn, draft.facts.step + 1
+    draft.note(UserMsg(turn=turn, principal=draft.facts.principal, content=blocks, step=step, origin="agent"))
 
 
 def _log_call(draft: Draft, call: ProposedCall, step: int) -> None:
@@ -88,6 +121,8 @@ def _log_call(draft: Draft, call: ProposedCall, step: int) -> None:
             executor=call.executor,
             approval=call.approval,
             on_unknown_outcome=call.on_unknown_outcome,
+            ends_turn=call.ends_turn,
+            source=call.source,
         )
     )
     draft.tell(ToolCallStarted(turn=draft.facts.turn, tool_call_id=call.tool_call_id, name=call.name))
@@ -120,6 +155,9 @@ def _suspend(draft: Draft, call: ProposedCall, kind: SuspensionKind) -> None:
             executor=call.executor,
             prompt=call.prompt,
             expires_at=call.expires_at,
+            decisions=list(call.decisions),
+            arguments_hash=arguments_hash(call.arguments),
+            form=call.form,
         )
     )
     draft.arm(draft.facts.calls[call.tool_call_id])

@@ -1,28 +1,51 @@
 """Tool calls under way: finished, resolved from outside, or run out of time."""
 
 import json
-from collections.abc import Mapping
 
 from agents.turn import flow
+from agents.turn.binding import arguments_hash
 from agents.turn.commands import DisarmExpiry
 from agents.turn.draft import Draft, Refusal
-from agents.turn.events import Decision, Resolution, Suspension, SuspensionKind
+from agents.turn.events import Resolution, Suspension, Verdict
 from agents.turn.facts import OpenCall
-from agents.turn.inputs import Expire, Resolve, ToolFinished
+from agents.turn.inputs import Expire, Resolve, ToolFinished, ToolInterrupted
 
-DECISIONS: Mapping[SuspensionKind, frozenset[Decision]] = {
-    "approval": frozenset({"approve", "edit", "reject", "respond"}),
-    "elicitation": frozenset({"respond", "reject"}),
-    "client_exec": frozenset({"respond", "reject"}),
-}
-
+APPROVED = "Approved."
 EXPIRED = "Nobody answered in time."
+UNATTENDED = "No client is connected that could execute this."
 
 
 def on_tool_finished(draft: Draft, result: ToolFinished) -> None:
     if result.turn != draft.facts.turn or result.tool_call_id not in draft.facts.dispatched:
         return
+    flow.patch(draft, result.patches)
     flow.close(draft, result.tool_call_id, result.content, result.status, draft.facts.principal)
+    flow.go_on(draft)
+
+
+def on_tool_interrupted(draft: Draft, interrupted: ToolInterrupted) -> None:
+    """The running tool waits for people; it has ended, and is run again with their answer."""
+    call = draft.facts.dispatched.get(interrupted.tool_call_id)
+    if call is None or interrupted.turn != draft.facts.turn:
+        return
+    question = interrupted.question
+    flow.patch(draft, interrupted.patches)
+    draft.note(
+        Suspension(
+            turn=draft.facts.turn,
+            principal=draft.facts.principal,
+            tool_call_id=interrupted.tool_call_id,
+            kind=question.kind,
+            executor=call.call.executor,
+            prompt=question.prompt,
+            expires_at=question.expires_at,
+            decisions=list(question.decisions),
+            arguments_hash=question.arguments_hash,
+            form=question.form,
+            resumes=True,
+        )
+    )
+    draft.arm(draft.facts.calls[interrupted.tool_call_id])
     flow.go_on(draft)
 
 
@@ -30,19 +53,11 @@ def on_resolve(draft: Draft, resolve: Resolve) -> Refusal | None:
     call = draft.facts.suspended.get(resolve.tool_call_id)
     if call is None or call.suspension is None:
         return Refusal("stale_resolution", "Nothing waits for this answer any more.")
-    if (objection := _objection(resolve, call.suspension.kind)) is not None:
+    if resolve.arguments_hash not in (None, call.suspension.arguments_hash):
+        return Refusal("arguments_changed", "What waits here is not what was decided on; look at it again.")
+    if (objection := _objection(resolve, call.suspension)) is not None:
         return Refusal("invalid_decision", objection)
-    draft.note(
-        Resolution(
-            turn=draft.facts.turn,
-            principal=resolve.principal,
-            tool_call_id=resolve.tool_call_id,
-            decision=resolve.decision,
-            arguments=resolve.arguments,
-            reason=resolve.reason,
-            answer=resolve.answer,
-        )
-    )
+    _note_resolution(draft, resolve, resolve.decision)
     draft.do(DisarmExpiry(resolve.tool_call_id))
     _carry_out(draft, resolve, call)
     flow.go_on(draft)
@@ -53,15 +68,37 @@ def on_expire(draft: Draft, expiry: Expire) -> None:
     call = draft.facts.suspended.get(expiry.tool_call_id)
     if call is None or call.suspension is None or call.suspension.expires_at is None:
         return
-    if call.suspension.expires_at <= expiry.now:
+    if expiry.unattended and call.suspension.kind == "client_exec":
+        draft.do(DisarmExpiry(expiry.tool_call_id))
+        flow.close(draft, expiry.tool_call_id, UNATTENDED, "error", draft.facts.principal)
+    elif expiry.unattended or expiry.now < call.suspension.expires_at:
+        return
+    elif call.suspension.resumes:
+        _note_resolution(draft, Resolve(tool_call_id=expiry.tool_call_id, decision="reject", reason=EXPIRED), "expire")
+        draft.run(draft.facts.calls[expiry.tool_call_id])
+    else:
         flow.close(draft, expiry.tool_call_id, EXPIRED, "timeout", draft.facts.principal)
-        flow.go_on(draft)
+    flow.go_on(draft)
 
 
-def _objection(resolve: Resolve, kind: SuspensionKind) -> str | None:
-    allowed = DECISIONS[kind]
+def _note_resolution(draft: Draft, resolve: Resolve, verdict: Verdict) -> None:
+    draft.note(
+        Resolution(
+            turn=draft.facts.turn,
+            principal=resolve.principal,
+            tool_call_id=resolve.tool_call_id,
+            decision=verdict,
+            arguments=resolve.arguments,
+            reason=resolve.reason,
+            answer=resolve.answer,
+        )
+    )
+
+
+def _objection(resolve: Resolve, suspension: Suspension) -> str | None:
+    allowed = suspension.decisions or flow.DECISIONS[suspension.kind]
     if resolve.decision not in allowed:
-        return f"This call takes {', '.join(sorted(allowed))}, not {resolve.decision}."
+        return f"This call takes {', '.join(allowed)}, not {resolve.decision}."
     if resolve.decision == "edit" and resolve.arguments is None:
         return "To edit a call, send its new arguments."
     if resolve.decision != "edit" and resolve.arguments is not None:
@@ -73,11 +110,15 @@ def _objection(resolve: Resolve, kind: SuspensionKind) -> str | None:
 
 def _carry_out(draft: Draft, resolve: Resolve, call: OpenCall) -> None:
     tool_call_id = resolve.tool_call_id
-    if resolve.decision == "respond":
+    if call.suspension is not None and call.suspension.resumes:
+        draft.run(draft.facts.calls[tool_call_id])
+    elif resolve.decision == "respond":
         flow.close(draft, tool_call_id, _as_content(resolve.answer), "ok", resolve.principal)
     elif resolve.decision == "reject":
         said = f"Denied by the user: {resolve.reason}" if resolve.reason else "Denied by the user."
         flow.close(draft, tool_call_id, said, "denied", resolve.principal)
+    elif call.call.source is not None:
+        flow.close(draft, tool_call_id, APPROVED, "ok", resolve.principal)
     elif call.call.executor == "client":
         _hand_to_client(draft, resolve, call)
     else:
@@ -95,6 +136,7 @@ def _hand_to_client(draft: Draft, resolve: Resolve, call: OpenCall) -> None:
             executor="client",
             prompt=call.suspension.prompt if call.suspension else "",
             expires_at=resolve.expires_at,
+            arguments_hash=arguments_hash(draft.facts.calls[resolve.tool_call_id].arguments),
         )
     )
     draft.arm(draft.facts.calls[resolve.tool_call_id])

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agents.turn.events import Event, ToolCall
+from agents.turn.events import Event, Resolution, ToolCall
 from agents.turn.inputs import ModelRef
 from agents.turn.live import LiveEvent
 
@@ -33,16 +33,24 @@ class StopModel:
 
 @dataclass(frozen=True, slots=True)
 class RunTool:
-    """Execute the call with `arguments` (edited ones included) for the principal who sent or approved it."""
+    """Execute the call with `arguments` (edited ones included) for the principal who sent or approved it.
+
+    `interrupted`: it ran before and asked people something; `resolution` is their answer, None if nobody gave one.
+    """
 
     call: ToolCall
     arguments: Mapping[str, Any]
     principal: str | None
+    interrupted: bool = False
+    resolution: Resolution | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StopTools:
+    """Stop these calls; `abandoned` are those that are over for good, and may have started something elsewhere."""
+
     tool_call_ids: Sequence[str]
+    abandoned: Sequence[RunTool] = ()
 
 
 @dataclass(frozen=True, slots=True)

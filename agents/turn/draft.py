@@ -105,20 +105,26 @@ class Draft:
             self.do(StopModel(self.model))
             self.model = None
 
-    def stop_calls(self) -> None:
+    def stop_calls(self, *, abandoned: bool) -> None:
         """Stop what executes and forget what waits; the log is not touched."""
-        if self.facts.dispatched:
-            self.do(StopTools(tuple(self.facts.dispatched)))
+        begun = {key: call for key, call in self.facts.calls.items() if call.suspension is None or call.interrupted}
+        if begun:
+            given_up = tuple(map(self._run, begun.values())) if abandoned else ()
+            self.do(StopTools(tuple(self.facts.dispatched), given_up))
         for tool_call_id in self.facts.suspended:
             self.do(DisarmExpiry(tool_call_id))
 
     def run(self, call: OpenCall) -> None:
         """Dispatch an open call, for the person who approved it or else for the one who sent the message."""
-        self.do(RunTool(call.call, call.arguments, call.approver or self.facts.principal))
+        self.do(self._run(call))
 
     def arm(self, call: OpenCall) -> None:
         if call.suspension is not None and call.suspension.expires_at is not None:
             self.do(ArmExpiry(call.call.tool_call_id, call.suspension.expires_at))
+
+    def _run(self, call: OpenCall) -> RunTool:
+        principal = call.approver or self.facts.principal
+        return RunTool(call.call, call.arguments, principal, call.interrupted, call.resolution)
 
     def step(self) -> Step:
         machine = replace(self.before, facts=self.facts, state=self.state, model=self.model)

@@ -12,6 +12,8 @@ Approval = Literal["auto", "required"]
 UnknownOutcome = Literal["repeat", "report"]
 SuspensionKind = Literal["approval", "elicitation", "client_exec"]
 Decision = Literal["approve", "edit", "reject", "respond"]
+Verdict = Decision | Literal["expire"]
+"""How a question ended: somebody decided, or its time was over while a tool waited for it."""
 ResultStatus = Literal["ok", "error", "denied", "timeout", "cancelled", "unknown"]
 MessageStatus = Literal["completed", "cancelled", "interrupted"]
 Outcome = Literal["completed", "cancelled", "failed"]
@@ -29,18 +31,24 @@ class TurnEvent:
 class UserMsg(TurnEvent):
     """A message was accepted; `turn` and `step` say which model call will be the first to read it.
 
-    A message queued behind a running turn carries the number of the next turn.
+    A message queued behind a running turn carries the number of the next turn. `model` is the sender's choice
+    among the agent's models, for the turn that the message begins.
     """
 
     content: Sequence[Block]
     step: int = 1
     client_id: str | None = None
     origin: Literal["user", "agent"] = "user"
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssistantMsg(TurnEvent):
-    """The model answered, or was cut off (`status`); a tool call stands in `content` as a reference by id."""
+    """The model answered, or was cut off (`status`); a tool call stands in `content` as a reference by id.
+
+    `cost` is in millionths of a US dollar, None when the model has no price. `output` is the validated object
+    of an agent with structured output.
+    """
 
     message_id: str
     step: int
@@ -49,11 +57,17 @@ class AssistantMsg(TurnEvent):
     stop_reason: str | None = None
     usage: Mapping[str, int] = field(default_factory=dict)
     model: str | None = None
+    cost: int | None = None
+    output: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall(TurnEvent):
-    """The model asked for a tool; exactly one `ToolResult` with this id will follow."""
+    """A tool was asked for; exactly one `ToolResult` with this id will follow.
+
+    `source` is None when the model asked, else the middleware that interrupts the turn to ask people something:
+    such a call is not shown to the model. `ends_turn`: its success leaves nothing to ask the model in this turn.
+    """
 
     tool_call_id: str
     step: int
@@ -62,6 +76,8 @@ class ToolCall(TurnEvent):
     executor: Executor = "server"
     approval: Approval = "auto"
     on_unknown_outcome: UnknownOutcome = "repeat"
+    ends_turn: bool = False
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +91,22 @@ class ToolResult(TurnEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspension(TurnEvent):
-    """The call waits for the outside until `expires_at` (ms since the epoch; None: for ever)."""
+    """The call waits for the outside until `expires_at` (ms since the epoch; None: for ever).
+
+    `decisions` are those that are allowed, empty for all of the kind. `arguments_hash` binds an approval to what
+    was shown. `form` describes the questions, if there are any (see `agents/tools/forms.py`). `resumes`: a running
+    tool asked; the answer, or the expiry, runs it again instead of closing the call.
+    """
 
     tool_call_id: str
     kind: SuspensionKind
     executor: Executor
     prompt: str
     expires_at: int | None = None
+    decisions: Sequence[Decision] = field(default_factory=list)
+    arguments_hash: str | None = None
+    form: Mapping[str, Any] | None = None
+    resumes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +114,7 @@ class Resolution(TurnEvent):
     """The outside answered a suspension; `principal` is the one who decided."""
 
     tool_call_id: str
-    decision: Decision
+    decision: Verdict
     arguments: Mapping[str, Any] | None = None
     reason: str | None = None
     answer: Any = None
@@ -104,7 +129,29 @@ class TurnEnded(TurnEvent):
     detail: str | None = None
 
 
-Event = UserMsg | AssistantMsg | ToolCall | ToolResult | Suspension | Resolution | TurnEnded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatePatch(TurnEvent):
+    """The durable state of middleware `source` changed: a key takes its new value, or goes when that is None."""
+
+    source: str
+    patch: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary(TurnEvent):
+    """All turns up to `through_turn` in a few words: whoever takes up the log starts here.
+
+    The conversation was at rest after seq `after`; `base` is the fold of the log up to there (see
+    `agents/turn/base.py`). Reading goes on behind `after`.
+    """
+
+    text: str
+    through_turn: int
+    after: int
+    base: Mapping[str, Any]
+
+
+Event = UserMsg | AssistantMsg | ToolCall | ToolResult | Suspension | Resolution | TurnEnded | StatePatch | Summary
 
 
 @dataclass(frozen=True, slots=True)

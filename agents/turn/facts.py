@@ -9,6 +9,8 @@ from agents.turn.events import (
     Event,
     Logged,
     Resolution,
+    StatePatch,
+    Summary,
     Suspension,
     ToolCall,
     ToolResult,
@@ -20,12 +22,17 @@ from agents.turn.states import State
 
 @dataclass(frozen=True, slots=True)
 class OpenCall:
-    """A tool call without its result: dispatched, or waiting for the outside under `suspension`."""
+    """A tool call without its result: dispatched, or waiting for the outside under `suspension`.
+
+    `interrupted`: the running tool has asked something; `resolution` is the answer to its last question.
+    """
 
     call: ToolCall
     arguments: Mapping[str, Any]
     suspension: Suspension | None = None
     approver: str | None = None
+    interrupted: bool = False
+    resolution: Resolution | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,10 @@ class Facts:
     `turn` is the number of the newest turn that began, `running` whether it still lacks its end, `step` how
     many model answers it has. `queued` counts the messages held for the next turn, `steered_to` is the step
     that the newest steering message waits for. `self_started` counts turns in a row begun by the agent.
+
+    `final`: nothing is left to ask the model once the open calls have their results. `state` is the durable state
+    of the middleware, by name. `usage` are the totals of the conversation: tokens by kind, and `cost`.
+    `summarised` is the newest turn that a summary covers.
     """
 
     last_seq: int = 0
@@ -48,6 +59,10 @@ class Facts:
     steered_to: int = 0
     principal: str | None = None
     self_started: int = 0
+    final: bool = False
+    state: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    usage: Mapping[str, int] = field(default_factory=dict)
+    summarised: int = 0
 
     @property
     def suspended(self) -> Mapping[str, OpenCall]:
@@ -75,9 +90,9 @@ class Facts:
         return min((s.expires_at for s in waiting if s and s.expires_at is not None), default=None)
 
 
-def fold(log: Iterable[Logged]) -> Facts:
-    """Replay `log` (ascending, without gaps) from nothing."""
-    facts = Facts()
+def fold(log: Iterable[Logged], base: Facts | None = None) -> Facts:
+    """Replay `log` (ascending, without gaps) from nothing, or from what was known before it."""
+    facts = base or Facts()
     for logged in log:
         facts = apply(facts, logged.event, logged.seq)
     return facts
@@ -93,18 +108,22 @@ def _applied(facts: Facts, event: Event) -> Facts:
         case UserMsg():
             return _accept(facts, event)
         case AssistantMsg():
-            return replace(facts, step=event.step)
+            return _answered(facts, event)
         case ToolCall():
-            return _with_call(facts, OpenCall(event, event.arguments))
+            final = facts.final and event.source is not None
+            return _with_call(replace(facts, final=final), OpenCall(event, event.arguments))
         case Suspension():
-            return _with_call(facts, replace(facts.calls[event.tool_call_id], suspension=event))
+            return _with_call(facts, _suspended(facts.calls[event.tool_call_id], event))
         case Resolution():
             return _with_call(facts, _resolved(facts.calls[event.tool_call_id], event))
         case ToolResult():
-            left = {key: call for key, call in facts.calls.items() if key != event.tool_call_id}
-            return replace(facts, calls=left)
+            return _without_call(facts, event)
         case TurnEnded():
             return _end(facts)
+        case StatePatch():
+            return replace(facts, state={**facts.state, event.source: _patched(facts, event)})
+        case Summary():
+            return replace(facts, summarised=event.through_turn)
 
 
 def _accept(facts: Facts, message: UserMsg) -> Facts:
@@ -135,8 +154,19 @@ def _begin(facts: Facts) -> Facts:
     )
 
 
+def _answered(facts: Facts, answer: AssistantMsg) -> Facts:
+    counted = {**answer.usage, **({} if answer.cost is None else {"cost": answer.cost})}
+    usage = {kind: facts.usage.get(kind, 0) + counted.get(kind, 0) for kind in (*facts.usage, *counted)}
+    return replace(facts, step=answer.step, final=answer.stop_reason != "pause_turn", usage=usage)
+
+
+def _patched(facts: Facts, event: StatePatch) -> Mapping[str, Any]:
+    merged = {**facts.state.get(event.source, {}), **event.patch}
+    return {key: value for key, value in merged.items() if value is not None}
+
+
 def _end(facts: Facts) -> Facts:
-    ended = replace(facts, running=False, calls={}, steered_to=0)
+    ended = replace(facts, running=False, calls={}, steered_to=0, final=False)
     return _begin(ended) if ended.queued else ended
 
 
@@ -144,6 +174,19 @@ def _with_call(facts: Facts, call: OpenCall) -> Facts:
     return replace(facts, calls={**facts.calls, call.call.tool_call_id: call})
 
 
+def _without_call(facts: Facts, result: ToolResult) -> Facts:
+    left = {key: call for key, call in facts.calls.items() if key != result.tool_call_id}
+    ends = result.status == "ok" and facts.calls[result.tool_call_id].call.ends_turn
+    return replace(facts, calls=left, final=facts.final or ends)
+
+
+def _suspended(call: OpenCall, suspension: Suspension) -> OpenCall:
+    return replace(call, suspension=suspension, interrupted=call.interrupted or suspension.resumes, resolution=None)
+
+
 def _resolved(call: OpenCall, resolution: Resolution) -> OpenCall:
+    if call.suspension is not None and call.suspension.resumes:
+        answer = None if resolution.decision == "expire" else resolution
+        return replace(call, suspension=None, resolution=answer)
     arguments = call.arguments if resolution.arguments is None else resolution.arguments
     return replace(call, arguments=arguments, suspension=None, approver=resolution.principal)

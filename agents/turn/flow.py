@@ -8,14 +8,17 @@ from agents.turn.draft import Draft
 from agents.turn.events import (
     AssistantMsg,
     Block,
+    Decision,
     MessageStatus,
     Outcome,
     ResultStatus,
+    StatePatch,
+    SuspensionKind,
     ToolResult,
     TurnEnded,
 )
 from agents.turn.facts import Facts
-from agents.turn.inputs import Partial
+from agents.turn.inputs import Partial, Patch
 from agents.turn.live import (
     Suspended,
     ToolCallErrored,
@@ -26,6 +29,13 @@ from agents.turn.live import (
     TurnStarted,
 )
 from agents.turn.states import State
+
+DECISIONS: Mapping[SuspensionKind, tuple[Decision, ...]] = {
+    "approval": ("approve", "edit", "reject", "respond"),
+    "elicitation": ("respond", "reject"),
+    "client_exec": ("respond", "reject"),
+}
+"""What each kind of suspension takes, unless it allows less."""
 
 CANCELLED = "[cancelled]"
 USER_CANCELLED = "user cancelled"
@@ -39,9 +49,12 @@ def start(draft: Draft) -> None:
 
 
 def go_on(draft: Draft) -> None:
-    """After a call was dispatched, suspended or resolved: execute, wait, or ask the model again."""
+    """After an answer, or a call that was dispatched, suspended or resolved: execute, wait, ask again, or end."""
     if not draft.facts.calls:
-        ask_again(draft)
+        if draft.facts.final and draft.facts.steered_to <= draft.facts.step:
+            complete(draft)
+        else:
+            ask_again(draft)
         return
     executing = bool(draft.facts.dispatched)
     waiting = draft.facts.suspended
@@ -78,7 +91,7 @@ def abandon(draft: Draft, partial: Partial | None, principal: str | None, waitin
     `waiting_reads` is the result of calls that waited for the outside; those that ran read `[cancelled]`.
     """
     draft.stop_model()
-    draft.stop_calls()
+    draft.stop_calls(abandoned=True)
     keep(draft, partial, "cancelled")
     for tool_call_id, call in draft.facts.calls.items():
         content = waiting_reads if call.suspension else CANCELLED
@@ -97,6 +110,16 @@ def close(
     draft.note(ToolResult(turn=turn, principal=principal, tool_call_id=tool_call_id, content=content, status=status))
     told = ToolCallResolved if status == "ok" else ToolCallErrored
     draft.tell(told(turn=turn, tool_call_id=tool_call_id, status=status))
+
+
+def patch(draft: Draft, patches: Sequence[Patch]) -> None:
+    """Log what middleware wants to be remembered."""
+    for change in patches:
+        draft.note(
+            StatePatch(
+                turn=draft.facts.turn, principal=draft.facts.principal, source=change.source, patch=change.changes
+            )
+        )
 
 
 def keep(draft: Draft, partial: Partial | None, status: MessageStatus) -> None:
@@ -124,6 +147,10 @@ def pending(facts: Facts) -> dict[str, dict[str, Any]]:
             "kind": call.suspension.kind,
             "prompt": call.suspension.prompt,
             "expires_at": call.suspension.expires_at,
+            "decisions": list(call.suspension.decisions or DECISIONS[call.suspension.kind]),
+            "arguments_hash": call.suspension.arguments_hash,
+            "form": call.suspension.form,
+            "name": call.call.name,
         }
         for key, call in facts.suspended.items()
         if call.suspension is not None

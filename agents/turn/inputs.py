@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from agents.turn.events import Approval, Block, Decision, Executor, ResultStatus, UnknownOutcome
+from agents.turn.events import Approval, Block, Decision, Executor, ResultStatus, SuspensionKind, UnknownOutcome
 from agents.turn.states import Signal
 
 OnBusy = Literal["reject", "queue", "interrupt", "steer"]
@@ -35,6 +35,7 @@ class UserMessage:
     client_id: str | None = None
     principal: str | None = None
     origin: Literal["user", "agent"] = "user"
+    model: str | None = None
     partial: Partial | None = None
 
     signal = Signal.USER_MESSAGE
@@ -48,11 +49,31 @@ class ModelStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """A change of a middleware's durable state, see `StatePatch`."""
+
+    source: str
+    changes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What people are asked by a tool that runs; see `Suspension` for the fields."""
+
+    kind: SuspensionKind
+    prompt: str
+    decisions: Sequence[Decision] = ()
+    form: Mapping[str, Any] | None = None
+    arguments_hash: str | None = None
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProposedCall:
     """A tool call the model asked for, joined with what the agent's definition says of the tool.
 
     `tool_call_id` has never been used in this conversation: the driver gives it. `refusal` is set when the
-    call cannot run (unknown tool, malformed arguments): the text for the model.
+    call cannot run (unknown tool, malformed arguments): the text for the model. `source`, `ends_turn`: see `ToolCall`.
     """
 
     tool_call_id: str
@@ -64,10 +85,31 @@ class ProposedCall:
     prompt: str = ""
     expires_at: int | None = None
     refusal: str | None = None
+    decisions: Sequence[Decision] = ()
+    form: Mapping[str, Any] | None = None
+    ends_turn: bool = False
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInterrupted:
+    """Before the model was called, middleware asked people something; the call is made after the answers."""
+
+    ref: ModelRef
+    asks: Sequence[ProposedCall]
+    patches: Sequence[Patch] = ()
+
+    signal = Signal.MODEL_INTERRUPTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFinished:
+    """The answer is whole. `asks` are questions of middleware to people that go with it.
+
+    `feedback` makes another call of the model, which reads it as a message of the agent. `stop` ends the turn as
+    failed (reason, detail) after the answer is logged, and nothing it asked for is executed.
+    """
+
     ref: ModelRef
     message_id: str
     content: Sequence[Block]
@@ -75,6 +117,12 @@ class ModelFinished:
     stop_reason: str = "end_turn"
     usage: Mapping[str, int] = field(default_factory=dict)
     model: str | None = None
+    cost: int | None = None
+    output: Any = None
+    patches: Sequence[Patch] = ()
+    asks: Sequence[ProposedCall] = ()
+    feedback: Sequence[Block] = ()
+    stop: tuple[str, str] | None = None
 
     signal = Signal.MODEL_FINISHED
 
@@ -97,13 +145,29 @@ class ToolFinished:
     tool_call_id: str
     content: str | Sequence[Block]
     status: ResultStatus = "ok"
+    patches: Sequence[Patch] = ()
 
     signal = Signal.TOOL_FINISHED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolInterrupted:
+    """A running tool has a question; it is run again, with the answer, once there is one."""
+
+    turn: int
+    tool_call_id: str
+    question: Question
+    patches: Sequence[Patch] = ()
+
+    signal = Signal.TOOL_INTERRUPTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resolve:
-    """Somebody answers a suspension; `expires_at` is for the second suspension of a gated client call."""
+    """Somebody answers a suspension; `expires_at` is for the second suspension of a gated client call.
+
+    `arguments_hash` says what was shown to the one who decided; another one than the suspension's is refused.
+    """
 
     tool_call_id: str
     decision: Decision
@@ -111,6 +175,7 @@ class Resolve:
     reason: str | None = None
     answer: Any = None
     principal: str | None = None
+    arguments_hash: str | None = None
     expires_at: int | None = None
 
     signal = Signal.RESOLVE
@@ -118,8 +183,11 @@ class Resolve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expire:
+    """The time of a suspension may be over; `unattended`: no client is connected that could execute the call."""
+
     tool_call_id: str
     now: int
+    unattended: bool = False
 
     signal = Signal.EXPIRE
 
@@ -130,6 +198,27 @@ class Cancel:
     partial: Partial | None = None
 
     signal = Signal.CANCEL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patched:
+    """Middleware changed its durable state at a time of its own."""
+
+    patch: Patch
+
+    signal = Signal.PATCHED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summarised:
+    """The turns up to `through_turn` have been put into words; the fields are those of `Summary`."""
+
+    text: str
+    through_turn: int
+    after: int
+    base: Mapping[str, Any]
+
+    signal = Signal.SUMMARISED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,5 +236,18 @@ class Stop:
 
 
 Input = (
-    UserMessage | ModelStarted | ModelFinished | ModelFailed | ToolFinished | Resolve | Expire | Cancel | Recover | Stop
+    UserMessage
+    | ModelStarted
+    | ModelInterrupted
+    | ModelFinished
+    | ModelFailed
+    | ToolFinished
+    | ToolInterrupted
+    | Resolve
+    | Expire
+    | Cancel
+    | Patched
+    | Summarised
+    | Recover
+    | Stop
 )

@@ -1,6 +1,6 @@
 """The live events: a lossy broadcast for watchers; whatever matters is in the log as well."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,29 @@ class Suspended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TodosUpdated:
+    """The agent's plan, whole: `{"text", "status": "pending" | "in_progress" | "completed"}` in order."""
+
+    turn: int
+    todos: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileChanged:
+    """A file of the conversation's has a new `version`, or is gone (None)."""
+
+    turn: int
+    path: str
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TitleChanged:
+    turn: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnCompleted:
     turn: int
 
@@ -113,6 +136,9 @@ LiveEvent = (
     | ToolCallResolved
     | ToolCallErrored
     | Suspended
+    | TodosUpdated
+    | FileChanged
+    | TitleChanged
     | TurnCompleted
     | TurnCancelled
     | TurnFailed

@@ -7,10 +7,11 @@ the facts through the same `apply` that replays a log, and asks for effects, whi
 """
 
 from agents.turn import flow
-from agents.turn.answers import on_model_failed, on_model_finished, on_model_started
-from agents.turn.calls import on_expire, on_resolve, on_tool_finished
+from agents.turn.answers import on_model_failed, on_model_finished, on_model_interrupted, on_model_started
+from agents.turn.calls import on_expire, on_resolve, on_tool_finished, on_tool_interrupted
 from agents.turn.commands import Finish
 from agents.turn.draft import Draft, Limits, Machine, Refusal, Step
+from agents.turn.events import Summary
 from agents.turn.facts import Facts
 from agents.turn.inputs import (
     Cancel,
@@ -18,11 +19,15 @@ from agents.turn.inputs import (
     Input,
     ModelFailed,
     ModelFinished,
+    ModelInterrupted,
     ModelStarted,
+    Patched,
     Recover,
     Resolve,
     Stop,
+    Summarised,
     ToolFinished,
+    ToolInterrupted,
     UserMessage,
 )
 from agents.turn.messages import on_user_message
@@ -72,22 +77,33 @@ def _handle(draft: Draft, happened: Input) -> Refusal | None:
             _recover(draft)
         case Stop():
             _stop(draft)
+        case Patched():
+            flow.patch(draft, (happened.patch,))
+        case Summarised():
+            _summarise(draft, happened)
         case _:
             _hear(draft, happened)
     return None
 
 
-def _hear(draft: Draft, report: ModelStarted | ModelFinished | ModelFailed | ToolFinished | Expire) -> None:
+Report = ModelStarted | ModelInterrupted | ModelFinished | ModelFailed | ToolFinished | ToolInterrupted | Expire
+
+
+def _hear(draft: Draft, report: Report) -> None:
     """Nobody waits for an answer to these: a stale one is dropped by its handler."""
     match report:
         case ModelStarted():
             on_model_started(draft, report)
+        case ModelInterrupted():
+            on_model_interrupted(draft, report)
         case ModelFinished():
             on_model_finished(draft, report)
         case ModelFailed():
             on_model_failed(draft, report)
         case ToolFinished():
             on_tool_finished(draft, report)
+        case ToolInterrupted():
+            on_tool_interrupted(draft, report)
         case Expire():
             on_expire(draft, report)
 
@@ -107,8 +123,18 @@ def _recover(draft: Draft) -> None:
     flow.go_on(draft)
 
 
+def _summarise(draft: Draft, made: Summarised) -> None:
+    """Let a summary stand for the turns it covers; one that covers nothing new is stale."""
+    if draft.facts.summarised < made.through_turn <= draft.facts.turn:
+        draft.note(
+            Summary(
+                turn=draft.facts.turn, text=made.text, through_turn=made.through_turn, after=made.after, base=made.base
+            )
+        )
+
+
 def _stop(draft: Draft) -> None:
     draft.stop_model()
-    draft.stop_calls()
+    draft.stop_calls(abandoned=False)
     draft.enter(State.TERMINATING)
     draft.do(Finish())

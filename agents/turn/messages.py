@@ -47,5 +47,6 @@ def _accept(draft: Draft, message: UserMessage, turn: int, step: int) -> None:
             step=step,
             client_id=message.client_id,
             origin=message.origin,
+            model=message.model,
         )
     )

@@ -20,12 +20,16 @@ class Signal(StrEnum):
 
     USER_MESSAGE = "user_message"
     MODEL_STARTED = "model_started"
+    MODEL_INTERRUPTED = "model_interrupted"
     MODEL_FINISHED = "model_finished"
     MODEL_FAILED = "model_failed"
     TOOL_FINISHED = "tool_finished"
+    TOOL_INTERRUPTED = "tool_interrupted"
     RESOLVE = "resolve"
     EXPIRE = "expire"
     CANCEL = "cancel"
+    PATCHED = "patched"
+    SUMMARISED = "summarised"
     RECOVER = "recover"
     STOP = "stop"
 
@@ -41,13 +45,18 @@ TRANSITIONS: Mapping[State, Mapping[Signal, frozenset[State]]] = {
     _IDLE: {
         Signal.USER_MESSAGE: frozenset({_PREPARING}),
         Signal.RECOVER: frozenset({_IDLE, _PREPARING, _EXECUTING, _AWAITING}),
+        Signal.PATCHED: frozenset({_IDLE}),
+        Signal.SUMMARISED: frozenset({_IDLE}),
         Signal.STOP: _STOPPED,
     },
     _PREPARING: {
         Signal.MODEL_STARTED: frozenset({_STREAMING}),
+        Signal.MODEL_INTERRUPTED: frozenset({_AWAITING}),
         Signal.MODEL_FAILED: _REST,
         Signal.USER_MESSAGE: frozenset({_PREPARING}),
         Signal.CANCEL: _REST,
+        Signal.PATCHED: frozenset({_PREPARING}),
+        Signal.SUMMARISED: frozenset({_PREPARING}),
         Signal.STOP: _STOPPED,
     },
     _STREAMING: {
@@ -55,21 +64,28 @@ TRANSITIONS: Mapping[State, Mapping[Signal, frozenset[State]]] = {
         Signal.MODEL_FAILED: _REST,
         Signal.USER_MESSAGE: frozenset({_STREAMING, _PREPARING}),
         Signal.CANCEL: _REST,
+        Signal.PATCHED: frozenset({_STREAMING}),
+        Signal.SUMMARISED: frozenset({_STREAMING}),
         Signal.STOP: _STOPPED,
     },
     _EXECUTING: {
         Signal.TOOL_FINISHED: frozenset({_EXECUTING, _AWAITING}) | _REST,
+        Signal.TOOL_INTERRUPTED: frozenset({_EXECUTING, _AWAITING}),
         Signal.RESOLVE: frozenset({_EXECUTING}),
         Signal.EXPIRE: frozenset({_EXECUTING}),
         Signal.USER_MESSAGE: frozenset({_EXECUTING, _PREPARING}),
         Signal.CANCEL: _REST,
+        Signal.PATCHED: frozenset({_EXECUTING}),
+        Signal.SUMMARISED: frozenset({_EXECUTING}),
         Signal.STOP: _STOPPED,
     },
     _AWAITING: {
         Signal.RESOLVE: frozenset({_EXECUTING, _AWAITING}) | _REST,
-        Signal.EXPIRE: frozenset({_AWAITING}) | _REST,
+        Signal.EXPIRE: frozenset({_EXECUTING, _AWAITING}) | _REST,
         Signal.USER_MESSAGE: frozenset({_AWAITING, _PREPARING}),
         Signal.CANCEL: _REST,
+        Signal.PATCHED: frozenset({_AWAITING}),
+        Signal.SUMMARISED: frozenset({_AWAITING}),
         Signal.STOP: _STOPPED,
     },
     _TERMINATING: {},

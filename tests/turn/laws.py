@@ -5,7 +5,7 @@ from typing import Any
 
 from agents.turn import TRANSITIONS, Event, Input, Logged, Machine, State, Step, fold
 from agents.turn.commands import Append, Broadcast, CallModel, Command, RunTool
-from agents.turn.events import Resolution, ToolCall, ToolResult, UserMsg
+from agents.turn.events import Resolution, Suspension, ToolCall, ToolResult, UserMsg
 from agents.turn.inputs import ModelRef
 from agents.turn.live import ToolCallErrored, ToolCallResolved
 
@@ -73,10 +73,16 @@ def _decided(call: ToolCall, log: Sequence[Logged]) -> tuple[Mapping[str, Any], 
     assert call in events
     results = [e for e in events if isinstance(e, ToolResult) and e.tool_call_id == call.tool_call_id]
     assert not results, "a tool runs although its call has a result"
-    answers = [e for e in events if isinstance(e, Resolution) and e.tool_call_id == call.tool_call_id]
+    asked = next((i for i, e in enumerate(events) if _resumes(e, call)), len(events))
+    decisions = (e for e in events[:asked] if isinstance(e, Resolution))  # later ones answer the tool itself
+    answers = [e for e in decisions if e.tool_call_id == call.tool_call_id]
     senders = [e.principal for e in events if isinstance(e, UserMsg) and e.turn == call.turn and e.step == 1]
     if not answers:
         return call.arguments, senders[-1]
     assert answers[-1].decision in ("approve", "edit")
     edited = answers[-1].arguments
     return (call.arguments if edited is None else edited), answers[-1].principal or senders[-1]
+
+
+def _resumes(event: Event, call: ToolCall) -> bool:
+    return isinstance(event, Suspension) and event.tool_call_id == call.tool_call_id and event.resumes

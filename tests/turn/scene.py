@@ -21,6 +21,7 @@ from agents.turn.inputs import (
     Expire,
     ModelFailed,
     ModelFinished,
+    ModelInterrupted,
     ModelRef,
     ModelStarted,
     OnBusy,
@@ -28,6 +29,7 @@ from agents.turn.inputs import (
     Recover,
     Resolve,
     ToolFinished,
+    ToolInterrupted,
     UserMessage,
 )
 from agents.turn.live import LiveEvent
@@ -139,8 +141,18 @@ class Scene:
                 self.model = None
             case Expire(tool_call_id=key, now=now) if self.timers.get(key, now + 1) <= now:
                 del self.timers[key]
+            case Expire(tool_call_id=key, unattended=True) if self._waits_for_client(key):
+                self.timers.pop(key, None)
+            case ModelInterrupted(ref=ref) if ref == self.model and self.state is State.PREPARING:
+                self.model = None
             case ToolFinished(turn=turn, tool_call_id=key) if turn == self.machine.facts.turn:
                 self.tools.pop(key, None)
+            case ToolInterrupted(turn=turn, tool_call_id=key) if turn == self.machine.facts.turn:
+                self.tools.pop(key, None)
+
+    def _waits_for_client(self, key: str) -> bool:
+        call = self.machine.facts.suspended.get(key)
+        return call is not None and call.suspension is not None and call.suspension.kind == "client_exec"
 
     def _append(self, happened: Input) -> Step:
         result = step(self.machine, happened)

@@ -1,7 +1,7 @@
 """Scenes brought to each state, and the calls that a model proposes in them."""
 
 from agents.turn import Limits, State
-from agents.turn.inputs import ProposedCall
+from agents.turn.inputs import ProposedCall, Question, ToolInterrupted
 from tests.turn.scene import Scene
 
 EXPIRES = 1_000
@@ -76,6 +76,28 @@ def executing(limits: Limits | None = None) -> Scene:
 
 def awaiting(limits: Limits | None = None) -> Scene:
     return with_calls(gated("g"), limits=limits)
+
+
+def ask(key: str) -> ProposedCall:
+    """A question of middleware to people."""
+    return ProposedCall(
+        tool_call_id=key,
+        name="Budget",
+        arguments={},
+        executor="human",
+        approval="required",
+        prompt="Go on?",
+        expires_at=EXPIRES,
+        source="Budget",
+    )
+
+
+def asking(limits: Limits | None = None) -> Scene:
+    """A tool has begun, and waits for people."""
+    scene = executing(limits)
+    question = Question(kind="approval", prompt="Sure?", expires_at=EXPIRES)
+    scene.feed(ToolInterrupted(turn=1, tool_call_id="a", question=question))
+    return scene
 
 
 def queued(scene: Scene) -> Scene:

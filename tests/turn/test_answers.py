@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from agents.turn import Input, Limits, State
+from agents.turn.binding import arguments_hash
 from agents.turn.commands import Append, ArmExpiry, Broadcast, CallModel, Finish, RunTool
 from agents.turn.events import AssistantMsg, Block, Suspension, ToolCall, ToolResult, TurnEnded
 from agents.turn.inputs import ModelFailed, ModelFinished, ModelRef, ModelStarted, Partial, ProposedCall
@@ -97,7 +98,16 @@ def test_a_mixed_batch_is_logged_with_the_answer_then_each_call_goes_its_own_way
 def test_what_waits_is_told_in_the_shape_of_fsm_state() -> None:
     scene = streaming()
     scene.feed(scene.finished("", question("q")))
-    waits = {"executor": "human", "kind": "elicitation", "prompt": "Which one?", "expires_at": EXPIRES}
+    waits = {
+        "executor": "human",
+        "kind": "elicitation",
+        "prompt": "Which one?",
+        "expires_at": EXPIRES,
+        "decisions": ["respond", "reject"],
+        "arguments_hash": arguments_hash({}),
+        "form": None,
+        "name": "ask",
+    }
     assert scene.told[-2:] == [
         Suspended(turn=1, pending={"q": waits}),
         StateChanged(turn=1, state=State.AWAITING_INPUT, last_seq=4),

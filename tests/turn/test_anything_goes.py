@@ -13,18 +13,25 @@ from agents.turn.inputs import (
     Expire,
     ModelFailed,
     ModelFinished,
+    ModelInterrupted,
     ModelRef,
     ModelStarted,
     Partial,
+    Patch,
+    Patched,
     ProposedCall,
+    Question,
     Recover,
     Resolve,
     Stop,
+    Summarised,
     ToolFinished,
+    ToolInterrupted,
     UserMessage,
 )
 from tests.invariants import check_at_rest, check_log
 from tests.turn.scene import Scene, text
+from tests.turn.stages import ask
 
 LIMITS = Limits(model_calls=4, self_started=2, blank_answers=1)
 NEVER = 10_000
@@ -43,6 +50,7 @@ tools = st.fixed_dictionaries(
         "expires_at": deadlines,
         "on_unknown_outcome": st.sampled_from(["repeat", "report"]),
         "refusal": st.sampled_from([None, None, None, "No such tool."]),
+        "ends_turn": st.sampled_from([False, False, True]),
     }
 )
 ways = st.sampled_from(
@@ -55,6 +63,17 @@ ways = st.sampled_from(
     ]
 )
 proposals = st.lists(st.tuples(tools, ways), max_size=3)
+
+changes = st.dictionaries(st.sampled_from("xy"), st.none() | st.integers(0, 3), max_size=2)
+patches = st.lists(st.builds(Patch, source=st.sampled_from(["notes", "plan"]), changes=changes), max_size=2)
+extras = st.fixed_dictionaries(
+    {
+        "asks": st.sampled_from([0, 0, 0, 1]),
+        "feedback": st.sampled_from([(), (), (), text("once more")]),
+        "stop": st.sampled_from([None, None, None, ("budget_exhausted", "Enough.")]),
+        "patches": patches,
+    }
+)
 
 messages = st.builds(
     UserMessage,
@@ -106,6 +125,10 @@ class Anything(RuleBasedStateMachine):
         executor, approval = way
         return ProposedCall(tool_call_id=self.keys[-1], executor=executor, approval=approval, **tool)  # type: ignore[arg-type]
 
+    def new_ask(self) -> ProposedCall:
+        self.keys.append(f"ask{len(self.keys)}")
+        return ask(self.keys[-1])
+
     @rule(message=messages)
     def somebody_speaks(self, message: UserMessage) -> None:
         self.happen(message)
@@ -114,13 +137,14 @@ class Anything(RuleBasedStateMachine):
     def model_starts(self, data: st.DataObject) -> None:
         self.happen(ModelStarted(ref=self.ref(data)))
 
-    @rule(data=st.data(), content=contents, calls=proposals, paused=st.booleans())
+    @rule(data=st.data(), content=contents, calls=proposals, paused=st.booleans(), more=extras)
     def model_finishes(
         self,
         data: st.DataObject,
         content: tuple[Any, ...],
         calls: list[tuple[dict[str, Any], tuple[str, str]]],
         paused: bool,
+        more: dict[str, Any],
     ) -> None:
         ref = self.ref(data)
         if self.scene.state is State.PREPARING and ref == self.scene.machine.model:
@@ -132,8 +156,36 @@ class Anything(RuleBasedStateMachine):
                 content=content,
                 calls=[self.new_call(tool, way) for tool, way in calls],
                 stop_reason="pause_turn" if paused else "end_turn",
+                asks=[self.new_ask() for _ in range(more["asks"])],
+                feedback=more["feedback"],
+                stop=more["stop"],
+                patches=more["patches"],
             )
         )
+
+    @rule(data=st.data(), count=st.integers(1, 2), patches=patches)
+    def middleware_asks(self, data: st.DataObject, count: int, patches: list[Patch]) -> None:
+        asks = [self.new_ask() for _ in range(count)]
+        self.happen(ModelInterrupted(ref=self.ref(data), asks=asks, patches=patches))
+
+    @rule(data=st.data(), kind=st.sampled_from(["approval", "elicitation"]), expires_at=deadlines, patches=patches)
+    def tool_asks(self, data: st.DataObject, kind: Any, expires_at: int | None, patches: list[Patch]) -> None:
+        question = Question(kind=kind, prompt="Sure?", expires_at=expires_at)
+        turn = self.scene.machine.facts.turn
+        self.happen(ToolInterrupted(turn=turn, tool_call_id=self.key(data), question=question, patches=patches))
+
+    @rule(changes=changes)
+    def middleware_remembers(self, changes: dict[str, Any]) -> None:
+        self.happen(Patched(patch=Patch(source="notes", changes=changes)))
+
+    @rule(data=st.data())
+    def somebody_summarises(self, data: st.DataObject) -> None:
+        through = data.draw(st.integers(0, self.scene.machine.facts.turn + 1), "turn")
+        self.happen(Summarised(text="All was said.", through_turn=through, after=0, base={}))
+
+    @rule(data=st.data())
+    def no_client_is_there(self, data: st.DataObject) -> None:
+        self.happen(Expire(tool_call_id=self.key(data), now=5, unattended=True))
 
     @rule(data=st.data(), partial=partials)
     def model_fails(self, data: st.DataObject, partial: Partial | None) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from agents.turn import State
+from agents.turn.binding import arguments_hash
 from agents.turn.commands import ArmExpiry, CallModel, DisarmExpiry, RunTool
 from agents.turn.events import Decision, Resolution, Suspension, ToolCall, ToolResult
 from agents.turn.inputs import Expire, ModelRef, ProposedCall, Resolve, ToolFinished
@@ -82,10 +83,10 @@ def test_respond_is_the_result(build: Build, answer: object, content: str) -> No
 
 
 ILLEGAL: list[tuple[Build, Resolve, str]] = [
-    (question, resolve("approve"), "This call takes reject, respond, not approve."),
-    (question, resolve("edit", arguments={}), "This call takes reject, respond, not edit."),
-    (client, resolve("approve"), "This call takes reject, respond, not approve."),
-    (client, resolve("edit", arguments={}), "This call takes reject, respond, not edit."),
+    (question, resolve("approve"), "This call takes respond, reject, not approve."),
+    (question, resolve("edit", arguments={}), "This call takes respond, reject, not edit."),
+    (client, resolve("approve"), "This call takes respond, reject, not approve."),
+    (client, resolve("edit", arguments={}), "This call takes respond, reject, not edit."),
     (gated, resolve("edit"), "To edit a call, send its new arguments."),
     (gated, resolve("approve", arguments={"text": "y"}), "Arguments go with the decision edit only."),
     (gated, resolve("reject", arguments={}), "Arguments go with the decision edit only."),
@@ -159,6 +160,7 @@ def test_a_gated_client_call_suspends_twice() -> None:
         executor="client",
         prompt="May I?",
         expires_at=5_000,
+        arguments_hash=arguments_hash({"exact": True}),
     )
     assert scene.effects == [DisarmExpiry("x"), ArmExpiry("x", 5_000)]
     assert scene.state is State.AWAITING_INPUT

@@ -60,7 +60,10 @@ def test_running_and_waiting_calls_each_get_their_own_result() -> None:
     }
     told = [event.tool_call_id for event in scene.told if isinstance(event, ToolCallErrored)]
     assert told == ["a", "g", "b"]
-    assert scene.effects == [StopTools(("a", "b")), DisarmExpiry("g"), Finish()]
+    stopped = next(effect for effect in scene.effects if isinstance(effect, StopTools))
+    assert stopped.tool_call_ids == ("a", "b")
+    assert [command.call.tool_call_id for command in stopped.abandoned] == ["a", "b"]
+    assert scene.effects == [stopped, DisarmExpiry("g"), Finish()]
 
 
 def test_cancel_with_queued_messages_goes_straight_to_their_turn() -> None:

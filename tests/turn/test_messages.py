@@ -104,7 +104,10 @@ def test_an_interrupted_answer_keeps_its_text_before_the_message_that_cut_it_off
 def test_interrupt_stops_a_tool() -> None:
     scene = executing()
     scene.say("no", on_busy="interrupt")
-    assert scene.effects == [StopTools(("a",)), CallModel(ModelRef(2, 1))]
+    stopped, asked = scene.effects
+    assert isinstance(stopped, StopTools)
+    assert stopped.tool_call_ids == ("a",)
+    assert asked == CallModel(ModelRef(2, 1))
     assert (scene.result("a").status, scene.result("a").content) == ("cancelled", "[cancelled]")
 
 

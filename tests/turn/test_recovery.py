@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from agents.turn import Limits, State, fold, fsm_state
+from agents.turn.binding import arguments_hash
 from agents.turn.commands import ArmExpiry, CallModel, Finish, RunTool
 from agents.turn.events import ToolCall
 from agents.turn.inputs import ModelRef, Recover, Resolve
@@ -148,7 +149,16 @@ def test_fsm_state_is_the_fold_of_the_log(state: State) -> None:
     scene = BUSY[state]()
     cached = fsm_state(scene.machine.facts)
     assert cached == fsm_state(fold(scene.log))
-    waits = {"executor": "server", "kind": "approval", "prompt": "", "expires_at": EXPIRES}
+    waits = {
+        "executor": "server",
+        "kind": "approval",
+        "prompt": "",
+        "expires_at": EXPIRES,
+        "decisions": ["approve", "edit", "reject", "respond"],
+        "arguments_hash": arguments_hash({"text": "g"}),
+        "form": None,
+        "name": "announce",
+    }
     assert cached["pending"] == ({"g": waits} if state is State.AWAITING_INPUT else {})
     assert cached["last_seq"] == len(scene.log)
 

@@ -5,11 +5,28 @@ from collections.abc import Callable
 import pytest
 
 from agents.turn import TRANSITIONS, Input, Limits, Signal, State
-from agents.turn.inputs import Cancel, Expire, ModelFailed, ModelStarted, Recover, Resolve, Stop, ToolFinished
+from agents.turn.inputs import (
+    Cancel,
+    Expire,
+    ModelFailed,
+    ModelInterrupted,
+    ModelStarted,
+    Patch,
+    Patched,
+    Question,
+    Recover,
+    Resolve,
+    Stop,
+    Summarised,
+    ToolFinished,
+    ToolInterrupted,
+)
 from agents.turn.inputs import UserMessage as Message
 from tests.turn.scene import Scene, text
 from tests.turn.stages import (
     EXPIRES,
+    ask,
+    asking,
     awaiting,
     executing,
     gated,
@@ -42,6 +59,28 @@ def finished_with_gated_call(scene: Scene) -> Input:
 
 def failed(scene: Scene) -> Input:
     return ModelFailed(ref=scene.asked, reason="overloaded", detail="The model is busy.")
+
+
+def interrupted(scene: Scene) -> Input:
+    return ModelInterrupted(ref=scene.asked, asks=(ask("q"),))
+
+
+def tool_interrupted(_: Scene) -> Input:
+    return ToolInterrupted(
+        turn=1, tool_call_id="a", question=Question(kind="approval", prompt="Sure?", expires_at=EXPIRES)
+    )
+
+
+def unanswered(_: Scene) -> Input:
+    return Expire(tool_call_id="a", now=EXPIRES)
+
+
+def patched(_: Scene) -> Input:
+    return Patched(patch=Patch(source="notes", changes={"n": 1}))
+
+
+def summarised(_: Scene) -> Input:
+    return Summarised(text="All was said.", through_turn=1, after=3, base={})
 
 
 def tool_finished(_: Scene) -> Input:
@@ -85,6 +124,12 @@ def lost(scene: Scene) -> Scene:
     return Scene(scene.limits, scene.log)
 
 
+def after_a_turn() -> Scene:
+    scene = streaming()
+    scene.feed(scene.finished())
+    return scene
+
+
 Example = tuple[Callable[[], Scene], Callable[[Scene], Input], State]
 
 S = State
@@ -94,6 +139,8 @@ EXAMPLES: list[Example] = [
     (lambda: lost(preparing()), recover, S.PREPARING),
     (lambda: lost(executing()), recover, S.EXECUTING_TOOLS),
     (lambda: lost(awaiting()), recover, S.AWAITING_INPUT),
+    (idle, patched, S.IDLE),
+    (after_a_turn, summarised, S.IDLE),
     (idle, stop, S.TERMINATING),
     (preparing, started, S.STREAMING),
     (preparing, failed, S.IDLE),
@@ -101,6 +148,9 @@ EXAMPLES: list[Example] = [
     (preparing, message, S.PREPARING),
     (preparing, cancel, S.IDLE),
     (lambda: queued(preparing()), cancel, S.PREPARING),
+    (preparing, interrupted, S.AWAITING_INPUT),
+    (preparing, patched, S.PREPARING),
+    (preparing, summarised, S.PREPARING),
     (preparing, stop, S.TERMINATING),
     (streaming, finished_with_server_call, S.EXECUTING_TOOLS),
     (streaming, finished_with_gated_call, S.AWAITING_INPUT),
@@ -112,6 +162,8 @@ EXAMPLES: list[Example] = [
     (streaming, interruption, S.PREPARING),
     (streaming, cancel, S.IDLE),
     (lambda: queued(streaming()), cancel, S.PREPARING),
+    (streaming, patched, S.STREAMING),
+    (streaming, summarised, S.STREAMING),
     (streaming, stop, S.TERMINATING),
     (lambda: with_calls(server("a"), server("b")), tool_finished, S.EXECUTING_TOOLS),
     (lambda: with_calls(server("a"), gated("g")), tool_finished, S.AWAITING_INPUT),
@@ -123,6 +175,10 @@ EXAMPLES: list[Example] = [
     (executing, interruption, S.PREPARING),
     (executing, cancel, S.IDLE),
     (lambda: queued(executing()), cancel, S.PREPARING),
+    (executing, tool_interrupted, S.AWAITING_INPUT),
+    (lambda: with_calls(server("a"), server("b")), tool_interrupted, S.EXECUTING_TOOLS),
+    (executing, patched, S.EXECUTING_TOOLS),
+    (executing, summarised, S.EXECUTING_TOOLS),
     (executing, stop, S.TERMINATING),
     (awaiting, approved, S.EXECUTING_TOOLS),
     (lambda: with_calls(gated("g"), gated("h")), rejected, S.AWAITING_INPUT),
@@ -135,6 +191,9 @@ EXAMPLES: list[Example] = [
     (awaiting, interruption, S.PREPARING),
     (awaiting, cancel, S.IDLE),
     (lambda: queued(awaiting()), cancel, S.PREPARING),
+    (asking, unanswered, S.EXECUTING_TOOLS),
+    (awaiting, patched, S.AWAITING_INPUT),
+    (awaiting, summarised, S.AWAITING_INPUT),
     (awaiting, stop, S.TERMINATING),
 ]
 

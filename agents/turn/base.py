@@ -1,0 +1,26 @@
+"""The fold of a log up to a point of rest as plain data, so that a summary can stand for everything before it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents.turn.facts import Facts
+
+
+def freeze(facts: Facts) -> dict[str, Any]:
+    """`facts` as JSON; they must be at rest, so that no call and no queued message is among them."""
+    if facts.running or facts.queued or facts.calls:
+        raise ValueError("only a conversation at rest can be put aside")
+    return {
+        "turn": facts.turn,
+        "step": facts.step,
+        "principal": facts.principal,
+        "self_started": facts.self_started,
+        "state": facts.state,
+        "usage": facts.usage,
+        "summarised": facts.summarised,
+    }
+
+
+def thaw(base: Mapping[str, Any], after: int) -> Facts:
+    """The facts that `freeze` put aside, as they were behind seq `after`."""
+    return Facts(last_seq=after, **base)

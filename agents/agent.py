@@ -1,52 +1,127 @@
 """An agent: the immutable configuration of a conversation, from code and never stored, nor are its secrets."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING
 
-from agents.errors import UnknownAgent
+from pydantic import BaseModel
+
+from agents.context import AgentContext
+from agents.errors import AgentDefinitionError, UnknownAgent
+from agents.middleware.middleware import Middleware
 from agents.models import Model
 from agents.tools import Tool
 from agents.turn.draft import Limits
 from agents.turn.inputs import OnBusy
+from store import ConversationMeta
+
+if TYPE_CHECKING:
+    from agents.mcp.server import McpServer  # its SDK takes a second to import
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expiries:
-    """How long a suspension waits, in seconds: for a program that executes, and for a person who decides."""
+    """How long a suspension waits, in seconds: for a program that executes, and for a person who decides.
+
+    `unattended` is the grace after which a call for a client fails when no client is connected at all.
+    """
 
     client: float = 300.0
     people: float = 86_400.0
+    unattended: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
     """Everything a conversation needs to know about how to behave.
 
-    `on_busy` says what happens to a message that meets a running turn; a message may override it.
+    `description` says in a few words what it is good for, to those who may delegate to it.
+    `models` are those that a message may choose instead of `model`, by name. `middleware` is in order from the
+    outside in. `mcp` are servers whose tools the model gets too. `output` makes each answer an object of that class;
+    `until_tool` names the tool whose success alone ends a turn. `on_busy` says what happens to a message that meets a
+    running turn; a message may override it.
     """
 
     name: str
     model: Model
+    description: str = ""
     system_prompt: str = ""
     tools: Sequence[Tool] = ()
+    middleware: Sequence[Middleware] = ()
+    mcp: Sequence["McpServer"] = ()
+    models: Mapping[str, Model] = field(default_factory=dict)
+    output: type[BaseModel] | None = None
+    until_tool: str | None = None
     on_busy: OnBusy = "reject"
     max_tokens: int = 8192
     limits: Limits = field(default_factory=Limits)
     expiries: Expiries = field(default_factory=Expiries)
 
+    def __post_init__(self) -> None:
+        """Raises `AgentDefinitionError`."""
+        for middleware in self.behaviours():
+            middleware.init(self)
+        self._refuse_twins("tool", (tool.name for tool, _ in self.sourced_tools()))
+        self._refuse_twins("middleware", (middleware.name for middleware in self.behaviours()))
+        if self.until_tool is not None and self.tool(self.until_tool) is None:
+            raise AgentDefinitionError(self.name, f"until_tool names {self.until_tool}, which is no tool of it")
+
+    def behaviours(self) -> Iterator[Middleware]:
+        """Its middleware in order, groups taken apart."""
+        return chain.from_iterable(middleware.members for middleware in self.middleware)
+
+    def sourced_tools(self) -> Iterator[tuple[Tool, str | None]]:
+        """Its own tools and those of its middleware, each with the middleware's name."""
+        for tool in self.tools:
+            yield tool, None
+        for middleware in self.behaviours():
+            for tool in middleware.tools():
+                yield tool, middleware.name
+
     def tool(self, name: str) -> Tool | None:
-        return next((tool for tool in self.tools if tool.name == name), None)
+        """The tool called `name`, of its own or of its middleware; those of MCP servers are not known here."""
+        return next((tool for tool, _ in self.sourced_tools() if tool.name == name), None)
+
+    def model_named(self, name: str | None) -> Model:
+        """The model that a message chose, or the agent's own."""
+        return self.models.get(name, self.model) if name is not None else self.model
+
+    def _refuse_twins(self, what: str, names: Iterator[str]) -> None:
+        twins = [name for name, count in Counter(names).items() if count > 1]
+        if twins:
+            raise AgentDefinitionError(self.name, f"two of its {what}s are called {twins[0]}")
+
+
+def nobody_present(meta: ConversationMeta) -> AgentContext:
+    """The context of work that no caller has sent one with, as after a crash: the owner's."""
+    return AgentContext(principal=meta.principal)
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The agents of a deployment by name, and which of them a conversation gets that names none."""
+    """The agents of a deployment by name, and which of them a conversation gets that names none.
+
+    `context` makes the context of work taken up again without a caller: it is never stored.
+    """
 
     agents: Mapping[str, Agent]
     default: str
+    context: Callable[[ConversationMeta], AgentContext] = nobody_present
 
     def get(self, name: str) -> Agent:
-        """The agent called `name`; raises `UnknownAgent`."""
-        if name not in self.agents:
+        """The agent called `name`, or the one that `above/name` stands for; raises `UnknownAgent`."""
+        agent = self.agents.get(name) or self._delegate(name)
+        if agent is None:
             raise UnknownAgent(name)
-        return self.agents[name]
+        return agent
+
+    def _delegate(self, path: str) -> Agent | None:
+        """The sub-agent whom the agent `above` knows as `name`: its path is how conversations remember it."""
+        above, _, name = path.rpartition("/")
+        if not above:
+            return None
+        agent = self.get(above)
+        found = (middleware.delegate(agent, name) for middleware in agent.behaviours())
+        return next((delegate for delegate in found if delegate is not None), None)

@@ -30,6 +30,14 @@ class ToolError(AgentError):
         self.message = message
 
 
+class TaskLost(AgentError):
+    """The process or the node that ran a heavy function died; whether the function had its effect is unknown."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
 class ToolDefinitionError(AgentError):
     """The author of the tool made a mistake in its definition."""
 
@@ -40,6 +48,54 @@ class ToolDefinitionError(AgentError):
 
     def __str__(self) -> str:
         return f"tool {self.tool}: {self.problem}"
+
+
+class AgentDefinitionError(AgentError):
+    """The author of the agent made a mistake in its definition."""
+
+    def __init__(self, agent: str, problem: str) -> None:
+        super().__init__(agent, problem)
+        self.agent = agent
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"agent {self.agent}: {self.problem}"
+
+
+class McpDefinitionError(AgentError):
+    """Whoever listed the MCP server made a mistake in its definition."""
+
+    def __init__(self, server: str, problem: str) -> None:
+        super().__init__(server, problem)
+        self.server = server
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"MCP server {self.server}: {self.problem}"
+
+
+class MiddlewareError(AgentError):
+    """A callback of a middleware failed; the cause is chained."""
+
+    def __init__(self, middleware: str, callback: str) -> None:
+        super().__init__(middleware, callback)
+        self.middleware = middleware
+        self.callback = callback
+
+    def __str__(self) -> str:
+        return f"the middleware {self.middleware} failed in {self.callback}"
+
+
+class TurnStopped(AgentError):
+    """Raised by middleware on purpose: the turn fails with this reason (a stable code) and message (for users)."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(reason, message)
+        self.reason = reason
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class UnknownAgent(AgentError):

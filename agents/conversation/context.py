@@ -53,7 +53,7 @@ def _sort(events: Iterable[Event]) -> tuple[dict[int, _Turn], dict[str, ToolResu
                 turns[event.turn].heard[event.step].append(event)
             case AssistantMsg():
                 turns[event.turn].answers[event.step] = event
-            case ToolCall():
+            case ToolCall(source=None):  # the questions of middleware are between it and people
                 turns[event.turn].calls[event.step].append(event)
             case ToolResult():
                 results[event.tool_call_id] = event

@@ -5,23 +5,27 @@ else. It waits on the log, because nothing may happen before it is durable.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import structlog
 
 from agents.agent import Agent, Catalog
-from agents.conversation.clock import now_ms
+from agents.context import AgentContext
 from agents.conversation.effects import Effects
-from agents.conversation.history import History, Receipt
+from agents.conversation.history import History
 from agents.conversation.journal import Journal
-from agents.errors import Refused, Superseded
-from agents.turn import Input, Logged, State, Step, fold, fsm_state, revive, step
+from agents.conversation.resolving import checked
+from agents.conversation.workplace import Workplace
+from agents.errors import MiddlewareError, Refused, Superseded
+from agents.receipt import Receipt
+from agents.services import Services
+from agents.turn import Input, Logged, State, Step, fsm_state, revive, step
 from agents.turn.commands import Append, Broadcast
 from agents.turn.events import UserMsg
 from agents.turn.inputs import Cancel, Recover, Resolve, Stop, UserMessage
-from store import DuplicateMessage, Store, StoreError
+from store import DuplicateMessage, StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -57,42 +61,56 @@ class _Letter:
 class Conversation:
     """One incarnation of a conversation. Make it with `open`; it works until `stop`, or until it is fenced."""
 
-    def __init__(self, journal: Journal, agent: Agent, history: History, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, journal: Journal, agent: Agent, history: History, services: Services, context: AgentContext
+    ) -> None:
         self.id = journal.conversation_id
         self.agent = agent
         self.history = history
         self.gone = asyncio.Event()
         self._journal = journal
-        self._clock = clock
-        self._machine = revive(fold(history.logged), agent.limits)
-        self._effects = Effects(journal, agent, history, clock, self._post, self._ask)
+        self._clock = services.clock
+        self._machine = revive(history.facts, agent.limits)
+        self._workplace = Workplace(journal, agent, history, services, context, self._post)
+        self._effects = Effects(self._workplace, self._post, self._ask)
         self._mailbox: asyncio.Queue[_Letter] = asyncio.Queue()
         self._rested = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(
-        cls, store: Store, conversation_id: str, catalog: Catalog, clock: Callable[[], int] = now_ms
-    ) -> Self:
+    async def open(cls, services: Services, conversation_id: str, catalog: Catalog) -> Self:
         """Claim the log, fold it and take it up where it ends.
 
         Raises `store.ConversationNotFound`, `agents.errors.UnknownAgent`, `agents.errors.UnreadableRecord`.
         """
-        journal = await Journal.open(store, conversation_id)
-        agent = catalog.get(journal.meta.agent)
-        conversation = cls(journal, agent, History(await journal.replay()), clock)
+        journal = await Journal.open(services.store, conversation_id)
+        agent, context = catalog.get(journal.meta.agent), catalog.context(journal.meta)
+        conversation = cls(journal, agent, await journal.replay(), services, context)
         conversation._loop = asyncio.create_task(conversation._live(), name=f"conversation {conversation_id}")
         conversation._post(Recover())
+        conversation._workplace.start()
         return conversation
 
     # What the outside may ask of a conversation.
 
-    async def send(self, message: UserMessage) -> Receipt:
-        """Accept a message: durable when this returns. Raises `Refused`, `Superseded`."""
-        return await self._ask(message)
+    async def send(self, message: UserMessage, context: AgentContext | None = None) -> Receipt:
+        """Accept a message: durable when this returns. Raises `Refused`, `Superseded`.
 
-    async def resolve(self, resolution: Resolve) -> Receipt:
+        `context` goes with the work from here on, until the next one comes.
+        """
+        if (known := await self._sent_before(message.client_id)) is not None:
+            return known
+        if message.model is not None and message.model not in self.agent.models:
+            raise Refused("unknown_model", f"{self.agent.name} has no model called {message.model}.")
+        self._adopt(context)
+        return await self._ask(await self._handled(message))
+
+    async def resolve(self, resolution: Resolve, context: AgentContext | None = None) -> Receipt:
         """Answer a suspension: durable when this returns, carried out afterwards. Raises `Refused`, `Superseded`."""
+        call = self._machine.facts.suspended.get(resolution.tool_call_id)
+        if call is not None:
+            resolution = checked(resolution, call, await self._workplace.toolset.find(call.call.name))
+        self._adopt(context)
         return await self._ask(resolution)
 
     async def cancel(self, principal: str | None = None) -> Receipt:
@@ -167,7 +185,7 @@ class Conversation:
         try:
             receipt = await self._append(decided)
         except DuplicateMessage as duplicate:
-            letter.accept(Receipt(duplicate.seq, self._machine.facts.turn, duplicate=True))
+            letter.accept(await self._journal.receipt_at(duplicate.seq))
             return
         self._machine = decided.machine
         self._effects.forget_answer(decided.machine.model)
@@ -187,7 +205,7 @@ class Conversation:
                 self._journal.publish(event)
             return Receipt(facts.last_seq, facts.turn)
         logged = await self._journal.append(events, facts, live, self._clock())
-        self.history.extend(logged)
+        self.history.extend(logged, facts)
         return _receipt(logged, facts.turn)
 
     def _informed(self, happened: Input) -> Input:
@@ -201,6 +219,25 @@ class Conversation:
     def _known(self, happened: Input) -> Receipt | None:
         """A message that was sent before is answered as it was then."""
         return self.history.receipt(happened.client_id) if isinstance(happened, UserMessage) else None
+
+    async def _sent_before(self, client_id: str | None) -> Receipt | None:
+        """The same for one that may be older than the working set."""
+        known = self.history.receipt(client_id)
+        if known is not None or client_id is None or not self.history.partial:
+            return known
+        return await self._journal.receipt(client_id)
+
+    async def _handled(self, message: UserMessage) -> UserMessage:
+        """The message as the middleware wants it logged."""
+        try:
+            return await self._workplace.stack.handle_message(message, self._workplace.contexts())
+        except MiddlewareError as error:
+            log.exception("middleware_failed", middleware=error.middleware, conversation=self.id)
+            raise Refused("middleware_failed", f"The message was not taken: {error}.") from error
+
+    def _adopt(self, context: AgentContext | None) -> None:
+        if context is not None:
+            self._workplace.context = context
 
     # The mailbox.
 

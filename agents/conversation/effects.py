@@ -3,19 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-import orjson
 import structlog
 
-from agents.agent import Agent
 from agents.conversation.answer import Answer
-from agents.conversation.history import History
-from agents.conversation.journal import Journal
-from agents.conversation.model_call import call_model
-from agents.conversation.tool_call import call_tool
+from agents.conversation.model_call import ModelCall
+from agents.conversation.tool_call import ToolCalls
+from agents.conversation.workplace import Workplace
 from agents.turn.commands import ArmExpiry, CallModel, Command, DisarmExpiry, RunTool, StopModel, StopTools
-from agents.turn.events import ToolCall
-from agents.turn.inputs import Expire, Input, ModelRef, ModelStarted, ToolFinished
-from agents.turn.live import ToolProgress
+from agents.turn.events import UserMsg
+from agents.turn.inputs import Expire, Input, ModelRef, ModelStarted
+from store import StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -24,24 +21,16 @@ class Effects:
     """Performs the machine's commands as tasks, so that nobody ever waits for a model or a tool."""
 
     def __init__(
-        self,
-        journal: Journal,
-        agent: Agent,
-        history: History,
-        clock: Callable[[], int],
-        post: Callable[[Input], None],
-        ask: Callable[[Input], Awaitable[object]],
+        self, workplace: Workplace, post: Callable[[Input], None], ask: Callable[[Input], Awaitable[object]]
     ) -> None:
         self.answer: Answer | None = None
-        self._journal = journal
-        self._agent = agent
-        self._history = history
-        self._clock = clock
+        self._work = workplace
+        self._calls = ToolCalls(workplace)
         self._post = post
         self._ask = ask
         self._model: asyncio.Task[None] | None = None
         self._tools: dict[str, asyncio.Task[None]] = {}
-        self._expiries: dict[str, asyncio.TimerHandle] = {}
+        self._expiries: dict[str, list[asyncio.TimerHandle]] = {}
 
     def perform(self, command: Command) -> None:
         """Start or stop an effect; appends and broadcasts are not ours."""
@@ -52,8 +41,10 @@ class Effects:
                 self._stop_model()
             case RunTool():
                 self._tools[command.call.tool_call_id] = asyncio.create_task(self._run_tool(command))
-            case StopTools(tool_call_ids):
+            case StopTools(tool_call_ids, abandoned):
                 self._stop_tools(tool_call_ids)
+                for given_up in abandoned:
+                    self._work.in_background(given_up.call.name, self._calls.abandon(given_up))
             case ArmExpiry(tool_call_id, at):
                 self._arm(tool_call_id, at)
             case DisarmExpiry(tool_call_id):
@@ -70,20 +61,22 @@ class Effects:
         self._stop_tools(tuple(self._tools))
         for tool_call_id in tuple(self._expiries):
             self._disarm(tool_call_id)
+        self._work.drop()
 
     async def _call_model(self, ref: ModelRef) -> None:
-        message_id = f"msg_{ref.turn}_{ref.step}_{ref.attempt}_{self._journal.epoch}"
-        self.answer = Answer(ref, message_id, self._agent.model.name)
-        report = await call_model(
-            self._agent,
-            self.answer,
-            self._history.events,
-            taken=self._history.tool_call_ids,
-            clock=self._clock,
-            started=lambda: self._ask(ModelStarted(ref=ref)),  # taken before the first delta is told
-            tell=self._journal.publish,
-        )
-        self._post(report)
+        model = self._work.agent.model_named(self._chosen(ref.turn))
+        message_id = f"msg_{ref.turn}_{ref.step}_{ref.attempt}_{self._work.journal.epoch}"
+        self.answer = Answer(ref, message_id, model.name)
+
+        async def started() -> object:  # taken before the first delta is told
+            return await self._ask(ModelStarted(ref=ref))
+
+        self._post(await ModelCall(self._work, self.answer, model, started).run())
+
+    def _chosen(self, turn: int) -> str | None:
+        """The model that the newest message of the turn with a choice has chosen."""
+        messages = (event for event in reversed(self._work.history.events) if isinstance(event, UserMsg))
+        return next((event.model for event in messages if event.turn == turn and event.model), None)
 
     def _stop_model(self) -> None:
         if self._model is not None:
@@ -91,25 +84,9 @@ class Effects:
             self._model = None
 
     async def _run_tool(self, command: RunTool) -> None:
-        call = command.call
-        outcome = await call_tool(
-            self._agent, self._journal.conversation_id, command, lambda value: self._progress(call, value)
-        )
-        self._tools.pop(call.tool_call_id, None)
-        self._post(
-            ToolFinished(turn=call.turn, tool_call_id=call.tool_call_id, content=outcome.content, status=outcome.status)
-        )
-
-    def _progress(self, call: ToolCall, value: object) -> None:
-        """Tell of a call that still runs; a value that is no JSON is dropped, lest it spoil what is told with it."""
-        if call.tool_call_id not in self._tools:
-            return
-        try:
-            progress = orjson.loads(orjson.dumps(value))
-        except orjson.JSONEncodeError as error:
-            log.warning("progress_dropped", tool=call.name, tool_call_id=call.tool_call_id, cause=str(error))
-            return
-        self._journal.publish(ToolProgress(turn=call.turn, tool_call_id=call.tool_call_id, progress=progress))
+        report = await self._calls.run(command)
+        self._tools.pop(command.call.tool_call_id, None)
+        self._post(report)
 
     def _stop_tools(self, tool_call_ids: Iterable[str]) -> None:
         for tool_call_id in tool_call_ids:
@@ -119,15 +96,33 @@ class Effects:
 
     def _arm(self, tool_call_id: str, at: int) -> None:
         self._disarm(tool_call_id)
-        seconds = max(0, at - self._clock()) / 1000
-        self._expiries[tool_call_id] = asyncio.get_running_loop().call_later(seconds, self._expire, tool_call_id, at)
+        loop = asyncio.get_running_loop()
+        seconds = max(0, at - self._work.services.clock()) / 1000
+        timers = [loop.call_later(seconds, self._expire, tool_call_id, at)]
+        waiting = self._work.history.facts.suspended.get(tool_call_id)
+        if waiting is not None and waiting.suspension is not None and waiting.suspension.kind == "client_exec":
+            timers.append(loop.call_later(self._work.agent.expiries.unattended, self._look_for_client, tool_call_id))
+        self._expiries[tool_call_id] = timers
 
     def _expire(self, tool_call_id: str, at: int) -> None:
-        del self._expiries[tool_call_id]
-        now = max(at, self._clock())  # the timer and the clock may disagree by a little
+        self._disarm(tool_call_id)
+        now = max(at, self._work.services.clock())  # the timer and the clock may disagree by a little
         self._post(Expire(tool_call_id=tool_call_id, now=now))
 
+    def _look_for_client(self, tool_call_id: str) -> None:
+        self._work.in_background("unattended", self._check_client(tool_call_id))
+
+    async def _check_client(self, tool_call_id: str) -> None:
+        """Fail a call that nobody is there to execute; when it cannot be known, the call keeps its whole time."""
+        work = self._work
+        try:
+            watchers = await work.services.store.live.watchers(work.journal.conversation_id)
+        except StoreError as error:
+            log.warning("watchers_unknown", conversation_id=work.journal.conversation_id, cause=str(error))
+            return
+        if watchers == 0:
+            self._post(Expire(tool_call_id=tool_call_id, now=work.services.clock(), unattended=True))
+
     def _disarm(self, tool_call_id: str) -> None:
-        timer = self._expiries.pop(tool_call_id, None)
-        if timer is not None:
+        for timer in self._expiries.pop(tool_call_id, ()):
             timer.cancel()

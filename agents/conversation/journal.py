@@ -7,9 +7,13 @@ from typing import Self
 
 import orjson
 
-from agents.conversation.codec import decode, encode, wire, wire_live
+from agents.codec import decode, encode, wire, wire_live
+from agents.conversation.history import History
+from agents.errors import UnreadableRecord
+from agents.receipt import Receipt
 from agents.turn import Event, Facts, Logged, fsm_state
-from agents.turn.events import UserMsg
+from agents.turn.base import thaw
+from agents.turn.events import Summary, UserMsg
 from agents.turn.live import LiveEvent
 from store import Claim, Store, StoreError
 
@@ -32,9 +36,25 @@ class Journal:
         """Claim the log; raises `store.ConversationNotFound`."""
         return cls(store, await store.log.claim(conversation_id))
 
-    async def replay(self) -> list[Logged]:
-        """The whole log, oldest first."""
-        return [decode(record) for record in await self._store.log.read(self.conversation_id)]
+    async def replay(self) -> History:
+        """The working set: the latest summary and the log behind what it covers, or else the whole log."""
+        if self.meta.summary_seq is None:
+            return History(Facts(), None, await self._read(0))
+        [record] = await self._store.log.read(self.conversation_id, after=self.meta.summary_seq - 1, limit=1)
+        summary = decode(record).event
+        if not isinstance(summary, Summary):
+            raise UnreadableRecord(record.seq, "it should be a summary")
+        return History(thaw(summary.base, summary.after), summary, await self._read(summary.after))
+
+    async def receipt(self, client_id: str) -> Receipt | None:
+        """How a message that may be older than the working set was answered."""
+        seq = await self._store.log.seq_of(self.conversation_id, client_id)
+        return None if seq is None else await self.receipt_at(seq)
+
+    async def receipt_at(self, seq: int) -> Receipt:
+        """The receipt of the message that stands at `seq`."""
+        [record] = await self._store.log.read(self.conversation_id, after=seq - 1, limit=1)
+        return Receipt(seq, decode(record).event.turn, duplicate=True)
 
     async def append(
         self,
@@ -63,6 +83,7 @@ class Journal:
             now=now,
             notice=orjson.dumps({"epoch": self.epoch, "events": notice}),
             client_ids=_client_ids(logged),
+            summary_seq=next((entry.seq for entry in logged if isinstance(entry.event, Summary)), None),
         )
         if any(isinstance(event, UserMsg) for event in events):
             self._touching = asyncio.create_task(self._touch(now))  # nobody waits for its round trip
@@ -76,6 +97,9 @@ class Journal:
         """Move the conversation to the front of its owner's list; the next message mends what a failure leaves."""
         with suppress(StoreError):
             await self._store.registry.touch(self.meta.principal, self.conversation_id, now)
+
+    async def _read(self, after: int) -> list[Logged]:
+        return [decode(record) for record in await self._store.log.read(self.conversation_id, after=after)]
 
     def _wire_live(self, event: LiveEvent) -> dict[str, object]:
         return wire_live(event, self.conversation_id)

@@ -1,22 +1,31 @@
-"""Joins a finished answer with the agent's tools: which calls it proposes, and how each would be executed."""
+"""Joins a finished answer with the tools it was offered: which calls it proposes, and how each would be executed."""
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from itertools import chain, count
 from typing import Any
 
+import structlog
+
 from agents.agent import Agent
+from agents.conversation.history import History
+from agents.errors import ToolError
 from agents.models import Completed
+from agents.tools import Tool, bind
 from agents.turn.events import Block
 from agents.turn.inputs import ModelRef, ProposedCall
 
 _TOOL_CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
+MALFORMED = "The arguments are not a JSON object; send them again."
+
+log = structlog.get_logger(__name__)
+
 
 def propose(
-    answer: Completed, ref: ModelRef, agent: Agent, taken: Container[str], now: int
+    answer: Completed, ref: ModelRef, agent: Agent, tools: Mapping[str, Tool], history: History
 ) -> tuple[Sequence[Block], Sequence[ProposedCall]]:
-    """The content as it is logged, with calls by reference, and the calls; `taken` holds the ids in use already."""
+    """The content as it is logged, with calls by reference, and the calls, still without their expiry."""
     content: list[Block] = []
     calls: list[ProposedCall] = []
     given: set[str] = set()
@@ -24,28 +33,31 @@ def propose(
         if block["type"] != "tool_use":
             content.append(block)
             continue
-        tool_call_id = _name(block["id"], ref, len(calls), (taken, given))
+        tool_call_id = _name(block["id"], ref, len(calls), history, given)
         given.add(tool_call_id)
-        calls.append(_join(block, tool_call_id, agent, now))
+        calls.append(_join(block, tool_call_id, agent, tools))
         content.append({"type": "tool_call", "tool_call_id": tool_call_id})
     return content, calls
 
 
-def _name(provider_id: str, ref: ModelRef, position: int, taken: Sequence[Container[str]]) -> str:
-    """The provider's id, unless this conversation has seen it: not every server makes unique ones."""
+def _name(provider_id: str, ref: ModelRef, position: int, history: History, given: Container[str]) -> str:
+    """The provider's id, unless this conversation may have seen it: not every server makes unique ones.
+
+    Our own are unique by what they are made of; so they are the only ones once the history is not held whole.
+    """
     own = (f"call_{ref.turn}_{ref.step}_{ref.attempt}_{number}" for number in count(position))
-    candidates = chain([provider_id] if _TOOL_CALL_ID.fullmatch(provider_id) else [], own)
-    return next(key for key in candidates if not any(key in seen for seen in taken))
+    trusted = _TOOL_CALL_ID.fullmatch(provider_id) and not history.partial
+    candidates = chain([provider_id] if trusted else [], own)
+    return next(key for key in candidates if key not in history.tool_call_ids and key not in given)
 
 
-def _join(block: dict[str, Any], tool_call_id: str, agent: Agent, now: int) -> ProposedCall:
+def _join(block: dict[str, Any], tool_call_id: str, agent: Agent, tools: Mapping[str, Tool]) -> ProposedCall:
     name, arguments = block["name"], block["input"]
-    tool = agent.tool(name)
+    tool = tools.get(name)
     if tool is None:
-        known = ", ".join(tool.name for tool in agent.tools) or "none"
-        refusal = f"There is no tool named {name}. Tools: {known}."
-        return ProposedCall(tool_call_id=tool_call_id, name=name, arguments=arguments, refusal=refusal)
-    seconds = agent.expiries.client if _waits_for_program(tool.executor, tool.approval) else agent.expiries.people
+        unknown = f"There is no tool named {name}. Tools: {', '.join(tools) or 'none'}."
+        return ProposedCall(tool_call_id=tool_call_id, name=name, arguments=arguments, refusal=unknown)
+    form, refusal = _form(tool, arguments) if "malformed" not in block else (None, MALFORMED)
     return ProposedCall(
         tool_call_id=tool_call_id,
         name=name,
@@ -54,13 +66,23 @@ def _join(block: dict[str, Any], tool_call_id: str, agent: Agent, now: int) -> P
         approval=tool.approval,
         on_unknown_outcome=tool.on_unknown_outcome,
         prompt=_prompt(tool.description),
-        expires_at=now + round(seconds * 1000),
-        refusal="The arguments are not a JSON object; send them again." if "malformed" in block else None,
+        refusal=refusal,
+        decisions=tool.decisions,
+        form=form,
+        ends_turn=name == agent.until_tool,
     )
 
 
-def _waits_for_program(executor: str, approval: str) -> bool:
-    return executor == "client" and approval == "auto"
+def _form(tool: Tool, arguments: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, str | None]:
+    """What people are asked, or why it cannot be: nobody is bothered with a call that cannot be executed."""
+    try:
+        bind(tool, arguments)
+        return None if tool.form is None else tool.form(arguments), None
+    except ToolError as error:
+        return None, error.message
+    except Exception:
+        log.exception("arguments_not_checked", tool=tool.name)
+        return None, f"The arguments for {tool.name} cannot be checked."
 
 
 def _prompt(description: str) -> str:

@@ -75,10 +75,13 @@ async def test_edited_runs_with_the_arguments_of_the_person(world: World) -> Non
 async def test_edited_arguments_are_checked_like_any_others(world: World) -> None:
     bench = gated()
     conversation = await waiting(world, worker(bench.tool))
-    await decide(conversation, "edit", arguments={"job": 7})
-    [(status, content)] = results(await world.events())
-    assert (status, content) == ("error", "Invalid arguments for work: job: Input should be a valid string")
+    with pytest.raises(Refused, match="job: Input should be a valid string") as refused:
+        await decide(conversation, "edit", arguments={"job": 7})
+    assert refused.value.code == "invalid_decision"
     assert bench.runs == []
+    bench.finish.set()
+    await decide(conversation, "edit", arguments={"job": "paint"})
+    assert results(await world.events()) == [("ok", "paint done")]
 
 
 async def test_rejected_runs_nothing(world: World) -> None:

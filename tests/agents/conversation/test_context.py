@@ -151,7 +151,7 @@ def test_thinking_goes_back_with_its_signature() -> None:
 
 
 def test_an_answer_that_paused_is_continued_in_the_same_message() -> None:
-    searching = {"type": "server_tool_use", "id": "srv", "name": "web_search", "input": {}}
+    searching = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
     log: tuple[Event, ...] = (heard("a"), answered(said("searching"), searching))
     assert shown(*log, turn=1, step=2) == [user(said("a")), assistant(said("searching"), searching)]
     log = (*log, answered(said("found"), step=2), ENDED, heard("b", turn=2))

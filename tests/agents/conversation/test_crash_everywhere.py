@@ -7,8 +7,8 @@ from typing import Any, Literal
 import pytest
 
 from agents.agent import Agent
+from agents.codec import encode
 from agents.conversation import Conversation
-from agents.conversation.codec import encode
 from agents.models import Call, ScriptedModel, Step
 from agents.tools import ToolContext, tool
 from agents.turn import Event

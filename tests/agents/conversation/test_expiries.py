@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from agents.agent import Agent, Expiries
-from agents.conversation.clock import now_ms
+from agents.clock import now_ms
 from agents.errors import Refused
 from agents.turn.events import Suspension
 from agents.turn.inputs import Resolve

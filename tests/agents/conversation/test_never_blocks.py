@@ -91,7 +91,7 @@ async def test_stop_leaves_in_good_order_in_the_middle_of_a_tool(world: World) -
 
     await conversation.stop()
 
-    assert bench.cancelled == 1
+    await until(lambda: bench.cancelled == 1)
     assert results(await world.events()) == [], "what is unfinished stays unfinished in the log"
     bench.finish.set()
     assert await rest(await world.open(agent)) == "idle"

@@ -1,11 +1,16 @@
 """Proposals: a finished answer joined with the agent's tools; what cannot run is refused in words for the model."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from agents.agent import Agent, Expiries
+from agents.conversation.gating import timed
+from agents.conversation.history import History
 from agents.conversation.proposals import propose
 from agents.models import Completed, ScriptedModel
 from agents.tools import tool
+from agents.turn import Facts
+from agents.turn.events import Block, Summary
 from agents.turn.inputs import ModelRef, ProposedCall
 
 NOW = 1_000_000
@@ -52,13 +57,25 @@ def use(name: str, key: str = "toolu_1", **more: Any) -> dict[str, Any]:
 
 
 def proposed(*blocks: dict[str, Any], taken: frozenset[str] = frozenset()) -> list[ProposedCall]:
-    _, calls = propose(Completed(list(blocks), "tool_use"), REF, AGENT, taken, NOW)
+    _, calls = joined(list(blocks), known(*taken))
     return list(calls)
+
+
+def joined(content: list[dict[str, Any]], history: History) -> tuple[Sequence[Block], Sequence[ProposedCall]]:
+    tools = {tool.name: tool for tool in AGENT.tools}
+    return propose(Completed(content, "tool_use"), REF, AGENT, tools, history)
+
+
+def known(*tool_call_ids: str) -> History:
+    """A history in which these ids were given out."""
+    history = History(Facts())
+    history.tool_call_ids.update(tool_call_ids)
+    return history
 
 
 def test_calls_stand_in_the_content_by_reference() -> None:
     spoken = {"type": "text", "text": "Wait."}
-    content, [call] = propose(Completed([spoken, use("ship")], "tool_use"), REF, AGENT, frozenset(), NOW)
+    content, [call] = joined([spoken, use("ship")], known())
     assert content == [spoken, {"type": "tool_call", "tool_call_id": "toolu_1"}]
     assert (call.tool_call_id, call.name, call.on_unknown_outcome, call.refusal) == ("toolu_1", "ship", "report", None)
 
@@ -69,7 +86,8 @@ def test_a_person_is_asked_the_first_line() -> None:
 
 
 def test_programs_are_waited_for_briefly_people_longer() -> None:
-    locating, photographing, asking = proposed(use("locate", "1"), use("photograph", "2"), use("ask", "3"))
+    calls = proposed(use("locate", "1"), use("photograph", "2"), use("ask", "3"))
+    locating, photographing, asking = timed(calls, NOW, AGENT.expiries)
     assert locating.expires_at == NOW + 5_000
     assert photographing.expires_at == NOW + 60_000, "its first suspension is an approval, by a person"
     assert asking.expires_at == NOW + 60_000
@@ -88,6 +106,12 @@ def test_malformed_arguments_are_refused_and_never_run() -> None:
 
 def test_an_id_that_was_used_is_given_another_that_is_the_same_after_a_crash() -> None:
     [call] = proposed(use("ship"), taken=frozenset({"toolu_1"}))
+    assert call.tool_call_id == "call_3_2_1_0"
+
+
+def test_ids_are_ours_once_the_history_is_not_held_whole() -> None:
+    summary = Summary(turn=2, text="They met.", through_turn=1, after=3, base={})
+    _, [call] = joined([use("ship")], History(Facts(), summary))
     assert call.tool_call_id == "call_3_2_1_0"
 
 

@@ -16,6 +16,8 @@ from agents.turn.events import (
     Event,
     Logged,
     Resolution,
+    StatePatch,
+    Summary,
     Suspension,
     ToolCall,
     ToolResult,
@@ -23,12 +25,15 @@ from agents.turn.events import (
     UserMsg,
 )
 from agents.turn.live import (
+    FileChanged,
     LiveEvent,
     MessageCompleted,
     StateChanged,
     Suspended,
     TextDelta,
     ThinkingDelta,
+    TitleChanged,
+    TodosUpdated,
     ToolCallErrored,
     ToolCallResolved,
     ToolCallStarted,
@@ -50,6 +55,8 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
     "suspension": Suspension,
     "resolution": Resolution,
     "turn_ended": TurnEnded,
+    "state_patch": StatePatch,
+    "summary": Summary,
 }
 
 LIVE_TYPES: Mapping[str, type[LiveEvent]] = {
@@ -63,6 +70,9 @@ LIVE_TYPES: Mapping[str, type[LiveEvent]] = {
     "tool_call_resolved": ToolCallResolved,
     "tool_call_errored": ToolCallErrored,
     "suspended": Suspended,
+    "todos_updated": TodosUpdated,
+    "file_changed": FileChanged,
+    "title_changed": TitleChanged,
     "turn_completed": TurnCompleted,
     "turn_cancelled": TurnCancelled,
     "turn_failed": TurnFailed,

@@ -1,0 +1,36 @@
+"""How running code asks people something: it raises, and is run again when the answer is in the log."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from agents.errors import AgentError
+from agents.turn.events import Decision
+
+AskKind = Literal["approval", "elicitation"]
+
+
+class Interrupt(AgentError):
+    """Raised by a tool, or by a middleware before or after the model call.
+
+    A tool is run again with the answer in its context (`resolution`; None: nobody answered in time). A
+    middleware is called again before the model with the answer among `asked`. `decisions` empty: all that the
+    kind allows. `expires_in` is in seconds (None: the agent's expiry for people), `arguments_hash` binds the
+    decision to what is shown.
+    """
+
+    def __init__(
+        self,
+        prompt: str,
+        kind: AskKind = "approval",
+        decisions: Sequence[Decision] = (),
+        form: Mapping[str, Any] | None = None,
+        arguments_hash: str | None = None,
+        expires_in: float | None = None,
+    ) -> None:
+        super().__init__(prompt, kind, decisions, form, arguments_hash, expires_in)
+        self.prompt = prompt
+        self.kind = kind
+        self.decisions = decisions
+        self.form = form
+        self.arguments_hash = arguments_hash
+        self.expires_in = expires_in

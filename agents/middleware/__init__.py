@@ -1,0 +1,1 @@
+"""Behaviours of an agent, one file each: plans, files, approvals, sub-agents, compaction and their kin."""

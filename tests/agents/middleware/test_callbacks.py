@@ -1,0 +1,265 @@
+"""The callbacks of middleware: their order, what each may change, and whose fault a failure is."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
+import pytest
+
+from agents.agent import Agent
+from agents.errors import AgentDefinitionError, Refused, TurnStopped
+from agents.middleware.middleware import Middleware, StreamCall, ToolRun
+from agents.middleware.reply import Reply
+from agents.middleware.request import Request
+from agents.middleware.turn_context import TurnContext
+from agents.models import Call, Completed, ModelEvent, ModelRequest, ScriptedModel, Step, TextDelta
+from agents.tools import ToolOutcome, tool
+from agents.turn.commands import RunTool
+from agents.turn.events import UserMsg
+from agents.turn.inputs import UserMessage
+from tests.conversations import World, ends, rest, results, say, spoken, until
+
+
+@tool
+def work(job: str = "any") -> str:
+    """Work on something."""
+    return f"{job} done"
+
+
+class Named(Middleware):
+    """Notes when it is called; `name` as given."""
+
+    def __init__(self, name: str, calls: list[str]) -> None:
+        self._name = name
+        self.calls = calls
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+
+class Everything(Named):
+    def init(self, agent: Agent) -> None:
+        self.calls.append(f"{self.name} init {agent.name}")
+
+    async def on_start(self, context: TurnContext) -> None:
+        self.calls.append(f"{self.name} on_start")
+
+    async def handle_message(self, message: UserMessage, context: TurnContext) -> UserMessage:
+        self.calls.append(f"{self.name} handle_message")
+        return message
+
+    async def system_prompt(self, context: TurnContext) -> str | None:
+        return f"Section of {self.name}."
+
+    async def before_model(self, request: Request, context: TurnContext) -> Request:
+        self.calls.append(f"{self.name} before_model {context.turn}.{context.step}")
+        return replace(request, injected=[*request.injected, {"type": "text", "text": self.name}])
+
+    async def after_model(self, reply: Reply, context: TurnContext) -> Reply:
+        self.calls.append(f"{self.name} after_model")
+        return reply
+
+    async def stream(
+        self, request: ModelRequest, call: StreamCall, context: TurnContext
+    ) -> AsyncGenerator[ModelEvent, None]:
+        self.calls.append(f"{self.name} stream opens")
+        async for event in call(request):
+            yield event
+        self.calls.append(f"{self.name} stream ends")
+
+    async def run_tool(self, command: RunTool, run: ToolRun, context: TurnContext) -> ToolOutcome:
+        self.calls.append(f"{self.name} run_tool {command.call.name}")
+        outcome = await run(command)
+        self.calls.append(f"{self.name} ran {command.call.name}")
+        return outcome
+
+
+class Recorder:
+    """A script that keeps what it was sent."""
+
+    def __init__(self, *steps: Step) -> None:
+        self.requests: list[ModelRequest] = []
+        self._steps = steps
+
+    def __call__(self, request: ModelRequest) -> Step:
+        self.requests.append(request)
+        return self._steps[sum(message["role"] == "assistant" for message in request.messages)]
+
+
+async def test_the_order_before_the_model_is_reversed_after_it(world: World) -> None:
+    calls: list[str] = []
+    script = Recorder(Step(calls=[Call("work")]), Step("done"))
+    stack = (Everything("A", calls), Everything("B", calls))
+    agent = Agent(name="a", model=ScriptedModel(script), system_prompt="Be brief.", tools=(work,), middleware=stack)
+    assert calls == ["A init a", "B init a"]
+    conversation = await world.start(agent)
+    await until(lambda: "B on_start" in calls)
+    calls.clear()
+
+    await say(conversation)
+    await rest(conversation)
+
+    one_call = lambda step: [  # noqa: E731
+        f"A before_model 1.{step}",
+        f"B before_model 1.{step}",
+        "A stream opens",
+        "B stream opens",
+    ]
+    assert calls[:2] == ["A handle_message", "B handle_message"]
+    assert calls[2:6] == one_call(1)
+    assert calls[6:8] == ["B after_model", "A after_model"]
+    assert calls[8:12] == ["A run_tool work", "B run_tool work", "B ran work", "A ran work"]
+    assert calls[12:16] == one_call(2)
+    assert script.requests[0].system == "Be brief.\n\nSection of A.\n\nSection of B."
+    assert script.requests[0].messages[-1]["content"] == [
+        {"type": "text", "text": "hello"},
+        {"type": "text", "text": "A"},
+        {"type": "text", "text": "B"},
+    ]
+
+
+async def test_injected_parts_come_last_and_are_never_logged(world: World) -> None:
+    script = Recorder(Step(calls=[Call("work")]), Step("done"))
+    agent = Agent(name="a", model=ScriptedModel(script), tools=(work,), middleware=(Everything("A", []),))
+    conversation = await world.start(agent)
+    await say(conversation)
+    await rest(conversation)
+
+    second = script.requests[1]
+    assert [message["role"] for message in second.messages] == ["user", "assistant", "user"]
+    assert [block["type"] for block in second.messages[-1]["content"]] == ["tool_result", "text"]
+    assert second.stable == 2, "what is injected changes, so only what stands before it is worth caching"
+    messages = [event for event in await world.events() if isinstance(event, UserMsg)]
+    assert [message.content for message in messages] == [[{"type": "text", "text": "hello"}]]
+
+
+def failing(callback: str) -> Middleware:
+    """A middleware whose `callback` raises."""
+
+    async def fail(self: Middleware, *_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    async def fail_streaming(self: Middleware, *_: object) -> AsyncGenerator[ModelEvent, None]:
+        raise RuntimeError("secret detail")
+        yield TextDelta("never")  # makes it a generator
+
+    body = fail_streaming if callback == "stream" else fail
+    return type("Culprit", (Middleware,), {callback: body})()
+
+
+@pytest.mark.parametrize("callback", ["system_prompt", "before_model", "stream", "after_model"])
+async def test_a_failure_around_the_model_ends_the_turn_and_names_the_culprit(world: World, callback: str) -> None:
+    ran: list[str] = []
+
+    @tool(name="work")
+    def noted() -> str:
+        """Work on something."""
+        ran.append("work")
+        return "done"
+
+    model = ScriptedModel([Step("I will.", calls=[Call("work")])] * 2)
+    agent = Agent(name="a", model=model, tools=(noted,), middleware=(failing(callback),))
+    conversation = await world.start(agent)
+    await say(conversation)
+    await rest(conversation)
+
+    assert ends(await world.events()) == [("failed", "middleware_failed")]
+    detail = (await world.events())[-1].detail  # type: ignore[union-attr]
+    assert detail == f"The turn failed: the middleware Culprit failed in {callback}."
+    assert ran == [], "where the gates may be broken nothing runs"
+
+
+async def test_a_failure_before_a_message_is_logged_refuses_the_message(world: World) -> None:
+    agent = Agent(name="a", model=ScriptedModel([Step("hi")]), middleware=(failing("handle_message"),))
+    conversation = await world.start(agent)
+    with pytest.raises(Refused, match="Culprit failed in handle_message") as refused:
+        await say(conversation)
+    assert refused.value.code == "middleware_failed"
+    assert await world.events() == []
+
+
+async def test_a_failure_around_a_tool_is_a_result_that_the_model_can_read(world: World) -> None:
+    model = ScriptedModel([Step(calls=[Call("work")]), Step("done")])
+    conversation = await world.start(Agent(name="a", model=model, tools=(work,), middleware=(failing("run_tool"),)))
+    await say(conversation)
+    await rest(conversation)
+    assert results(await world.events()) == [("error", "work failed: the middleware Culprit failed in run_tool.")]
+    assert ends(await world.events()) == [("completed", None)]
+
+
+async def test_a_failure_at_the_start_costs_nothing(world: World) -> None:
+    agent = Agent(name="a", model=ScriptedModel([Step("hi")]), middleware=(failing("on_start"),))
+    conversation = await world.start(agent)
+    await say(conversation)
+    await rest(conversation)
+    assert spoken(await world.events()) == [("hi", "completed")]
+
+
+async def test_what_is_returned_must_be_of_the_kind(world: World) -> None:
+    class Forgetful(Middleware):
+        async def before_model(self, request: Request, context: TurnContext) -> Request:
+            return None  # type: ignore[return-value]
+
+    agent = Agent(name="a", model=ScriptedModel([Step("hi")]), middleware=(Forgetful(),))
+    conversation = await world.start(agent)
+    await say(conversation)
+    await rest(conversation)
+    assert ends(await world.events()) == [("failed", "middleware_failed")]
+
+
+async def test_a_message_may_be_changed_or_refused_before_it_is_logged(world: World) -> None:
+    class Polite(Middleware):
+        async def handle_message(self, message: UserMessage, context: TurnContext) -> UserMessage:
+            if message.content[0]["text"] == "rude":
+                raise Refused("impolite", "Say it again, nicely.")
+            return replace(message, content=[*message.content, {"type": "text", "text": "please"}])
+
+    conversation = await world.start(Agent(name="a", model=ScriptedModel([Step("hi")]), middleware=(Polite(),)))
+    with pytest.raises(Refused, match="nicely"):
+        await say(conversation, "rude")
+    await say(conversation, "tea")
+    await rest(conversation)
+    [message] = [event for event in await world.events() if isinstance(event, UserMsg)]
+    assert [block["text"] for block in message.content] == ["tea", "please"]
+
+
+@pytest.mark.parametrize("where", ["before_model", "after_model"])
+async def test_middleware_may_stop_the_turn_with_a_reason(world: World, where: str) -> None:
+    async def stop(self: Middleware, *_: object) -> None:
+        raise TurnStopped("enough", "That is enough.")
+
+    middleware = type("Stopper", (Middleware,), {where: stop})()
+    conversation = await world.start(Agent(name="a", model=ScriptedModel([Step("hi")]), middleware=(middleware,)))
+    await say(conversation)
+    await rest(conversation)
+    assert ends(await world.events()) == [("failed", "enough")]
+    assert spoken(await world.events()) == ([("hi", "completed")] if where == "after_model" else [])
+
+
+async def test_the_stream_can_be_transformed_for_watchers_and_log_alike(world: World) -> None:
+    class Loud(Middleware):
+        async def stream(
+            self, request: ModelRequest, call: StreamCall, context: TurnContext
+        ) -> AsyncGenerator[ModelEvent, None]:
+            async for event in call(request):
+                match event:
+                    case TextDelta(text):
+                        yield TextDelta(text.upper())
+                    case Completed():
+                        content = [{**block, "text": block["text"].upper()} for block in event.content]
+                        yield replace(event, content=content)
+
+    conversation = await world.start(Agent(name="a", model=ScriptedModel([Step("hi there")]), middleware=(Loud(),)))
+    await say(conversation)
+    await rest(conversation)
+    assert spoken(await world.events()) == [("HI THERE", "completed")]
+
+
+def test_two_of_one_name_are_a_mistake_of_the_definition() -> None:
+    with pytest.raises(AgentDefinitionError, match="two of its middlewares are called A"):
+        Agent(name="a", model=ScriptedModel(), middleware=(Named("A", []), Named("A", [])))
+
+
+def test_two_tools_of_one_name_are_a_mistake_of_the_definition() -> None:
+    with pytest.raises(AgentDefinitionError, match="two of its tools are called work"):
+        Agent(name="a", model=ScriptedModel(), tools=(work, work))

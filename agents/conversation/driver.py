@@ -48,6 +48,7 @@ class Glimpse:
 class _Letter:
     happened: Input
     reply: "asyncio.Future[Receipt] | None" = None
+    context: AgentContext | None = None
 
     def accept(self, receipt: Receipt) -> None:
         if self.reply is not None and not self.reply.done():
@@ -96,22 +97,20 @@ class Conversation:
     async def send(self, message: UserMessage, context: AgentContext | None = None) -> Receipt:
         """Accept a message: durable when this returns. Raises `Refused`, `Superseded`.
 
-        `context` goes with the work from here on, until the next one comes.
+        `context` goes with the work of the turn in which the message is read.
         """
         if (known := await self._sent_before(message.client_id)) is not None:
             return known
         if message.model is not None and message.model not in self.agent.models:
             raise Refused("unknown_model", f"{self.agent.name} has no model called {message.model}.")
-        self._adopt(context)
-        return await self._ask(await self._handled(message))
+        return await self._ask(await self._handled(message), context)
 
     async def resolve(self, resolution: Resolve, context: AgentContext | None = None) -> Receipt:
         """Answer a suspension: durable when this returns, carried out afterwards. Raises `Refused`, `Superseded`."""
         call = self._machine.facts.suspended.get(resolution.tool_call_id)
         if call is not None:
             resolution = checked(resolution, call, await self._workplace.toolset.find(call.call.name))
-        self._adopt(context)
-        return await self._ask(resolution)
+        return await self._ask(resolution, context)
 
     async def cancel(self, principal: str | None = None) -> Receipt:
         """End the turn that runs or waits. Raises `Refused`, `Superseded`."""
@@ -189,6 +188,7 @@ class Conversation:
             return
         self._machine = decided.machine
         self._effects.forget_answer(decided.machine.model)
+        self._workplace.adopt(letter.context, receipt.turn)
         letter.accept(receipt)
         for command in decided.commands:
             self._effects.perform(command)
@@ -235,20 +235,16 @@ class Conversation:
             log.exception("middleware_failed", middleware=error.middleware, conversation=self.id)
             raise Refused("middleware_failed", f"The message was not taken: {error}.") from error
 
-    def _adopt(self, context: AgentContext | None) -> None:
-        if context is not None:
-            self._workplace.context = context
-
     # The mailbox.
 
     def _post(self, happened: Input) -> None:
         self._mailbox.put_nowait(_Letter(happened))
 
-    async def _ask(self, happened: Input) -> Receipt:
+    async def _ask(self, happened: Input, context: AgentContext | None = None) -> Receipt:
         if self.gone.is_set():
             raise Superseded(self.id)
         reply: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._mailbox.put_nowait(_Letter(happened, reply))
+        self._mailbox.put_nowait(_Letter(happened, reply, context))
         return await reply
 
     def _note_rest(self) -> None:

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 class Workplace:
-    """Of one incarnation; `context` is the newest that a caller sent along."""
+    """Of one incarnation; `absent` is the context of work that no caller has sent one with."""
 
     def __init__(
         self,
@@ -34,14 +34,15 @@ class Workplace:
         agent: Agent,
         history: History,
         services: Services,
-        context: AgentContext,
+        absent: AgentContext,
         post: Callable[[Input], None],
     ) -> None:
         self.journal = journal
         self.agent = agent
         self.history = history
         self.services = services
-        self.context = context
+        self._absent = absent
+        self._contexts: dict[int, AgentContext] = {}
         self.toolset = Toolset(agent, services)
         self.stack = Stack(agent.middleware)
         self._post = post
@@ -103,15 +104,23 @@ class Workplace:
             services=self.services,
         )
 
+    def adopt(self, context: AgentContext | None, turn: int) -> None:
+        """A caller has sent this along for the turn; the first one counts, and those of earlier turns are over."""
+        if context is not None:
+            over = self.history.facts.turn
+            self._contexts = {number: known for number, known in self._contexts.items() if number >= over}
+            self._contexts.setdefault(turn, context)
+
     def acting(self, principal: str | None) -> AgentContext:
-        """The context with the principal who acts now."""
-        return replace(self.context, principal=principal)
+        """The context of the turn at hand, with the principal who acts now."""
+        return replace(self._contexts.get(self.history.facts.turn, self._absent), principal=principal)
 
     def in_background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` beside everything; whatever goes wrong with it is logged under `name`."""
         task = asyncio.create_task(self._guarded(name, work))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        task.add_done_callback(lambda _: work.close())  # it never began, if the task was cancelled at once
 
     def drop(self) -> None:
         """Stop what runs in the background."""

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import orjson
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from agents.conversation.context import project
+from agents.projection import project
 from agents.turn import Limits, State
 from agents.turn.events import ToolCall
 from agents.turn.inputs import (
@@ -94,7 +95,7 @@ class AnyLog(RuleBasedStateMachine):
     def the_provider_accepts_the_request(self) -> None:
         ref = self.scene.machine.model
         if ref is not None:
-            messages = project(self.scene.events, ref)
+            messages = orjson.loads(orjson.dumps(project(self.scene.events, ref)))  # as it travels
             check_request({"model": "m", "max_tokens": 1, "messages": messages})
             self._nothing_is_missing(messages, ref.turn)
 

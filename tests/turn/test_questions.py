@@ -192,9 +192,8 @@ def test_an_approval_needs_no_client() -> None:
 def test_a_decision_is_bound_to_what_was_shown() -> None:
     scene = with_calls(gated("g"))
     scene.feed(Resolve(tool_call_id="g", decision="approve", arguments_hash=arguments_hash({"text": "other"})))
-    assert scene.last.refusal == Refusal(
-        "arguments_changed", "What waits here is not what was decided on; look at it again."
-    )
+    assert scene.last.refusal is not None
+    assert scene.last.refusal.code == "arguments_changed"
     scene.feed(Resolve(tool_call_id="g", decision="approve", arguments_hash=arguments_hash({"text": "g"})))
     assert scene.state is State.EXECUTING_TOOLS
 

@@ -1,0 +1,6 @@
+"""Files for agents: places, tools, and edits that are never silently lost."""
+
+from agents.middleware.file_system.file_system import FileSystem
+from agents.middleware.file_system.mounts import Mounted
+
+__all__ = ["FileSystem", "Mounted"]

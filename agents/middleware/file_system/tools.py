@@ -1,0 +1,85 @@
+"""The tools of the file system, as the model calls them."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from agents.errors import ToolError
+from agents.middleware.file_system import editing, listing
+from agents.middleware.file_system.desk import Desk
+from agents.middleware.file_system.lines import decoded, numbered
+from agents.middleware.file_system.mounts import Mounts
+from agents.tools import Tool, ToolContext, tool
+
+Path = Annotated[str, Field(description="A relative path, such as notes/plan.md.", min_length=1)]
+Directory = Annotated[str, Field(description='A directory, such as notes; "" for all there is.')]
+Line = Annotated[int, Field(ge=1)]
+Passage = Annotated[str, Field(min_length=1)]
+
+
+class FileTools:
+    """One set of tools for one agent's places."""
+
+    def __init__(self, mounts: Mounts) -> None:
+        self._mounts = mounts
+        functions = (
+            self.ls,
+            self.read_file,
+            self.create_file,
+            self.edit_file,
+            self.find,
+            self.move,
+            self.delete_file,
+        )
+        self.tools: tuple[Tool, ...] = tuple(tool(timeout=30.0)(function) for function in functions)
+
+    async def ls(self, context: ToolContext, path: Directory = "") -> str:
+        """List a directory: its files with their sizes, its directories with the number of files in them."""
+        return await listing.listed(self._desk(context), _directory(path))
+
+    async def read_file(
+        self, context: ToolContext, path: Path, start_line: Line = 1, end_line: Line | None = None
+    ) -> str:
+        """Read a text file, or some of its lines, with line numbers (which are no part of the file)."""
+        desk = self._desk(context)
+        place = desk.place(path)
+        file = await desk.ask(place, desk.files.read(place.scope, place.inner))
+        return numbered(decoded(file.content, path), start_line, end_line)
+
+    async def create_file(self, context: ToolContext, path: Path, content: str) -> str:
+        """Create a text file, and the directories it needs. It never overwrites: change a file with edit_file."""
+        return await editing.create(self._desk(context), path, content)
+
+    async def edit_file(self, context: ToolContext, path: Path, old: Passage, new: str) -> str:
+        """Replace one passage of a text file. `old` must occur exactly once: copy it without the line numbers."""
+        return await editing.edit(self._desk(context), path, old, new)
+
+    async def find(
+        self,
+        context: ToolContext,
+        pattern: Annotated[
+            str | None, Field(description="Such as *.md (by name) or notes/**/*.md (by path).", max_length=512)
+        ] = None,
+        text: Annotated[str | None, Field(description="Words that a line contains, in any case.", min_length=1)] = None,
+        path: Directory = "",
+    ) -> str:
+        """Find files by a pattern, or the lines in them that contain a text, or both."""
+        if pattern is None and text is None:
+            raise ToolError("Give a pattern, a text, or both.")
+        return await listing.found(self._desk(context), pattern, text, _directory(path))
+
+    async def move(self, context: ToolContext, source: Path, target: Path) -> str:
+        """Move or rename a file, or a directory with all that is in it. It never overwrites."""
+        return await editing.move(self._desk(context), _directory(source), _directory(target))
+
+    async def delete_file(self, context: ToolContext, path: Path) -> str:
+        """Delete a file, or a directory with all that is in it, for good."""
+        return await editing.delete(self._desk(context), _directory(path))
+
+    def _desk(self, context: ToolContext) -> Desk:
+        return Desk.of(context, self._mounts)
+
+
+def _directory(path: str) -> str:
+    """As people write directories: with a slash at the end, or a dot for the first one."""
+    return "" if path in (".", "./", "/") else path.removesuffix("/")

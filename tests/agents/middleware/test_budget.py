@@ -1,0 +1,279 @@
+"""Budget: what a conversation, and a person on a day, may use; counted from the log, once, whatever crashes."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import pytest
+
+from agents.agent import Agent
+from agents.conversation import Conversation
+from agents.errors import AgentDefinitionError, Refused, TurnStopped
+from agents.middleware.budget import Budget, Purse
+from agents.middleware.middleware import Middleware
+from agents.middleware.reply import Reply
+from agents.middleware.sub_agent import SubAgent
+from agents.middleware.turn_context import TurnContext
+from agents.models import Call, ScriptedModel, Step
+from agents.models.prices import cost_of
+from agents.tools import tool
+from agents.turn.events import AssistantMsg, Event, StatePatch, TurnEnded
+from store import Usage
+from tests.agents.conversation.test_crash_everywhere import Act, tell
+from tests.conversations import World, ends, rest, results, say
+
+EVENING = 1_767_311_940_000
+"""2026-01-01, a minute before midnight UTC."""
+MINUTE = 60_000
+PRICED = "claude-haiku-4-5"
+PLENTY = 1_000_000
+WORKING = (Step("Let me see.", calls=[Call("work")]), Step("Done."))
+
+
+@tool
+def work() -> str:
+    """Work on something."""
+    return "done"
+
+
+class Clock:
+    """Stands until it is moved."""
+
+    def __init__(self, now: int = EVENING) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def thrifty(*steps: Step, name: str = "scripted", middleware: Sequence[Middleware] = (), **limits: int | None) -> Agent:
+    """An agent that plays these steps, again and again, within its means."""
+    model = ScriptedModel((steps or WORKING) * 5, name=name)
+    return Agent(name="thrifty", model=model, tools=[work], middleware=[Budget(**limits), *middleware])
+
+
+def used(events: Sequence[Event]) -> Usage:
+    """What the log says."""
+    answers = [event for event in events if isinstance(event, AssistantMsg)]
+    assert all(answer.usage for answer in answers)
+    return Usage(sum(sum(answer.usage.values()) for answer in answers), sum(answer.cost or 0 for answer in answers))
+
+
+async def conversation_total(world: World, conversation_id: str = "c") -> Usage:
+    return await world.store.usage.total(f"conversation:{conversation_id}")
+
+
+async def day_total(world: World, day: str = "2026-01-01") -> Usage:
+    return await world.store.usage.total(f"person:ada:{day}")
+
+
+async def start(world: World, agent: Agent, clock: Clock, conversation_id: str = "c") -> Conversation:
+    await world.create(agent, conversation_id)
+    return await world.open(agent, conversation_id, clock=clock)
+
+
+async def turn(conversation: Conversation, **options: Any) -> None:
+    await say(conversation, **options)
+    assert await rest(conversation) == "idle"
+
+
+async def test_each_answer_is_counted_for_the_conversation_and_for_the_day(world: World) -> None:
+    conversation = await start(world, thrifty(name=PRICED, conversation_tokens=PLENTY), Clock())
+    for _ in range(2):
+        await turn(conversation)
+    events = await world.events()
+    spent = used(events)
+    answers = [event for event in events if isinstance(event, AssistantMsg)]
+    assert spent.cost == sum(cost_of(PRICED, answer.usage) or 0 for answer in answers) > 0
+    assert await conversation_total(world) == await day_total(world) == spent
+    patches = [event for event in events if isinstance(event, StatePatch)]
+    assert patches == [StatePatch(turn=1, principal="ada", source="Budget", patch={"day": "2026-01-01"})]
+
+
+async def test_a_call_of_unknown_price_counts_its_tokens(world: World) -> None:
+    conversation = await start(world, thrifty(conversation_cost=1), Clock())
+    await turn(conversation)
+    spent = used(await world.events())
+    assert (spent.tokens > 0, spent.cost) == (True, 0)
+    assert await conversation_total(world) == spent
+    await turn(conversation)
+    assert ends(await world.events()) == [("completed", None)] * 2
+
+
+@pytest.mark.parametrize(
+    ("limits", "sentence"),
+    [
+        ({"conversation_tokens": 1}, "The budget of this conversation of 1 tokens is used up."),
+        ({"conversation_cost": 50}, "The budget of this conversation of $0.00005 is used up."),
+        ({"person_tokens_a_day": 1}, "Your budget for today of 1 tokens is used up."),
+        ({"person_cost_a_day": 1}, "Your budget for today of $0.000001 is used up."),
+    ],
+)
+async def test_nothing_is_begun_when_nothing_is_left(world: World, limits: dict[str, int], sentence: str) -> None:
+    conversation = await start(world, thrifty(Step("Done."), name=PRICED, **limits), Clock())
+    await turn(conversation)
+    before = await world.log()
+    with pytest.raises(Refused) as refused:
+        await say(conversation)
+    assert (refused.value.code, refused.value.detail) == ("budget_exhausted", sentence)
+    assert await world.log() == before
+    assert ends(await world.events()) == [("completed", None)]
+
+
+async def test_what_is_used_up_in_mid_turn_ends_it(world: World) -> None:
+    conversation = await start(world, thrifty(conversation_tokens=1), Clock())
+    await turn(conversation)
+    events = await world.events()
+    assert results(events) == [("ok", "done")], "what was asked for before is done"
+    assert events[-1] == TurnEnded(
+        turn=1,
+        principal="ada",
+        outcome="failed",
+        reason="budget_exhausted",
+        detail="The budget of this conversation of 1 tokens is used up.",
+    )
+    assert await conversation_total(world) == used(events)
+
+
+async def test_a_persons_day_is_that_of_all_her_conversations(world: World) -> None:
+    clock = Clock()
+    agent = thrifty(Step("Done."), person_tokens_a_day=1)
+    await turn(await start(world, agent, clock, "c"))
+    other = await start(world, agent, clock, "d")
+    with pytest.raises(Refused, match="Your budget for today"):
+        await say(other)
+    clock.now += MINUTE
+    await turn(other)
+    assert await day_total(world) == used(await world.events("c"))
+    assert await day_total(world, "2026-01-02") == used(await world.events("d"))
+    with pytest.raises(Refused, match="Your budget for today"):
+        await say(other)
+
+
+async def test_a_turn_counts_for_the_day_on_which_it_began(world: World) -> None:
+    clock = Clock()
+
+    @tool
+    def linger() -> str:
+        """Work until after midnight."""
+        clock.now += MINUTE
+        return "done"
+
+    steps = [Step(calls=[Call("linger")]), Step("Done.")]
+    agent = Agent(
+        name="late", model=ScriptedModel(steps), tools=[linger], middleware=[Budget(person_tokens_a_day=PLENTY)]
+    )
+    conversation = await start(world, agent, clock)
+    await turn(conversation)
+    assert await day_total(world) == used(await world.events())
+    assert await day_total(world, "2026-01-02") == Usage(0, 0)
+
+
+class Spending:
+    """A story of two turns, one of which calls a tool."""
+
+    def __init__(self) -> None:
+        self.agent = Agent(
+            name="thrifty",
+            model=ScriptedModel([*WORKING, Step("Again.")], name=PRICED),
+            tools=[work],
+            middleware=[Budget(conversation_tokens=PLENTY, person_cost_a_day=PLENTY)],
+        )
+        self.acts: tuple[Act, ...] = (self._ask, self._thank)
+
+    async def _ask(self, conversation: Conversation) -> None:
+        await say(conversation, client_id="ask")
+        await rest(conversation)
+
+    async def _thank(self, conversation: Conversation) -> None:
+        await say(conversation, client_id="thank", on_busy="queue")
+        await rest(conversation)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("append", range(1, 7))
+async def test_killed_at_any_append_nothing_is_counted_twice_or_lost(
+    world: World, append: int, moment: Literal["before", "after"]
+) -> None:
+    appends = await tell(world, Spending(), [(append, moment)])  # type: ignore[arg-type]
+    assert appends <= 6, "every append is visited"
+    events = await world.events()
+    assert ends(events) == [("completed", None)] * 2
+    assert await conversation_total(world) == used(events)
+
+
+async def test_an_answer_that_another_middleware_stopped_is_counted_with_the_next_message(world: World) -> None:
+    class Stopping(Middleware):
+        async def after_model(self, reply: Reply, context: TurnContext) -> Reply:
+            if context.turn == 2:
+                raise TurnStopped("stopped", "Enough.")
+            return reply
+
+    agent = thrifty(Step("Done."), middleware=[Stopping()], conversation_tokens=PLENTY)
+    conversation = await start(world, agent, Clock())
+    for _ in range(3):
+        await turn(conversation)
+    events = await world.events()
+    assert ends(events) == [("completed", None), ("failed", "stopped"), ("completed", None)]
+    assert await conversation_total(world) == used(events)
+
+
+async def test_a_budget_that_an_agent_gets_in_mid_conversation_counts_from_there(world: World) -> None:
+    careless = Agent(name="thrifty", model=ScriptedModel([Step(calls=[Call("work")])]), tools=[work])
+    conversation = await world.start(careless)
+    await turn(conversation)
+    assert ends(await world.events()) == [("failed", "invalid_request")], "the script is over"
+    await world.crash(conversation)
+    conversation = await world.open(thrifty(Step("Done."), conversation_tokens=PLENTY), clock=Clock())
+    await turn(conversation)
+    last = [event for event in await world.events() if isinstance(event, AssistantMsg)][-1:]
+    assert await conversation_total(world) == used(last)
+
+
+def family(**limits: int) -> Agent:
+    """An agent that delegates twice at once."""
+    scholar = Agent(name="scholar", model=ScriptedModel(WORKING), tools=[work])
+    calls = [Call("task", {"agent": "scholar", "prompt": "Read."})] * 2
+    return Agent(
+        name="boss",
+        model=ScriptedModel([Step(calls=calls), Step("Done.")]),
+        middleware=[Budget(**limits), SubAgent([scholar], general=False)],
+    )
+
+
+async def test_sub_agents_count_with_their_root(world: World) -> None:
+    conversation = await start(world, family(conversation_tokens=PLENTY), Clock())
+    await turn(conversation)
+    children = await world.store.registry.children("c")
+    assert len(children) == 2
+    events = [event for id_ in ("c", *(child.id for child in children)) for event in await world.events(id_)]
+    assert await conversation_total(world) == used(events)
+    assert [await conversation_total(world, child.id) for child in children] == [Usage(0, 0)] * 2
+
+
+async def test_what_is_used_up_ends_the_sub_agents_too(world: World) -> None:
+    conversation = await start(world, family(conversation_tokens=1), Clock())
+    await turn(conversation)
+    assert ends(await world.events()) == [("failed", "budget_exhausted")]
+    assert [status for status, _ in results(await world.events())] == ["error", "error"]
+
+
+@pytest.mark.parametrize("limits", [{"conversation_tokens": -1}, {"person_cost_a_day": -1}])
+def test_a_budget_of_less_than_nothing_is_refused(limits: dict[str, int]) -> None:
+    with pytest.raises(AgentDefinitionError, match="less than nothing"):
+        thrifty(**limits)
+
+
+async def test_a_budget_of_nothing_refuses_the_first_message(world: World) -> None:
+    conversation = await start(world, thrifty(conversation_tokens=0), Clock())
+    with pytest.raises(Refused, match="of 0 tokens is used up"):
+        await say(conversation)
+    assert await world.log() == []
+
+
+@pytest.mark.parametrize(
+    ("cost", "words"), [(0, "$0.00"), (1, "$0.000001"), (1_500_000, "$1.50"), (2_345_678_900, "$2,345.6789")]
+)
+def test_money_is_named_in_dollars(cost: int, words: str) -> None:
+    purse = Purse("conversation:c", "The budget", None, cost)
+    assert purse.complaint(Usage(0, cost)) == f"The budget of {words} is used up."
+    assert purse.complaint(Usage(PLENTY, cost - 1)) is None

@@ -1,0 +1,313 @@
+"""PatchToolCalls: whatever goes in, what comes out is taken by the provider, with as little changed as possible."""
+
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.agent import Agent
+from agents.middleware.middleware import Middleware
+from agents.middleware.patch_tool_calls import EARLIER, UNANSWERED, PatchToolCalls, patch
+from agents.middleware.request import Request
+from agents.middleware.turn_context import TurnContext
+from agents.models import Call, Step
+from agents.tools import tool
+from agents.turn.events import ToolCall
+from tests.agents.middleware.recorder import Recorder
+from tests.conversations import World, rest, results, say
+from tests.messages_api.rules import check_request
+
+Json = dict[str, Any]
+
+
+def text(words: str) -> Json:
+    return {"type": "text", "text": words}
+
+
+def call(key: str) -> Json:
+    return {"type": "tool_use", "id": key, "name": "work", "input": {}}
+
+
+def result(key: str, words: str = "done") -> Json:
+    return {"type": "tool_result", "tool_use_id": key, "content": words}
+
+
+def made_up(key: str) -> Json:
+    return {"type": "tool_result", "tool_use_id": key, "content": UNANSWERED, "is_error": True}
+
+
+def user(*blocks: Json) -> Json:
+    return {"role": "user", "content": list(blocks)}
+
+
+def assistant(*blocks: Json) -> Json:
+    return {"role": "assistant", "content": list(blocks)}
+
+
+def test_a_dangling_call_at_the_end_gets_a_result() -> None:
+    assert patch([user(text("go")), assistant(call("a"))]) == [
+        user(text("go")),
+        assistant(call("a")),
+        user(made_up("a")),
+    ]
+
+
+def test_a_dangling_call_gets_its_result_before_what_the_user_said_next() -> None:
+    assert patch([user(text("go")), assistant(call("a")), user(text("well?"))]) == [
+        user(text("go")),
+        assistant(call("a")),
+        user(made_up("a"), text("well?")),
+    ]
+
+
+def test_several_dangling_calls_are_answered_in_their_order() -> None:
+    assert patch([user(text("go")), assistant(call("a"), call("b"))])[-1] == user(made_up("a"), made_up("b"))
+
+
+def test_calls_across_messages_are_each_answered_behind_their_own() -> None:
+    assert patch([user(text("go")), assistant(call("a")), assistant(call("b")), user(text("well?"))]) == [
+        user(text("go")),
+        assistant(call("a")),
+        user(made_up("a")),
+        assistant(call("b")),
+        user(made_up("b"), text("well?")),
+    ]
+
+
+def test_a_partly_answered_batch_keeps_what_it_has() -> None:
+    assert patch([user(text("go")), assistant(call("a"), call("b"), call("c")), user(result("b"))]) == [
+        user(text("go")),
+        assistant(call("a"), call("b"), call("c")),
+        user(result("b"), made_up("a"), made_up("c")),
+    ]
+
+
+def test_only_a_result_after_the_call_counts() -> None:
+    assert patch([user(result("a", "too early"), text("go")), assistant(call("a"))]) == [
+        user(text("go")),
+        assistant(call("a")),
+        user(made_up("a")),
+    ]
+
+
+def test_a_late_result_is_moved_behind_its_call() -> None:
+    messages = [user(text("go")), assistant(call("a")), user(text("well?")), assistant(text("wait")), user(result("a"))]
+    assert patch(messages) == [
+        user(text("go")),
+        assistant(call("a")),
+        user(result("a"), text("well?")),
+        assistant(text("wait")),
+    ]
+
+
+def test_results_spread_over_two_messages_are_brought_together() -> None:
+    messages = [user(text("go")), assistant(call("a"), call("b")), user(result("b")), user(result("a"), text("well?"))]
+    assert patch(messages) == [
+        user(text("go")),
+        assistant(call("a"), call("b")),
+        user(result("b"), result("a"), text("well?")),
+    ]
+
+
+def test_an_id_used_twice_is_answered_twice() -> None:
+    messages = [user(text("go")), assistant(call("a")), assistant(call("a")), user(result("a"))]
+    assert patch(messages) == [
+        user(text("go")),
+        assistant(call("a")),
+        user(made_up("a")),
+        assistant(call("a")),
+        user(result("a")),
+    ]
+
+
+def test_orphaned_and_double_results_are_dropped() -> None:
+    messages = [
+        user(text("go"), result("lost")),
+        assistant(call("a")),
+        user(result("a", "first"), result("a", "second"), result("b")),
+        assistant(text("done")),
+        user(result("a", "third")),
+    ]
+    assert patch(messages) == [
+        user(text("go")),
+        assistant(call("a")),
+        user(result("a", "first")),
+        assistant(text("done")),
+    ]
+
+
+def test_a_result_behind_other_words_comes_first() -> None:
+    assert patch([user(text("go")), assistant(call("a")), user(text("look"), result("a"))])[-1] == user(
+        result("a"), text("look")
+    )
+
+
+def test_neighbours_of_one_role_become_one_message_and_empty_ones_vanish() -> None:
+    messages = [
+        {"role": "user", "content": "one"},
+        user(),
+        user(text("")),
+        assistant(),
+        {"role": "user", "content": ""},
+        {"role": "user", "content": "two"},
+        assistant(text("three")),
+        assistant(text("four")),
+    ]
+    assert patch(messages) == [user(text("one"), text("two")), assistant(text("three"), text("four"))]
+
+
+def test_whitespace_is_content() -> None:
+    messages = [user(text(" "))]
+    assert patch(messages) == messages
+
+
+def test_an_answer_without_its_question_is_kept_behind_a_word_of_explanation() -> None:
+    assert patch([assistant(text("done"))]) == [user(text(EARLIER)), assistant(text("done"))]
+
+
+def test_no_messages_are_no_messages() -> None:
+    assert patch([]) == []
+    assert patch([user(), assistant()]) == []
+
+
+def searching(key: str) -> Json:
+    return {"type": "server_tool_use", "id": f"srvtoolu_{key}", "name": "web_search", "input": {"query": "q"}}
+
+
+def searched(key: str) -> Json:
+    return {"type": "web_search_tool_result", "tool_use_id": f"srvtoolu_{key}", "content": []}
+
+
+THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "s"}
+IMAGE = {"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}}
+
+
+def test_blocks_of_the_other_role_are_dropped() -> None:
+    messages = [user(text("go"), THOUGHT, call("a"), searching("a"), searched("a"), IMAGE)]
+    messages.append(assistant(THOUGHT, IMAGE, result("a"), text("done")))
+    assert patch(messages) == [user(text("go"), IMAGE), assistant(THOUGHT, text("done"))]
+
+
+def test_a_providers_call_that_has_no_result_is_dropped_and_so_is_a_result_without_a_call() -> None:
+    whole = [searching("a"), searched("a")]
+    messages = [user(text("go")), assistant(*whole, searching("b"), searched("c"), text("done")), user(text("well?"))]
+    assert patch(messages)[1] == assistant(*whole, text("done"))
+
+
+def test_a_providers_call_that_is_under_way_stays() -> None:
+    messages = [user(text("go")), assistant(text("wait"), searching("a"))]
+    assert patch(messages) == messages
+    assert patch([user(text("go")), assistant(call("a"), searching("a"))])[1] == assistant(call("a"))
+
+
+KEYS = st.sampled_from(["a", "b", "c"])
+TEXTS = st.sampled_from(["", " ", "well", "go on"])
+BLOCKS = st.one_of(
+    st.builds(text, TEXTS),
+    st.builds(call, KEYS),
+    st.builds(result, KEYS, TEXTS),
+    st.builds(searching, KEYS),
+    st.builds(searched, KEYS),
+    st.sampled_from([THOUGHT, IMAGE]),
+)
+ANYTHING = st.lists(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "assistant"]), "content": st.one_of(TEXTS, st.lists(BLOCKS, max_size=5))}
+    ),
+    max_size=8,
+)
+
+
+@st.composite
+def valid_messages(draw: st.DrawFn) -> list[Json]:
+    """Messages as a provider wants them."""
+    messages: list[Json] = []
+    calls: list[str] = []
+    for _ in range(draw(st.integers(1, 4))):
+        answered = [result(key) for key in draw(st.permutations(calls))]
+        words = [text(words) for words in draw(st.lists(st.sampled_from([" ", "well"]), min_size=not answered))]
+        messages.append(user(*answered, *words))
+        calls = draw(st.lists(KEYS, unique=True))
+        spoken = draw(st.lists(st.sampled_from([" ", "well"]), min_size=not calls))
+        messages.append(assistant(*map(text, spoken), *map(call, calls)))
+    messages.append(user(*(result(key) for key in calls), text("go")) if calls else {"role": "user", "content": "go"})
+    return messages
+
+
+@given(ANYTHING)
+def test_whatever_goes_in_the_provider_takes_what_comes_out(messages: list[Json]) -> None:
+    before = deepcopy(messages)
+    patched = patch(messages)
+    assert messages == before
+    if patched:
+        check_request({"model": "m", "max_tokens": 1, "messages": patched})
+
+
+@given(ANYTHING)
+def test_words_and_calls_are_kept_in_their_order(messages: list[Json]) -> None:
+    kept = [said for message in patch(messages) for said in _said(message) if said != EARLIER]
+    assert kept == [said for message in messages for said in _said(message)]
+
+
+def _said(message: Json) -> list[str]:
+    """Its words, and its calls where it is allowed to make any."""
+    content = message["content"]
+    said: list[str] = []
+    for block in [text(content)] if isinstance(content, str) else content:
+        if block["type"] == "text" and block["text"]:
+            said.append(block["text"])
+        elif block["type"] == "tool_use" and message["role"] == "assistant" and f"call {block['id']}" not in said:
+            said.append(f"call {block['id']}")
+    return said
+
+
+@given(ANYTHING)
+def test_what_is_patched_needs_no_second_patch(messages: list[Json]) -> None:
+    patched = patch(messages)
+    assert patch(patched) == patched
+
+
+@given(valid_messages())
+def test_what_is_valid_stays_as_it_is(messages: list[Json]) -> None:
+    check_request({"model": "m", "max_tokens": 1, "messages": messages})
+    assert patch(messages) == messages
+
+
+class Cutting(Middleware):
+    """Drops what was said first, as no middleware should: calls lose their results, and results their calls."""
+
+    def __init__(self, kept: slice) -> None:
+        self._kept = kept
+
+    async def before_model(self, request: Request, context: TurnContext) -> Request:
+        return replace(request, messages=request.messages[self._kept])
+
+
+@tool
+def work() -> str:
+    """Work on something."""
+    return "done"
+
+
+async def sent(world: World, *cutting: Middleware) -> tuple[list[Json], str]:
+    """What the model reads after its first call, and the id of that."""
+    recorder = Recorder(*[Step(calls=[Call("work")])] * 2)
+    agent = Agent(name="a", model=recorder.model, tools=[work], middleware=[*cutting, PatchToolCalls()])
+    conversation = await world.start(agent)
+    await say(conversation)
+    await rest(conversation)
+    assert results(await world.events())[0] == ("ok", "done"), "the log is not touched"
+    first = next(event for event in await world.events() if isinstance(event, ToolCall))
+    return list(recorder.requests[1].messages), first.tool_call_id
+
+
+async def test_messages_that_others_have_cut_are_patched_before_they_are_sent(world: World) -> None:
+    messages, key = await sent(world, Cutting(slice(1, 2)))
+    assert messages == [user(text(EARLIER)), assistant(call(key)), user(made_up(key))]
+
+
+async def test_messages_that_are_whole_are_sent_as_they_are(world: World) -> None:
+    messages, key = await sent(world)
+    assert messages == [user(text("hello")), assistant(call(key)), user(result(key))]

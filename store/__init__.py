@@ -1,23 +1,32 @@
-"""Durable facts in Redis: each conversation a fenced, append-only log with a lossy live channel beside it."""
+"""Durable facts in Redis: each conversation a fenced, append-only log, with its live channel and files beside it."""
 
 from store.connection import Store, connect
 from store.errors import (
+    BadPath,
     Conflict,
     ConversationExists,
     ConversationNotFound,
     DuplicateMessage,
     Fenced,
+    FileConflict,
+    FileExists,
+    FileMissing,
+    FileTooLarge,
     MissedEvents,
     Overflow,
     Reconnected,
+    ScopeFull,
     StoreError,
     StoreUnavailable,
 )
+from store.files import File, FileInfo, FileLimits, Scope
 from store.keys import Keys
-from store.records import Claim, ConversationMeta, Record
+from store.records import Claim, ConversationMeta, Parent, Record
 from store.subscription import Subscription
+from store.usage import Usage
 
 __all__ = [
+    "BadPath",
     "Claim",
     "Conflict",
     "ConversationExists",
@@ -25,14 +34,25 @@ __all__ = [
     "ConversationNotFound",
     "DuplicateMessage",
     "Fenced",
+    "File",
+    "FileConflict",
+    "FileExists",
+    "FileInfo",
+    "FileLimits",
+    "FileMissing",
+    "FileTooLarge",
     "Keys",
     "MissedEvents",
     "Overflow",
+    "Parent",
     "Reconnected",
     "Record",
+    "Scope",
+    "ScopeFull",
     "Store",
     "StoreError",
     "StoreUnavailable",
     "Subscription",
+    "Usage",
     "connect",
 ]

@@ -64,8 +64,8 @@ class Client:
         while True:
             try:
                 return await attempt()
-            except (exceptions.ResponseError, *OUTAGES) as error:
-                if not _passes(error):
+            except (AttributeError, exceptions.ResponseError, *OUTAGES) as error:
+                if not (_passes(error) or self._is_torn(error)):
                     raise
                 if give_up():
                     raise StoreUnavailable(_reason(error)) from error
@@ -107,6 +107,11 @@ class Client:
             except OUTAGES as error:
                 log.warning("cannot listen on %s: %s", node.name, _reason(error))
         raise exceptions.ConnectionError("no node of the cluster answers")
+
+    def _is_torn(self, error: Exception) -> bool:
+        # When redis-py's cluster client learns its nodes anew, it closes connections that other tasks are opening;
+        # these stumble over a writer that is None.
+        return isinstance(error, AttributeError) and self.clustered
 
     async def aclose(self) -> None:
         """Close every connection."""

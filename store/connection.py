@@ -1,4 +1,4 @@
-"""Opens the store: one object per process with the log, the registry and both ends of the live channels."""
+"""Opens the store: one object per process with the logs, the live channels and all that is kept beside them."""
 
 from typing import Any
 
@@ -8,26 +8,36 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
 from store.client import Client
+from store.files import FileLimits, Files
 from store.keys import Keys
 from store.live import LivePublisher
 from store.log import Log
+from store.model_calls import ModelCalls
+from store.preferences import Preferences
 from store.registry import Registry
 from store.subscriptions import Subscriptions
+from store.usage import UsageRecord
 from store.wire import LeanConnection
 
 
 class Store:
-    """Everything durable, behind four doors: `log`, `registry`, `live` and `subscriptions`.
+    """Everything durable, a door for each subject; `live` and `subscriptions` are the ends of the live channels.
 
     Belongs to the event loop that first uses it. `patience` is how many seconds a call other than an append
     goes on trying while Redis is away, before it raises StoreUnavailable.
     """
 
-    def __init__(self, redis: Redis | RedisCluster, keys: Keys, *, patience: float = 2.0) -> None:
+    def __init__(
+        self, redis: Redis | RedisCluster, keys: Keys, *, patience: float = 2.0, file_limits: FileLimits | None = None
+    ) -> None:
         self._client = Client(redis, patience=patience)
         self.keys = keys
         self.log = Log(self._client, keys)
         self.registry = Registry(self._client, keys)
+        self.files = Files(self._client, keys, file_limits)
+        self.usage = UsageRecord(self._client, keys)
+        self.preferences = Preferences(self._client, keys)
+        self.model_calls = ModelCalls(self._client, keys)
         self.live = LivePublisher(self._client, keys)
         self.subscriptions = Subscriptions(self._client, keys)
 
@@ -50,6 +60,7 @@ def connect(
     patience: float = 2.0,
     socket_timeout: float = 5.0,
     connect_timeout: float = 2.0,
+    file_limits: FileLimits | None = None,
 ) -> Store:
     """A store on the server behind a `redis://`, `rediss://` or `unix://` URL (with password and database).
 
@@ -69,4 +80,4 @@ def connect(
         redis = RedisCluster.from_url(url, **options)
     else:  # the URL's scheme overrules the class: TLS and Unix sockets have connections of their own
         redis = Redis.from_url(url, connection_class=LeanConnection, **options)
-    return Store(redis, Keys(prefix), patience=patience)
+    return Store(redis, Keys(prefix), patience=patience, file_limits=file_limits)

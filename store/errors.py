@@ -77,6 +77,79 @@ class StoreUnavailable(StoreError):
         return f"the store is unavailable: {self.reason}"
 
 
+class FileMissing(StoreError):
+    """The caller names a file (or directory) that is not there, or not any more."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"there is no file {self.path!r}"
+
+
+class FileExists(StoreError):
+    """What the caller wants to create is there already, or a file is where a directory would have to be."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"{self.path!r} exists already"
+
+
+class FileConflict(StoreError):
+    """Somebody else has changed the file: it has version `current`, not the one that the caller has seen."""
+
+    def __init__(self, path: str, expected: int, current: int) -> None:
+        super().__init__(path, expected, current)
+        self.path = path
+        self.expected = expected
+        self.current = current
+
+    def __str__(self) -> str:
+        return f"{self.path!r} has version {self.current}, not {self.expected}: read it again"
+
+
+class FileTooLarge(StoreError):
+    """The caller's file has more bytes than one file may have."""
+
+    def __init__(self, path: str, size: int, limit: int) -> None:
+        super().__init__(path, size, limit)
+        self.path = path
+        self.size = size
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"{self.path!r} would have {self.size} bytes; a file may have {self.limit}"
+
+
+class ScopeFull(StoreError):
+    """There is no room: the file system holds as many files or bytes as it may; the owner deletes some."""
+
+    def __init__(self, path: str, limit: int, unit: str) -> None:
+        super().__init__(path, limit, unit)
+        self.path = path
+        self.limit = limit
+        self.unit = unit
+
+    def __str__(self) -> str:
+        return f"no room for {self.path!r}: all files together may be {self.limit} {self.unit}"
+
+
+class BadPath(StoreError):
+    """The caller's path is not one that a file can have."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path = path
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.path!r} is not a path: {self.problem}"
+
+
 class MissedEvents(StoreError):
     """A subscription has a gap: the reader takes a new snapshot and goes on with the same subscription."""
 

@@ -10,15 +10,17 @@ PARTITIONS = 64
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A row of the table; `lifetime` says when the key goes away, or why it never does."""
+    """A row of the table; `lifetime` says when the key goes away, or why it never does, `expires` whether by time."""
 
     name: str
     pattern: str
     type: str
     lifetime: str
+    expires: bool = False
 
 
-# No key expires by time: Redis is the truth about a conversation, and only its owner may end it.
+# What is the truth about somebody's work never expires by time: only its owner may end it. `<files>` is the stem of
+# a file system: `{p}:conversation:<id>` for a conversation's, `{files:<kind>:<id>}` for any other.
 TABLE = (
     KeyRow("log", "{p}:conversation:<id>:log", "stream", "until the conversation is deleted"),
     KeyRow("meta", "{p}:conversation:<id>:meta", "hash", "until the conversation is deleted"),
@@ -40,7 +42,81 @@ TABLE = (
         "zset",
         "an entry until the conversation is deleted; a dangling one until the next listing",
     ),
+    KeyRow(
+        "children",
+        "{p}:conversation:<id>:children",
+        "zset",
+        "an entry until that child or the conversation is deleted",
+    ),
+    KeyRow(
+        "usage",
+        "{p}:conversation:<id>:usage",
+        "hash",
+        "until the conversation is deleted: its budget is for its whole life",
+    ),
+    KeyRow(
+        "spent", "{usage:<scope>}:usage", "hash", "as long as whoever records it says, for each record", expires=True
+    ),
+    KeyRow(
+        "model_calls",
+        "{p}:conversation:<id>:model_calls",
+        "stream",
+        "as long as whoever records it says, for each record; at most until the conversation is deleted",
+        expires=True,
+    ),
+    KeyRow(
+        "preferences",
+        "{owner:<principal>}:preferences",
+        "hash",
+        "an entry until its person takes it back: it is a standing decision",
+    ),
+    KeyRow(
+        "files",
+        "<files>:files",
+        "hash",
+        "an entry until the file is deleted; all until the scope is dropped, a conversation's with it",
+    ),
+    KeyRow("contents", "<files>:contents", "hash", "as files"),
+    KeyRow(
+        "file_totals",
+        "<files>:file_totals",
+        "hash",
+        "until the scope is dropped, also without files: it knows which versions were given out",
+    ),
+    KeyRow(
+        "file_receipt",
+        "<files>:file_receipt:<change>",
+        "string",
+        "a minute, in which a change whose answer was lost may be repeated; a day if its caller named it",
+        expires=True,
+    ),
 )
+
+
+HOLES = {
+    "<files>": r"(?:\{\d+\}:conversation:.+|\{files:(?:user|project):.+\})",
+    "{p}": r"\{\d+\}",
+    "<id>": ".+",
+    "<principal>": ".*",
+    "<scope>": ".+",
+    "<change>": "[0-9a-f-]+",
+}
+"""What may stand in the holes of a pattern."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileKeys:
+    """The keys of one file system, all in one slot; `meta` is that of the conversation it belongs to, if to any."""
+
+    files: str
+    contents: str
+    totals: str
+    meta: str | None
+    stem: str
+
+    def receipt(self, change: str) -> str:
+        """String: what a change of the files came to."""
+        return f"{self.stem}:file_receipt:{change}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +127,10 @@ class ConversationKeys:
     meta: str
     clients: str
     unfinished: str
+    children: str
+    usage: str
+    model_calls: str
+    files: FileKeys
     live: str
 
 
@@ -80,6 +160,20 @@ class Keys:
         """Sorted set: ids of a principal's conversations, by their last activity (ms)."""
         return f"{self.prefix}:{{owner:{principal}}}:conversations"
 
+    def preferences(self, principal: str) -> str:
+        """Hash: a principal's standing choices by name."""
+        return f"{self.prefix}:{{owner:{principal}}}:preferences"
+
+    def spent(self, scope: str) -> str:
+        """Hash: what was used in a scope that is no conversation, such as a person's day."""
+        return f"{self.prefix}:{{usage:{scope}}}:usage"
+
+    def files(self, kind: str, scope_id: str) -> FileKeys:
+        """The file system of a user, a project or a conversation."""
+        if kind == "conversation":
+            return self.conversation(scope_id).files
+        return _file_keys(f"{self.prefix}:{{files:{kind}:{scope_id}}}", None)
+
     def row(self, key: str) -> KeyRow | None:
         """The row a key belongs to, or None for a key that nobody declared."""
         return next((row for row, spelling in self._spellings if spelling.fullmatch(key)), None)
@@ -92,11 +186,21 @@ class Keys:
             meta=f"{stem}:meta",
             clients=f"{stem}:clients",
             unfinished=self.unfinished(partition),
+            children=f"{stem}:children",
+            usage=f"{stem}:usage",
+            model_calls=f"{stem}:model_calls",
+            files=_file_keys(stem, f"{stem}:meta"),
             live=f"{stem}:live",
         )
 
     def _spelling(self, row: KeyRow) -> re.Pattern[str]:
         pattern = re.escape(f"{self.prefix}:{row.pattern}")
-        for hole, content in ((re.escape("{p}"), r"\{\d+\}"), ("<id>", ".+"), ("<principal>", ".*")):
-            pattern = pattern.replace(hole, content)
+        for hole, content in HOLES.items():
+            pattern = pattern.replace(re.escape(hole), content)
         return re.compile(pattern, re.DOTALL)
+
+
+def _file_keys(stem: str, meta: str | None) -> FileKeys:
+    return FileKeys(
+        files=f"{stem}:files", contents=f"{stem}:contents", totals=f"{stem}:file_totals", meta=meta, stem=stem
+    )

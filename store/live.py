@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from redis.asyncio import RedisCluster
 from redis.exceptions import RedisError
 
-from store.client import OUTAGES, Client
+from store.client import OUTAGES, Client, Reply
 from store.keys import Keys
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ def _continues(event: Event, last: Event) -> bool:
 
 
 class LivePublisher:
-    """Publishes the live events of all conversations of this process; never blocks its callers, never raises.
+    """Publishes the live events of all conversations of this process; publishing never blocks and never raises.
 
     One pipeline carries whatever is due. While it is under way events gather, and the pause after it grows
     with the time it took: under load fewer and larger messages leave. When Redis is away, events are dropped.
@@ -90,6 +91,13 @@ class LivePublisher:
         if self._busy_until.get(conversation_id, 0.0) <= now:
             self._urgent.add(conversation_id)
         self._arm()
+
+    async def watchers(self, conversation_id: str) -> int:
+        """How many processes listen to a conversation now, on whichever node. Raises StoreUnavailable."""
+        channel = self._keys.conversation(conversation_id).live
+        everywhere = {"target_nodes": RedisCluster.ALL_NODES} if self._client.clustered else {}
+        counts: Reply = await self._client.ask(lambda: self._client.redis.pubsub_numsub(channel, **everywhere))
+        return sum(int(count) for _, count in counts)
 
     def take(self, conversation_id: str) -> list[Event]:
         """Remove and return what waits for this conversation, so that it can travel in an append's notice."""

@@ -51,12 +51,14 @@ class Log:
         now: int,
         notice: bytes | None = None,
         client_ids: Mapping[str, int] = NO_CLIENT_IDS,
+        summary_seq: int | None = None,
         give_up: Callable[[], bool] = _never,
     ) -> int:
         """Write a batch, all or nothing, and return the new last seq.
 
         In the same step `state` is remembered, the conversation enters the index of unfinished turns (due at
-        `due_at` ms) or leaves it (None), `client_ids` (id -> seq) are noted and `notice` is published.
+        `due_at` ms) or leaves it (None), `client_ids` (id -> seq) and the `summary_seq` of a summary in the
+        batch are noted, and `notice` is published.
 
         Raises Fenced, Conflict, DuplicateMessage or ConversationNotFound, with nothing written. A lost
         connection is an uncertain outcome: the append is repeated under its own id, and the script, which
@@ -75,6 +77,7 @@ class Log:
             conversation_id,
             keys.live,
             notice or b"",
+            "" if summary_seq is None else summary_seq,
             len(records),
             *records,
         ]

@@ -14,7 +14,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class ConversationMeta:
-    """What is known about a conversation without reading its log; times are milliseconds since 1970."""
+    """What is known about a conversation without reading its log; times are milliseconds since 1970.
+
+    A child was started by `parent`'s call `parent_call`, which stands at `parent_seq`; `root` is the oldest
+    ancestor (its own id if there is none), `depth` the number of ancestors. `summary_seq` is where the latest
+    summary stands in the log.
+    """
 
     id: str
     agent: str
@@ -26,6 +31,26 @@ class ConversationMeta:
     epoch: int
     last_seq: int
     state: bytes | None
+    root: str
+    parent: str | None = None
+    parent_call: str | None = None
+    parent_seq: int = 0
+    depth: int = 0
+    summary_seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """Where a child comes from: the call `tool_call_id` of a conversation, at `seq` of its log.
+
+    `root` is the parent's root, `depth` the child's own depth (1 below a root).
+    """
+
+    conversation_id: str
+    tool_call_id: str
+    root: str
+    depth: int
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +64,11 @@ class Claim:
 
 def decode_meta(conversation_id: str, fields: Mapping[bytes, bytes]) -> ConversationMeta:
     """Read the meta hash as it comes from Redis."""
-    title = fields.get(b"title")
+    summary_seq = fields.get(b"summary_seq")
     return ConversationMeta(
         id=conversation_id,
         agent=fields[b"agent"].decode(),
-        title=None if title is None else title.decode(),
+        title=_text(fields, b"title"),
         principal=fields[b"principal"].decode(),
         channel=fields[b"channel"].decode(),
         created_at=int(fields[b"created_at"]),
@@ -51,4 +76,15 @@ def decode_meta(conversation_id: str, fields: Mapping[bytes, bytes]) -> Conversa
         epoch=int(fields[b"epoch"]),
         last_seq=int(fields[b"last_seq"]),
         state=fields.get(b"state"),
+        root=_text(fields, b"root") or conversation_id,
+        parent=_text(fields, b"parent"),
+        parent_call=_text(fields, b"parent_call"),
+        parent_seq=int(fields.get(b"parent_seq", 0)),
+        depth=int(fields.get(b"depth", 0)),
+        summary_seq=None if summary_seq is None else int(summary_seq),
     )
+
+
+def _text(fields: Mapping[bytes, bytes], name: bytes) -> str | None:
+    value = fields.get(name)
+    return None if value is None else value.decode()

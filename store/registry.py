@@ -2,19 +2,22 @@
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 
 from store.client import Argument, Client, Reply
 from store.errors import ConversationExists, ConversationNotFound
 from store.keys import PARTITIONS, Keys
 from store.log import pairs
-from store.records import ConversationMeta, decode_meta
-from store.script import CREATE, DELETE, RENAME
+from store.records import ConversationMeta, Parent, decode_meta
+from store.script import ADOPT, CREATE, DELETE, RENAME
 
 # Spelled out here because inside the class `list` is the method.
 Ids = list[str]
 Page = tuple[list[ConversationMeta], str | None]
 Entries = list[tuple[str, int]]
-Metas = list[ConversationMeta | None]
+Metas = list[ConversationMeta]
+PerhapsMetas = list[ConversationMeta | None]
 
 
 class Registry:
@@ -32,19 +35,32 @@ class Registry:
         principal: str,
         channel: str = "web",
         title: str | None = None,
+        parent: Parent | None = None,
         now: int,
     ) -> ConversationMeta:
-        """Register a new conversation with an empty log. Raises ConversationExists."""
-        meta_key = self._keys.conversation(conversation_id).meta
-        fields = ["agent", agent, "principal", principal, "channel", channel]
+        """Register a new conversation with an empty log; a child is listed at its parent, not at its owner.
+
+        Raises ConversationExists, and ConversationNotFound when the parent is gone.
+        """
+        fields: list[Argument] = ["agent", agent, "principal", principal, "channel", channel]
         if title is not None:
             fields += ["title", title]
-        arguments: Sequence[Argument] = [secrets.token_hex(8), now, *fields]
-        flat = await self._client.ask(lambda: self._client.run(CREATE, [meta_key], arguments))
-        if not flat:
-            raise ConversationExists(conversation_id)
-        await self.touch(principal, conversation_id, now)
-        return decode_meta(conversation_id, pairs(flat))
+        if parent is None:
+            meta = await self._create(conversation_id, fields, now)
+            await self.touch(principal, conversation_id, now)
+            return meta
+        fields += ["parent", parent.conversation_id, "parent_call", parent.tool_call_id, "parent_seq", parent.seq]
+        fields += ["root", parent.root, "depth", parent.depth]
+        # Listed before it exists, so that a crash in between leaves no child that nobody knows.
+        await self._adopt(parent, conversation_id, now)
+        meta = await self._create(conversation_id, fields, now)
+        try:
+            # And again, because the parent may have been deleted meanwhile with all the children it had.
+            await self._adopt(parent, conversation_id, now)
+        except ConversationNotFound:
+            await self.delete(conversation_id)
+            raise
+        return meta
 
     async def get(self, conversation_id: str) -> ConversationMeta:
         """Raises ConversationNotFound."""
@@ -65,18 +81,22 @@ class Registry:
         entries = await self._entries(owner_key, limit + 1, before)
         page = entries[:limit]
         metas = await self._metas([conversation_id for conversation_id, _ in page])
-        dangling = [member for (member, _), meta in zip(page, metas, strict=True) if not meta]
-        await self._forget(owner_key, dangling)
+        foreign = [member for (member, _), meta in zip(page, metas, strict=True) if not meta or meta.parent]
+        await self._forget(owner_key, foreign)
         cursor = f"{page[-1][1]}:{page[-1][0]}" if len(entries) > limit else None
-        return [meta for meta in metas if meta], cursor
+        return [meta for meta in metas if meta and not meta.parent], cursor
+
+    async def children(self, conversation_id: str) -> Metas:
+        """The conversations that this one has started, oldest first."""
+        return [meta for meta in (await self._listed_children(conversation_id)).values() if meta]
 
     async def rename(self, conversation_id: str, title: str, now: int) -> None:
         """Set the title. Raises ConversationNotFound."""
-        meta_key = self._keys.conversation(conversation_id).meta
-        principal = await self._client.ask(lambda: self._client.run(RENAME, [meta_key], [title, now]))
-        if principal is None:
-            raise ConversationNotFound(conversation_id)
-        await self.touch(principal.decode(), conversation_id, now)
+        await self._title(conversation_id, title, now, only_if_none=False)
+
+    async def entitle(self, conversation_id: str, title: str, now: int) -> bool:
+        """Set the title if there is none, and tell whether it was set. Raises ConversationNotFound."""
+        return await self._title(conversation_id, title, now, only_if_none=True)
 
     async def touch(self, principal: str, conversation_id: str, now: int) -> None:
         """Note activity in the principal's index, which also heals an index that lost the entry."""
@@ -84,14 +104,24 @@ class Registry:
         await self._client.ask(lambda: self._client.redis.zadd(owner_key, {conversation_id: now}, gt=True))
 
     async def delete(self, conversation_id: str) -> None:
-        """Remove every trace of a conversation; its writer finds it gone. Raises ConversationNotFound."""
+        """Remove every trace of a conversation and of its children; their writers find them gone.
+
+        A crash in between leaves what can be deleted again. Raises ConversationNotFound.
+        """
         meta = await self.get(conversation_id)
-        owner_key = self._keys.owner(meta.principal)
         keys = self._keys.conversation(conversation_id)
-        # The index first: a crash in between leaves what can be deleted again, not a dangling entry.
-        await self._client.ask(lambda: self._client.redis.zrem(owner_key, conversation_id))
-        own = [keys.log, keys.meta, keys.clients, keys.unfinished]
-        await self._client.ask(lambda: self._client.run(DELETE, own, [conversation_id]))
+        if meta.parent is None:
+            owner_key = self._keys.owner(meta.principal)
+            await self._client.ask(lambda: self._client.redis.zrem(owner_key, conversation_id))
+        files = (keys.files.files, keys.files.contents, keys.files.totals)
+        own = [keys.meta, keys.unfinished, keys.children, keys.log, keys.clients, keys.usage, keys.model_calls, *files]
+        while True:  # another child may come while the known ones go
+            words = [conversation_id, *await self._delete_children(conversation_id)]
+            if await self._client.ask(partial(self._client.run, DELETE, own, words)):
+                break
+        if meta.parent is not None:
+            children_key = self._keys.conversation(meta.parent).children
+            await self._client.ask(lambda: self._client.redis.zrem(children_key, conversation_id))
 
     async def unfinished(self, due_before: int, limit: int) -> Ids:
         """Ids of at most `limit` conversations with an unfinished turn due by then (ms), oldest first."""
@@ -106,6 +136,49 @@ class Registry:
         answers = await self._client.ask(ask_all_partitions)
         due = sorted((score, member) for answer in answers for member, score in answer)
         return [member.decode() for _, member in due[:limit]]
+
+    async def _create(self, conversation_id: str, fields: Sequence[Argument], now: int) -> ConversationMeta:
+        meta_key = self._keys.conversation(conversation_id).meta
+        arguments: Sequence[Argument] = [secrets.token_hex(8), now, *fields]
+        flat = await self._client.ask(lambda: self._client.run(CREATE, [meta_key], arguments))
+        if not flat:
+            raise ConversationExists(conversation_id)
+        return decode_meta(conversation_id, pairs(flat))
+
+    async def _adopt(self, parent: Parent, conversation_id: str, now: int) -> None:
+        keys = self._keys.conversation(parent.conversation_id)
+        names = [keys.meta, keys.children]
+        if not await self._client.ask(lambda: self._client.run(ADOPT, names, [conversation_id, now])):
+            raise ConversationNotFound(parent.conversation_id)
+
+    async def _listed_children(self, conversation_id: str) -> dict[str, ConversationMeta | None]:
+        """By id: None for one that does not exist (yet, or any more), or is another's."""
+        key = self._keys.conversation(conversation_id).children
+        members: Reply = await self._client.ask(lambda: self._client.redis.zrange(key, 0, -1))
+        names = [member.decode() for member in members]
+        metas = await self._metas(names)
+        own = [meta if meta and meta.parent == conversation_id else None for meta in metas]
+        return dict(zip(names, own, strict=True))
+
+    async def _delete_children(self, conversation_id: str) -> Ids:
+        """Delete the children there are; return the listed ids that are none."""
+        listed = await self._listed_children(conversation_id)
+        for name, meta in listed.items():
+            if meta:
+                with suppress(ConversationNotFound):  # somebody else was faster
+                    await self.delete(name)
+        return [name for name, meta in listed.items() if not meta]
+
+    async def _title(self, conversation_id: str, title: str, now: int, *, only_if_none: bool) -> bool:
+        meta_key = self._keys.conversation(conversation_id).meta
+        arguments: Sequence[Argument] = [title, now, int(only_if_none)]
+        answer = await self._client.ask(lambda: self._client.run(RENAME, [meta_key], arguments))
+        if answer is None:
+            raise ConversationNotFound(conversation_id)
+        was_set, principal, parent = answer
+        if was_set and parent is None:
+            await self.touch(principal.decode(), conversation_id, now)
+        return bool(was_set)
 
     async def _entries(self, owner_key: str, count: int, before: str | None) -> Entries:
         """`count` entries (id, time) after the cursor; equal times are ordered by id, as Redis does."""
@@ -130,7 +203,7 @@ class Registry:
             )
         )
 
-    async def _metas(self, conversation_ids: Sequence[str]) -> Metas:
+    async def _metas(self, conversation_ids: Sequence[str]) -> PerhapsMetas:
         if not conversation_ids:
             return []
 

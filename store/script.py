@@ -23,9 +23,16 @@ def _load(name: str) -> Script:
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
+ADOPT = _load("adopt")
 APPEND = _load("append")
 CLAIM = _load("claim")
 CREATE = _load("create")
 DELETE = _load("delete")
+FILE_DELETE = _load("file_delete")
+FILE_MOVE = _load("file_move")
+FILE_READ = _load("file_read")
+FILE_WRITE = _load("file_write")
+MODEL_CALL = _load("model_call")
 PUBLISH = _load("publish")
 RENAME = _load("rename")
+USAGE = _load("usage")

@@ -15,8 +15,9 @@
 -- ARGV[7] conversation id
 -- ARGV[8] live channel
 -- ARGV[9] notice to publish, or ''
--- ARGV[10] n, the number of records
--- ARGV[11] .. ARGV[10 + n] the records
+-- ARGV[10] seq of the summary among the records, or ''
+-- ARGV[11] n, the number of records
+-- ARGV[12] .. ARGV[11 + n] the records
 -- then pairs of client id and seq
 --
 -- Returns {'written', last seq} | {'gone'} | {'fenced', current epoch} | {'duplicate', client id, seq}
@@ -28,8 +29,8 @@ if not epoch then return {'gone'} end
 if epoch ~= ARGV[1] then return {'fenced', epoch} end
 if append_id == ARGV[3] then return {'written', last_seq} end
 
-local count = tonumber(ARGV[10])
-local first_client = 11 + count
+local count = tonumber(ARGV[11])
+local first_client = 12 + count
 for i = first_client, #ARGV, 2 do
   local known = redis.call('HGET', KEYS[3], ARGV[i])
   if known then return {'duplicate', ARGV[i], known} end
@@ -37,12 +38,13 @@ end
 if last_seq ~= ARGV[2] then return {'conflict', last_seq} end
 
 local seq = tonumber(last_seq)
-for i = 11, 10 + count do
+for i = 12, 11 + count do
   seq = seq + 1
   redis.call('XADD', KEYS[1], string.format('%d-0', seq), 'd', ARGV[i])
 end
 last_seq = string.format('%d', seq)
 redis.call('HSET', KEYS[2], 'last_seq', last_seq, 'append_id', ARGV[3], 'state', ARGV[4], 'updated_at', ARGV[5])
+if ARGV[10] ~= '' then redis.call('HSET', KEYS[2], 'summary_seq', ARGV[10]) end
 for i = first_client, #ARGV, 2 do
   redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1])
 end

@@ -7,7 +7,7 @@
 --
 -- ARGV[1] append id: the same id again is the same creation, repeated because its answer was lost
 -- ARGV[2] now (ms)
--- ARGV[3] .. pairs of field and value: agent, principal, channel, title
+-- ARGV[3] .. pairs of field and value: agent, principal, channel, title; parent, parent_call, parent_seq, root, depth
 --
 -- Returns the meta hash as a flat list of fields and values, or an empty list if the id is taken.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from redis.asyncio import Redis, RedisCluster
 
-from store import Store, connect
+from store import FileLimits, Store, connect
 from tests.servers.fixtures import (
     own_server,
     redis_prefix,
@@ -39,9 +39,9 @@ class Target:
         """A plain client, to look at what the store did."""
         return RedisCluster.from_url(self.url) if self.clustered else Redis.from_url(self.url)
 
-    def connect(self, prefix: str) -> Store:
+    def connect(self, prefix: str, *, file_limits: FileLimits | None = None) -> Store:
         """A store as one process would open it."""
-        return connect(self.url, cluster=self.clustered, prefix=prefix)
+        return connect(self.url, cluster=self.clustered, prefix=prefix, file_limits=file_limits)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Finds keys that the table in store/keys.py does not declare, has another type for, or lets expire."""
+"""Finds keys that the table in store/keys.py does not declare, or that have another type or end than it says."""
 
 from redis.asyncio import Redis, RedisCluster
 
@@ -23,6 +23,7 @@ async def complaints(redis: Redis | RedisCluster, keys: Keys, found: set[bytes])
         kind = (await redis.type(name)).decode()
         if kind != row.type:
             wrong.append(f"{name.decode()} is a {kind}, not a {row.type}")
-        if await redis.ttl(name) != PERSISTENT:
-            wrong.append(f"{name.decode()} expires, but its lifetime is: {row.lifetime}")
+        if (await redis.ttl(name) != PERSISTENT) != row.expires:
+            ends = "never expires" if row.expires else "expires"
+            wrong.append(f"{name.decode()} {ends}, but its lifetime is: {row.lifetime}")
     return wrong

@@ -5,29 +5,41 @@ import pickle
 import pytest
 
 from store import (
+    BadPath,
     Conflict,
     ConversationExists,
     ConversationNotFound,
     DuplicateMessage,
     Fenced,
+    FileConflict,
+    FileExists,
+    FileMissing,
+    FileTooLarge,
     MissedEvents,
     Overflow,
     Reconnected,
+    ScopeFull,
     StoreError,
     StoreUnavailable,
 )
 from store.embedded import EmbeddedServerError
 
 ERRORS = [
+    BadPath("../a", "it has a part . or .."),
     Conflict("c", 3, 4),
     ConversationExists("c"),
     ConversationNotFound("c"),
     DuplicateMessage("c", "client-1", 7),
     EmbeddedServerError("port 1 is taken"),
     Fenced("c", 1, 2),
+    FileConflict("a.txt", 1, 2),
+    FileExists("a.txt"),
+    FileMissing("a.txt"),
+    FileTooLarge("a.txt", 11, 10),
     MissedEvents("c"),
     Overflow("c"),
     Reconnected("c"),
+    ScopeFull("a.txt", 1000, "files"),
     StoreUnavailable("ConnectionError: refused"),
 ]
 

@@ -3,13 +3,20 @@
 import pytest
 from redis.crc import key_slot
 
-from store import Keys, Store
+from store import Keys, Parent, Scope, Store
 from store.keys import PARTITIONS, TABLE
 from tests.store.conftest import Target
 from tests.store.leaks import all_keys, complaints
 from tests.store.writer import NOW, Writer
 
 KEYS = Keys()
+
+
+def spelled_for(conversation_id: str) -> list[str]:
+    """Every key of a conversation, its file system's included."""
+    own = KEYS.conversation(conversation_id)
+    files = (own.files.files, own.files.contents, own.files.totals, own.files.receipt("0f"))
+    return [own.log, own.meta, own.clients, own.unfinished, own.children, own.usage, own.model_calls, *files]
 
 
 def test_the_spelling_is_part_of_the_data_format() -> None:
@@ -20,14 +27,38 @@ def test_the_spelling_is_part_of_the_data_format() -> None:
     assert own.clients == "raylogue:{62}:conversation:c-1:clients"
     assert own.live == "raylogue:{62}:conversation:c-1:live"
     assert own.unfinished == "raylogue:{62}:unfinished"
+    assert own.children == "raylogue:{62}:conversation:c-1:children"
+    assert own.usage == "raylogue:{62}:conversation:c-1:usage"
+    assert own.model_calls == "raylogue:{62}:conversation:c-1:model_calls"
     assert KEYS.owner("ada") == "raylogue:{owner:ada}:conversations"
+    assert KEYS.preferences("ada") == "raylogue:{owner:ada}:preferences"
+    assert KEYS.spent("person:ada:2026-01-31") == "raylogue:{usage:person:ada:2026-01-31}:usage"
+
+
+def test_files_are_spelled_after_their_scope() -> None:
+    own, users = KEYS.files("conversation", "c-1"), KEYS.files("user", "ada")
+
+    assert own.files == "raylogue:{62}:conversation:c-1:files"
+    assert own.contents == "raylogue:{62}:conversation:c-1:contents"
+    assert own.totals == "raylogue:{62}:conversation:c-1:file_totals"
+    assert own.receipt("0f") == "raylogue:{62}:conversation:c-1:file_receipt:0f"
+    assert own.meta == "raylogue:{62}:conversation:c-1:meta"
+    assert users.files == "raylogue:{files:user:ada}:files"
+    assert users.receipt("0f") == "raylogue:{files:user:ada}:file_receipt:0f"
+    assert users.meta is None
+    assert KEYS.files("project", "ada").files == "raylogue:{files:project:ada}:files"
 
 
 def test_every_key_of_a_conversation_is_in_one_slot() -> None:
     for conversation_id in ("c-1", "parent/child", "ümläut", "with:colon", "{brace}"):
-        own = KEYS.conversation(conversation_id)
-        slots = {key_slot(key.encode()) for key in (own.log, own.meta, own.clients, own.unfinished)}
+        slots = {key_slot(key.encode()) for key in spelled_for(conversation_id)}
         assert len(slots) == 1
+
+
+@pytest.mark.parametrize("scope_id", ["ada", "with:colon", "{brace}", "a}b"])
+def test_every_key_of_a_file_system_is_in_one_slot(scope_id: str) -> None:
+    own = KEYS.files("user", scope_id)
+    assert len({key_slot(key.encode()) for key in (own.files, own.contents, own.totals, own.receipt("0f"))}) == 1
 
 
 def test_partitions_are_used_evenly() -> None:
@@ -38,15 +69,19 @@ def test_partitions_are_used_evenly() -> None:
 
 
 def test_the_table_recognises_each_kind_of_key_and_no_other() -> None:
-    own = KEYS.conversation("any:thing{at}all")
-    spelled = [own.log, own.meta, own.clients, own.unfinished, KEYS.owner("a b}c")]
+    spelled = [*spelled_for("any:thing{at}all"), KEYS.owner("a b}c"), KEYS.preferences("a b}c"), KEYS.spent("a:b}c")]
+    users = KEYS.files("user", "a}b")
     rows = [KEYS.row(key) for key in spelled]
+    of_files = [KEYS.row(key) for key in (users.files, users.contents, users.totals, users.receipt("0f"))]
 
-    assert rows == list(TABLE)
+    assert None not in rows
+    assert {row.name for row in rows if row} == {row.name for row in TABLE}
+    assert len(rows) == len(TABLE)
+    assert [row.name for row in of_files if row] == ["files", "contents", "file_totals", "file_receipt"]
     assert all(row.lifetime for row in TABLE)
     assert KEYS.row("raylogue:{1}:conversation:c:lock") is None
     assert KEYS.row("elsewhere:{1}:unfinished") is None
-    assert Keys("other").row(own.log) is None
+    assert Keys("other").row(spelled[0]) is None
 
 
 @pytest.mark.parametrize("prefix", ["", "a{b}", "}"])
@@ -60,10 +95,18 @@ async def test_a_used_conversation_has_exactly_the_keys_of_the_table(store: Stor
     before = await all_keys(client)
     writer = await Writer.new(store, "c")
     await writer.append(b"one", due_at=NOW, client_ids={"first": 1})
+    await store.registry.create("child", agent="a", principal="ada", parent=Parent("c", "call", "c", 1, 1), now=NOW)
+    await store.files.write(Scope("conversation", "c"), "a", b"", expected_version=None, now=NOW)
+    await store.usage.record("conversation:c", "c:1", tokens=1, cost=1, lifetime=None)
+    await store.model_calls.record("c", b"{}", lifetime=60, now=NOW)
     own = store.keys.conversation("c")
 
-    expected = {own.log, own.meta, own.clients, own.unfinished, store.keys.owner("ada")}
-    assert {key.decode() for key in await all_keys(client) - before} == expected
+    files = {own.files.files, own.files.contents, own.files.totals}
+    recorded = {own.children, own.usage, own.model_calls}
+    expected = {own.log, own.meta, own.clients, own.unfinished, store.keys.owner("ada"), *files, *recorded}
+    found = {key.decode() for key in await all_keys(client) - before}
+    assert {key for key in found if ":file_receipt:" not in key} == {*expected, store.keys.conversation("child").meta}
+    assert len(found) == len(expected) + 2
     await client.aclose()
 
 
@@ -75,13 +118,15 @@ async def test_the_leak_checker_sees_strays_wrong_types_and_expiry(store: Store,
     await client.set(own.log, "not a stream")
     await client.hset(own.meta, "agent", "x")
     await client.expire(own.meta, 60)
-    found = {stray.encode(), own.log.encode(), own.meta.encode()}
+    await client.xadd(own.model_calls, {"d": "x"})
+    found = {stray.encode(), own.log.encode(), own.meta.encode(), own.model_calls.encode()}
 
     wrong = "\n".join(await complaints(client, store.keys, found))
 
     assert f"{stray} is not in the table" in wrong
     assert f"{own.log} is a string, not a stream" in wrong
     assert f"{own.meta} expires" in wrong
+    assert f"{own.model_calls} never expires" in wrong
     for key in found:
         await client.delete(key)
     await client.aclose()

@@ -53,6 +53,32 @@ async def test_an_append_without_records_changes_only_the_state(store: Store) ->
     assert await store.registry.unfinished(NOW, 10) == ["c"]
 
 
+async def test_the_place_of_a_summary_is_known_without_reading_the_log(store: Store) -> None:
+    writer = await Writer.new(store, "c")
+    assert writer.claim.meta.summary_seq is None
+    await writer.append(b"one", b"two")
+    assert (await store.registry.get("c")).summary_seq is None
+
+    await writer.append(b"summary", summary_seq=3)
+    await writer.append(b"four")
+    assert (await store.log.claim("c")).meta.summary_seq == 3
+
+    writer = await Writer.of(store, "c")
+    await writer.append(b"another", b"and more", summary_seq=5)
+    assert (await store.registry.get("c")).summary_seq == 5
+
+
+async def test_a_summary_that_was_not_written_is_not_noted(store: Store) -> None:
+    writer = await Writer.new(store, "c")
+    await writer.append(b"one")
+    writer.last_seq = 0
+
+    with pytest.raises(Conflict):
+        await writer.append(b"summary", summary_seq=1)
+
+    assert (await store.registry.get("c")).summary_seq is None
+
+
 async def test_a_wrong_expectation_is_a_conflict_and_writes_nothing(store: Store) -> None:
     writer = await Writer.new(store, "c")
     await writer.append(b"one", state=b"known")

@@ -43,6 +43,12 @@ async def test_a_created_conversation_can_be_looked_up(store: Store) -> None:
         epoch=created.epoch,
         last_seq=0,
         state=None,
+        root="c",
+        parent=None,
+        parent_call=None,
+        parent_seq=0,
+        depth=0,
+        summary_seq=None,
     )
     assert await store.registry.get("c") == created
 
@@ -70,6 +76,8 @@ async def test_an_unknown_conversation_is_an_error(store: Store) -> None:
         await store.registry.get("nowhere")
     with pytest.raises(ConversationNotFound):
         await store.registry.rename("nowhere", "x", NOW)
+    with pytest.raises(ConversationNotFound):
+        await store.registry.entitle("nowhere", "x", NOW)
     with pytest.raises(ConversationNotFound):
         await store.registry.delete("nowhere")
 
@@ -141,6 +149,31 @@ async def test_renaming_changes_title_and_activity(store: Store) -> None:
     meta = await store.registry.get("old")
     assert (meta.title, meta.updated_at) == ("A title", NOW + 2)
     assert await ids(store) == ["old", "new"]
+
+
+async def test_a_title_is_given_only_where_there_is_none(store: Store) -> None:
+    await create(store, "bare")
+    await create(store, "other", now=NOW + 1)
+
+    assert await store.registry.entitle("bare", "First", NOW + 2)
+    assert not await store.registry.entitle("bare", "Second", NOW + 3)
+
+    meta = await store.registry.get("bare")
+    assert (meta.title, meta.updated_at) == ("First", NOW + 2)
+    assert await ids(store) == ["bare", "other"]
+
+
+async def test_a_title_is_given_once_and_never_over_a_persons_own(store: Store, second_store: Store) -> None:
+    await create(store, "c")
+    answers = await asyncio.gather(
+        *(opened.registry.entitle("c", f"t{n}", NOW) for n, opened in enumerate([store, second_store] * 4))
+    )
+    assert answers.count(True) == 1
+    assert (await store.registry.get("c")).title == f"t{answers.index(True)}"
+
+    await store.registry.rename("c", "Mine", NOW)
+    assert not await store.registry.entitle("c", "Theirs", NOW)
+    assert (await store.registry.get("c")).title == "Mine"
 
 
 async def test_renaming_does_not_disturb_the_writer(store: Store) -> None:

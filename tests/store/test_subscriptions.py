@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import store.subscriptions
 from store import Overflow, Reconnected, Store, StoreUnavailable, connect
 from store.subscription import Subscription
 from store.subscriptions import Subscriptions
+from tests.servers.cluster import ValkeyCluster
 from tests.servers.process import RedisServer
 from tests.servers.proxy import Proxy
 from tests.store.conftest import Target
@@ -259,3 +261,42 @@ async def test_closing_wakes_the_readers(listening: Store) -> None:
 
         with pytest.raises(StoreUnavailable):
             await waiting
+
+
+async def test_watchers_are_counted_while_they_listen(store: Store, second_store: Store) -> None:
+    assert await store.live.watchers("c") == 0
+    async with store.subscriptions.subscribe("c"):
+        assert await second_store.live.watchers("c") == 1
+        async with store.subscriptions.subscribe("c"), second_store.subscriptions.subscribe("c"):
+            assert await store.live.watchers("c") == 2  # processes, not readers
+        assert await store.live.watchers("other") == 0
+        await unheard(store, "c", 1)
+    await unheard(store, "c", 0)
+
+
+async def unheard(opened: Store, conversation_id: str, expected: int) -> None:
+    """Wait until Redis has taken note of who left."""
+    async with asyncio.timeout(5):
+        while await opened.live.watchers(conversation_id) != expected:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+
+
+@pytest.mark.cluster
+async def test_watchers_on_any_node_of_a_cluster_are_counted(valkey_cluster: ValkeyCluster, redis_prefix: str) -> None:
+    stores = [connect(valkey_cluster.url, cluster=True, prefix=redis_prefix) for _ in range(8)]
+    async with AsyncExitStack() as stack:
+        for opened in stores:
+            await stack.enter_async_context(opened.subscriptions.subscribe("c"))
+        assert await stores[0].live.watchers("c") == 8  # each connects to a node of its choice
+    for opened in stores:
+        await opened.aclose()
+
+
+async def test_without_redis_nobody_can_tell_who_watches(own_server: Callable[..., RedisServer]) -> None:
+    server = own_server()
+    opened = connect(server.url, patience=0.1, socket_timeout=0.2, connect_timeout=0.2)
+    server.kill()
+
+    with pytest.raises(StoreUnavailable):
+        await opened.live.watchers("c")
+    await opened.aclose()

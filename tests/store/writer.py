@@ -35,6 +35,7 @@ class Writer:
         due_at: int | None = None,
         notice: bytes | None = None,
         client_ids: Mapping[str, int] | None = None,
+        summary_seq: int | None = None,
         now: int = NOW,
         give_up: Callable[[], bool] = lambda: False,
     ) -> int:
@@ -48,6 +49,7 @@ class Writer:
             now=now,
             notice=notice,
             client_ids=client_ids or {},
+            summary_seq=summary_seq,
             give_up=give_up,
         )
         return self.last_seq

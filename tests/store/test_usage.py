@@ -1,0 +1,84 @@
+"""What was used is counted once however often it is recorded, and forgotten when its time is over."""
+
+import asyncio
+
+import pytest
+
+from store import ConversationNotFound, Store, Usage
+from tests.store.conftest import Target
+from tests.store.writer import Writer
+
+DAY = "person:ada:2026-01-31"
+TWO_DAYS = 172_800
+
+
+async def test_nothing_used_is_zero(store: Store) -> None:
+    assert await store.usage.total(DAY) == Usage(tokens=0, cost=0)
+    assert await store.usage.total("conversation:nowhere") == Usage(tokens=0, cost=0)
+
+
+async def test_the_same_work_is_counted_once(store: Store) -> None:
+    await store.usage.record(DAY, "c:1", tokens=100, cost=7, lifetime=TWO_DAYS)
+    await store.usage.record(DAY, "c:2", tokens=10, cost=1, lifetime=TWO_DAYS)
+    await store.usage.record(DAY, "c:2", tokens=10, cost=1, lifetime=TWO_DAYS)
+    assert await store.usage.total(DAY) == Usage(110, 8)
+
+    await store.usage.record(DAY, "c:1", tokens=150, cost=9, lifetime=TWO_DAYS)
+    assert await store.usage.total(DAY) == Usage(160, 10)
+    await store.usage.record(DAY, "c:1", tokens=0, cost=0, lifetime=TWO_DAYS)
+    assert await store.usage.total(DAY) == Usage(10, 1)
+
+
+async def test_scopes_are_apart(store: Store) -> None:
+    await Writer.new(store, "c")
+    await store.usage.record(DAY, "c:1", tokens=1, cost=2, lifetime=TWO_DAYS)
+    await store.usage.record("person:ada:2026-02-01", "c:1", tokens=3, cost=4, lifetime=TWO_DAYS)
+    await store.usage.record("conversation:c", "c:1", tokens=5, cost=6, lifetime=None)
+
+    assert await store.usage.total(DAY) == Usage(1, 2)
+    assert await store.usage.total("person:ada:2026-02-01") == Usage(3, 4)
+    assert await store.usage.total("conversation:c") == Usage(5, 6)
+
+
+async def test_large_sums_stay_exact(store: Store) -> None:
+    for number in range(3):
+        await store.usage.record(DAY, f"c:{number}", tokens=4_000_000_000_001, cost=3_000_000_000_001, lifetime=60)
+    assert await store.usage.total(DAY) == Usage(12_000_000_000_003, 9_000_000_000_003)
+
+
+async def test_everybody_at_once_is_counted(store: Store, second_store: Store) -> None:
+    await asyncio.gather(
+        *(
+            opened.usage.record(DAY, f"c:{number % 20}", tokens=5, cost=1, lifetime=60)
+            for number, opened in enumerate([store, second_store] * 40)
+        )
+    )
+    assert await store.usage.total(DAY) == Usage(100, 20)
+
+
+async def test_a_day_is_forgotten_and_a_conversation_is_not(store: Store, target: Target) -> None:
+    client = target.client()
+    await Writer.new(store, "c")
+    await store.usage.record(DAY, "c:1", tokens=1, cost=1, lifetime=TWO_DAYS)
+    await store.usage.record("conversation:c", "c:1", tokens=1, cost=1, lifetime=None)
+
+    assert TWO_DAYS - 60 < await client.ttl(store.keys.spent(DAY)) <= TWO_DAYS
+    assert await client.ttl(store.keys.conversation("c").usage) == -1
+    await client.aclose()
+
+
+async def test_a_conversations_usage_ends_with_it(store: Store) -> None:
+    await Writer.new(store, "c")
+    await store.usage.record("conversation:c", "c:1", tokens=1, cost=1, lifetime=None)
+
+    await store.registry.delete("c")
+
+    assert await store.usage.total("conversation:c") == Usage(0, 0)
+    with pytest.raises(ConversationNotFound):
+        await store.usage.record("conversation:c", "c:2", tokens=1, cost=1, lifetime=None)
+
+
+@pytest.mark.parametrize(("scope", "lifetime"), [(DAY, None), ("conversation:c", 60)])
+async def test_every_scope_has_one_end(store: Store, scope: str, lifetime: int | None) -> None:
+    with pytest.raises(ValueError, match="needs an end"):
+        await store.usage.record(scope, "c:1", tokens=1, cost=1, lifetime=lifetime)

@@ -1,22 +1,36 @@
 """`@tool`: makes a Tool of a typed function and refuses a definition that could not work."""
 
 import inspect
-import re
-from collections.abc import Callable
-from typing import Any, overload
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypedDict, Unpack, overload
+
+from pydantic_core import PydanticSerializationError, to_json
 
 from agents.errors import ToolDefinitionError
+from agents.tools.checks import NAME, check
 from agents.tools.schema import read_signature
-from agents.tools.tool import Tool
-from agents.turn.events import Approval, Executor, UnknownOutcome
-
-NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-EXECUTORS = ("server", "human", "client", "provider")
-APPROVALS = ("auto", "required")
-UNKNOWN_OUTCOMES = ("repeat", "report")
-GATEABLE = ("server", "client")
+from agents.tools.tool import Tool, ToolContext, Trust
+from agents.turn.events import Approval, Decision, Executor, UnknownOutcome
 
 Function = Callable[..., Any]
+
+
+class Options(TypedDict, total=False):
+    """What a definition may say beside the function; what each means stands at `Tool`."""
+
+    name: str
+    executor: Executor
+    approval: Approval
+    trust: Trust
+    decisions: Sequence[Decision]
+    timeout: float
+    retries: int
+    concurrency: int | None
+    ray: Mapping[str, Any] | None
+    on_unknown_outcome: UnknownOutcome
+    form: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None
+    check_answer: Callable[[Mapping[str, Any], Any], Any] | None
+    on_cancel: Callable[[Mapping[str, Any], ToolContext], Awaitable[None]] | None
 
 
 @overload
@@ -24,83 +38,66 @@ def tool(function: Function) -> Tool: ...
 
 
 @overload
-def tool(
-    *,
-    executor: Executor = "server",
-    approval: Approval = "auto",
-    timeout: float = 60.0,
-    on_unknown_outcome: UnknownOutcome = "repeat",
-    name: str | None = None,
-) -> Callable[[Function], Tool]: ...
+def tool(**options: Unpack[Options]) -> Callable[[Function], Tool]: ...
 
 
-def tool(
-    function: Function | None = None,
-    *,
-    executor: Executor = "server",
-    approval: Approval = "auto",
-    timeout: float = 60.0,
-    on_unknown_outcome: UnknownOutcome = "repeat",
-    name: str | None = None,
-) -> Tool | Callable[[Function], Tool]:
+def tool(function: Function | None = None, **options: Unpack[Options]) -> Tool | Callable[[Function], Tool]:
     """Make a Tool of a function, sync or async, with or without options; mistakes raise ToolDefinitionError.
 
     The docstring becomes the description, the annotations the schema; parameters are described with
-    `Annotated[str, Field(description=...)]`. `timeout` is in seconds. `executor` says who runs the call:
-    "server" runs the function here, "client" and "human" wait for an answer from outside.
-    `on_unknown_outcome` says what becomes of a call that a crash interrupted: done again with the same id, or
-    reported to the model.
+    `Annotated[str, Field(description=...)]`. `executor` says who runs the call: "server" runs the function here,
+    "client" and "human" wait for an answer from outside. `approval="required"` gates each call; `trust` says who may
+    change that, and "user_configurable" takes `approval` for its default. `on_unknown_outcome` says what becomes of a
+    call that a crash interrupted: done again with the same id, or reported to the model. A timeout ends a wait, not a
+    thread: what a sync function does goes on, and a retry may run beside it.
     """
 
     def define(function: Function) -> Tool:
-        title = name if name is not None else str(getattr(function, "__name__", ""))
-        description = inspect.getdoc(function) or ""
-        _check_words(title, description)
-        _check_axes(title, executor, approval)
-        _check_failure_rules(title, timeout, on_unknown_outcome)
-        signature, schema = read_signature(title, function)
-        return Tool(
-            name=title,
-            description=description,
-            input_schema=schema,
-            executor=executor,
-            approval=approval,
-            timeout=timeout,
-            on_unknown_outcome=on_unknown_outcome,
-            function=function,
-            signature=signature,
-        )
+        return _define(function, options)
 
     return define if function is None else define(function)
 
 
 def provider_tool(kind: str, name: str, **options: Any) -> Tool:  # noqa: ANN401 - the provider's own options
     """A tool that the provider runs itself, such as `provider_tool("web_search_20250305", "web_search")`."""
-    _check_words(name, kind)
+    if not NAME.fullmatch(kind):
+        raise ToolDefinitionError(name, f"the provider's type has 1 to 64 letters, digits, `_` or `-`, not {kind!r}")
+    if "type" in options:
+        raise ToolDefinitionError(name, "the provider's type is the first argument")
     definition = {"type": kind, "name": name, **options}
-    return Tool(name=name, description=kind, input_schema={}, executor="provider", provider_definition=definition)
+    try:
+        to_json(definition)
+    except PydanticSerializationError as error:
+        raise ToolDefinitionError(name, f"the options cannot be written as JSON: {error}") from error
+    made = Tool(name=name, description=kind, input_schema={}, executor="provider", provider_definition=definition)
+    check(made)
+    return made
 
 
-def _check_words(name: str, description: str) -> None:
+def _define(function: Function, options: Options) -> Tool:
+    name = options.get("name", str(getattr(function, "__name__", "")))
+    if unknown := [key for key in options if key not in Options.__annotations__]:
+        raise ToolDefinitionError(name, f"there is no option {unknown[0]}; known: {', '.join(Options.__annotations__)}")
     if not NAME.fullmatch(name):
         raise ToolDefinitionError(name, "a name has 1 to 64 letters, digits, `_` or `-`")
-    if not description:
-        raise ToolDefinitionError(name, "the docstring is missing: it tells the model when to call the tool")
+    signature, schema = read_signature(name, function)
+    settled: dict[str, Any] = {**options, **_gate(options), "name": name}
+    made = Tool(
+        **settled,
+        description=inspect.getdoc(function) or "",
+        input_schema=schema,
+        function=function,
+        signature=signature,
+    )
+    check(made)
+    return made
 
 
-def _check_axes(name: str, executor: str, approval: str) -> None:
-    if executor not in EXECUTORS:
-        raise ToolDefinitionError(name, f"executor is one of {', '.join(EXECUTORS)}, not {executor!r}")
-    if approval not in APPROVALS:
-        raise ToolDefinitionError(name, f"approval is one of {', '.join(APPROVALS)}, not {approval!r}")
-    if executor == "provider":
-        raise ToolDefinitionError(name, "a tool that the provider runs is made by provider_tool()")
-    if approval == "required" and executor not in GATEABLE:
-        raise ToolDefinitionError(name, f"approval is legal for server and client only, not for {executor}")
-
-
-def _check_failure_rules(name: str, timeout: float, on_unknown_outcome: str) -> None:
-    if not timeout > 0:
-        raise ToolDefinitionError(name, "timeout must be a positive number of seconds")
-    if on_unknown_outcome not in UNKNOWN_OUTCOMES:
-        raise ToolDefinitionError(name, f"on_unknown_outcome is one of {', '.join(UNKNOWN_OUTCOMES)}")
+def _gate(options: Options) -> dict[str, str]:
+    """Approval and trust: either follows from the other where only one is given."""
+    approval, trust = options.get("approval"), options.get("trust")
+    if trust is None:
+        trust = "requires_approval" if approval == "required" else "auto"
+    if approval is None:
+        approval = "required" if trust == "requires_approval" else "auto"
+    return {"approval": approval, "trust": trust}

@@ -2,85 +2,126 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
+import orjson
 import structlog
-from pydantic import ValidationError
 
-from agents.errors import ToolError
-from agents.tools.outcome import outcome_of
-from agents.tools.threads import run_in_thread
+from agents.context import in_context
+from agents.errors import TaskLost, ToolError
+from agents.interrupt import Interrupt
+from agents.tools.arguments import bind
+from agents.tools.bounded import TookTooLong, within
+from agents.tools.heavy import perform, sendable
+from agents.tools.local_tasks import LocalTasks
+from agents.tools.outcome import outcome_of, said
+from agents.tools.threads import on_loop, run_in_thread
 from agents.tools.tool import Tool, ToolContext, ToolOutcome
 
-MAX_PROBLEMS = 5
+LOSSES = 2
+"""How often a call is sent out again whose process or node died; beyond that the call itself may be what kills."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+
+Flaw = Literal["failed", "lost"]
 
 log = structlog.get_logger(__name__)
 
 
-async def run_tool(tool: Tool, arguments: dict[str, Any], context: ToolContext) -> ToolOutcome:
-    """Run the tool within its timeout; raises nothing but CancelledError, when the caller is cancelled."""
+async def run_tool(tool: Tool, arguments: Mapping[str, Any], context: ToolContext) -> ToolOutcome:
+    """Run the tool, again if it may; raises `Interrupt` if it asks people, CancelledError if the caller is cancelled.
+
+    Every try has the same `tool_call_id`, its own timeout and its own copy of the arguments.
+    """
     if tool.function is None or tool.signature is None or tool.executor != "server":
         return ToolOutcome(f"{tool.name} is not run by the server.", "error")
-    try:
-        values = tool.signature.arguments.validate_python(arguments)
-    except ValidationError as error:
-        return ToolOutcome(_argument_problems(tool, error), "error")
-    named = {name: getattr(values, name) for name in tool.signature.names}
-    return await _run_guarded(tool, named, context)
+    with in_context(context.context):
+        return await _tries(tool, arguments, context)
 
 
-async def _run_guarded(tool: Tool, named: dict[str, Any], context: ToolContext) -> ToolOutcome:
-    scope = asyncio.timeout(tool.timeout)
+async def _tries(tool: Tool, arguments: Mapping[str, Any], context: ToolContext) -> ToolOutcome:
+    left: dict[Flaw, int] = {"failed": tool.retries, "lost": LOSSES}
+    pause = FIRST_PAUSE
+    while True:
+        outcome, flaw = await _try(tool, arguments, context)
+        if flaw is None or left[flaw] == 0:
+            return outcome
+        left[flaw] -= 1
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+async def _try(tool: Tool, arguments: Mapping[str, Any], context: ToolContext) -> tuple[ToolOutcome, Flaw | None]:
+    """One try, and why another one may help, if it may."""
     try:
-        async with scope:
-            result = await _invoke(tool, named, context)
-        return outcome_of(tool.name, result)
+        named = bind(tool, arguments)
+        return await within(tool.timeout, _execute(tool, named, context)), None
+    except Interrupt as question:
+        if not _can_be_logged(question):
+            return _crashed(tool, context), None
+        raise
     except ToolError as error:
-        return ToolOutcome(error.message, "error")
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        return _crashed(tool, context)  # the tool awaited something that was cancelled: its own failure
-    except TimeoutError:
-        if scope.expired():
-            return ToolOutcome(f"{tool.name} did not finish within {tool.timeout:g} seconds.", "timeout")
-        return _crashed(tool, context)
-    except (Exception, SystemExit):  # noqa: BLE001 - a tool is foreign code: none of its errors may end the turn
-        return _crashed(tool, context)
+        return ToolOutcome(said(error.message), "error"), None
+    except TookTooLong:
+        outcome = ToolOutcome(f"{tool.name} did not finish within {tool.timeout:g} seconds.", "timeout")
+        return outcome, "failed" if tool.on_unknown_outcome == "repeat" else None
+    except TaskLost as error:
+        return _lost(tool, error, context)
+    except Exception:  # noqa: BLE001 - a tool is foreign code: none of its errors may end the turn
+        return _crashed(tool, context), "failed"
 
 
-async def _invoke(tool: Tool, named: dict[str, Any], context: ToolContext) -> Any:  # noqa: ANN401 - any result
+async def _execute(tool: Tool, named: dict[str, Any], context: ToolContext) -> ToolOutcome:
     assert tool.function is not None
     assert tool.signature is not None
+    if tool.ray is not None:
+        tasks = LocalTasks() if context.services is None else context.services.tasks
+        outcome = await tasks.run(perform, sendable(tool, named, context), tool.ray, context.progress)
+        assert isinstance(outcome, ToolOutcome)
+        return outcome
     blocking = not inspect.iscoroutinefunction(tool.function)
     if tool.signature.context_parameter is not None:
-        given = _from_thread(context) if blocking else context
-        named = {**named, tool.signature.context_parameter: given}
-    call: Callable[[], Any] = partial(tool.function, **named)
+        named[tool.signature.context_parameter] = _from_thread(context) if blocking else context
+    call = partial(tool.function, **named)
     result = await run_in_thread(call) if blocking else call()
-    return await result if inspect.isawaitable(result) else result
+    if inspect.isawaitable(result):
+        result = await result
+    return await _outcome(tool.name, result)
+
+
+async def _outcome(name: str, result: object) -> ToolOutcome:
+    if result is None or isinstance(result, str | bool | int | float):
+        return outcome_of(name, result)
+    outcome: ToolOutcome = await run_in_thread(partial(outcome_of, name, result))  # it may be large
+    return outcome
 
 
 def _from_thread(context: ToolContext) -> ToolContext:
     loop = asyncio.get_running_loop()
+    return replace(
+        context,
+        progress=on_loop(loop, context.progress),
+        patch=on_loop(loop, context.patch),
+        tell=on_loop(loop, context.tell),
+    )
 
-    def progress(value: Any) -> None:  # noqa: ANN401 - any JSON value
-        loop.call_soon_threadsafe(context.progress, value)
 
-    return replace(context, progress=progress)
+def _can_be_logged(question: Interrupt) -> bool:
+    try:
+        orjson.dumps(question.args)
+    except TypeError:
+        return False
+    return True
 
 
-def _argument_problems(tool: Tool, error: ValidationError) -> str:
-    problems = [
-        f"{'.'.join(map(str, problem['loc'])) or 'arguments'}: {problem['msg']}"
-        for problem in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
-    more = f" (and {len(problems) - MAX_PROBLEMS} more)" if len(problems) > MAX_PROBLEMS else ""
-    return f"Invalid arguments for {tool.name}: {'; '.join(problems[:MAX_PROBLEMS])}{more}"
+def _lost(tool: Tool, error: TaskLost, context: ToolContext) -> tuple[ToolOutcome, Flaw | None]:
+    log.warning("tool_lost", tool=tool.name, tool_call_id=context.tool_call_id, cause=str(error))
+    if tool.on_unknown_outcome == "report":
+        words = "The outcome of this call is unknown: the process that ran it died, and it is not repeated."
+        return ToolOutcome(words, "unknown"), None
+    return ToolOutcome(f"{tool.name} did not finish: the process that ran it died, again and again.", "error"), "lost"
 
 
 def _crashed(tool: Tool, context: ToolContext) -> ToolOutcome:

@@ -47,6 +47,8 @@ def _type_hints(name: str, function: Callable[..., Any]) -> dict[str, Any]:
         return get_type_hints(function, include_extras=True)
     except NameError as error:
         raise ToolDefinitionError(name, f"an annotation cannot be resolved: {error}") from error
+    except TypeError as error:
+        raise ToolDefinitionError(name, "a tool is made of a function") from error
 
 
 def _field(name: str, parameter: inspect.Parameter, hints: dict[str, Any]) -> tuple[str, Any, Any]:

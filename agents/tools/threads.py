@@ -29,6 +29,15 @@ async def run_in_thread(function: Callable[[], Any]) -> Any:  # noqa: ANN401 - w
     return await future
 
 
+def on_loop(loop: asyncio.AbstractEventLoop, function: Callable[[Any], None]) -> Callable[[Any], None]:
+    """The function for callers in other threads: it is called on the loop, in order, and not after its end."""
+
+    def call(value: Any) -> None:  # noqa: ANN401 - any value
+        _deliver(loop, function, value)
+
+    return call
+
+
 def _deliver(loop: asyncio.AbstractEventLoop, report: Callable[..., None], *arguments: object) -> None:
     if not loop.is_closed():
         loop.call_soon_threadsafe(report, *arguments)
@@ -42,6 +51,8 @@ def _succeed(future: "asyncio.Future[Any]", result: object) -> None:
 def _fail(future: "asyncio.Future[Any]", error: BaseException) -> None:
     if future.done():
         return
-    if isinstance(error, StopIteration):  # a future refuses to carry it
-        error = RuntimeError("the function raised StopIteration")
+    if isinstance(error, StopIteration) or not isinstance(error, Exception):
+        # A future refuses the first; the others would be taken for the end of the caller.
+        cause, error = error, RuntimeError(f"the function raised {type(error).__name__}")
+        error.__cause__ = cause
     future.set_exception(error)

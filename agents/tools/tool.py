@@ -1,14 +1,22 @@
 """What a tool is: a frozen description with a function behind it, and what a call hands in and out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter
 
-from agents.turn.events import Approval, Executor, UnknownOutcome
+from agents.context import AgentContext
+from agents.turn.events import Approval, Decision, Executor, Resolution, UnknownOutcome
+from agents.turn.live import LiveEvent
+from store import ConversationMeta
 
-OutcomeStatus = Literal["ok", "error", "timeout"]
+if TYPE_CHECKING:
+    from agents.services import Services
+
+OutcomeStatus = Literal["ok", "error", "timeout", "unknown"]
+Trust = Literal["auto", "user_configurable", "requires_approval"]
+"""Who decides whether a call needs an approval: nobody, each user for herself, or the definition alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +25,10 @@ class ToolContext:
 
     `principal` is who acts: the approver of a gated call, else the sender. `tool_call_id` is the same when a
     crash repeats the call: use it as idempotency key. `progress` shows any JSON value to those who watch.
+
+    `resolution` answers the last `Interrupt` that this call raised (see `agents.interrupt`), `interrupted` says that
+    it has raised one: without a resolution, nobody answered in time. A middleware's tool has its `state` here, and
+    changes it with `patch`, which is durable together with the result; `tell` broadcasts a live event.
     """
 
     conversation_id: str
@@ -24,6 +36,14 @@ class ToolContext:
     turn: int = 0
     principal: str | None = None
     progress: Callable[[Any], None] = lambda _: None
+    context: AgentContext = field(default_factory=AgentContext)
+    resolution: Resolution | None = None
+    interrupted: bool = False
+    state: Mapping[str, Any] = field(default_factory=dict)
+    patch: Callable[[Mapping[str, Any]], None] = lambda _: None
+    tell: Callable[[LiveEvent], None] = lambda _: None
+    meta: ConversationMeta | None = None
+    services: "Services | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +65,31 @@ class Signature:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tool:
-    """A capability of an agent; made by `tool` or `provider_tool`, which check it. Equal to itself only."""
+    """A capability of an agent; made by `tool` or `provider_tool`, which check it. Equal to itself only.
+
+    `decisions` are those allowed on a gated call, empty for all. `timeout` is in seconds and holds for one try;
+    `retries` are further tries after an error or a timeout. `concurrency` bounds the calls that run at once in a
+    conversation. `ray` holds the resources of a heavy function, which then runs as a task of the cluster. `form`
+    makes, of the arguments, the questions that people are asked; `check_answer` takes arguments and answer and
+    returns the answer for the model, or raises ToolError. `on_cancel` is called with the arguments when a call that
+    had begun is over for good because its turn was cancelled: to stop what it started elsewhere.
+    """
 
     name: str
     description: str
     input_schema: Mapping[str, Any]
     executor: Executor = "server"
     approval: Approval = "auto"
+    trust: Trust = "auto"
+    decisions: Sequence[Decision] = ()
     timeout: float = 60.0
+    retries: int = 0
+    concurrency: int | None = None
+    ray: Mapping[str, Any] | None = None
     on_unknown_outcome: UnknownOutcome = "repeat"
+    form: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    check_answer: Callable[[Mapping[str, Any], Any], Any] | None = None
+    on_cancel: "Callable[[Mapping[str, Any], ToolContext], Awaitable[None]] | None" = None
     function: Callable[..., Any] | None = None
     signature: Signature | None = field(default=None, repr=False)
     provider_definition: Mapping[str, Any] | None = None

@@ -1,0 +1,121 @@
+"""What a tool's definition must fulfil: each rule is a sentence for its author, the first one broken is raised."""
+
+import inspect
+import math
+import re
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import get_args
+
+from agents.errors import ToolDefinitionError
+from agents.tools.tool import Tool, Trust
+from agents.turn.events import Approval, Decision, Executor, UnknownOutcome
+
+NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+EXECUTORS: tuple[str, ...] = get_args(Executor)
+APPROVALS: tuple[str, ...] = get_args(Approval)
+TRUSTS: tuple[str, ...] = get_args(Trust)
+DECISIONS: tuple[str, ...] = get_args(Decision)
+UNKNOWN_OUTCOMES: tuple[str, ...] = get_args(UnknownOutcome)
+GATEABLE = ("server", "client")
+
+# What a task of the cluster accepts, and of which kind each is.
+AMOUNTS = ("num_cpus", "num_gpus", "memory")
+TABLES = ("resources", "label_selector", "runtime_env")
+RAY_OPTIONS = (*AMOUNTS, *TABLES, "accelerator_type")
+
+
+def check(tool: Tool) -> None:
+    """Raises ToolDefinitionError with the first rule that the definition breaks."""
+    rules = chain(_words(tool), _axes(tool), _gate(tool), _bounds(tool), _people(tool), _plain(tool), _heavy(tool))
+    for problem in rules:
+        raise ToolDefinitionError(tool.name, problem)
+
+
+def _words(tool: Tool) -> Iterator[str]:
+    if not NAME.fullmatch(tool.name):
+        yield "a name has 1 to 64 letters, digits, `_` or `-`"
+    if not tool.description:
+        yield "the docstring is missing: it tells the model when to call the tool"
+
+
+def _axes(tool: Tool) -> Iterator[str]:
+    yield from _choice("executor", tool.executor, EXECUTORS)
+    yield from _choice("approval", tool.approval, APPROVALS)
+    yield from _choice("trust", tool.trust, TRUSTS)
+    yield from _choice("on_unknown_outcome", tool.on_unknown_outcome, UNKNOWN_OUTCOMES)
+    if tool.executor not in GATEABLE:
+        if tool.approval != "auto":
+            yield f"approval is legal for server and client only, not for {tool.executor}"
+        if tool.trust != "auto":
+            yield f"trust is legal for server and client only, not for {tool.executor}"
+    if (tool.executor == "provider") != (tool.provider_definition is not None):
+        yield "a tool that the provider runs is made by provider_tool()"
+
+
+def _gate(tool: Tool) -> Iterator[str]:
+    if tool.trust == "auto" and tool.approval == "required":
+        yield "trust 'auto' asks nobody, but approval is 'required'"
+    if tool.trust == "requires_approval" and tool.approval == "auto":
+        yield "trust 'requires_approval' cannot be lowered by approval 'auto'"
+    if isinstance(tool.decisions, str) or len(set(tool.decisions)) < len(tool.decisions):
+        yield "decisions are a list without repetitions"
+    for decision in tool.decisions:
+        yield from _choice("each of decisions", decision, DECISIONS)
+    if tool.decisions and tool.trust == "auto":
+        yield "decisions are for calls that may need an approval"
+
+
+def _bounds(tool: Tool) -> Iterator[str]:
+    if not (_is_number(tool.timeout) and tool.timeout > 0):
+        yield "timeout must be a positive number of seconds"
+    if not (_is_whole(tool.retries) and tool.retries >= 0):
+        yield "retries must be a whole number, 0 or more"
+    if tool.concurrency is not None and not (_is_whole(tool.concurrency) and tool.concurrency >= 1):
+        yield "concurrency must be a whole number, 1 or more"
+    if tool.executor != "server" and (tool.retries or tool.concurrency is not None):
+        yield f"retries and concurrency are for the server's tools: nothing of {tool.executor} runs here"
+
+
+def _people(tool: Tool) -> Iterator[str]:
+    if tool.executor != "human" and (tool.form is not None or tool.check_answer is not None):
+        yield "form and check_answer are for executor 'human'"
+
+
+def _plain(tool: Tool) -> Iterator[str]:
+    if inspect.isgeneratorfunction(tool.function) or inspect.isasyncgenfunction(tool.function):
+        yield "it yields: return the result, and tell of the work with ToolContext.progress"
+
+
+def _heavy(tool: Tool) -> Iterator[str]:
+    if tool.ray is None:
+        return
+    if tool.executor != "server":
+        yield "ray is for executor 'server'"
+    if not inspect.isfunction(tool.function):
+        yield "ray needs a plain function, sync or async: it is sent to another process"
+    options: object = tool.ray
+    if not isinstance(options, Mapping):
+        yield "ray is a mapping, such as dict(num_cpus=1)"
+        return
+    for key, value in options.items():
+        yield from _choice("each key of ray", key, RAY_OPTIONS)
+        if key in AMOUNTS and not (_is_number(value) and value >= 0):
+            yield f"ray: {key} must be a number, 0 or more"
+        if key in TABLES and not isinstance(value, Mapping):
+            yield f"ray: {key} must be a mapping"
+        if key == "accelerator_type" and not isinstance(value, str):
+            yield f"ray: {key} must be a text"
+
+
+def _choice(what: str, found: object, known: tuple[str, ...]) -> Iterator[str]:
+    if found not in known:
+        yield f"{what} is one of {', '.join(known)}, not {found!r}"
+
+
+def _is_number(value: float) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _is_whole(value: object) -> bool:
+    return type(value) is int

@@ -26,6 +26,12 @@ async def gate(
     return [await _gated(call, tools.get(call.name), services, principal) for call in calls]
 
 
+def upheld(calls: Sequence[ProposedCall], tools: Mapping[str, Tool]) -> Sequence[ProposedCall]:
+    """The calls as middleware left them, but for gates that nobody may open."""
+    firm = {name for name, tool in tools.items() if tool.trust == "requires_approval"}
+    return [replace(call, approval="required") if call.name in firm else call for call in calls]
+
+
 def timed(calls: Sequence[ProposedCall], now: int, expiries: Expiries) -> Sequence[ProposedCall]:
     """The calls with the time until which the outside may answer: a program has less of it than people."""
     return [replace(call, expires_at=now + round(_seconds(call, expiries) * 1000)) for call in calls]

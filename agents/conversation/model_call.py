@@ -2,15 +2,14 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import structlog
 
 from agents.context import in_context
 from agents.conversation.answer import Answer
 from agents.conversation.asks import asks_of
-from agents.conversation.context import project
-from agents.conversation.gating import gate, timed
+from agents.conversation.gating import gate, timed, upheld
 from agents.conversation.output import demanded
 from agents.conversation.proposals import propose
 from agents.conversation.sent import assemble, sent
@@ -21,6 +20,7 @@ from agents.middleware.request import Request
 from agents.middleware.stack import Asks
 from agents.models import Completed, Model, ModelEvent, ModelRequest, TextDelta, ThinkingDelta
 from agents.models.prices import cost_of
+from agents.projection import project
 from agents.turn.inputs import ModelFailed, ModelFinished, ModelInterrupted, ModelRef, ProposedCall
 
 log = structlog.get_logger(__name__)
@@ -108,6 +108,7 @@ class ModelCall:
         try:
             reply = demanded(reply, work.agent, history.events, self._ref.turn)
             reply = await work.stack.after_model(reply, self._contexts, asks)
+            reply = replace(reply, calls=upheld(reply.calls, tools))
         except TurnStopped as stopped:
             stop = (stopped.reason, stopped.message)
         return self._as_input(reply, asks, stop)

@@ -34,7 +34,7 @@ def _checked(resolution: Resolve, call: OpenCall, tool: Tool | None) -> Resolve:
     if resolution.decision != "respond" or suspension.kind == "approval":
         return resolution  # a response to an approval is the person's own word, not the tool's result
     if asked_by_tool is not None and asked_by_tool.check_answer is not None:
-        return replace(resolution, answer=asked_by_tool.check_answer(call.call.arguments, resolution.answer))
-    if suspension.form is not None:
+        return replace(resolution, answer=asked_by_tool.check_answer(call.arguments, resolution.answer))
+    if suspension.form is not None and "questions" in suspension.form:
         return replace(resolution, answer=check_form_answer(suspension.form, resolution.answer))
     return resolution

@@ -22,7 +22,8 @@ def assemble(
 
 def sent(request: Request, agent: Agent) -> ModelRequest:
     """The request in the words of the protocol."""
-    messages = _with_injected(request)
+    injected = _injected(request)
+    messages = _with_injected(request.messages, injected)
     return ModelRequest(
         system="\n\n".join(request.system),
         messages=messages,
@@ -30,18 +31,23 @@ def sent(request: Request, agent: Agent) -> ModelRequest:
         max_tokens=request.max_tokens,
         model=request.model,
         output_schema=agent.output.model_json_schema() if agent.output is not None else None,
-        stable=len(messages) - 1 if request.injected else len(messages),
+        stable=len(messages) - 1 if injected else len(messages),
+        injected=len(injected),
     )
 
 
-def _with_injected(request: Request) -> Sequence[Json]:
-    """The messages with the injected blocks at the end, in the last user message if there is one."""
-    if not request.injected:
-        return request.messages
-    *earlier, last = request.messages
-    if last["role"] == "user":
-        return [*earlier, {**last, "content": [*_blocks(last["content"]), *request.injected]}]
-    return [*request.messages, {"role": "user", "content": list(request.injected)}]
+def _injected(request: Request) -> Sequence[Json]:
+    """Nothing when the last message is an answer: its provider has paused the turn, and takes it up where it stands."""
+    paused = bool(request.messages) and request.messages[-1]["role"] == "assistant"
+    return () if paused else request.injected
+
+
+def _with_injected(messages: Sequence[Json], injected: Sequence[Json]) -> Sequence[Json]:
+    """The messages with the injected blocks at the end of the last one, a user message."""
+    if not injected:
+        return messages
+    *earlier, last = messages
+    return [*earlier, {**last, "content": [*_blocks(last["content"]), *injected]}]
 
 
 def _blocks(content: str | Sequence[Json]) -> Sequence[Json]:

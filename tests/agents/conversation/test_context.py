@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agents.conversation.context import project
+from agents.projection import project
 from agents.turn import Event
 from agents.turn.events import AssistantMsg, MessageStatus, ResultStatus, ToolCall, ToolResult, TurnEnded, UserMsg
 from agents.turn.inputs import ModelRef
@@ -154,8 +154,18 @@ def test_an_answer_that_paused_is_continued_in_the_same_message() -> None:
     searching = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
     log: tuple[Event, ...] = (heard("a"), answered(said("searching"), searching))
     assert shown(*log, turn=1, step=2) == [user(said("a")), assistant(said("searching"), searching)]
-    log = (*log, answered(said("found"), step=2), ENDED, heard("b", turn=2))
-    assert shown(*log, turn=2)[1] == assistant(said("searching"), searching, said("found"))
+    found = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}
+    log = (*log, answered(found, said("found"), step=2), ENDED, heard("b", turn=2))
+    assert shown(*log, turn=2)[1] == assistant(said("searching"), searching, found, said("found"))
+
+
+def test_what_the_provider_never_finished_is_left_out_once_somebody_has_spoken() -> None:
+    searching = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
+    thought = {"type": "thinking", "thinking": "Search.", "signature": "s"}
+    log = (heard("a"), answered(said("searching"), searching), ENDED, heard("b", turn=2))
+    assert shown(*log, turn=2) == [user(said("a")), assistant(said("searching")), user(said("b"))]
+    log = (heard("a"), answered(thought, searching), ENDED, heard("b", turn=2))
+    assert shown(*log, turn=2) == [user(said("a"), said("b"))], "thinking alone is no answer"
 
 
 def test_a_call_whose_turn_was_cancelled_keeps_its_result() -> None:

@@ -47,16 +47,18 @@ class AnyLog(RuleBasedStateMachine):
         self.scene.feed(UserMessage(content=content, on_busy=on_busy, partial=partial))
 
     @precondition(lambda self: self.scene.machine.model is not None)
-    @rule(content=answered, proposed=proposals, paused=st.booleans())
-    def model_answers(self, content: Any, proposed: list[Any], paused: bool) -> None:
+    @rule(content=answered, proposed=proposals, paused=st.booleans(), searches=st.booleans())
+    def model_answers(self, content: Any, proposed: list[Any], paused: bool, searches: bool) -> None:
         self.scene.start_model()
+        found = [_found(call) for call in self._running_at_the_provider()]
+        searching = [self._search()] if paused and searches and not proposed else []
         calls = [self._call(executor, approval, refusal) for (executor, approval), refusal in proposed]
         references = [{"type": "tool_call", "tool_call_id": call.tool_call_id} for call in calls]
         self.scene.feed(
             ModelFinished(
                 ref=self.scene.asked,
                 message_id="m",
-                content=[*content, *references],
+                content=[*found, *content, *searching, *references],
                 calls=calls,
                 stop_reason="pause_turn" if paused else "end_turn",
             )
@@ -103,12 +105,27 @@ class AnyLog(RuleBasedStateMachine):
         shown = {block["id"] for m in messages for block in m["content"] if block["type"] == "tool_use"}
         assert shown == {e.tool_call_id for e in self.scene.events if isinstance(e, ToolCall) and e.turn <= turn}
 
+    def _running_at_the_provider(self) -> list[dict[str, Any]]:
+        """What it had begun when it paused, and now brings to its end."""
+        last = project(self.scene.events, self.scene.asked)[-1]
+        finished = {block.get("tool_use_id") for block in last["content"]}
+        calls = [block for block in last["content"] if block["type"] == "server_tool_use"]
+        return [call for call in calls if call["id"] not in finished]
+
+    def _search(self) -> dict[str, Any]:
+        self.calls += 1
+        return {"type": "server_tool_use", "id": f"srvtoolu_{self.calls}", "name": "web_search", "input": {}}
+
     def _call(self, executor: Any, approval: Any, refusal: str | None) -> ProposedCall:
         self.calls += 1
         key = f"call{self.calls}"
         return ProposedCall(
             tool_call_id=key, name="tool", arguments={}, executor=executor, approval=approval, refusal=refusal
         )
+
+
+def _found(call: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "web_search_tool_result", "tool_use_id": call["id"], "content": []}
 
 
 TestAnyLog = AnyLog.TestCase

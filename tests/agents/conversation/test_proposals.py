@@ -75,7 +75,7 @@ def known(*tool_call_ids: str) -> History:
 
 def test_calls_stand_in_the_content_by_reference() -> None:
     spoken = {"type": "text", "text": "Wait."}
-    content, [call] = joined([spoken, use("ship")], known())
+    content, [call] = joined([spoken, use("ship", input={"article": "tea"})], known())
     assert content == [spoken, {"type": "tool_call", "tool_call_id": "toolu_1"}]
     assert (call.tool_call_id, call.name, call.on_unknown_outcome, call.refusal) == ("toolu_1", "ship", "report", None)
 

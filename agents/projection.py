@@ -16,6 +16,9 @@ from agents.turn.inputs import ModelRef
 
 Message = dict[str, Any]
 
+RUN_ELSEWHERE = frozenset({"server_tool_use", "mcp_tool_use"})
+THINKING = frozenset({"thinking", "redacted_thinking"})
+
 
 @dataclass(slots=True)
 class _Turn:
@@ -87,10 +90,22 @@ class _Talk:
     def _add(self, role: str, blocks: list[dict[str, Any]]) -> None:
         if not blocks:
             return
+        if role == "user":
+            self._settle()
         if self.messages and self.messages[-1]["role"] == role:
             self.messages[-1]["content"].extend(blocks)
         else:
             self.messages.append({"role": role, "content": blocks})
+
+    def _settle(self) -> None:
+        """Who speaks after an answer ends it: what the provider was about to run itself has no result any more."""
+        if not self.messages or self.messages[-1]["role"] != "assistant":
+            return
+        content = self.messages[-1]["content"]
+        answered = {block.get("tool_use_id") for block in content}
+        content[:] = [block for block in content if block["type"] not in RUN_ELSEWHERE or block["id"] in answered]
+        if all(block["type"] in THINKING for block in content):
+            self.messages.pop()
 
 
 def _spoken(answer: AssistantMsg, calls: Mapping[str, ToolCall]) -> list[dict[str, Any]]:

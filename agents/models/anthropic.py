@@ -8,14 +8,16 @@ from typing import Any
 import httpx2
 import orjson
 import structlog
-from anthropic import AsyncAnthropic, AsyncAPIResponse, DefaultAioHttpClient
+from anthropic import AsyncAnthropic, AsyncStream, DefaultAioHttpClient
 
 from agents.errors import ModelError
 from agents.models.accumulate import Accumulator
-from agents.models.failures import PRECISE_MIDWAY, failure, from_error_event, translated
+from agents.models.body import body_of
+from agents.models.failures import PRECISE_MIDWAY, failure, from_error_event, refused_thinking, translated
 from agents.models.protocol import Completed, Json, ModelEvent, ModelRequest
 from agents.models.retry import RetryPolicy
 from agents.models.sse import LineTooLongError, SseReader
+from agents.models.thinking import headers_of, unbound, without_thinking
 
 BASE_URL = "https://api.anthropic.com"
 CONNECTIONS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=60.0)
@@ -28,8 +30,10 @@ class AnthropicModel:
     """Streams answers of the Messages API; failures before the first token are retried, later ones are not.
 
     `read_timeout` is how many seconds the server may send nothing, `retry_pause` the first pause between two
-    attempts; `options` are further fields of each request, such as `thinking`. One instance serves any number
-    of calls at once, on one event loop.
+    attempts; `options` are further fields of each request, such as `thinking`, `headers` further headers, such as
+    `anthropic-beta`. `knows_schemas=False` is for models and servers without structured outputs: an output schema
+    goes into the system prompt instead. One instance serves any number of calls at once, on one event loop, with a
+    key and connections of its own.
     """
 
     def __init__(
@@ -43,9 +47,14 @@ class AnthropicModel:
         connect_timeout: float = 5.0,
         read_timeout: float = 90.0,
         options: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        knows_schemas: bool = True,
     ) -> None:
         self.name = model
         self._options = dict(options or {})
+        self._headers = {"content-type": "application/json", **(headers or {})}
+        self._knows_schemas = knows_schemas
+        self._binding: set[str] = set()  # the models that have refused thinking behind a changed prefix
         self._read_timeout = read_timeout
         self._retry = RetryPolicy(retries=max_retries, first=retry_pause)
         timeout = httpx2.Timeout(read_timeout, connect=connect_timeout)
@@ -63,29 +72,55 @@ class AnthropicModel:
         await self._client.close()
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        for retries_taken in range(self._retry.retries + 1):
+        body = self._body(request)
+        retries_taken = 0
+        while True:
             started = False
             try:
-                async with aclosing(self._attempt(request)) as events:
+                async with aclosing(self._attempt(body)) as events:
                     async for event in events:
                         started = True
                         yield event
             except ModelError as error:
                 if started and error.reason not in PRECISE_MIDWAY:
                     raise failure("stream_broken") from error
+                if not started and (relieved := self._relieved(body, error)) is not None:
+                    body = relieved
+                    continue
                 pause = None if started else self._retry.pause(error, retries_taken)
                 if pause is None:
                     raise
                 log.info("model_call_retried", reason=error.reason, pause=round(pause, 2))
                 await asyncio.sleep(pause)
+                retries_taken += 1
             else:
                 return
 
-    async def _attempt(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        body = _body(request, self.name, self._options)
-        call = self._client.messages.with_streaming_response.create(**body)
+    def _body(self, request: ModelRequest) -> Json:
+        try:
+            body = body_of(request, self.name, self._options, knows_schemas=self._knows_schemas)
+        except ValueError as error:
+            log.warning("output_schema_refused", detail=str(error)[:500])
+            raise failure("invalid_request") from error
+        return unbound(body) or body if body["model"] in self._binding else body
+
+    def _relieved(self, body: Json, error: ModelError) -> Json | None:
+        """The request once more, without the earlier thinking that was refused; None when it was refused for another
+        reason. Sent as it was it would be refused for ever, and with it the whole conversation.
+        """
+        said = refused_thinking(error)
+        if said is None:
+            return None
+        relieved = unbound(body) if "block_binding" in said else None
+        if relieved is not None:
+            self._binding.add(body["model"])
+        log.warning("earlier_thinking_refused", model=body["model"], dropped_by_provider=relieved is not None)
+        return relieved or without_thinking(body)
+
+    async def _attempt(self, body: Json) -> AsyncGenerator[ModelEvent, None]:
         with translated():
-            async with call as response, aclosing(self._chunks(response)) as chunks:
+            response = await self._post(body)
+            async with aclosing(response), aclosing(self._chunks(response)) as chunks:
                 request_id = response.headers.get("request-id")
                 answer = Accumulator(body["model"])
                 reader = SseReader()
@@ -100,9 +135,21 @@ class AnthropicModel:
                             return
                 raise failure("stream_broken", request_id)
 
-    async def _chunks(self, response: AsyncAPIResponse[Any]) -> AsyncGenerator[bytes, None]:
+    async def _post(self, body: Json) -> httpx2.Response:
+        """Through the SDK's door for serialised bodies: `messages.create` copies and checks the whole history."""
+        stream = await self._client.post(
+            "/v1/messages",
+            cast_to=object,
+            content=_serialised(body),
+            options={"headers": headers_of(body, self._headers)},
+            stream=True,
+            stream_cls=AsyncStream[object],
+        )
+        return stream.response
+
+    async def _chunks(self, response: httpx2.Response) -> AsyncGenerator[bytes, None]:
         """The body as it arrives. Silence is timed here as well: aiohttp drops its timer on a broken framing."""
-        chunks = response.iter_bytes()
+        chunks = response.aiter_bytes()
         while True:
             async with asyncio.timeout(self._read_timeout):
                 chunk = await anext(chunks, None)
@@ -111,20 +158,12 @@ class AnthropicModel:
             yield chunk
 
 
-def _body(request: ModelRequest, model: str, options: Mapping[str, Any]) -> Json:
-    body: Json = {
-        "model": request.model or model,
-        "max_tokens": request.max_tokens,
-        "messages": list(request.messages),
-        "stream": True,
-    }
-    if request.system:  # the marker covers the tools too: they come before the system prompt in the cached prefix
-        body["system"] = [{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}]
-    if request.tools:
-        body["tools"] = list(request.tools)
-    if options:
-        body["extra_body"] = options  # merged by the SDK, which knows not every field of every server
-    return body
+def _serialised(body: Json) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError as error:  # a value that is no JSON, or half of a surrogate pair
+        log.warning("request_not_json", detail=str(error)[:500])
+        raise failure("invalid_request") from error
 
 
 def _parsed(reader: SseReader, chunk: bytes, request_id: str | None) -> Iterator[Json]:

@@ -1,7 +1,10 @@
 """Translates what goes wrong at the provider into ModelError: safe for users, with the rest in the log."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import anthropic
 import httpx2
@@ -42,9 +45,11 @@ REASON_OF_STATUS = {
     504: "timeout",
     529: "overloaded",
 }
-TRANSIENT = frozenset({"rate_limited", "overloaded", "unavailable", "stream_broken", "timeout"})
 PRECISE_MIDWAY = frozenset({"stream_broken", "malformed_stream", "timeout"})
 """What a failure in the middle of an answer may be called; for all others the answer just broke off."""
+THINKING_REFUSED = re.compile(
+    r"`signature`.*`thinking`|thinking\.signature|`thinking`.*cannot be modified|Expected `thinking`"
+)
 
 log = structlog.get_logger(__name__)
 
@@ -92,13 +97,34 @@ def _from_status(error: anthropic.APIStatusError) -> ModelError:
     )
     fallback = "unavailable" if error.status_code >= 500 else "invalid_request"
     reason = REASON_OF_STATUS.get(error.status_code, fallback)
-    return failure(reason, error.request_id, _retry_after(error.response.headers))
+    return failure(reason, error.request_id, retry_after(error.response.headers))
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def refused_thinking(error: ModelError) -> str | None:
+    """What the provider said against the thinking of earlier answers, or against its absence; None if nothing."""
+    cause = error.__cause__
+    if isinstance(cause, anthropic.BadRequestError) and THINKING_REFUSED.search(cause.message):
+        return cause.message
+    return None
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds; a date is compared with the provider's own clock, if the answer names it."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             return max(0.0, float(headers[name]) * unit)
-        except (KeyError, ValueError):  # absent, or a date, which the provider does not send
+        except (KeyError, ValueError):  # absent, or a date
             continue
-    return None
+    due = _date(headers.get("retry-after"))
+    if due is None:
+        return None
+    now = _date(headers.get("date")) or datetime.now(UTC)
+    return max(0.0, (due - now).total_seconds())
+
+
+def _date(header: str | None) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(header or "")
+    except ValueError:
+        return None
+    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)

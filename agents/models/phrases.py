@@ -9,10 +9,15 @@ WELCOME = "You are welcome."
 SILENCE = "I am listening."
 NAME_UNKNOWN = "You have not told me your name yet. Say *my name is …* and I will remember it."
 NOTHING_SAID = "This is the first thing you said in this conversation."
+NOTHING_KNOWN = (
+    "I have not been told to remember anything yet. Say *remember: I like tea*; I keep it for all conversations."
+)
 CALLING = {
     "clock": "Let me look at the clock.",
     "calculator": "Let me calculate that.",
     "announce": "I will announce it as soon as you approve.",
+    "remember": "Let me write that down.",
+    "forget": "Let me cross that out.",
 }
 CALLING_SEVERAL = "Let me look both up."
 ABILITIES = (
@@ -21,6 +26,7 @@ ABILITIES = (
     "- **calculate**: *what is (17 + 4) * 2?*\n"
     "- **announce** something, once you approve it: *announce: lunch is ready*\n"
     "- **remember** this conversation: *my name is Ada*, *what is my name?*, *what did I say?*\n"
+    "- keep something for **all conversations**: *remember: I like tea*, *what do you remember?*, *forget tea*\n"
     "- tell a **story**, long enough to watch it stream, or to stop it"
 )
 STORY = (

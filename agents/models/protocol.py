@@ -10,13 +10,21 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One call of a model; `model` overrides the model's own choice of name for this call only."""
+    """One call of a model; `model` overrides the model's own choice of name for this call only.
+
+    `output_schema` is the JSON schema that the answer's text has to match. `stable` is how many of the leading
+    messages will come again unchanged with the next call, so that the provider may cache them; `injected` is how many
+    blocks at the end of the last one are for this call alone.
+    """
 
     system: str
     messages: Sequence[Json]
     tools: Sequence[Json] = ()
     max_tokens: int = 8192
     model: str | None = None
+    output_schema: Json | None = None
+    stable: int = 0
+    injected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +81,6 @@ class Model(Protocol):
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """Start the call when first iterated."""
+
+    async def aclose(self) -> None:
+        """Give back the connections, if there are any; the model is not used afterwards."""

@@ -18,6 +18,8 @@ def _sentence(result: ToolReturn) -> str | None:
             return f"It is **{time[11:16]}** on {weekday}, {time[:10]} ({timezone})."
         case "announce", {"announced": str(text)}:
             return f"Announced: {text}"
+        case "remember" | "forget", _:
+            return result.text
         case "calculator", _:
             return f"`{result.arguments.get('expression', '')}` is **{result.text}**."
     return None

@@ -4,7 +4,9 @@ import random
 from dataclasses import dataclass
 
 from agents.errors import ModelError
-from agents.models.failures import TRANSIENT
+
+TRANSIENT = frozenset({"rate_limited", "overloaded", "unavailable", "stream_broken", "timeout"})
+"""The reasons that pass by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,5 +24,11 @@ class RetryPolicy:
         if failure.retry_after is not None:
             # Who is told to wait for minutes learns it now, instead of watching a turn that does not move.
             return failure.retry_after if failure.retry_after <= self.longest else None
+        return self.after(retries_taken)
+
+    def after(self, retries_taken: int) -> float | None:
+        """The same when nothing is known of the failure but that it may pass."""
+        if retries_taken >= self.retries:
+            return None
         ceiling = min(self.first * 2.0**retries_taken, self.longest)
         return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, guards nothing

@@ -50,6 +50,9 @@ class ScriptedModel:
         await self._obstruct(step, "after")
         yield _completed(step, calls, request, request.model or self.name)
 
+    async def aclose(self) -> None:
+        """There is nothing to give back."""
+
     async def _words(self, text: str) -> AsyncIterator[str]:
         for word in WORD.findall(text):
             await asyncio.sleep(self._delay)  # also at 0: others get their turn between two words

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import orjson
+
 from agents.errors import ModelError
 from agents.models.protocol import ModelRequest
 
@@ -31,6 +33,11 @@ class Step:
     fails: Place = "before"
     hangs: Place | None = None
     stop_reason: str | None = None
+
+    @classmethod
+    def json(cls, value: object) -> "Step":
+        """The answer of structured output: the value, spelled as JSON."""
+        return cls(orjson.dumps(value).decode())
 
 
 Script = Callable[[ModelRequest], Step]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents.models.protocol import Json
+from agents.models.protocol import Json, ModelRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,16 @@ class ToolReturn:
     arguments: Json
     text: str
     failed: bool
+
+
+def conversation_of(request: ModelRequest) -> tuple[Sequence[Json], str]:
+    """The messages without what was put behind them for this call alone, and the text of that."""
+    if not request.injected:
+        return request.messages, ""
+    *earlier, last = request.messages
+    content = last["content"]
+    own, injected = content[: -request.injected], content[-request.injected :]
+    return [*earlier, *([{**last, "content": own}] if own else [])], plain_text(injected)
 
 
 def user_texts(messages: Sequence[Json]) -> list[str]:

@@ -36,17 +36,25 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer in status 200; `blocks` are more content blocks, sent as they are; `delay` is per token."""
+    """An answer in status 200; `delay` is per token. The order is: thinking, redacted, text, blocks, calls.
+
+    `thinking` gets a signature; None leaves the block out, "" signs a thought that is not shown. `redacted` is opaque.
+    `blocks` are more content blocks, for what does not fit this order; a thinking one without signature gets one.
+    The counts of the input give way to those of the prompt cache, if the stand-in has one.
+    """
 
     text: str | Sequence[str] = ""
     calls: Sequence[ToolUse] = ()
-    thinking: str = ""
+    thinking: str | None = None
+    redacted: str | None = None
     blocks: Sequence[Json] = ()
     delay: float = 0.0
     first_delay: float = 0.0
     trouble: Trouble | None = None
     stop_reason: str | None = None
     input_tokens: int = 10
+    cache_write_tokens: int = 0
+    cache_read_tokens: int = 0
     output_tokens: int | None = None
 
     def tokens(self) -> Sequence[str]:
@@ -55,12 +63,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer in another status than 200."""
+    """An answer in another status than 200; `retry_after` is in seconds or an HTTP date."""
 
     status: int
     error_type: str = "api_error"
     message: str = "scripted refusal"
-    retry_after: float | None = None
+    retry_after: float | str | None = None
 
 
 Responder = Callable[[Json], Reply | Refusal]

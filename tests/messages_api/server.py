@@ -11,9 +11,11 @@ from typing import Self
 import orjson
 from aiohttp import web
 
+from tests.messages_api.cache import PromptCache
+from tests.messages_api.memory import Memory
 from tests.messages_api.reply import Json, Refusal, Reply, Responder, Trouble, tokens_reply
-from tests.messages_api.rules import InvalidRequestError, check_request
-from tests.messages_api.wire import Frame, error_event, frame, frames, whole_message
+from tests.messages_api.rules import InvalidRequestError, check_headers, check_request
+from tests.messages_api.wire import Frame, content_of, error_event, frame, frames, usage_of, whole_message
 
 MAX_BODY = 64 * 1024 * 1024
 
@@ -38,15 +40,31 @@ class Received:
 
 
 class MessagesServer:
-    """Use it as a context manager, sync or async; answers come from the queue, then from `responder`."""
+    """Use it as a context manager, sync or async; answers come from the queue, then from `responder`.
 
-    def __init__(self, responder: Responder | None = None, *, port: int = 0, keeps_requests: bool = True) -> None:
+    `key` is the only one it accepts, if there is one. `caches` counts tokens as a prompt cache does; `binds_thinking`
+    signs thinking together with all that stood before it. Without `keeps_requests` it has no memory of its answers.
+    """
+
+    def __init__(
+        self,
+        responder: Responder | None = None,
+        *,
+        port: int = 0,
+        keeps_requests: bool = True,
+        key: str | None = None,
+        caches: bool = False,
+        binds_thinking: bool = False,
+    ) -> None:
         self.responder: Responder = responder or (lambda _: tokens_reply(50))
         self.replies: deque[Reply | Refusal] = deque()
         self.requests: list[Received] = []
         self.rejections: list[str] = []  # what was wrong with the requests that broke the provider's rules
         self.port = port
         self._keeps_requests = keeps_requests
+        self._key = key
+        self._cache = PromptCache() if caches else None
+        self._memory = Memory(binds_thinking=binds_thinking)
         self._numbers = itertools.count(1)
         self._arrived = threading.Condition()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -115,9 +133,14 @@ class MessagesServer:
         return web.json_response({"requests": len(self.requests)})
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
+        if self._key is not None and request.headers.get("authorization") != f"Bearer {self._key}":
+            return _refused(Refusal(401, "authentication_error", "invalid x-api-key"))
         try:
             body = orjson.loads(await request.read())
             check_request(body)
+            check_headers(body, request.headers)
+            if self._keeps_requests:
+                self._memory.check(body)
         except (orjson.JSONDecodeError, InvalidRequestError) as error:
             self.rejections.append(str(error))
             return _refused(Refusal(400, "invalid_request_error", str(error)))
@@ -147,16 +170,22 @@ class MessagesServer:
             return _refused(reply)
         if reply.first_delay:
             await asyncio.sleep(reply.first_delay)
+        model = received.body["model"]
+        usage = usage_of(reply) if self._cache is None else self._cache.usage(received.body)
+        if self._keeps_requests:
+            self._memory.remember(received.body, content_of(reply, number))
         if not received.body.get("stream"):
-            message = whole_message(reply, number, received.body["model"])
+            message = whole_message(reply, number, model, usage)
             return web.Response(body=orjson.dumps(message), content_type="application/json")
-        return await self._stream(request, received, reply, number)
+        return await self._stream(request, received, reply, frames(reply, number, model, usage), number)
 
-    async def _stream(self, request: web.Request, received: Received, reply: Reply, number: int) -> web.StreamResponse:
+    async def _stream(
+        self, request: web.Request, received: Received, reply: Reply, events: Iterator[Frame], number: int
+    ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"request-id": f"req_{number:06}"})
         response.content_type = "text/event-stream"
         await response.prepare(request)
-        for data, is_delta in _batches(frames(reply, number, received.body["model"]), reply):
+        for data, is_delta in _batches(events, reply):
             if is_delta and reply.delay:
                 await asyncio.sleep(reply.delay)
             await response.write(data)
@@ -207,6 +236,7 @@ async def _make_trouble(request: web.Request, response: web.StreamResponse, trou
 def _refused(refusal: Refusal) -> web.Response:
     headers = {"request-id": "req_refused"}
     if refusal.retry_after is not None:
-        headers["retry-after"] = f"{refusal.retry_after:g}"
+        seconds = refusal.retry_after
+        headers["retry-after"] = seconds if isinstance(seconds, str) else f"{seconds:g}"
     body = {**error_event(refusal.error_type, refusal.message), "request_id": "req_refused"}
     return web.json_response(body, status=refusal.status, headers=headers)

@@ -10,6 +10,10 @@ USER = {"role": "user", "content": "Hello"}
 CALL = {"type": "tool_use", "id": "toolu_1", "name": "clock", "input": {}}
 CALLED = {"role": "assistant", "content": [{"type": "text", "text": "Let me see."}, CALL]}
 RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "12:00"}
+SEARCH = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
+FOUND = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}
+THOUGHT = {"type": "thinking", "thinking": "", "signature": ""}
+PICTURE = {"type": "image", "source": {}}
 ANSWERED = {"role": "user", "content": [RESULT]}
 
 
@@ -34,6 +38,8 @@ def assistant(*blocks: Any) -> dict[str, Any]:
         [USER, CALLED, user(RESULT, {"type": "text", "text": "and?"})],
         [USER, CALLED, user({**RESULT, "is_error": True, "content": ""})],
         [USER, assistant({"type": "thinking", "thinking": "Hm", "signature": "s"}, CALL), ANSWERED],
+        [USER, assistant(SEARCH, FOUND), USER],
+        [USER, assistant(SEARCH)],
     ],
 )
 def test_valid_requests(messages: list[Any]) -> None:
@@ -69,6 +75,16 @@ def test_valid_requests(messages: list[Any]) -> None:
         pytest.param(body(USER, assistant({**CALL, "id": "a b"}), ANSWERED), "pattern", id="bad id"),
         pytest.param(body(USER, assistant({**CALL, "input": "{}"}), ANSWERED), "object", id="input as text"),
         pytest.param(body(USER, assistant({**CALL, "malformed": "{"}), ANSWERED), "extra", id="our own mark"),
+        pytest.param(body(user({"type": "tool_call", "tool_call_id": "x"})), "does not match", id="our own block"),
+        pytest.param(body(user(CALL)), "the assistant's", id="a call of the user"),
+        pytest.param(body(user(THOUGHT)), "the assistant's", id="thinking of the user"),
+        pytest.param(body(user({"type": "image", "source": "cat.png"})), "source", id="image without source"),
+        pytest.param(body(USER, assistant(PICTURE), USER), "the user's", id="image of the assistant"),
+        pytest.param(body(USER, assistant(SEARCH), USER), "without a corresponding", id="a search in the middle"),
+        pytest.param(body(USER, assistant(FOUND), USER), "unexpected `tool_use_id`", id="found without a search"),
+        pytest.param(body(USER, assistant({**SEARCH, "id": "toolu_1"})), "bad pattern", id="id of a search"),
+        pytest.param(body(USER, CALLED, user({**RESULT, "content": [CALL]})), "in a result", id="a call in a result"),
+        pytest.param(body(USER, CALLED, user({**RESULT, "content": {}})), "a text or blocks", id="an object as result"),
         pytest.param(body(USER, tools=[{"name": "a b"}]), "bad name", id="tool name"),
         pytest.param(body(USER, tools=[{"name": "a"}]), "input_schema", id="tool without schema"),
     ],

@@ -7,7 +7,7 @@ import pytest
 from agents.models import Completed, TextDelta, ThinkingDelta, ToolCallStarted, Usage
 from agents.models.anthropic import AnthropicModel
 from agents.tools import calculator, clock
-from tests.agents.models.calls import HELLO, completed, model_at, read, request, text_of
+from tests.agents.models.calls import HELLO, completed, model_at, read, read_until_failure, request, text_of
 from tests.messages_api import MessagesServer, Reply, ToolUse
 
 
@@ -30,7 +30,7 @@ async def test_thinking_text_and_two_calls(claude: AnthropicModel, messages_api:
     answer = completed(events)
     assert answer.stop_reason == "tool_use"
     assert answer.content == [
-        {"type": "thinking", "thinking": "Two tools.", "signature": "c2lnbmVk"},
+        {"type": "thinking", "thinking": "Two tools.", "signature": "c2lnbmVkIDEuMA=="},
         {"type": "text", "text": "Let me see."},
         {"type": "tool_use", "id": "toolu_000001_0", "name": "clock", "input": {"timezone": "Europe/Berlin"}},
         {"type": "tool_use", "id": "toolu_000001_1", "name": "calculator", "input": {"expression": "2 + 3"}},
@@ -46,7 +46,7 @@ async def test_what_is_sent(claude: AnthropicModel, messages_api: MessagesServer
         "stream": True,
         "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
         "messages": HELLO,
-        "tools": [clock.definition()],
+        "tools": [{**clock.definition(), "cache_control": {"type": "ephemeral"}}],
     }
     assert received.headers["authorization"] == "Bearer test-key"
 
@@ -67,6 +67,20 @@ async def test_options_go_with_every_request(messages_api: MessagesServer) -> No
     await read(model, request())
     assert messages_api.requests[0].body["temperature"] == 0.2
     await model.aclose()
+
+
+async def test_headers_go_with_every_request(messages_api: MessagesServer) -> None:
+    model = model_at(messages_api, headers={"anthropic-beta": "context-1m-2025-08-07"})
+    await read(model, request())
+    assert messages_api.requests[0].headers["anthropic-beta"] == "context-1m-2025-08-07"
+    assert messages_api.requests[0].headers["content-type"] == "application/json"
+    await model.aclose()
+
+
+async def test_what_is_no_json_is_not_sent(claude: AnthropicModel, messages_api: MessagesServer) -> None:
+    _, error = await read_until_failure(claude, request([{"role": "user", "content": "half a pair: \ud83d"}]))
+    assert error.reason == "invalid_request"
+    assert messages_api.requests == []
 
 
 async def test_the_environment_is_not_read(messages_api: MessagesServer, monkeypatch: pytest.MonkeyPatch) -> None:

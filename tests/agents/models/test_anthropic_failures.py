@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from agents.models.anthropic import AnthropicModel
+from agents.models.failures import retry_after
 from tests.agents.models.calls import model_at, read, read_until_failure, request, text_of
 from tests.messages_api import MessagesServer, Refusal, Reply, Trouble
 
@@ -71,6 +72,30 @@ async def test_a_long_retry_after_is_reported_at_once(claude: AnthropicModel, me
     _, error = await read_until_failure(claude, request())
     assert (error.reason, error.retry_after) == ("rate_limited", 3600.0)
     assert len(messages_api.requests) == 1
+
+
+async def test_a_retry_after_that_is_a_date(claude: AnthropicModel, messages_api: MessagesServer) -> None:
+    """Far off by any clock: it is reported, and nothing is tried again."""
+    messages_api.enqueue(Refusal(529, "overloaded_error", retry_after="Wed, 01 Jan 2200 00:00:00 GMT"))
+    _, error = await read_until_failure(claude, request())
+    assert error.retry_after is not None
+    assert error.retry_after > 365 * 86_400
+    assert len(messages_api.requests) == 1
+
+
+@pytest.mark.parametrize("date", ["Tue, 01 Jan 2019 00:00:00 GMT", "in a while", ""])
+async def test_a_retry_after_that_has_passed_or_says_nothing(
+    claude: AnthropicModel, messages_api: MessagesServer, date: str
+) -> None:
+    messages_api.enqueue(Refusal(503, retry_after=date), Reply("Now."))
+    assert text_of(await read(claude, request())) == "Now."
+
+
+def test_a_date_is_measured_by_the_providers_clock() -> None:
+    headers = {"retry-after": "Wed, 21 Oct 2015 07:28:10 GMT", "date": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    assert retry_after(headers) == 10.0
+    assert retry_after({**headers, "retry-after-ms": "250"}) == 0.25
+    assert retry_after({}) is None
 
 
 @pytest.mark.parametrize("kind", ["error", "drop", "truncate"])

@@ -1,0 +1,87 @@
+"""ModelCalls: an audit of exactly what was sent to the model, and what came of it, kept for a while."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from agents.errors import AgentDefinitionError, ModelError
+from agents.middleware.middleware import Middleware, StreamCall
+from agents.middleware.turn_context import TurnContext
+from agents.models import Completed, ModelEvent, ModelRequest
+
+if TYPE_CHECKING:
+    from agents.agent import Agent
+
+Outcome = dict[str, Any]
+
+STOPPED: Outcome = {"error": {"reason": "stopped", "message": "The call was given up before its end."}}
+
+
+class ModelCalls(Middleware):
+    """Records each call: place, request, how it ended, and how long it took. Must be the last that wraps the stream.
+
+    The request is what the model was given, after all other middleware; keys and addresses are the model's own and
+    never in it. Entries live for `lifetime` seconds. They are written beside the turn, which neither waits for the
+    store nor suffers from it: one that could not be written is missing, and logged.
+    """
+
+    def __init__(self, lifetime: int = 7 * 86_400) -> None:
+        self._lifetime = lifetime
+
+    def init(self, agent: "Agent") -> None:
+        """Raises AgentDefinitionError when something behind it could still change what is sent."""
+        if self._lifetime <= 0:
+            raise AgentDefinitionError(agent.name, f"{self.name} needs a lifetime, in seconds")
+        members = [member for group in agent.middleware for member in group.members]
+        for member in members[members.index(self) + 1 :] if self in members else ():
+            if type(member).stream is not Middleware.stream:
+                raise AgentDefinitionError(agent.name, f"{member.name} must come before {self.name}")
+
+    async def stream(
+        self, request: ModelRequest, call: StreamCall, context: TurnContext
+    ) -> AsyncGenerator[ModelEvent, None]:
+        began = context.services.clock()
+        outcome = STOPPED
+        try:
+            async with aclosing(call(request)) as events:
+                async for event in events:
+                    if isinstance(event, Completed):
+                        outcome = _answered(event)
+                    yield event
+        except ModelError as error:
+            outcome = _failed(error.reason, error.message)
+            raise
+        except Exception as error:
+            outcome = _failed("internal", type(error).__name__)
+            raise
+        finally:
+            entry = {
+                "at": began,
+                "conversation_id": context.conversation_id,
+                "turn": context.turn,
+                "step": context.step,
+                "principal": context.principal,
+                "duration_ms": context.services.clock() - began,
+                **outcome,
+                "request": request,
+            }
+            context.background(self._record(entry, context))
+
+    async def _record(self, entry: dict[str, Any], context: TurnContext) -> None:
+        services = context.services
+        written = orjson.dumps(entry)  # it knows dataclasses
+        await services.store.model_calls.record(
+            context.conversation_id, written, lifetime=self._lifetime, now=services.clock()
+        )
+
+
+def _answered(answer: Completed) -> Outcome:
+    usage = asdict(answer.usage)
+    return {"answer": {"model": answer.model, "stop_reason": answer.stop_reason, "usage": usage}}
+
+
+def _failed(reason: str, message: str) -> Outcome:
+    return {"error": {"reason": reason, "message": message}}

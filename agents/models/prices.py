@@ -1,0 +1,81 @@
+"""What the models cost: the public list prices of the Claude API, as of 2026-10-24.
+
+Source: https://platform.claude.com/docs/en/about-claude/pricing, in US dollars per million tokens, which is the same
+number in millionths of a dollar per token. Cache writes are those that live for five minutes, the only ones we ask
+for; what the provider charges by the call, such as a search, is not counted. A gateway that renames the models has
+prices of its own, so its names are not found here.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ANOTHER_VERSION = re.compile(r"-\d{1,2}(?!\d)|[.\w]")
+"""What may not follow a name of the table: `claude-opus-4` names neither claude-opus-4-9 nor claude-opus-42."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Per million tokens; a prompt of more than `threshold` tokens pays `long` for everything."""
+
+    input: float
+    output: float
+    cache_write: float
+    cache_read: float
+    threshold: int = 0
+    long: "Price | None" = None
+
+    def of(self, usage: Mapping[str, int]) -> float:
+        """In millionths of a dollar."""
+        fresh, written, read = (usage.get(name, 0) for name in PROMPT)
+        if self.long is not None and fresh + written + read > self.threshold:
+            return self.long.of(usage)
+        prompt = fresh * self.input + written * self.cache_write + read * self.cache_read
+        return prompt + usage.get("output_tokens", 0) * self.output
+
+
+PROMPT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+
+FABLE_5_1 = Price(10, 50, 12.5, 0.25)
+FABLE_5 = Price(10, 50, 12.5, 1)
+OPUS_4_5 = Price(5, 25, 6.25, 0.5)
+OPUS_4 = Price(15, 75, 18.75, 1.5)
+SONNET_4 = Price(3, 15, 3.75, 0.3)
+
+PRICES: Mapping[str, Price] = {
+    "claude-fable-5-1": FABLE_5_1,
+    "claude-mythos-5-1": FABLE_5_1,
+    "claude-fable-5": FABLE_5,
+    "claude-mythos-5": FABLE_5,
+    "claude-opus-5-5": Price(4, 20, 5, 0.2),
+    "claude-opus-5": OPUS_4_5,
+    "claude-opus-4-8": OPUS_4_5,
+    "claude-opus-4-7": OPUS_4_5,
+    "claude-opus-4-6": OPUS_4_5,
+    "claude-opus-4-5": OPUS_4_5,
+    "claude-opus-4-1": OPUS_4,
+    "claude-opus-4-0": OPUS_4,
+    "claude-opus-4": OPUS_4,
+    "claude-3-opus": OPUS_4,
+    "claude-sonnet-5-5": Price(2, 10, 2.5, 0.1),
+    "claude-sonnet-5": Price(2, 10, 2.5, 0.2),
+    "claude-sonnet-4-6": SONNET_4,
+    "claude-sonnet-4-5": SONNET_4,
+    "claude-sonnet-4-0": SONNET_4,
+    "claude-sonnet-4": SONNET_4,
+    "claude-3-7-sonnet": SONNET_4,
+    "claude-3-5-sonnet": SONNET_4,
+    "claude-haiku-5-5": Price(0.1, 0.5, 0.125, 0.01, threshold=100_000, long=Price(0.5, 2.5, 0.625, 0.05)),
+    "claude-haiku-4-5": Price(1, 5, 1.25, 0.1),
+    "claude-3-5-haiku": Price(0.8, 4, 1, 0.08),
+    "claude-3-haiku": Price(0.25, 1.25, 0.3, 0.03),
+}
+
+
+def cost_of(model: str, usage: Mapping[str, int]) -> int | None:
+    """What a call cost in millionths of a US dollar, rounded; None when the model has no price here.
+
+    The longest name in the table that `model` begins with counts: a dated snapshot costs what its model costs.
+    """
+    names = [name for name in PRICES if model.startswith(name) and not ANOTHER_VERSION.match(model, len(name))]
+    return round(PRICES[max(names, key=len)].of(usage)) if names else None

@@ -1,0 +1,182 @@
+"""The audit of model calls: exactly what was sent, how it ended, for as long as it is kept, at nobody's expense."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+
+from agents.agent import Agent
+from agents.clock import now_ms
+from agents.errors import AgentDefinitionError, ModelError
+from agents.middleware.middleware import Middleware, StreamCall
+from agents.middleware.model_calls import ModelCalls
+from agents.middleware.parallel import Parallel
+from agents.middleware.request import Request
+from agents.middleware.turn_context import TurnContext
+from agents.models import Call, ModelEvent, ModelRequest, ScriptedModel, Step
+from agents.models.anthropic import AnthropicModel
+from agents.tools import calculator
+from tests.conversations import PATIENCE, World, ends, rest, say, spoken, text, until
+from tests.messages_api import MessagesServer, Refusal
+
+KEY = "sk-very-secret"
+
+
+class Inject(Middleware):
+    """Changes what is sent, behind the audit in the list but before it in time."""
+
+    async def before_model(self, request: Request, context: TurnContext) -> Request:
+        return replace(request, injected=text("It is noon."))
+
+
+class Louder(Middleware):
+    """Wraps the stream."""
+
+    def stream(self, request: ModelRequest, call: StreamCall, context: TurnContext) -> AsyncGenerator[ModelEvent, None]:
+        return call(replace(request, system=request.system.upper()))
+
+
+class Unwritable(Middleware):
+    """Sends half of a surrogate pair in the first turn, which no record can hold."""
+
+    async def before_model(self, request: Request, context: TurnContext) -> Request:
+        return replace(request, system=["\ud83d"]) if context.turn == 1 else request
+
+
+def agent(model: Any, *middleware: Middleware, **fields: Any) -> Agent:
+    return Agent(name="audited", model=model, system_prompt="Be brief.", middleware=middleware, **fields)
+
+
+async def entries(world: World, count: int) -> list[dict[str, Any]]:
+    """What was recorded, oldest first, once there is so much of it."""
+    found: list[bytes] = []
+
+    async def look() -> int:
+        found[:] = await world.store.model_calls.list("c", limit=100)
+        return len(found)
+
+    async with asyncio.timeout(PATIENCE):
+        while await look() < count:
+            continue
+    assert len(found) == count
+    return [orjson.loads(entry) for entry in reversed(found)]
+
+
+async def test_what_was_sent_and_what_came_of_it(world: World) -> None:
+    steps = [Step(calls=[Call("calculator", {"expression": "6*7"})]), Step("It is 42.")]
+    audited = agent(ScriptedModel(steps), Louder(), ModelCalls(), Inject(), tools=[calculator])
+    conversation = await world.start(audited)
+    before = now_ms()
+    await say(conversation, "What is 6*7?")
+    await rest(conversation)
+    first, second = await entries(world, 2)
+    assert first["request"] == {
+        "system": "BE BRIEF.",
+        "messages": [{"role": "user", "content": [*text("What is 6*7?"), *text("It is noon.")]}],
+        "tools": [calculator.definition()],
+        "max_tokens": 8192,
+        "model": None,
+        "output_schema": None,
+        "stable": 0,
+        "injected": 1,
+    }
+    assert first["answer"]["stop_reason"] == "tool_use"
+    assert {key: first[key] for key in ("conversation_id", "turn", "step", "principal")} == {
+        "conversation_id": "c",
+        "turn": 1,
+        "step": 1,
+        "principal": "ada",
+    }
+    assert before <= first["at"] <= second["at"] <= now_ms()
+    assert 0 <= first["duration_ms"] <= now_ms() - before
+    assert (second["step"], second["answer"]["model"]) == (2, "scripted")
+    assert second["answer"]["usage"]["output_tokens"] > 0
+    assert second["request"]["messages"][-1]["content"][-1] == {"type": "text", "text": "It is noon."}
+
+
+async def test_a_failure(world: World) -> None:
+    failing = ScriptedModel([Step("so far", failure=ModelError("overloaded", "Too much."), fails="after")])
+    conversation = await world.start(agent(failing, ModelCalls()))
+    await say(conversation)
+    await rest(conversation)
+    [entry] = await entries(world, 1)
+    assert entry["error"] == {"reason": "overloaded", "message": "Too much."}
+    assert "answer" not in entry
+
+
+async def test_a_call_that_was_cancelled(world: World) -> None:
+    conversation = await world.start(agent(ScriptedModel([Step("so far", hangs="after")]), ModelCalls()))
+    await say(conversation)
+    await until(lambda: (conversation.inspect().streaming or {}).get("text") == "so far")
+    await conversation.cancel("ada")
+    await rest(conversation)
+    [entry] = await entries(world, 1)
+    assert entry["error"]["reason"] == "stopped"
+
+
+async def test_a_fault_below(world: World) -> None:
+    class Broken:
+        name = "broken"
+
+        async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+            raise KeyError(KEY)
+            yield
+
+    conversation = await world.start(agent(Broken(), ModelCalls()))
+    await say(conversation)
+    await rest(conversation)
+    [entry] = await entries(world, 1)
+    assert entry["error"] == {"reason": "internal", "message": "KeyError"}
+    assert KEY not in str(entry)
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+async def test_no_key_is_ever_in_it(world: World, messages_api: MessagesServer, refuses: bool) -> None:
+    if refuses:
+        messages_api.responder = lambda _: Refusal(401, "authentication_error", f"invalid x-api-key {KEY}")
+    model = AnthropicModel("claude", api_key=KEY, base_url=messages_api.url, headers={"x-api-key": KEY})
+    conversation = await world.start(agent(model, ModelCalls()))
+    await say(conversation)
+    await rest(conversation)
+    [entry] = await entries(world, 1)
+    await model.aclose()
+    assert ("error" in entry) == refuses
+    assert KEY not in str(entry)
+    assert messages_api.url not in str(entry)
+
+
+async def test_entries_live_as_long_as_they_are_told_to(world: World) -> None:
+    conversation = await world.start(agent(ScriptedModel(), ModelCalls(lifetime=100)))
+    await say(conversation)
+    await rest(conversation)
+    await entries(world, 1)
+    key = world.store.keys.conversation("c").model_calls
+    assert 0 < await world.store._client.redis.ttl(key) <= 100
+
+
+async def test_what_cannot_be_recorded_is_missing_and_nothing_else(world: World) -> None:
+    conversation = await world.start(agent(ScriptedModel([Step("One."), Step("Two.")]), Unwritable(), ModelCalls()))
+    for words in ("Be odd.", "Be plain."):
+        await say(conversation, words)
+        await rest(conversation)
+    [entry] = await entries(world, 1)
+    assert entry["turn"] == 2
+    events = await world.events()
+    assert [words for words, _ in spoken(events)] == ["One.", "Two."]
+    assert ends(events) == [("completed", None)] * 2
+
+
+def test_it_must_be_the_last_that_wraps_the_stream() -> None:
+    agent(ScriptedModel(), Louder(), ModelCalls(), Inject())
+    agent(ScriptedModel(), Parallel(Inject(), ModelCalls()))
+    for wrong in ([ModelCalls(), Louder()], [ModelCalls(), Parallel(Inject(), Louder())]):
+        with pytest.raises(AgentDefinitionError, match="Louder must come before ModelCalls"):
+            agent(ScriptedModel(), *wrong)
+
+
+def test_it_needs_a_lifetime() -> None:
+    with pytest.raises(AgentDefinitionError, match="lifetime"):
+        agent(ScriptedModel(), ModelCalls(lifetime=0))

@@ -47,7 +47,7 @@ class Store:
 
     async def aclose(self) -> None:
         """Send what the live publisher still holds and close every connection."""
-        await self.live.flush()
+        await self.live.aclose()
         await self.subscriptions.aclose()
         await self._client.aclose()
 

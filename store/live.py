@@ -76,9 +76,12 @@ class LivePublisher:
         self._due = 0.0
         self._flight: asyncio.Task[None] | None = None
         self._aboard: frozenset[str] = frozenset()
+        self._closed = False
 
     def publish(self, conversation_id: str, epoch: int, event: Event) -> None:
         """Send an event to whoever listens, soon. Must be called on the event loop."""
+        if self._closed:
+            return
         buffer = self._buffers.get(conversation_id)
         if buffer is None or buffer.epoch < epoch:
             if len(self._buffers) >= MAX_CONVERSATIONS and buffer is None:
@@ -117,6 +120,11 @@ class LivePublisher:
                 self._depart(list(self._buffers))
             if self._flight is not None:
                 await asyncio.wait({self._flight})
+
+    async def aclose(self) -> None:
+        """Send what there is; what is published afterwards is nobody's."""
+        self._closed = True
+        await self.flush()
 
     def _arm(self) -> None:
         """Make sure that a flush is coming, and early enough."""

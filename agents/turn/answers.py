@@ -33,7 +33,7 @@ def on_model_finished(draft: Draft, answer: ModelFinished) -> None:
         return
     draft.model = None
     if not answer.calls and answer.stop is None and _is_blank(answer.content):
-        _retry_blank(draft, answer)
+        _take_blank(draft, answer)
         return
     flow.patch(draft, answer.patches)
     _log_answer(draft, answer)
@@ -63,8 +63,11 @@ def _is_blank(content: Sequence[Block]) -> bool:
     )
 
 
-def _retry_blank(draft: Draft, answer: ModelFinished) -> None:
-    if answer.ref.attempt > draft.limits.blank_answers:
+def _take_blank(draft: Draft, answer: ModelFinished) -> None:
+    """Ask again a few times; not after a refusal, which would only be repeated."""
+    if answer.stop_reason == "refusal":
+        flow.fail(draft, "refusal", "The model refused to answer.")
+    elif answer.ref.attempt > draft.limits.blank_answers:
         flow.fail(draft, "empty_answer", "The model gave no answer.")
     else:
         draft.call_model(answer.ref.attempt + 1)

@@ -266,3 +266,11 @@ async def test_without_redis_events_are_dropped_and_later_ones_arrive(
         async with asyncio.timeout(5):
             assert await subscription.get() == {"epoch": 1, "events": [notice(2)]}
     await opened.aclose()
+
+
+async def test_what_is_published_after_the_end_goes_nowhere(redis_url: str, redis_prefix: str) -> None:
+    opened = store.connect(redis_url, prefix=redis_prefix)
+    opened.live.publish("c", 1, {"type": "hello"})
+    await opened.aclose()
+    opened.live.publish("c", 1, {"type": "too late"})
+    assert opened.live.take("c") == []

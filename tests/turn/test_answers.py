@@ -114,6 +114,14 @@ def test_what_waits_is_told_in_the_shape_of_fsm_state() -> None:
     ]
 
 
+def test_a_refusal_without_words_is_not_asked_for_again() -> None:
+    scene = streaming()
+    scene.feed(scene.finished(" ", stop_reason="refusal"))
+    end = scene.events[-1]
+    assert isinstance(end, TurnEnded)
+    assert (end.outcome, end.reason) == ("failed", "refusal")
+
+
 def test_a_batch_of_calls_that_cannot_run_goes_back_to_the_model_at_once() -> None:
     scene = streaming()
     scene.feed(scene.finished("", UNKNOWN_TOOL))

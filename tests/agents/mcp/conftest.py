@@ -1,0 +1,93 @@
+"""Pools that are closed afterwards, and servers that are gone afterwards."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import psutil
+import pytest
+
+from agents.mcp.pool import McpPool
+from agents.mcp.server import McpServer
+from tests.agents.mcp.workbench import Caller, Clock, HttpServer, over_stdio
+
+Served = Callable[..., Awaitable[HttpServer]]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def pool(clock: Clock) -> AsyncIterator[McpPool]:
+    """A pool; none of the servers that it started may outlive it."""
+    before = set(psutil.Process().children(recursive=True))
+    pool = McpPool(clock)
+    yield pool
+    mine = set(psutil.Process().children(recursive=True)) - before
+    await pool.aclose()
+    left = [process for process in mine if "stdio" in _command(process)]
+    assert left == []
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    """Starts test servers that speak HTTP."""
+    servers: list[HttpServer] = []
+
+    async def serve(*options: str) -> HttpServer:
+        server = HttpServer(*options)
+        servers.append(server)
+        server.start()
+        await server.ready()
+        return server
+
+    yield serve
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Callable[..., HttpServer]]:
+    """Servers that nobody hurts, one for the tests of a file."""
+    servers: dict[tuple[str, ...], HttpServer] = {}
+
+    def serve(*options: str) -> HttpServer:
+        if options not in servers:
+            servers[options] = HttpServer(*options)
+            servers[options].start()
+        return servers[options]
+
+    yield serve
+    for server in servers.values():
+        server.kill()
+
+
+@pytest.fixture(params=[(), ("old",)], ids=["new", "old"])
+async def http(request: pytest.FixtureRequest, shared: Callable[..., HttpServer]) -> HttpServer:
+    """The test server over HTTP."""
+    server = shared(*request.param)
+    await server.ready()
+    return server
+
+
+@pytest.fixture(params=["stdio", "stdio old", "http", "http old"])
+async def server(request: pytest.FixtureRequest, shared: Callable[..., HttpServer]) -> McpServer:
+    """The test server in each of its ways."""
+    way, *options = request.param.split()
+    if way == "stdio":
+        return over_stdio(*options)
+    http = shared(*options)
+    await http.ready()
+    return http.reached()
+
+
+@pytest.fixture
+def caller(pool: McpPool, server: McpServer) -> Caller:
+    return Caller(pool, server)

@@ -65,6 +65,7 @@ class Agent:
             middleware.init(self)
         self._refuse_twins("tool", (tool.name for tool, _ in self.sourced_tools()))
         self._refuse_twins("middleware", (middleware.name for middleware in self.behaviours()))
+        self._refuse_twins("MCP server", (server.name for server in self.mcp))
         if self.until_tool is not None and self.tool(self.until_tool) is None:
             raise AgentDefinitionError(self.name, f"until_tool names {self.until_tool}, which is no tool of it")
 

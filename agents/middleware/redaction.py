@@ -1,0 +1,256 @@
+"""Redaction: takes out of the answers what nobody should read, on its way to the watchers and to the log alike.
+
+A match may be cut across the pieces of a stream. So the end of what has come is held back while it looks like the
+beginning of a match, and no longer. Whether something is a match depends on the text alone, never on the cuts.
+"""
+
+import re
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+from agents.middleware.middleware import Middleware, StreamCall
+from agents.middleware.request import Request
+from agents.middleware.turn_context import TurnContext
+from agents.models import Completed, Json, ModelEvent, ModelRequest, TextDelta, ThinkingDelta, ToolCallStarted
+
+LONGEST = 512
+WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._%+@-]*\Z")
+
+
+def _whole(match: str) -> int:
+    return len(match)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """What is taken out. `name` replaces it, in brackets.
+
+    `expression` matches it, and looks at no more than one character around it. `beginning` matches, at the end of a
+    text, all that might be the beginning of a match. `measure` says how much of a match is meant, from its start; 0:
+    it was none. No match has more than `longest` characters: of a text that never stops to look like the beginning
+    of one, as many are held back.
+    """
+
+    name: str
+    expression: re.Pattern[str]
+    beginning: re.Pattern[str] = WORD
+    measure: Callable[[str], int] = _whole
+    longest: int = LONGEST
+
+    def first(self, text: str, position: int, limit: int) -> "Span | None":
+        """The first match that begins from `position` up to, not including, `limit`."""
+        while (match := self.expression.search(text, position)) is not None and (start := match.start()) < limit:
+            if match.end() - start > self.longest:
+                match = self.expression.match(text, start, start + self.longest)
+            length = self.measure(match[0]) if match is not None else 0
+            if length > 0:
+                return Span(start, start + length, f"[{self.name}]")
+            position = start + 1
+        return None
+
+    def undecided(self, text: str) -> int:
+        """Where the end begins that may become a match, or a longer one, with what comes behind it."""
+        start = max(0, len(text) - self.longest)
+        beginning = self.beginning.search(text, start)
+        return beginning.start() if beginning is not None else len(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A match, from `start` up to, not including, `end`."""
+
+    start: int
+    end: int
+    replacement: str
+
+
+def _card_number(match: str) -> int:
+    """The length of the longest beginning that has the check digit of a card (Luhn), 13 to 19 digits."""
+    digits = [position for position, character in enumerate(match) if character.isdigit()]
+    for count in range(len(digits), 12, -1):
+        end = digits[count - 1] + 1
+        ends_here = end == len(match) or not match[end].isdigit()
+        if ends_here and _checks([int(match[position]) for position in digits[:count]]):
+            return end
+    return 0
+
+
+def _checks(digits: list[int]) -> bool:
+    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
+    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def _key(match: str) -> int:
+    """Keys are random: there is a digit in them, which tells them from long words with hyphens."""
+    return len(match) if any(character.isdigit() for character in match) else 0
+
+
+E_MAIL = Pattern(
+    "e-mail address",
+    re.compile(r"[A-Za-z0-9_][A-Za-z0-9._%+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}"),
+)
+CARD_NUMBER = Pattern(
+    "card number",
+    re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])"),
+    re.compile(r"[0-9](?:[ -]?[0-9])*[ -]?\Z"),
+    _card_number,
+    longest=37,
+)
+API_KEY = Pattern(
+    "API key",
+    re.compile(
+        r"(?<![A-Za-z0-9])"
+        r"(?:(?:sk|pk|rk)[-_]|gh[oprsu]_|github_pat_|glpat-|xox[abeoprs]-|AKIA|ASIA|AIza)[A-Za-z0-9_-]{16,256}"
+    ),
+    measure=_key,
+)
+DEFAULTS = (API_KEY, E_MAIL, CARD_NUMBER)
+
+
+class Redactor:
+    """A text that comes in pieces: what is decided leaves, the rest is held back."""
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self._patterns = patterns
+        self._text = ""
+        self._position = 0
+
+    def feed(self, piece: str) -> str:
+        """What can be said now."""
+        self._text += piece
+        held = min((pattern.undecided(self._text) for pattern in self._patterns), default=len(self._text))
+        return self._said(held)
+
+    def end(self) -> str:
+        """All that was held back: nothing comes behind it."""
+        said = self._said(len(self._text))
+        self._text, self._position = "", 0
+        return said
+
+    def _said(self, decided: int) -> str:
+        said = []
+        for span in spans(self._text, self._patterns, self._position, decided):
+            said += [self._text[self._position : span.start], span.replacement]
+            self._position = span.end
+        if self._position < decided:
+            said.append(self._text[self._position : decided])
+            self._position = decided
+        behind = max(0, self._position - 1)  # an expression may look at one character before its match
+        self._text, self._position = self._text[behind:], self._position - behind
+        return "".join(said)
+
+
+def spans(text: str, patterns: Sequence[Pattern], position: int, limit: int) -> Iterator[Span]:
+    """The matches that begin from `position` up to, not including, `limit`, in order.
+
+    Where several begin together the first pattern counts, and none overlap.
+    """
+    while found := [span for pattern in patterns if (span := pattern.first(text, position, limit)) is not None]:
+        span = min(found, key=lambda span: span.start)
+        yield span
+        position = span.end
+
+
+def redacted(text: str, patterns: Sequence[Pattern] = DEFAULTS) -> str:
+    """The text without what matches."""
+    redactor = Redactor(patterns)
+    return "".join((redactor.feed(text), redactor.end()))
+
+
+class Redaction(Middleware):
+    """Redacts text and thinking; `arguments` says whether the arguments of calls are redacted as well.
+
+    Put it in front of what must not see the matches, and behind what must. Changed thinking loses the provider's
+    signature, so it is kept for people and not sent again.
+    """
+
+    def __init__(self, patterns: Sequence[Pattern] = DEFAULTS, *, arguments: bool = False) -> None:
+        self._patterns = tuple(patterns)
+        self._arguments = arguments
+
+    async def before_model(self, request: Request, context: TurnContext) -> Request:
+        messages = [_signed(message) for message in request.messages]
+        return replace(request, messages=[message for message in messages if message["content"]])
+
+    async def stream(
+        self, request: ModelRequest, call: StreamCall, context: TurnContext
+    ) -> AsyncGenerator[ModelEvent, None]:
+        redactor = Redactor(self._patterns)
+        kind: type[TextDelta | ThinkingDelta] = TextDelta
+        async with aclosing(call(request)) as events:
+            async for event in events:
+                if isinstance(event, TextDelta | ThinkingDelta) and not event.text:
+                    continue
+                if not isinstance(event, kind) and (rest := redactor.end()):
+                    yield kind(rest)
+                match event:
+                    case TextDelta(text) | ThinkingDelta(text):
+                        kind = type(event)
+                        if said := redactor.feed(text):
+                            yield kind(said)
+                    case ToolCallStarted():
+                        yield event
+                    case Completed():
+                        yield replace(event, content=self._content(event.content))
+
+    def _content(self, blocks: Sequence[Json]) -> list[Json]:
+        """The blocks as the stream has shown them: a match may reach from one block into the next."""
+        content = [dict(block) for block in blocks]
+        visible = [block for block in content if _kind(block)]
+        for kind, run in groupby(visible, _kind):
+            if kind == "tool_use":
+                for block in run if self._arguments else ():
+                    block |= {part: self._deep(block[part]) for part in ("input", "malformed") if part in block}
+            else:
+                self._run(kind, list(run))
+        return content
+
+    def _run(self, kind: str, blocks: Sequence[Json]) -> None:
+        texts = [block[kind] for block in blocks]
+        for block, text in zip(blocks, redacted_run(texts, self._patterns), strict=True):
+            if text != block[kind]:
+                block[kind] = text
+                block.pop("signature", None)
+
+    def _deep(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+        match value:
+            case str():
+                return redacted(value, self._patterns)
+            case dict():
+                return {key: self._deep(inner) for key, inner in value.items()}
+            case list():
+                return [self._deep(inner) for inner in value]
+        return value
+
+
+def redacted_run(texts: Sequence[str], patterns: Sequence[Pattern]) -> list[str]:
+    """Neighbouring texts, redacted as if they were one; a match belongs to the text in which it begins."""
+    whole = "".join(texts)
+    found = list(spans(whole, patterns, 0, len(whole)))
+    results, start = [], 0
+    for text in texts:
+        end, position, said = start + len(text), start, []
+        for span in found:
+            if span.end > position and span.start < end:
+                said.append(text[position - start : max(0, span.start - start)])
+                said.append(span.replacement if span.start >= start else "")
+                position = min(end, span.end)
+        results.append("".join([*said, text[position - start :]]))
+        start = end
+    return results
+
+
+def _kind(block: Json) -> str:
+    """What is seen of a block in the stream; blocks that nobody sees do not part their neighbours."""
+    kind = str(block["type"])
+    return kind if kind == "tool_use" or (kind in ("text", "thinking") and block[kind]) else ""
+
+
+def _signed(message: Json) -> Json:
+    if message["role"] != "assistant" or isinstance(message["content"], str):
+        return message
+    kept = [block for block in message["content"] if block["type"] != "thinking" or block.get("signature")]
+    return {**message, "content": kept}

@@ -6,19 +6,16 @@ from typing import Any
 
 import ray
 
+from agents.context import AgentContext
 from agents.conversation import Conversation, Glimpse, Receipt
+from agents.services import Services
 from agents.turn.inputs import Resolve, UserMessage
 from deployments.catalog import catalog
+from deployments.door import Door
 from deployments.settings import Settings
+from deployments.tasks import RayTasks
 from deployments.telemetry import configure_logging
 from store import ConversationNotFound, Store, StoreUnavailable, connect
-
-ACTOR_NAME = "conversation:{}"
-
-
-def actor_name(conversation_id: str) -> str:
-    """The name under which the whole cluster finds the conversation."""
-    return ACTOR_NAME.format(conversation_id)
 
 
 def connect_store(settings: Settings) -> Store:
@@ -36,14 +33,15 @@ class ConversationActor:
         settings = Settings()
         self._id = conversation_id
         self._store = connect_store(settings)
+        self._services = Services(store=self._store, conversations=open_door(settings.namespace), tasks=RayTasks())
         self._catalog = catalog(settings)
         self._activation: asyncio.Task[Conversation] | None = None
 
-    async def send(self, message: UserMessage) -> Receipt:
-        return await (await self._live()).send(message)
+    async def send(self, message: UserMessage, context: AgentContext) -> Receipt:
+        return await (await self._live()).send(message, context)
 
-    async def resolve(self, resolution: Resolve) -> Receipt:
-        return await (await self._live()).resolve(resolution)
+    async def resolve(self, resolution: Resolve, context: AgentContext) -> Receipt:
+        return await (await self._live()).resolve(resolution, context)
 
     async def cancel(self, principal: str | None) -> Receipt:
         return await (await self._live()).cancel(principal)
@@ -61,6 +59,7 @@ class ConversationActor:
 
     async def exit(self) -> None:
         """End this process: a detached actor lives until it says so."""
+        await self._services.mcp.aclose()
         await self._store.aclose()
         ray.actor.exit_actor()  # type: ignore[no-untyped-call]  # Ray has no type for it
 
@@ -76,7 +75,7 @@ class ConversationActor:
 
     async def _activate(self) -> Conversation:
         try:
-            conversation = await Conversation.open(self._store, self._id, self._catalog)
+            conversation = await Conversation.open(self._services, self._id, self._catalog)
         except (ConversationNotFound, StoreUnavailable):
             self._leave()  # the sweeper must not take this for a living conversation
             raise
@@ -92,3 +91,8 @@ class ConversationActor:
         """End this process once the answers under way are out."""
         me: Any = ray.get_runtime_context().current_actor
         me.exit.remote()
+
+
+def open_door(namespace: str) -> Door:
+    """A door to the conversations of this deployment."""
+    return Door(namespace, ConversationActor)

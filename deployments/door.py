@@ -9,10 +9,10 @@ import ray
 import structlog
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
+from agents.context import AgentContext
 from agents.conversation import Glimpse, Receipt
 from agents.errors import Superseded
 from agents.turn.inputs import Resolve, UserMessage
-from deployments.actor import ConversationActor, actor_name
 from deployments.errors import ControlPlaneUnavailable, Unreachable
 
 log = structlog.get_logger(__name__)
@@ -21,6 +21,7 @@ Answer = TypeVar("Answer")
 Actor = Any
 """A handle of a `ConversationActor`; Ray types its methods as never returning."""
 
+ACTOR_NAME = "conversation:{}"
 KEPT_HANDLES = 10_000
 CONTROL_PLANE_SECONDS = 5.0
 CALL_SECONDS = 10.0
@@ -30,16 +31,22 @@ PATIENCE_SECONDS = 20.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
 
+def actor_name(conversation_id: str) -> str:
+    """The name under which the whole cluster finds the conversation."""
+    return ACTOR_NAME.format(conversation_id)
+
+
 class Door:
-    """One per process. Handles already held keep working while the control plane is away; new ones need it.
+    """One per process: `agents.services.Conversations` on the cluster that it belongs to.
 
     Commands are idempotent (client ids, tool call ids, epochs), so a call that an actor's death left in doubt is
-    simply made again.
+    simply made again. Handles already held keep working while the control plane is away; new ones need it.
+    `actor_class` is what is started: an actor has a door itself, so neither module can import the other's class.
     """
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, actor_class: type) -> None:
         self._namespace = namespace
-        self._actor_class: Any = ray.remote(ConversationActor)  # once: every call of it exports the class anew
+        self._actor_class: Any = ray.remote(actor_class)  # once: every call of it exports the class anew
         self._handles: OrderedDict[str, Actor] = OrderedDict()
 
     async def ensure_started(self, conversation_id: str) -> Actor:
@@ -52,11 +59,11 @@ class Door:
         held = self._handles.get(conversation_id)
         return held if held is not None else await self._ask_control_plane(conversation_id, self._get)
 
-    async def send(self, conversation_id: str, message: UserMessage) -> Receipt:
-        return await self._call(conversation_id, lambda actor: actor.send.remote(message))
+    async def send(self, conversation_id: str, message: UserMessage, context: AgentContext) -> Receipt:
+        return await self._call(conversation_id, lambda actor: actor.send.remote(message, context))
 
-    async def resolve(self, conversation_id: str, resolution: Resolve) -> Receipt:
-        return await self._call(conversation_id, lambda actor: actor.resolve.remote(resolution))
+    async def resolve(self, conversation_id: str, resolution: Resolve, context: AgentContext) -> Receipt:
+        return await self._call(conversation_id, lambda actor: actor.resolve.remote(resolution, context))
 
     async def cancel(self, conversation_id: str, principal: str | None) -> Receipt:
         return await self._call(conversation_id, lambda actor: actor.cancel.remote(principal))

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 import structlog
 
-from agents.conversation.clock import now_ms
-from deployments.actor import actor_name
-from deployments.door import Door
+from agents.clock import now_ms
+from deployments.door import Door, actor_name
 from store import Store
 
 log = structlog.get_logger(__name__)

@@ -8,14 +8,18 @@ from typing import Any
 import orjson
 
 from agents.agent import Agent, Catalog
+from agents.clock import now_ms
+from agents.codec import decode
 from agents.conversation import Conversation, Receipt
-from agents.conversation.clock import now_ms
-from agents.conversation.codec import decode
+from agents.mcp.pool import McpPool
+from agents.services import Services
 from agents.turn import Event, Logged, fold, fsm_state
+from agents.turn.base import thaw
 from agents.turn.events import AssistantMsg, ToolResult, TurnEnded
 from agents.turn.inputs import OnBusy, UserMessage
-from store import Store, connect
+from store import ConversationMeta, Store, connect
 from store.subscriptions import Subscription
+from tests.doors import Doors
 from tests.invariants import check_log
 
 PATIENCE = 10.0
@@ -23,13 +27,19 @@ PATIENCE = 10.0
 
 
 class World:
-    """Conversations of one test under one key prefix; every incarnation has a store of its own, as a process has."""
+    """Conversations of one test under one key prefix; every incarnation has a store of its own, as a process has.
+
+    `doors` reach any of them by id, and start those that do not live, on an agent that was opened before.
+    """
 
     def __init__(self, url: str, prefix: str) -> None:
         self._url = url
         self._prefix = prefix
         self._stores: list[Store] = []
         self._of: dict[Conversation, Store] = {}
+        self.agents: dict[str, Agent] = {}
+        self.doors = Doors(self.revive)
+        self.mcp = McpPool()
         self.store = self.connect()
 
     def connect(self) -> Store:
@@ -50,10 +60,19 @@ class World:
         clock: Callable[[], int] = now_ms,
     ) -> Conversation:
         """A new incarnation of a conversation that exists."""
+        self.agents[agent.name] = agent
+        return await self.revive(conversation_id, store=store, clock=clock)
+
+    async def revive(
+        self, conversation_id: str, *, store: Store | None = None, clock: Callable[[], int] = now_ms
+    ) -> Conversation:
+        """The same on an agent that is known by now."""
         own = store or self.connect()
-        catalog = Catalog({agent.name: agent}, default=agent.name)
-        conversation = await Conversation.open(own, conversation_id, catalog, clock)
+        services = Services(store=own, conversations=self.doors, mcp=self.mcp, clock=clock)
+        catalog = Catalog(self.agents, default=next(iter(self.agents)))
+        conversation = await Conversation.open(services, conversation_id, catalog)
         self._of[conversation] = own
+        self.doors.live[conversation_id] = conversation
         return conversation
 
     async def start(self, agent: Agent, conversation_id: str = "c") -> Conversation:
@@ -78,11 +97,17 @@ class World:
         for conversation in self._of:
             check_incarnation(conversation)
             conversation.abandon()
+        await self.mcp.aclose()
         metas, _ = await self.store.registry.list("ada", limit=100)
         for meta in metas:
-            await self._check(meta.id)
+            await self._check_tree(meta)
         for store in self._stores:
             await store.aclose()
+
+    async def _check_tree(self, meta: ConversationMeta) -> None:
+        for child in await self.store.registry.children(meta.id):
+            await self._check_tree(child)
+        await self._check(meta.id)
 
     async def _check(self, conversation_id: str) -> None:
         await self.store.log.claim(conversation_id)  # nobody writes from here on
@@ -98,7 +123,9 @@ class World:
 
 def check_incarnation(conversation: Conversation) -> None:
     """Whatever this incarnation has done, its live state is the fold of its log."""
-    assert fold(conversation.history.logged) == conversation._machine.facts
+    history = conversation.history
+    base = thaw(history.summary.base, history.summary.after) if history.summary else None
+    assert fold(history.logged, base) == conversation._machine.facts
 
 
 def text(words: str) -> list[dict[str, Any]]:

@@ -7,9 +7,9 @@ import pytest
 import ray
 from ray.actor import ActorHandle
 
-from agents.conversation.codec import decode
+from agents.codec import decode
 from agents.turn import fsm_state
-from deployments.actor import actor_name
+from deployments.door import actor_name
 from store import ConversationNotFound, Store
 from tests.deployments.agents import Ledger
 from tests.deployments.api import Api

@@ -5,9 +5,10 @@ import asyncio
 import pytest
 import ray
 
+from agents.context import AgentContext
 from agents.turn.inputs import UserMessage
-from deployments.actor import actor_name
-from deployments.door import Door
+from deployments.actor import open_door
+from deployments.door import actor_name
 from deployments.errors import ControlPlaneUnavailable
 from store import ConversationNotFound, Store
 from tests.deployments.api import Api, eventually
@@ -36,7 +37,7 @@ async def test_the_actor_is_named_after_its_conversation(api: Api) -> None:
 
 async def test_two_doors_racing_start_one_actor(api: Api) -> None:
     conversation_id = await api.create()
-    doors = [Door("raylogue") for _ in range(2)]
+    doors = [open_door("raylogue") for _ in range(2)]
     actors = await asyncio.gather(*(door.ensure_started(conversation_id) for door in doors for _ in range(3)))
     pids = await asyncio.gather(*(actor.pid.remote() for actor in actors))
     assert len(set(pids)) == 1
@@ -46,7 +47,9 @@ async def test_two_doors_racing_start_one_actor(api: Api) -> None:
 async def test_one_message_through_two_doors_is_one_event(api: Api) -> None:
     conversation_id = await api.create()
     message = UserMessage(content=HELLO, client_id="once", on_busy="queue")
-    first, second = await asyncio.gather(*(Door("raylogue").send(conversation_id, message) for _ in range(2)))
+    first, second = await asyncio.gather(
+        *(open_door("raylogue").send(conversation_id, message, AgentContext()) for _ in range(2))
+    )
     assert (first.seq, first.turn) == (second.seq, second.turn) == (1, 1)
     assert [event["type"] for event in await api.rest(conversation_id)].count("user_msg") == 1
 
@@ -63,7 +66,7 @@ async def test_an_incarnation_that_is_fenced_leaves(api: Api, store: Store) -> N
 
 async def test_an_actor_without_a_conversation_says_so_and_leaves() -> None:
     with pytest.raises(ConversationNotFound):
-        await Door("raylogue").wake("never-created")
+        await open_door("raylogue").wake("never-created")
 
     async def is_gone() -> bool:
         return living("never-created") == 0
@@ -105,4 +108,4 @@ async def test_nobody_is_started_while_the_control_plane_is_away(api: Api) -> No
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("deployments.door.CONTROL_PLANE_SECONDS", 0.0)
         with pytest.raises(ControlPlaneUnavailable):
-            await Door("raylogue").wake("cold")
+            await open_door("raylogue").wake("cold")

@@ -1,0 +1,144 @@
+"""Delegation: an agent hands work to others, each in a conversation of its own, and reads their answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from agents.errors import AgentDefinitionError, ToolError
+from agents.middleware.budget import Budget
+from agents.middleware.middleware import Middleware
+from agents.middleware.reply import Reply
+from agents.middleware.request import Request
+from agents.middleware.sub_agent.errand import Errand
+from agents.middleware.sub_agent.naming import path_of
+from agents.middleware.sub_agent.tether import Tether
+from agents.middleware.turn_context import TurnContext
+from agents.tools import Tool, ToolContext, tool
+from agents.turn.events import ToolCall
+
+if TYPE_CHECKING:
+    from agents.agent import Agent
+    from agents.turn.inputs import ProposedCall
+
+TASK = "task"
+GENERAL = "general"
+LONGEST_SECONDS = 86_400.0
+MARGIN_SECONDS = 60.0
+
+DESCRIPTION = """\
+Hand a task to another agent and get its final answer. It starts without any knowledge of this conversation: the \
+prompt must say everything that it needs, and what the answer should contain. Calls made together run side by side.
+
+Agents: {agents}"""
+GENERAL_DESCRIPTION = "the same instructions and tools as yours, for work that would fill this conversation"
+
+
+class SubAgent(Middleware):
+    """Gives the tool `task`, with which the model delegates to `agents`, by name, and to a `general` copy of itself.
+
+    `max_depth` bounds how deep they may delegate on (1: not at all), `max_children` the calls of one turn. A call
+    ends after `timeout` seconds, and its sub-agent is cancelled then; waiting for people does not count.
+    """
+
+    def __init__(
+        self,
+        agents: Sequence["Agent"] = (),
+        *,
+        general: bool = True,
+        max_depth: int = 2,
+        max_children: int = 8,
+        timeout: float = LONGEST_SECONDS,
+    ) -> None:
+        self._agents = tuple(agents)
+        self._general = general
+        self._max_depth = max_depth
+        self._max_children = max_children
+        self._timeout = timeout
+        self._tether = Tether()
+        self._tool = self._task_tool()
+
+    def init(self, agent: "Agent") -> None:
+        names = self._names()
+        if not names:
+            raise AgentDefinitionError(agent.name, "SubAgent has nobody to delegate to")
+        if twins := [name for name in names if names.count(name) > 1]:
+            raise AgentDefinitionError(agent.name, f"two of its sub-agents are called {twins[0]}")
+        if slashed := [name for name in names if "/" in name]:
+            raise AgentDefinitionError(agent.name, f"the name of a sub-agent has no slash, unlike {slashed[0]}")
+        if self._max_depth < 1 or self._max_children < 1:
+            raise AgentDefinitionError(agent.name, "SubAgent needs max_depth and max_children of at least 1")
+
+    def tools(self) -> Sequence[Tool]:
+        return (self._tool,)
+
+    def delegate(self, agent: "Agent", name: str) -> "Agent | None":
+        own = self._general_of(agent) if self._general and name == GENERAL else self._named(name)
+        if own is None:
+            return None
+        tied = [member for member in own.middleware if not isinstance(member, Tether)]
+        inherited = [member for member in agent.middleware if isinstance(member, Budget)]
+        if any(isinstance(member, Budget) for member in tied):
+            inherited = []
+        return replace(own, name=path_of(agent.name, name), middleware=(self._tether, *inherited, *tied))
+
+    async def before_model(self, request: Request, context: TurnContext) -> Request:
+        """Who may not delegate any deeper has no such tool; a call of it is refused like that of any unknown one."""
+        if context.meta.depth < self._max_depth:
+            return request
+        return replace(request, tools=[offered for offered in request.tools if offered is not self._tool])
+
+    async def after_model(self, reply: Reply, context: TurnContext) -> Reply:
+        """Refuse the calls that are too many for one turn."""
+        made = (event for event in context.events if isinstance(event, ToolCall) and event.turn == context.turn)
+        room = self._max_children - sum(call.name == TASK for call in made)
+        calls: list[ProposedCall] = []
+        for call in reply.calls:
+            room -= call.name == TASK
+            refused = call.name == TASK and room < 0 and call.refusal is None
+            calls.append(replace(call, refusal=self._too_many()) if refused else call)
+        return replace(reply, calls=calls)
+
+    def _task_tool(self) -> Tool:
+        @tool(name=TASK, timeout=self._timeout + MARGIN_SECONDS)
+        async def task(
+            agent: Annotated[str, Field(description="The name of the agent.")],
+            prompt: Annotated[str, Field(description="The task, complete in itself.", min_length=1)],
+            context: ToolContext,
+        ) -> str:
+            """Hand a task to another agent."""
+            return await self._errand(agent, prompt, context).run(self._timeout)
+
+        return replace(task, description=DESCRIPTION.format(agents=self._list()), on_cancel=self._cancel)
+
+    def _errand(self, agent: str, prompt: str, context: ToolContext) -> Errand:
+        meta, services = context.meta, context.services
+        if meta is None or services is None:
+            raise ToolError("There is no conversation here that could delegate.")
+        if agent not in self._names():
+            raise ToolError(f"There is no agent named {agent}. Agents: {', '.join(self._names())}.")
+        return Errand(agent, prompt, meta, context, services)
+
+    async def _cancel(self, arguments: Mapping[str, Any], context: ToolContext) -> None:
+        if context.meta is not None and context.services is not None:
+            await Errand(str(arguments.get("agent")), "", context.meta, context, context.services).cancel()
+
+    def _names(self) -> list[str]:
+        return [*(agent.name for agent in self._agents), *([GENERAL] if self._general else [])]
+
+    def _named(self, name: str) -> "Agent | None":
+        return next((agent for agent in self._agents if agent.name == name), None)
+
+    def _general_of(self, agent: "Agent") -> "Agent":
+        """The agent itself; what its answers must look like is a matter of its own conversations."""
+        return replace(agent, output=None, until_tool=None)
+
+    def _list(self) -> str:
+        known = {agent.name: agent.description for agent in self._agents}
+        if self._general:
+            known[GENERAL] = GENERAL_DESCRIPTION
+        return "; ".join(f"{name} ({what})" if what else name for name, what in known.items())
+
+    def _too_many(self) -> str:
+        return f"Not started: no more than {self._max_children} tasks in one turn."

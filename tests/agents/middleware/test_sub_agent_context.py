@@ -1,0 +1,68 @@
+"""The context of the work goes down the tree with it, and is never stored."""
+
+import secrets
+from dataclasses import dataclass, field, replace
+
+from agents.agent import Agent
+from agents.context import AgentContext, current_context
+from agents.middleware.middleware import Middleware
+from agents.middleware.request import Request
+from agents.middleware.turn_context import TurnContext
+from agents.models import Call, ScriptedModel, Step
+from agents.tools import ToolContext, tool
+from agents.turn.inputs import Resolve, UserMessage
+from tests.agents.middleware.family import boss, manager, only_pending, task
+from tests.conversations import World, rest, results, text
+from tests.servers.contents import everything
+
+
+@dataclass
+class Witness(Middleware):
+    """Notes in which context it is called, and its tools are."""
+
+    seen: list[tuple[str, AgentContext]] = field(default_factory=list)
+
+    async def before_model(self, request: Request, context: TurnContext) -> Request:
+        self.seen.append(("before_model", current_context()))
+        return request
+
+
+async def test_it_is_seen_at_the_bottom_of_the_tree_and_nowhere_in_the_store(
+    world: World, redis_url: str, redis_prefix: str
+) -> None:
+    witness = Witness()
+
+    @tool
+    async def look(context: ToolContext) -> str:
+        """Look around."""
+        witness.seen.append(("look", current_context()))
+        assert context.context == current_context()
+        return "seen"
+
+    @tool(approval="required")
+    async def act() -> str:
+        """Do something."""
+        witness.seen.append(("act", current_context()))
+        return "done"
+
+    steps = [Step(calls=[Call("look")]), Step(calls=[Call("act")]), Step("over")]
+    clerk = Agent(name="clerk", model=ScriptedModel(steps), tools=(look, act), middleware=(witness,))
+    root = await world.start(boss(manager(clerk, calls=[task("clerk", "go")]), calls=[task("manager", "go")]))
+
+    tenant, trace, secret, other = (secrets.token_hex(12) for _ in range(4))
+    asked = AgentContext(tenant, "ada", trace, {"secret": secret})
+    await root.send(UserMessage(content=text("go"), principal="ada"), asked)
+    assert await rest(root) == "awaiting_input"
+    tool_call_id, _ = only_pending(root)
+    decided = AgentContext(tenant, "bob", trace, {"secret": other})  # one turn, one context: its values are not heard
+    await root.resolve(Resolve(tool_call_id=tool_call_id, decision="approve", principal="bob"), decided)
+    assert await rest(root) == "idle"
+    assert results(await world.events()) == [("ok", "managed")]
+
+    contexts = dict(reversed(witness.seen))
+    assert contexts["before_model"] == asked
+    assert contexts["look"] == asked
+    assert contexts["act"] == replace(asked, principal="bob")
+    stored = await everything(redis_url, f"{redis_prefix}:*")
+    assert "seen" in stored, "the log itself is among what is searched"
+    assert not [marker for marker in (tenant, trace, secret, other) if marker in stored]

@@ -1,0 +1,145 @@
+"""Trouble between a conversation and its sub-agent is overcome, or becomes a tool error that the model can read."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from agents.errors import Refused
+from agents.middleware.middleware import Middleware
+from agents.middleware.reply import Reply
+from agents.middleware.sub_agent import errand
+from agents.middleware.sub_agent.reading import Ending
+from agents.middleware.turn_context import TurnContext
+from agents.models import Call, Step
+from agents.turn.events import StatePatch
+from agents.turn.inputs import Resolve
+from store import StoreUnavailable
+from tests.agents.conversation.workbench import Bench
+from tests.agents.middleware.family import Post, asked, boss, child_of, ended, scholar, task
+from tests.conversations import World, ends, rest, results, say, until
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errand, "FIRST_PAUSE", 0.001)
+
+
+def trouble() -> list[Exception]:
+    """What is worth a repetition: a place that is being left, an outage, whatever may happen on the way."""
+    return [Refused("terminating", "It is moving."), StoreUnavailable("gone fishing"), OSError("no way there")]
+
+
+async def test_on_the_way_there_and_with_an_answer(world: World) -> None:
+    post = Post()
+    parent = await world.start(boss(post.clerk("hello"), calls=[task("clerk", "write")]))
+    world.doors.trouble += trouble()
+    await say(parent)
+    tool_call_id, _ = await asked(parent)
+    assert world.doors.trouble == []
+    # The message is sent again, in vain, before the answer is handed down.
+    world.doors.trouble += [None, *trouble()]
+    await parent.resolve(Resolve(tool_call_id=tool_call_id, decision="approve", principal="bob"))
+    await until(lambda: world.doors.trouble == [])
+    assert await rest(parent) == "idle"
+    assert [words for words, *_ in post.sent] == ["hello"]
+    assert results(await world.events()) == [("ok", "sent")]
+
+
+async def test_an_answer_outlives_an_outage_that_hits_it(world: World) -> None:
+    post = Post()
+    parent = await world.start(boss(post.clerk("hello"), calls=[task("clerk", "write")]))
+    await say(parent)
+    tool_call_id, _ = await asked(parent)
+    for error in trouble():
+        world.doors.trouble += [None, error]  # each time the message passes, and the answer does not
+    await parent.resolve(Resolve(tool_call_id=tool_call_id, decision="approve", principal="bob"))
+    assert await rest(parent) == "idle"
+    assert world.doors.trouble == []
+    assert [words for words, *_ in post.sent] == ["hello"]
+
+
+async def test_with_a_cancel(world: World) -> None:
+    bench = Bench()
+    worker = scholar(Step(calls=[Call("work")]), tools=(bench.tool,))
+    parent = await world.start(boss(worker, calls=[task("scholar", "go")]))
+    await say(parent)
+    await bench.begun()
+    world.doors.trouble += trouble()
+    await parent.cancel("ada")
+    child = await child_of(world)
+    await until(lambda: bench.cancelled == 1)
+    await ended(world, child.id)
+    assert world.doors.trouble == []
+    assert ends(await world.events(child.id)) == [("cancelled", "user_cancelled")]
+
+
+async def test_that_does_not_end(world: World) -> None:
+    parent = await world.start(boss(scholar(Step("A beam.")), calls=[task("scholar", "go")]))
+    world.doors.trouble += [OSError("no way there")] * errand.TRIES
+    await say(parent)
+    assert await rest(parent) == "idle"
+    assert results(await world.events()) == [("error", "The sub-agent scholar cannot be reached.")]
+
+
+async def test_an_agent_that_the_deployment_does_not_have_any_more(world: World) -> None:
+    bench = Bench()
+    gone, other = scholar(Step(calls=[Call("work")]), tools=(bench.tool,)), scholar(Step("hm"), name="other")
+    parent = await world.start(boss(gone, calls=[task("scholar", "go")]))
+    await say(parent)
+    await bench.begun()
+    for conversation in tuple(world.doors.live.values()):
+        await world.crash(conversation)
+    parent = await world.open(boss(other, calls=[]))
+    await ended(world)
+    assert results(await world.events()) == [("error", "There is no agent named scholar. Agents: other.")]
+    await world.open(boss(gone, calls=[]))  # with which the sub-agent finds that nobody wants its work any more
+    child = await child_of(world)
+    await ended(world, child.id)
+    assert ends(await world.events(child.id)) == [("cancelled", "user_cancelled")]
+
+
+async def test_a_conversation_that_is_deleted_under_the_call(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errand, "LOOK_SECONDS", 0.02)
+    bench = Bench()
+    parent = await world.start(
+        boss(scholar(Step(calls=[Call("work")]), tools=(bench.tool,)), calls=[task("scholar", "go")])
+    )
+    await say(parent)
+    await bench.begun()
+    await world.store.registry.delete((await child_of(world)).id)
+    assert await rest(parent) == "idle"
+    assert results(await world.events()) == [("error", "The conversation of the sub-agent scholar was deleted.")]
+
+
+class Diligent(Middleware):
+    """Remembers something when a turn is over."""
+
+    async def after_model(self, reply: Reply, context: TurnContext) -> Reply:
+        context.background(self._remember(context))
+        return reply
+
+    async def _remember(self, context: TurnContext) -> None:
+        log = context.services.store.log
+        while b"turn_ended" not in (await log.read_back(context.conversation_id, limit=1))[0].data:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        context.patch_later({"done": True})
+
+
+async def test_what_is_noted_behind_the_end_does_not_hide_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, gate = errand.read_ending, asyncio.Event()
+
+    async def late(*turn: Any) -> Ending | None:
+        await gate.wait()
+        return await read(*turn)
+
+    monkeypatch.setattr(errand, "read_ending", late)
+    worker = scholar(Step("A beam."), middleware=(Diligent(),))
+    parent = await world.start(boss(worker, calls=[task("scholar", "go")]))
+    await say(parent)
+    await until(lambda: "c.toolu_scripted_0_0" in world.doors.live)
+    child = world.doors.live["c.toolu_scripted_0_0"]
+    await until(lambda: child.history.events and isinstance(child.history.events[-1], StatePatch))
+    gate.set()
+    assert await rest(parent) == "idle"
+    assert results(await world.events()) == [("ok", "A beam.")]

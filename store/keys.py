@@ -45,7 +45,7 @@ TABLE = (
     KeyRow(
         "children",
         "{p}:conversation:<id>:children",
-        "zset",
+        "hash",
         "an entry until that child or the conversation is deleted",
     ),
     KeyRow(

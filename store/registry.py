@@ -10,7 +10,7 @@ from store.errors import ConversationExists, ConversationNotFound
 from store.keys import PARTITIONS, Keys
 from store.log import pairs
 from store.records import ConversationMeta, Parent, decode_meta
-from store.script import ADOPT, CREATE, DELETE, RENAME
+from store.script import ADOPT, CREATE, DELETE, DISOWN, RENAME
 
 # Spelled out here because inside the class `list` is the method.
 Ids = list[str]
@@ -18,6 +18,7 @@ Page = tuple[list[ConversationMeta], str | None]
 Entries = list[tuple[str, int]]
 Metas = list[ConversationMeta]
 PerhapsMetas = list[ConversationMeta | None]
+Children = list[tuple[str, str, ConversationMeta | None]]
 
 
 class Registry:
@@ -52,11 +53,12 @@ class Registry:
         fields += ["parent", parent.conversation_id, "parent_call", parent.tool_call_id, "parent_seq", parent.seq]
         fields += ["root", parent.root, "depth", parent.depth]
         # Listed before it exists, so that a crash in between leaves no child that nobody knows.
-        await self._adopt(parent, conversation_id, now)
+        mark = secrets.token_hex(8)
+        await self._adopt(parent, conversation_id, f"?{mark}")
         meta = await self._create(conversation_id, fields, now)
         try:
             # And again, because the parent may have been deleted meanwhile with all the children it had.
-            await self._adopt(parent, conversation_id, now)
+            await self._adopt(parent, conversation_id, f"!{mark}")
         except ConversationNotFound:
             await self.delete(conversation_id)
             raise
@@ -74,7 +76,8 @@ class Registry:
         """A page of a principal's conversations, latest activity first, and the cursor of the next page.
 
         The cursor is opaque; None says that this was the last page. Entries of conversations that do not
-        exist any more are left out and removed, so a page may be shorter than `limit` and not the last.
+        exist any more, or are children, are left out and removed, so a page may be shorter than `limit` and
+        not the last.
         Raises ValueError for a cursor that was not given out here.
         """
         owner_key = self._keys.owner(principal)
@@ -88,7 +91,8 @@ class Registry:
 
     async def children(self, conversation_id: str) -> Metas:
         """The conversations that this one has started, oldest first."""
-        return [meta for meta in (await self._listed_children(conversation_id)).values() if meta]
+        found = [meta for _, _, meta in await self._listed_children(conversation_id) if meta]
+        return sorted(found, key=lambda meta: (meta.created_at, meta.id))
 
     async def rename(self, conversation_id: str, title: str, now: int) -> None:
         """Set the title. Raises ConversationNotFound."""
@@ -109,19 +113,18 @@ class Registry:
         A crash in between leaves what can be deleted again. Raises ConversationNotFound.
         """
         meta = await self.get(conversation_id)
-        keys = self._keys.conversation(conversation_id)
+        mark = await self._mark(meta)
         if meta.parent is None:
             owner_key = self._keys.owner(meta.principal)
             await self._client.ask(lambda: self._client.redis.zrem(owner_key, conversation_id))
-        files = (keys.files.files, keys.files.contents, keys.files.totals)
-        own = [keys.meta, keys.unfinished, keys.children, keys.log, keys.clients, keys.usage, keys.model_calls, *files]
+        own = self._own(conversation_id)
         while True:  # another child may come while the known ones go
             words = [conversation_id, *await self._delete_children(conversation_id)]
             if await self._client.ask(partial(self._client.run, DELETE, own, words)):
                 break
-        if meta.parent is not None:
+        if meta.parent is not None and mark is not None:
             children_key = self._keys.conversation(meta.parent).children
-            await self._client.ask(lambda: self._client.redis.zrem(children_key, conversation_id))
+            await self._client.ask(lambda: self._client.run(DISOWN, [children_key], [conversation_id, mark]))
 
     async def unfinished(self, due_before: int, limit: int) -> Ids:
         """Ids of at most `limit` conversations with an unfinished turn due by then (ms), oldest first."""
@@ -145,29 +148,46 @@ class Registry:
             raise ConversationExists(conversation_id)
         return decode_meta(conversation_id, pairs(flat))
 
-    async def _adopt(self, parent: Parent, conversation_id: str, now: int) -> None:
+    async def _adopt(self, parent: Parent, conversation_id: str, mark: str) -> None:
         keys = self._keys.conversation(parent.conversation_id)
         names = [keys.meta, keys.children]
-        if not await self._client.ask(lambda: self._client.run(ADOPT, names, [conversation_id, now])):
+        if not await self._client.ask(lambda: self._client.run(ADOPT, names, [conversation_id, mark])):
             raise ConversationNotFound(parent.conversation_id)
 
-    async def _listed_children(self, conversation_id: str) -> dict[str, ConversationMeta | None]:
-        """By id: None for one that does not exist (yet, or any more), or is another's."""
+    async def _mark(self, meta: ConversationMeta) -> str | None:
+        """The mark of a child in the list of its parent."""
+        if meta.parent is None:
+            return None
+        children_key = self._keys.conversation(meta.parent).children
+        mark: Reply = await self._client.ask(lambda: self._client.redis.hget(children_key, meta.id))
+        return None if mark is None else str(mark.decode())
+
+    async def _listed_children(self, conversation_id: str) -> Children:
+        """Id, mark, and then what is known: None for one that does not exist (yet, or any more), or is another's."""
         key = self._keys.conversation(conversation_id).children
-        members: Reply = await self._client.ask(lambda: self._client.redis.zrange(key, 0, -1))
-        names = [member.decode() for member in members]
+        listed: Reply = await self._client.ask(lambda: self._client.redis.hgetall(key))
+        names = [name.decode() for name in listed]
         metas = await self._metas(names)
         own = [meta if meta and meta.parent == conversation_id else None for meta in metas]
-        return dict(zip(names, own, strict=True))
+        marks = [mark.decode() for mark in listed.values()]
+        return list(zip(names, marks, own, strict=True))
 
     async def _delete_children(self, conversation_id: str) -> Ids:
-        """Delete the children there are; return the listed ids that are none."""
-        listed = await self._listed_children(conversation_id)
-        for name, meta in listed.items():
-            if meta:
-                with suppress(ConversationNotFound):  # somebody else was faster
-                    await self.delete(name)
-        return [name for name, meta in listed.items() if not meta]
+        """Delete the children there are; return id and mark of those that are none."""
+        strangers: Ids = []
+        for name, mark, meta in await self._listed_children(conversation_id):
+            if meta is None:
+                strangers += [name, mark]
+                continue
+            with suppress(ConversationNotFound):  # somebody else was faster
+                await self.delete(name)
+        return strangers
+
+    def _own(self, conversation_id: str) -> Ids:
+        """All keys of a conversation, in the order of its deletion."""
+        keys = self._keys.conversation(conversation_id)
+        files = (keys.files.files, keys.files.contents, keys.files.totals)
+        return [keys.meta, keys.unfinished, keys.children, keys.log, keys.clients, keys.usage, keys.model_calls, *files]
 
     async def _title(self, conversation_id: str, title: str, now: int, *, only_if_none: bool) -> bool:
         meta_key = self._keys.conversation(conversation_id).meta

@@ -3,16 +3,21 @@
 --
 -- KEYS[1] meta         hash
 -- KEYS[2] unfinished   sorted set
--- KEYS[3] children     sorted set
+-- KEYS[3] children     hash, conversation id -> mark (see adopt.lua)
 -- KEYS[4] .. all the others
 --
 -- ARGV[1] conversation id
--- ARGV[2] .. ids among the children that need no deletion: they do not exist, or are another's
+-- ARGV[2] .. pairs of id and mark among the children: they did not exist after they had been seen with that mark.
+--            One that is about to be created finds its parent gone and ends itself; one that was created since has
+--            another mark, and stays.
 --
 -- Returns 1, or 0 if there are other children, which must go first.
 
-for i = 2, #ARGV do redis.call('ZREM', KEYS[3], ARGV[i]) end
-if redis.call('ZCARD', KEYS[3]) > 0 then return 0 end
+for i = 2, #ARGV, 2 do
+  local mark = redis.call('HGET', KEYS[3], ARGV[i])
+  if mark and (mark == ARGV[i + 1] or string.sub(mark, 1, 1) == '?') then redis.call('HDEL', KEYS[3], ARGV[i]) end
+end
+if redis.call('HLEN', KEYS[3]) > 0 then return 0 end
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('UNLINK', KEYS[1], unpack(KEYS, 3))
 return 1

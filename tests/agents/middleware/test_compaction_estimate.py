@@ -1,0 +1,112 @@
+"""How large a context is: what the provider counted where it did, characters elsewhere, images flat."""
+
+from typing import Any
+
+import pytest
+
+from agents.middleware.compaction.estimate import (
+    counted,
+    last_count,
+    tokens_by_turn,
+    tokens_of,
+    tokens_to_send,
+)
+from agents.middleware.request import Request
+from agents.turn.events import AssistantMsg, Event, Summary, ToolCall, ToolResult, TurnEnded, UserMsg
+
+
+def text(words: str) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": words}]
+
+
+def user(turn: int, words: str = "hi") -> UserMsg:
+    return UserMsg(turn=turn, content=text(words))
+
+
+def answer(turn: int, tokens: int = 0, *, step: int = 1) -> AssistantMsg:
+    usage = {"input_tokens": tokens} if tokens else {}
+    return AssistantMsg(turn=turn, message_id="m", step=step, content=text("yes"), usage=usage)
+
+
+def summary(turn: int) -> Summary:
+    return Summary(turn=turn, text="s", through_turn=1, after=1, base={})
+
+
+def end(turn: int) -> TurnEnded:
+    return TurnEnded(turn=turn, outcome="completed")
+
+
+def image(source: str) -> dict[str, Any]:
+    return {"type": "image", "source": {"type": source, "data": "A" * 100_000}}
+
+
+def test_four_characters_are_a_token() -> None:
+    assert tokens_of("x" * 400) == 100
+    assert tokens_of(text("x" * 400)) == (400 + len("typetexttext")) // 4
+    assert tokens_of([]) == 1
+    assert tokens_of({"n": 5, "list": [True, None]}) > 1
+
+
+def test_what_is_no_text_counts_flat() -> None:
+    assert tokens_of(image("base64")) == tokens_of(image("url")) == 1_600
+    assert tokens_of([image("base64")] * 3) == 4_800
+    assert tokens_of({"type": "document", "source": {"type": "base64", "data": "A" * 100_000}}) == 8_000
+    assert tokens_of({"type": "document", "source": {"type": "text", "data": "x" * 100_000}}) > 25_000
+    assert tokens_of({"type": "tool_result", "tool_use_id": "c", "content": [image("base64")]}) > 1_600
+
+
+def test_what_the_provider_counted_is_all_that_was_in_the_context() -> None:
+    usage = {
+        "input_tokens": 1,
+        "output_tokens": 20,
+        "cache_read_input_tokens": 300,
+        "cache_creation_input_tokens": 4000,
+        "seconds": 9,
+    }
+    assert counted(usage) == 4321
+    assert counted({}) == 0
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([], 0),
+        ([user(1)], 0),
+        ([user(1), answer(1, 50)], 50),
+        ([user(1), answer(1, 50), answer(1, 70, step=2), end(1), user(2)], 70),
+        ([user(1), answer(1, 50), end(1), user(2), answer(2)], 0),  # the last one was cut off and not counted
+        ([user(1), answer(1, 50), end(1), summary(1), user(2)], 0),  # that was before the summary
+        ([user(1), answer(1, 50), end(1), summary(1), user(2), answer(2, 9)], 9),
+        ([user(1), summary(1), answer(1, 50)], 0),  # under way when the summary came
+        ([user(1), summary(1), answer(1, 50), answer(1, 9, step=2)], 9),
+        ([user(1), summary(1), end(1), user(2), answer(2, 9)], 9),
+    ],
+)
+def test_the_last_count_holds_unless_a_summary_came(events: list[Event], expected: int) -> None:
+    assert last_count(events) == expected
+
+
+def test_what_has_come_since_the_last_answer_is_added_to_its_count() -> None:
+    results = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": "x" * 4000}]}
+    messages = [{"role": "user", "content": text("x" * 8000)}, {"role": "assistant", "content": text("yes")}, results]
+    request = Request(system=["x" * 400], messages=messages, tools=(), max_tokens=1)
+
+    assert tokens_to_send(request, [user(1), answer(1, 5000)]) == 5000 + tokens_of([results])
+    assert tokens_to_send(request, [user(1)]) == tokens_of(["x" * 400, *messages])
+
+
+def test_turns_are_measured_with_nothing_left_out() -> None:
+    events = [
+        user(1, "x" * 400),
+        answer(1),
+        ToolCall(turn=1, tool_call_id="c", step=1, name="t", arguments={"a": "x" * 400}),
+        ToolResult(turn=1, tool_call_id="c", content="x" * 4000),
+        end(1),
+        user(2, "x" * 40),
+    ]
+
+    sizes = tokens_by_turn(events)
+
+    assert list(sizes) == [1, 2]
+    assert 1200 <= sizes[1] <= 1220
+    assert 10 <= sizes[2] <= 15

@@ -1,0 +1,125 @@
+"""A conversation of 10,000 messages costs what its working set costs: to take it up again, and to keep it going."""
+
+import gc
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from agents.agent import Agent
+from agents.conversation import Conversation
+from agents.models import ModelRequest, ScriptedModel, Step
+from agents.turn.events import Summary
+from tests.agents.middleware.compacting import compacting, looking, shape, talk
+from tests.agents.middleware.long_log import write_log
+from tests.conversations import World, say
+
+WORDS = "word " * 100
+KEEP = 4
+LONG, SHORT = 5_000, 50
+"""Turns of two messages each."""
+
+
+def answer(request: ModelRequest) -> Step:
+    """Short answers, and the same summary each time."""
+    return Step("What was said." if request.system.startswith("You write") else "Go on.")
+
+
+def agent_of(**options: Any) -> Agent:
+    """An agent that remembers nothing of what it was asked."""
+    return Agent(
+        name="long", model=ScriptedModel(answer), tools=[looking()], middleware=[compacting(keep_turns=KEEP, **options)]
+    )
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """A client beside the store, to see what the server sends."""
+    async with Redis.from_url(redis_url) as client:
+        yield client
+
+
+async def sent_during(redis: Redis, work: Awaitable[Conversation]) -> tuple[Conversation, int]:
+    """What the work came to, and how many bytes the server has sent to anybody meanwhile."""
+
+    async def total() -> int:
+        return int((await redis.info("stats"))["total_net_output_bytes"])
+
+    first, second = await total(), await total()
+    conversation = await work
+    return conversation, await total() - second - (second - first)  # an answer to the question is not counted
+
+
+async def test_it_is_taken_up_by_reading_its_working_set_alone(world: World, redis: Redis) -> None:
+    requests: list[ModelRequest] = []
+
+    def answer_and_keep(request: ModelRequest) -> Step:
+        requests.append(request)
+        return Step("Go on.")
+
+    agent = Agent(name="long", model=ScriptedModel(answer_and_keep), system_prompt="Be brief.")
+    costs = {}
+    for name, turns in (("short", SHORT), ("long", LONG)):
+        await write_log(world, agent, name, turns=turns, keep=KEEP, words=WORDS)
+        conversation, costs[name] = await sent_during(redis, world.open(agent, name))
+        assert conversation.inspect().last_seq == 3 * turns + 1
+        assert [event.turn for event in conversation.history.events] == [
+            *(turn for turn in range(turns - KEEP + 1, turns + 1) for _ in range(3)),
+            turns,
+        ]
+        await talk(conversation, "and now?")
+        assert shape(requests[-1].messages) == [
+            *(
+                f"{role}: {turn:08} {WORDS}"
+                for turn in range(turns - KEEP + 1, turns + 1)
+                for role in ("user", "assistant")
+            ),
+            "user: and now?",
+        ]
+        assert requests[-1].system == "Be brief.\n\n# Summary of the conversation so far\n\nWhat was said."
+
+    tail = KEEP * 2 * len(WORDS)
+    assert tail < costs["long"] < 3 * tail
+    assert costs["long"] == pytest.approx(costs["short"], rel=0.02)
+
+
+async def test_an_old_message_sent_again_is_still_known(world: World) -> None:
+    agent = agent_of()
+    await write_log(world, agent, "c", turns=SHORT, keep=KEEP, words="words")
+    conversation = await world.open(agent)
+
+    receipt = await say(conversation, "words", client_id="message-00000007")
+
+    assert (receipt.duplicate, receipt.turn, receipt.seq) == (True, 7, 3 * 6 + 1)
+    assert conversation.inspect().last_seq == 3 * SHORT + 1
+
+
+async def test_it_goes_on_for_hundreds_of_turns_in_the_same_memory(world: World) -> None:
+    agent = agent_of(stub=1500, summary=2000, window=4000, keep_steps=1)
+    await write_log(world, agent, "c", turns=LONG, keep=KEEP, words=WORDS)
+    conversation = await world.open(agent)
+    history = conversation.history
+    held: list[int] = []
+
+    async def go_on(turns: int) -> int:
+        for _ in range(turns):
+            await talk(conversation, WORDS)
+            held.append(len(history.logged) + len(history.rests) + len(history.tool_call_ids) + len(history._receipts))
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    await go_on(50)
+    tracemalloc.start()
+    try:
+        before = await go_on(50)
+        after = await go_on(250)
+    finally:
+        tracemalloc.stop()
+
+    assert max(held) < 120
+    assert after - before < 100_000, "what is held does not grow with the turns"
+    made = [event for event in await world.events() if isinstance(event, Summary)]
+    assert len(made) > 20
+    assert made[-1].through_turn > LONG + 300

@@ -48,7 +48,10 @@ class Settings(BaseSettings):
     model: str = Field(
         "claude-sonnet-4-5",
         min_length=1,
-        description="Model of the default agent, when an API key is present.",
+        description="Model of the default agents, when an API key is present.",
+    )
+    models: str | None = Field(
+        None, description="Further models, separated by commas, that a message to the default agents may choose."
     )
     agents: str | None = Field(
         None,
@@ -61,11 +64,14 @@ class Settings(BaseSettings):
     max_message_bytes: int = Field(
         262_144, ge=1, description="Longest message that is accepted, in bytes of the request's body."
     )
+    max_attachment_bytes: int = Field(
+        6_291_456, ge=1, description="The same for a message that brings images or documents."
+    )
     heartbeat_seconds: float = Field(15.0, gt=0, description="How often a silent event stream sends a heartbeat.")
     anthropic_api_key: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("ANTHROPIC_API_KEY"),
-        description="Key for the Messages API. Unset: the default agent is offline and says so.",
+        description="Key for the Messages API. Unset: the default agents are offline and say so.",
     )
     anthropic_base_url: str | None = Field(
         None,
@@ -103,8 +109,13 @@ class Settings(BaseSettings):
         return f"http://{host}:{self.port}"
 
     @property
+    def further_models(self) -> tuple[str, ...]:
+        """The names in `models`."""
+        return tuple(name for part in (self.models or "").split(",") if (name := part.strip()))
+
+    @property
     def offline(self) -> bool:
-        """Without an API key the default agent runs on the scripted model."""
+        """Without an API key the default agents play scripts."""
         return self.anthropic_api_key is None
 
 

@@ -1,5 +1,8 @@
-"""Agents to start from, each a function of its model and readable in a minute."""
+"""Agents to start from, each a function of its model and readable in a minute; `scripts` plays them offline."""
 
 from agents.examples.assistant import assistant
+from agents.examples.extractor import extractor
+from agents.examples.operator import operator
+from agents.examples.researcher import researcher
 
-__all__ = ["assistant"]
+__all__ = ["assistant", "extractor", "operator", "researcher"]

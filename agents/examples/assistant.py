@@ -1,6 +1,10 @@
-"""The default agent: talks, tells the time, calculates, and asks before it announces anything."""
+"""The default agent: talks, tells the time, calculates, remembers, and asks before it announces anything."""
 
 from agents.agent import Agent
+from agents.middleware.compaction import Compaction
+from agents.middleware.conversation_title import ConversationTitle
+from agents.middleware.instructions import Instructions
+from agents.middleware.memory import Memory
 from agents.models import Model
 from agents.tools import announce, calculator, clock
 
@@ -11,5 +15,12 @@ arithmetic instead of guessing. An announcement is public, so a person confirms 
 
 
 def assistant(model: Model) -> Agent:
-    """An assistant on `model`."""
-    return Agent(name="assistant", model=model, system_prompt=PROMPT, tools=(clock, calculator, announce))
+    """An assistant on `model`, which also finds titles and writes summaries."""
+    return Agent(
+        name="assistant",
+        description="talks, tells the time, calculates, remembers",
+        model=model,
+        system_prompt=PROMPT,
+        tools=(clock, calculator, announce),
+        middleware=(Instructions(), Memory(), ConversationTitle(), Compaction()),
+    )

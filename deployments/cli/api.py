@@ -77,6 +77,17 @@ class Service:
     def resolve(self, conversation_id: str, resolution: Answer) -> Answer:
         return self._ask("POST", f"{_path(conversation_id)}/resolutions", resolution)
 
+    def files(self, conversation_id: str) -> list[Answer]:
+        found: list[Answer] = self._ask("GET", f"{_path(conversation_id)}/files")["files"]
+        return found
+
+    def file(self, conversation_id: str, path: str) -> bytes:
+        """The bytes of one file."""
+        with self._failures():
+            response = self._http.get(f"{_path(conversation_id)}/files/{quote(path)}")
+            _refuse(response)
+            return response.content
+
     def turn(self, conversation_id: str, message: Answer) -> Iterator[Event]:
         """Send a message, and yield the events of its turn until it ends or waits for people."""
         return self._stream("POST", f"{_path(conversation_id)}/messages", message)

@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.text import Text
 
 from deployments.cli.api import Service, ServiceRefused
+from deployments.cli.deciding import decide
 from deployments.cli.following import follow, show_until_rest
-from deployments.cli.options import Agent, Url, service_url
-from deployments.cli.transcript import Transcript, harmless
+from deployments.cli.options import Agent, Model, OnBusy, Url, chosen, service_url
+from deployments.cli.transcript import Transcript
 
 EVENTS_OF_HISTORY = 50
 INTERRUPTED = 130
@@ -20,19 +21,22 @@ INTERRUPTED = 130
 def chat(
     conversation: Annotated[str | None, typer.Argument(help="Id of one to go on with; else a new one.")] = None,
     agent: Agent = None,
+    model: Model = None,
+    on_busy: OnBusy = None,
     url: Url = None,
 ) -> None:
     """Talk in the terminal. Ctrl-C cancels the turn, and leaves when none runs; so does Ctrl-D."""
     with Service(service_url(url)) as service:
         opened = service.conversation(conversation) if conversation else service.create(agent)
-        Chat(service, opened, Console()).run()
+        Chat(service, opened, Console(), chosen(model, on_busy)).run()
 
 
 class Chat:
     """One person at one conversation."""
 
-    def __init__(self, service: Service, opened: dict[str, Any], console: Console) -> None:
+    def __init__(self, service: Service, opened: dict[str, Any], console: Console, options: dict[str, str]) -> None:
         self._service = service
+        self._options = options
         self._id: str = opened["id"]
         self._agent: str = opened["agent"]
         self._length: int = opened["last_seq"]
@@ -67,7 +71,7 @@ class Chat:
         self._transcript.expect(client_id)
 
         def speak() -> None:
-            events = self._service.turn(self._id, {"text": text, "client_id": client_id})
+            events = self._service.turn(self._id, {"text": text, "client_id": client_id, **self._options})
             show_until_rest(events, self._transcript)
             self._attend()
 
@@ -106,24 +110,9 @@ class Chat:
             show_until_rest(follow(self._service, self._id, self._transcript), self._transcript)
 
     def _resolve(self, tool_call_id: str, asked: dict[str, Any]) -> None:
-        decision = self._decide_approval(tool_call_id) if asked["kind"] == "approval" else self._answer(asked)
         try:
-            self._service.resolve(self._id, {"tool_call_id": tool_call_id, **decision})
+            self._service.resolve(self._id, {"tool_call_id": tool_call_id, **decide(self._console, asked)})
         except ServiceRefused as refusal:
-            if refusal.code != "stale_resolution":
+            if refusal.code not in ("stale_resolution", "arguments_changed"):
                 raise
             self._console.print("Somebody was faster, or it is too late.", style="yellow")
-
-    def _decide_approval(self, tool_call_id: str) -> dict[str, Any]:
-        name, _ = self._transcript.call(tool_call_id)
-        while True:
-            answer = self._console.input(Text(f"Run {harmless(name)}? [y/n] ", style="yellow")).strip().lower()
-            if answer in ("y", "yes"):
-                return {"decision": "approve"}
-            if answer in ("n", "no"):
-                reason = self._console.input(Text("Why not? ", style="yellow")).strip()
-                return {"decision": "reject", "reason": reason or None}
-
-    def _answer(self, asked: dict[str, Any]) -> dict[str, Any]:
-        question = harmless(str(asked.get("prompt") or "The agent asks:"))
-        return {"decision": "respond", "answer": self._console.input(Text(f"{question} ", style="yellow"))}

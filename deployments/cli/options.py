@@ -1,7 +1,7 @@
 """The options that several commands share, and the settings with those options applied."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import ValidationError
@@ -16,14 +16,24 @@ DataDir = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Agent = Annotated[str | None, typer.Option("--agent", help="Agent of a new conversation; else the default one.")]
+Model = Annotated[str | None, typer.Option("--model", help="One of the agent's models; else the agent's own.")]
+OnBusy = Annotated[
+    Literal["reject", "queue", "interrupt", "steer"] | None,
+    typer.Option("--on-busy", help="What to do if a turn runs: the agent's policy otherwise."),
+]
 ConversationId = Annotated[str, typer.Argument(help="Id of the conversation.")]
 
 
-def read_settings(**chosen: object) -> Settings:
+def chosen(model: str | None, on_busy: str | None) -> dict[str, str]:
+    """What was chosen for a message, as its body takes it."""
+    return {name: value for name, value in (("model", model), ("on_busy", on_busy)) if value is not None}
+
+
+def read_settings(**options: object) -> Settings:
     """The environment's settings; options that were given go before it. Raises CommandFailed."""
-    given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    named: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     try:
-        return Settings(**given)
+        return Settings(**named)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
@@ -32,10 +42,10 @@ def read_settings(**chosen: object) -> Settings:
         raise CommandFailed(f"{variable}: {reason}") from error
 
 
-def service_url(chosen: str | None) -> str:
+def service_url(given: str | None) -> str:
     """The address that was given, or the one of the service on this machine, or where it would be."""
-    if chosen:
-        return chosen
+    if given:
+        return given
     settings = read_settings()
     record = find_running(settings.data_dir)
     return record.url if record else settings.url

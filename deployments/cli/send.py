@@ -3,18 +3,17 @@
 import json as encoder
 import sys
 import uuid
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from deployments.cli.api import Service
 from deployments.cli.following import follow, show_until_rest
-from deployments.cli.options import Agent, Json, Url, service_url
-from deployments.cli.transcript import Transcript
+from deployments.cli.options import Agent, Json, Model, OnBusy, Url, chosen, service_url
+from deployments.cli.transcript import Transcript, harmless
 
 WAITS_FOR_PEOPLE = 2
-OnBusy = Literal["reject", "queue", "interrupt", "steer"]
 
 
 def send(
@@ -23,16 +22,14 @@ def send(
         str | None, typer.Option("--conversation", "-c", help="Id of one to go on with; else a new one.")
     ] = None,
     agent: Agent = None,
-    on_busy: Annotated[
-        OnBusy | None, typer.Option("--on-busy", help="What to do if a turn runs: the agent's policy otherwise.")
-    ] = None,
+    model: Model = None,
+    on_busy: OnBusy = None,
     url: Url = None,
     json: Json = False,
 ) -> None:
     """Send one message and print the answer. The exit code is 1 if the turn failed, 2 if it waits for people."""
     message = {"text": sys.stdin.read() if text == "-" else text, "client_id": uuid.uuid4().hex}
-    if on_busy:
-        message["on_busy"] = on_busy
+    message |= chosen(model, on_busy)
     with Service(service_url(url)) as service:
         conversation_id = conversation or service.create(agent)["id"]
         if json:
@@ -54,8 +51,8 @@ def _print_answer(service: Service, conversation_id: str, message: dict[str, str
     while not transcript.resting:
         show_until_rest(follow(service, conversation_id, transcript), transcript)
     notes.print(f"Conversation {conversation_id}", style="dim", soft_wrap=True)
-    for tool_call_id in transcript.pending:
-        name, _ = transcript.call(tool_call_id)
+    for tool_call_id, asked in transcript.pending.items():
+        name = harmless(asked.get("name") or transcript.call(tool_call_id)[0])
         command = f"raylogue approve {conversation_id} {tool_call_id}"
         notes.print(f"{name} waits for you: {command}", style="yellow", markup=False, soft_wrap=True)
     if transcript.pending:

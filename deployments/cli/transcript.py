@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +14,9 @@ from deployments.cli.sse import Event
 
 LONGEST_SHOWN = 600
 TURN_ENDS = frozenset({"turn_completed", "turn_cancelled", "turn_failed"})
+AT_ANY_TIME = frozenset({"state_patch", "summary"})
+"""What is logged also when no turn runs."""
+SIGNS = {"pending": "☐", "in_progress": "▸", "completed": "☑"}
 # Everything but newline and tab: what a model or a tool says must not command the terminal.
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -42,6 +46,10 @@ class Transcript:
             "suspended": self._suspended,
             "text_delta": self._text_delta,
             "tool_progress": self._tool_progress,
+            "file_changed": self._file_changed,
+            "title_changed": self._title_changed,
+            "state_patch": self._state_patch,
+            "summary": self._summary,
             "user_msg": self._user_msg,
             "assistant_msg": self._assistant_msg,
             "tool_call": self._tool_call,
@@ -59,7 +67,8 @@ class Transcript:
             if seq <= self.last_seq:
                 return
             self.last_seq = seq
-            self.unfinished = event["type"] != "turn_ended"
+            if event["type"] not in AT_ANY_TIME:
+                self.unfinished = event["type"] != "turn_ended"
         if room := self._rooms.get(event["type"]):
             room(event)
         self.resting = self._rests(event)
@@ -67,7 +76,7 @@ class Transcript:
     def call(self, tool_call_id: str) -> tuple[str, str]:
         """The name and the arguments, as shown, of a call."""
         call = self._calls.get(tool_call_id, {"name": "a tool", "arguments": {}})
-        return call["name"], _arguments(call["arguments"])
+        return call["name"], worded(call["arguments"])
 
     def _rests(self, event: Event) -> bool:
         """Whether the conversation does nothing more by itself after this event."""
@@ -130,12 +139,32 @@ class Transcript:
 
     def _tool_call(self, event: Event) -> None:
         self._calls[event["tool_call_id"]] = event
-        body = Text(_arguments(event["arguments"]) or "no arguments")
+        body = Text(worded(event["arguments"]) or "no arguments")
         title = Text(harmless(event["name"]))
         self._notes.print(Panel.fit(body, title=title, title_align="left", border_style="cyan"))
 
     def _tool_progress(self, event: Event) -> None:
-        self._note(f"  … {_brief(event['progress'])}")
+        match event["progress"]:
+            case {"conversation": str(child), "state": str(state)}:
+                self._note(f"  … sub-agent {child}: {state}")
+            case progress:
+                self._note(f"  … {_brief(progress)}")
+
+    def _file_changed(self, event: Event) -> None:
+        what = "deleted" if event["version"] is None else f"version {event['version']}"
+        self._note(f"  ✎ {event['path']}: {what}")
+
+    def _title_changed(self, event: Event) -> None:
+        self._note(f"Title: {event['title']}")
+
+    def _state_patch(self, event: Event) -> None:
+        """Of all that middleware keeps, the plan is for people."""
+        if event["source"] == "TodoList":
+            for todo in event["patch"].get("todos") or ():
+                self._note(f"  {SIGNS.get(todo['status'], '·')} {todo['text']}")
+
+    def _summary(self, event: Event) -> None:
+        self._note(f"[what was said up to turn {event['through_turn']} is summarised for the agent]")
 
     def _tool_result(self, event: Event) -> None:
         self.pending.pop(event["tool_call_id"], None)
@@ -152,7 +181,7 @@ class Transcript:
             self._note("The turn was cancelled.")
 
     def _note(self, text: str) -> None:
-        self._notes.print(Text(text, style="dim"))
+        self._notes.print(Text(harmless(text), style="dim"))
 
 
 def harmless(text: str) -> str:
@@ -160,7 +189,13 @@ def harmless(text: str) -> str:
     return CONTROLS.sub("", text)
 
 
-def _arguments(arguments: dict[str, Any]) -> str:
+def moment(at: int) -> str:
+    """A time of the API's, ms since the epoch, on this machine's clock."""
+    return f"{datetime.fromtimestamp(at / 1000, UTC).astimezone():%Y-%m-%d %H:%M}"
+
+
+def worded(arguments: dict[str, Any]) -> str:
+    """Arguments for people: one to a line, long ones cut."""
     return "\n".join(f"{name}: {_brief(value)}" for name, value in arguments.items())
 
 

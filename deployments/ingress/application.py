@@ -10,10 +10,21 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from deployments.actor import connect_store
+from deployments.actor import connect_store, open_door
 from deployments.catalog import catalog
-from deployments.door import Door
-from deployments.ingress import bodies, conversations, events, health, messages, problems
+from deployments.ingress import (
+    agents,
+    bodies,
+    children,
+    conversations,
+    events,
+    files,
+    health,
+    messages,
+    model_calls,
+    preferences,
+    problems,
+)
 from deployments.ingress.service import Service
 from deployments.page.routes import page_router
 from deployments.settings import Settings
@@ -22,7 +33,8 @@ from deployments.telemetry import configure_logging
 
 log = structlog.get_logger(__name__)
 
-BODIES = (bodies.NewConversation, bodies.Renaming, bodies.NewMessage, bodies.NewResolution)
+BODIES = (bodies.NewConversation, bodies.Renaming, bodies.NewMessage, bodies.NewResolution, bodies.ApprovalChoice)
+ROUTED = (agents, children, conversations, events, files, health, messages, model_calls, preferences)
 
 
 class ProblemBody(BaseModel):
@@ -40,7 +52,7 @@ def http_application() -> FastAPI:
     configure_logging()
     app = FastAPI(title="Raylogue", version="1", lifespan=_lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
-    for router in (conversations.router, messages.router, events.router, health.router, page_router()):
+    for router in (*(subject.router for subject in ROUTED), page_router()):
         app.include_router(router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
@@ -49,7 +61,7 @@ def http_application() -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = Settings()
-    store, door = connect_store(settings), Door(settings.namespace)
+    store, door = connect_store(settings), open_door(settings.namespace)
     app.state.service = Service(settings, catalog(settings), store, door)
     sweeping = asyncio.create_task(Sweeper(store, door).run())
     try:

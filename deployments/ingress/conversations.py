@@ -1,16 +1,18 @@
 """Conversations as resources: create, list, look at, rename, delete."""
 
+import asyncio
 import uuid
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 
-from agents.conversation.clock import now_ms
+from agents.clock import now_ms
+from agents.errors import UnknownAgent
 from deployments.ingress.bodies import NewConversation, Renaming, body_schema, read_body
 from deployments.ingress.problems import Problem, documented
 from deployments.ingress.service import LOCAL_PRINCIPAL, ConversationId, TheService, checked_id
-from store import ConversationMeta
+from store import ConversationMeta, Store
 
 router = APIRouter(prefix="/v1/conversations", tags=["conversations"])
 
@@ -27,6 +29,8 @@ def shown(meta: ConversationMeta) -> dict[str, Any]:
         "title": meta.title,
         "state": cached["state"],
         "pending": cached["pending"],
+        "parent": meta.parent,
+        "parent_call": meta.parent_call,
         "last_seq": meta.last_seq,
         "created_at": meta.created_at,
         "updated_at": meta.updated_at,
@@ -42,10 +46,12 @@ def shown(meta: ConversationMeta) -> dict[str, Any]:
 async def create(request: Request, service: TheService) -> dict[str, Any]:
     """Create a conversation; nothing runs until its first message."""
     body = await read_body(request, NewConversation)
-    agent = service.catalog.get(body.agent or service.catalog.default)
+    agent = body.agent or service.catalog.default
+    if agent not in service.catalog.agents:  # a sub-agent has conversations only where it is delegated to
+        raise UnknownAgent(agent)
     conversation_id = checked_id(body.id) if body.id is not None else uuid.uuid4().hex
     meta = await service.store.registry.create(
-        conversation_id, agent=agent.name, principal=LOCAL_PRINCIPAL, title=body.title, now=now_ms()
+        conversation_id, agent=agent, principal=LOCAL_PRINCIPAL, title=body.title, now=now_ms()
     )
     return shown(meta)
 
@@ -80,7 +86,16 @@ async def rename(conversation_id: ConversationId, request: Request, service: The
 
 @router.delete("/{conversation_id}", status_code=204, responses=documented(*ONE, "control_plane_unavailable"))
 async def delete(conversation_id: ConversationId, service: TheService) -> Response:
-    """Delete a conversation with all it holds; what it is doing now ends unlogged."""
+    """Delete a conversation with all it holds, those of its sub-agents included; what they are doing ends unlogged."""
+    family = await _family(service.store, conversation_id)
     await service.store.registry.delete(conversation_id)
-    await service.door.dismiss(conversation_id)
+    await asyncio.gather(*map(service.door.dismiss, family))
     return Response(status_code=204)
+
+
+async def _family(store: Store, conversation_id: str) -> list[str]:
+    """The conversation and all that descend from it, eldest first."""
+    family = [conversation_id]
+    for member in family:  # grows while it is walked
+        family += [child.id for child in await store.registry.children(member)]
+    return family

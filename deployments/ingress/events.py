@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import ORJSONResponse
 
-from agents.conversation.codec import wire_record
+from agents.codec import wire_record
 from deployments.ingress.conversations import ONE
 from deployments.ingress.messages import wants_events
 from deployments.ingress.problems import Problem, documented
@@ -15,7 +15,7 @@ from deployments.ingress.service import ConversationId, Service, TheService
 from deployments.ingress.sse import EventStream
 from deployments.ingress.view import Event
 from deployments.ingress.watch import watching
-from deployments.page.markdown import render_markdown
+from deployments.page.markdown import render_answer
 
 router = APIRouter(prefix="/v1/conversations/{conversation_id}", tags=["events"])
 
@@ -74,6 +74,5 @@ def _rendered(event: Event, render: str | None) -> Event:
     """An answer with its text as sanitised HTML beside it, for watchers that asked for it."""
     if render is None or event["type"] != "assistant_msg":
         return event
-    text = "\n\n".join(block["text"] for block in event["content"] if block["type"] == "text")
-    shown: dict[str, Any] = {**event, "html": render_markdown(text)}
+    shown: dict[str, Any] = {**event, "html": render_answer(event["content"])}
     return shown

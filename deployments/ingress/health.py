@@ -24,19 +24,13 @@ async def readyz(service: TheService) -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.get("/v1/agents")
-async def agents(service: TheService) -> dict[str, Any]:
-    """The agents a conversation can be created with."""
-    catalog = service.catalog
-    shown = [
-        {"name": agent.name, "model": agent.model.name, "default": agent.name == catalog.default}
-        for agent in catalog.agents.values()
-    ]
-    return {"agents": shown}
-
-
 @router.get("/v1/info")
 async def info(service: TheService) -> dict[str, Any]:
-    """The version, whether answers come from the offline script, and where the dashboard is."""
+    """The version, whether answers come from the offline script, where the dashboard is, how large a message may be."""
     settings = service.settings
-    return {"version": version("raylogue"), "offline": settings.offline, "dashboard": settings.dashboard_url}
+    return {
+        "version": version("raylogue"),
+        "offline": settings.offline,
+        "dashboard": settings.dashboard_url,
+        "max_attachment_bytes": settings.max_attachment_bytes,
+    }

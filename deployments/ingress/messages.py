@@ -7,18 +7,29 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import ORJSONResponse
 
+from agents.context import AgentContext
 from agents.conversation import Receipt
 from agents.turn.inputs import Resolve, UserMessage
-from deployments.ingress.bodies import NewMessage, NewResolution, body_schema, read_body
+from deployments.ingress.bodies import NewMessage, NewResolution, body_schema, read_body, read_message
 from deployments.ingress.conversations import BODY, ONE
-from deployments.ingress.problems import documented
-from deployments.ingress.service import LOCAL_PRINCIPAL, ConversationId, Service, TheService
+from deployments.ingress.problems import Problem, documented
+from deployments.ingress.service import LOCAL_PRINCIPAL, ConversationId, Service, TheService, context_of
 from deployments.ingress.sse import EventStream
 from deployments.ingress.watch import watching
 
 router = APIRouter(prefix="/v1/conversations/{conversation_id}", tags=["messages"])
 
 REACH = (*ONE, "control_plane_unavailable", "conversation_unreachable", "terminating")
+
+TAKING = (
+    "empty_message",
+    "turn_running",
+    "unknown_model",
+    "self_run_limit",
+    "budget_exhausted",
+    "middleware_failed",
+)
+"""Why a conversation may not take a message."""
 
 
 def wants_events(request: Request) -> bool:
@@ -30,11 +41,12 @@ def wants_events(request: Request) -> bool:
     status_code=202,
     response_model=None,
     openapi_extra=body_schema(NewMessage),
-    responses=documented(*BODY, *REACH, "empty_message", "turn_running", "self_run_limit"),
+    responses=documented(*BODY, *REACH, *TAKING),
 )
 async def send(conversation_id: ConversationId, request: Request, service: TheService) -> Response:
     """Accept a message: 202 with its seq once it is durable, or the whole turn as events when asked for."""
-    body = await read_body(request, NewMessage, service.settings.max_message_bytes)
+    settings = service.settings
+    body = await read_message(request, settings.max_message_bytes, settings.max_attachment_bytes)
     meta = await service.store.registry.get(conversation_id)
     agent = service.catalog.get(meta.agent)
     message = UserMessage(
@@ -42,10 +54,12 @@ async def send(conversation_id: ConversationId, request: Request, service: TheSe
         on_busy=body.on_busy or agent.on_busy,
         client_id=body.client_id or uuid.uuid4().hex,  # makes the door's own retries one message
         principal=LOCAL_PRINCIPAL,
+        model=body.model,
     )
+    context = context_of(request)
     if wants_events(request):
-        return await _send_and_watch(conversation_id, message, service)
-    return ORJSONResponse(_shown(conversation_id, await service.door.send(conversation_id, message)), 202)
+        return await _send_and_watch(conversation_id, message, context, service)
+    return ORJSONResponse(_shown(conversation_id, await service.door.send(conversation_id, message, context)), 202)
 
 
 @router.post("/cancel", status_code=202, responses=documented(*REACH, "not_running"))
@@ -60,23 +74,30 @@ async def cancel(conversation_id: ConversationId, service: TheService) -> dict[s
     "/resolutions",
     status_code=202,
     openapi_extra=body_schema(NewResolution),
-    responses=documented(*BODY, *REACH, "stale_resolution", "invalid_decision"),
+    responses=documented(
+        *BODY, *REACH, "stale_resolution", "invalid_decision", "arguments_changed", "answer_at_parent"
+    ),
 )
 async def resolve(conversation_id: ConversationId, request: Request, service: TheService) -> dict[str, Any]:
     """Answer a call that waits: acknowledged once durable, carried out afterwards."""
     body = await read_body(request, NewResolution, service.settings.max_message_bytes)
-    await service.store.registry.get(conversation_id)
+    meta = await service.store.registry.get(conversation_id)
+    if meta.parent is not None:
+        where = {"parent": meta.parent, "tool_call_id": meta.parent_call}
+        raise Problem("answer_at_parent", "A sub-agent's calls are answered at its parent.", where)
     resolution = Resolve(**body.model_dump(), principal=LOCAL_PRINCIPAL)
-    receipt = await service.door.resolve(conversation_id, resolution)
+    receipt = await service.door.resolve(conversation_id, resolution, context_of(request))
     return {"conversation_id": conversation_id, "tool_call_id": body.tool_call_id, "seq": receipt.seq}
 
 
-async def _send_and_watch(conversation_id: str, message: UserMessage, service: Service) -> Response:
+async def _send_and_watch(
+    conversation_id: str, message: UserMessage, context: AgentContext, service: Service
+) -> Response:
     """Subscribe, then send, then stream: a refusal is still a plain problem, and no event is missed."""
     stack = AsyncExitStack()
     try:
         watch = await stack.enter_async_context(watching(service.store, service.door, conversation_id))
-        receipt = await service.door.send(conversation_id, message)
+        receipt = await service.door.send(conversation_id, message, context)
     except BaseException:
         await stack.aclose()
         raise

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from starlette.exceptions import HTTPException
 from agents.errors import Refused, UnknownAgent
 from deployments.errors import ControlPlaneUnavailable, Unreachable
 from store import ConversationExists, ConversationNotFound, StoreUnavailable
+from store.errors import BadPath, FileConflict, FileExists, FileMissing, FileTooLarge, ScopeFull
 
 TYPE_PREFIX = "urn:raylogue:problem:"
 MEDIA_TYPE = "application/problem+json"
@@ -29,45 +31,61 @@ KINDS: Mapping[str, Kind] = {
     "malformed_json": Kind(400, "The body is not valid JSON"),
     "invalid_conversation_id": Kind(400, "The conversation id is not valid"),
     "unknown_conversation": Kind(404, "There is no such conversation"),
+    "unknown_file": Kind(404, "There is no such file"),
     "not_found": Kind(404, "There is nothing at this address"),
     "method_not_allowed": Kind(405, "This address does not take this method"),
     "turn_running": Kind(409, "A turn is running"),
     "not_running": Kind(409, "No turn is running"),
     "stale_resolution": Kind(409, "The answer comes too late, twice, or for nothing"),
+    "arguments_changed": Kind(409, "The call is not the one that was shown"),
+    "answer_at_parent": Kind(409, "The call of a sub-agent is answered at its parent"),
     "conversation_exists": Kind(409, "The id is taken"),
+    "file_exists": Kind(409, "The path is taken"),
+    "file_conflict": Kind(412, "The file has changed since"),
     "terminating": Kind(503, "The conversation is moving"),
     "message_too_large": Kind(413, "The message is too large"),
+    "file_too_large": Kind(413, "The file is too large"),
     "unsupported_media_type": Kind(415, "The body must be application/json"),
     "empty_message": Kind(422, "The message is empty"),
     "invalid_request": Kind(422, "The request does not fit its schema"),
     "invalid_decision": Kind(422, "The decision does not fit the call"),
     "unknown_agent": Kind(422, "There is no such agent"),
+    "unknown_model": Kind(422, "The agent has no such model"),
+    "bad_path": Kind(422, "The path is not valid"),
     "self_run_limit": Kind(429, "The agent has started itself too often"),
+    "budget_exhausted": Kind(429, "The budget is used up"),
+    "middleware_failed": Kind(500, "A middleware of the agent failed"),
     "internal": Kind(500, "Something went wrong here"),
     "store_unavailable": Kind(503, "The store cannot be reached"),
     "conversation_unreachable": Kind(503, "The conversation does not answer"),
     "control_plane_unavailable": Kind(503, "The cluster's control plane cannot be reached"),
+    "scope_full": Kind(507, "There is no room for more files"),
 }
+
+REFUSED_BY_MIDDLEWARE = Kind(422, "The conversation does not take this")
+"""What a middleware of the operator's own refuses, under a code of its own."""
 
 
 class Problem(Exception):
-    """A refusal on its way out; `code` is a key of `KINDS`."""
+    """A refusal on its way out; `code` is a key of `KINDS` or a middleware's own, `members` are for programs."""
 
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(code, detail)
+    def __init__(self, code: str, detail: str, members: Mapping[str, Any] = MappingProxyType({})) -> None:
+        super().__init__(code, detail, members)
         self.code = code
         self.detail = detail
+        self.members = members
 
 
 def answer(problem: Problem, instance: str) -> Response:
     """The problem as a response; what passes by itself says when to come back."""
-    kind = KINDS[problem.code]
+    kind = KINDS.get(problem.code, REFUSED_BY_MIDDLEWARE)
     body = {
         "type": TYPE_PREFIX + problem.code,
         "title": kind.title,
         "status": kind.status,
         "detail": problem.detail,
         "instance": instance,
+        **problem.members,
     }
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if kind.status == 503 else None
     return Response(orjson.dumps(body), kind.status, headers, MEDIA_TYPE)
@@ -93,6 +111,14 @@ _TRANSLATIONS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     UnknownAgent: lambda e: Problem("unknown_agent", f"No agent is named {e.name!r}."),
     ConversationNotFound: lambda e: Problem("unknown_conversation", f"There is no conversation {e.conversation_id!r}."),
     ConversationExists: lambda e: Problem("conversation_exists", f"The id {e.conversation_id!r} is taken."),
+    FileMissing: lambda e: Problem("unknown_file", f"There is no file {e.path!r}."),
+    FileExists: lambda e: Problem("file_exists", f"The path {e.path!r} is taken."),
+    FileConflict: lambda e: Problem(
+        "file_conflict", f"{e.path!r} has changed since: read it again.", {"version": e.current}
+    ),
+    FileTooLarge: lambda e: Problem("file_too_large", str(e)),
+    ScopeFull: lambda e: Problem("scope_full", str(e)),
+    BadPath: lambda e: Problem("bad_path", str(e)),
     StoreUnavailable: lambda e: Problem("store_unavailable", "The store does not answer now; try again."),
     ControlPlaneUnavailable: lambda e: Problem(
         "control_plane_unavailable", "It cannot be told now where the conversation lives; try again."

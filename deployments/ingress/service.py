@@ -1,12 +1,14 @@
 """What every route works with, and how a route gets at it."""
 
 import re
+import uuid
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
 from agents.agent import Catalog
+from agents.context import AgentContext
 from deployments.door import Door
 from deployments.ingress.bodies import CONVERSATION_ID
 from deployments.ingress.problems import Problem
@@ -15,6 +17,9 @@ from store import Store
 
 LOCAL_PRINCIPAL = "local"
 """Who everybody is while the service listens to this machine alone."""
+
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+"""The W3C's header for a trace: version, trace id, parent id, flags."""
 
 _ID = re.compile(CONVERSATION_ID)
 
@@ -25,6 +30,12 @@ class Service:
     catalog: Catalog
     store: Store
     door: Door
+
+
+def context_of(request: Request) -> AgentContext:
+    """What goes along with the work that a request asks for; the caller's trace, or one that begins here."""
+    trace = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    return AgentContext(principal=LOCAL_PRINCIPAL, trace_id=trace[1] if trace else uuid.uuid4().hex)
 
 
 # Both are coroutines, though they wait for nothing: FastAPI runs plain functions in a thread, for more than they cost.

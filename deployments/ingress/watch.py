@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from agents.conversation.codec import wire_record
+from agents.codec import wire_record
 from deployments.door import Door
 from deployments.ingress.view import Event, Gap, View
 from store import ConversationMeta, MissedEvents, Store

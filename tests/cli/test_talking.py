@@ -1,6 +1,7 @@
 """The commands that talk to a running service: send, chat, tail, approve, cancel."""
 
 import json
+import re
 import signal
 import time
 
@@ -84,6 +85,67 @@ def test_chat_goes_on_with_a_conversation_that_waits(here: Terminal) -> None:
     assert '{"announced":"good news"}' in done.stdout
 
 
+def test_approve_without_a_call_shows_what_waits_and_asks(here: Terminal) -> None:
+    conversation, call = _waiting(here)
+    done = here.run("approve", conversation, said="n\ntoo early\n")
+    assert done.returncode == 0
+    assert f"announce · {call}" in done.stdout
+    assert "text: good news" in done.stdout
+    assert "takes: approve, edit, reject, respond" in done.stdout
+    assert done.stdout.endswith("Rejected\n")
+    assert _until(here, conversation, "turn_ended")[-3]["status"] == "denied"
+    assert here.run("approve", conversation).stdout == "Nothing waits.\n"
+
+
+def test_chat_answers_forms_and_offers_what_is_allowed(here: Terminal) -> None:
+    done = here.run("chat", "--agent", "operator", "--on-busy", "queue", said="restart it\n2\ny\n")
+    assert done.returncode == 0
+    shown = done.stdout
+    assert "Which service do you mean?\n  1) api – what customers talk to\n  2) worker" in shown
+    assert "Run restart_service? [y]es, [n]o: " in shown
+    assert "Done: restarted worker, approved_by local." in shown
+
+
+def test_a_decision_that_is_not_taken_is_one_line(here: Terminal) -> None:
+    told = here.run("send", "restart the api", "--agent", "operator")
+    conversation, call = told.stderr.rstrip().rpartition("raylogue approve ")[2].split()
+    refused = here.run("approve", conversation, call, "--arguments", "{}")
+    assert (refused.returncode, refused.stderr) == (1, "raylogue: this call takes approve or reject, not edit\n")
+    assert here.run("cancel", conversation).returncode == 0
+
+
+def test_the_researcher_plans_delegates_and_leaves_a_file(here: Terminal) -> None:
+    done = here.run("send", "research the history of tea", "--agent", "researcher")
+    assert done.returncode == 0, done.stderr
+    assert "The report is in `reports/the-history-of-tea.md`." in done.stdout
+    assert "☑ Write the report on the history of tea" in done.stderr
+    conversation = re.findall(r"Conversation (\w+)", done.stderr)[-1]
+    listed = here.run("files", conversation)
+    assert "reports/the-history-of-tea.md" in listed.stdout
+    printed = here.run("files", conversation, "reports/the-history-of-tea.md")
+    assert printed.stdout.startswith("# The history of tea\n\n## The background\n")
+    missing = here.run("files", conversation, "nothing.md")
+    assert (missing.returncode, missing.stderr) == (1, "raylogue: There is no file 'nothing.md'. (unknown_file)\n")
+
+
+def test_the_operators_heavy_tool_runs_on_the_cluster(here: Terminal) -> None:
+    done = here.run("send", "analyse the logs of the worker", "--agent", "operator")
+    assert done.returncode == 0, done.stderr
+    assert "In the last 100000 lines of the worker's log:" in done.stdout
+    assert "connection reset by peer: 101" in done.stdout
+
+
+def test_the_extractor_answers_with_an_object(here: Terminal) -> None:
+    done = here.run("send", "Ada Lovelace, ada@engines.example", "--agent", "extractor")
+    assert json.loads(done.stdout)["contacts"][0]["name"] == "Ada Lovelace"
+
+
+def test_a_model_that_the_agent_does_not_have(here: Terminal) -> None:
+    refused = here.run("send", "hello", "--model", "clever")
+    assert refused.returncode == 1
+    assert refused.stderr.endswith("(unknown_model)\n")
+
+
 def _waiting(terminal: Terminal) -> tuple[str, str]:
     """A conversation in which a call waits for approval, and the call."""
     told = terminal.run("send", "please announce good news")
@@ -99,7 +161,7 @@ def _until(terminal: Terminal, conversation: str, kind: str) -> list[dict[str, o
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             events = [json.loads(line) for line in terminal.said("tail").splitlines() if line.endswith("}")]
-            logged = [event for event in events if "seq" in event]
+            logged = [event for event in events if "seq" in event and event["type"] != "state_patch"]
             if logged and logged[-1]["type"] == kind:
                 break
             time.sleep(0.1)

@@ -82,12 +82,49 @@ def test_an_unfinished_turn_does_not_rest_because_its_actor_is_gone() -> None:
     assert not screen.transcript.resting
 
 
+def test_what_is_noted_behind_the_end_of_a_turn_begins_none() -> None:
+    screen = Screen()
+    screen.show({"type": "turn_ended", "seq": 3, "outcome": "completed", "reason": None, "detail": None})
+    screen.show({"type": "state_patch", "seq": 4, "source": "ConversationTitle", "patch": {"done": True}})
+    screen.show(snapshot("idle", 4))
+    assert screen.transcript.resting
+
+
 def test_what_waits_is_known_from_a_snapshot() -> None:
     screen = Screen()
     screen.transcript.last_seq = 4
     screen.show(snapshot("awaiting_input", 4, t1={"kind": "approval"}))
     assert screen.transcript.resting
     assert screen.transcript.pending == {"t1": {"kind": "approval"}}
+
+
+def test_a_plan_is_shown_as_it_changes() -> None:
+    todos = [{"text": "read", "status": "completed"}, {"text": "write", "status": "in_progress"}]
+    kept = {"type": "state_patch", "seq": 4, "source": "TodoList", "patch": {"todos": todos}}
+    assert Screen().show(kept, kept) == "  ☑ read\n  ▸ write\n"
+
+
+def test_what_other_middleware_keeps_is_not_for_people() -> None:
+    assert Screen().show({"type": "state_patch", "seq": 4, "source": "Budget", "patch": {"todos": [1]}}) == ""
+
+
+def test_files_titles_sub_agents_and_summaries_are_a_line_each() -> None:
+    shown = Screen().show(
+        {"type": "title_changed", "title": "Tea\x07"},
+        {"type": "file_changed", "path": "report.md", "version": 2},
+        {"type": "file_changed", "path": "draft.md", "version": None},
+        {"type": "tool_progress", "tool_call_id": "t1", "progress": {"conversation": "c.t1", "state": "streaming"}},
+        {"type": "tool_progress", "tool_call_id": "t1", "progress": {"percent": 10}},
+        {"type": "summary", "seq": 9, "text": "They drank tea.", "through_turn": 3},
+    )
+    assert shown.splitlines() == [
+        "Title: Tea",
+        "  ✎ report.md: version 2",
+        "  ✎ draft.md: deleted",
+        "  … sub-agent c.t1: streaming",
+        '  … {"percent": 10}',
+        "[what was said up to turn 3 is summarised for the agent]",
+    ]
 
 
 def test_heartbeats_are_no_events() -> None:

@@ -7,24 +7,41 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+import orjson
+
 from agents.agent import Agent, Catalog
+from agents.context import current_context
+from agents.errors import Refused
 from agents.examples import assistant
+from agents.middleware.ask_user import AskUser
+from agents.middleware.file_system import FileSystem
+from agents.middleware.middleware import Middleware
+from agents.middleware.model_calls import ModelCalls
+from agents.middleware.sub_agent import SubAgent
+from agents.middleware.turn_context import TurnContext
 from agents.models import Call, Model, ModelEvent, ModelRequest, ScriptedModel, Step
 from agents.models.transcript import tool_returns, user_texts
 from agents.tools import Tool, ToolContext, announce, tool
+from agents.turn.inputs import UserMessage
 from deployments.catalog import default_model
 from deployments.settings import Settings
+from tests.page.agents import page_agents
 
 
 def catalog(settings: Settings) -> Catalog:
     """What RAYLOGUE_AGENTS names."""
     agents = (
-        assistant(default_model(settings)),
+        # Without what it does on its own: these tests know every event.
+        replace(assistant(default_model(settings)), middleware=()),
         Agent(name="claude", model=Claude(settings.anthropic_base_url)),
         worker(Ledger(settings.data_dir)),
+        clerk(),
+        chief(Ledger(settings.data_dir)),
+        *page_agents(),
     )
     return Catalog({agent.name: agent for agent in agents}, default="assistant")
 
@@ -69,6 +86,13 @@ def photograph(text: str) -> str:
     return text
 
 
+@tool(ray={"num_cpus": 0.1})
+def weigh(text: str, context: ToolContext) -> str:
+    """Weigh a text, in a process of its own."""
+    context.progress({"weighing": text})
+    return f"{len(text)} for {current_context().principal} in {os.getpid()}"
+
+
 class Ledger:
     """One line for everything a tool did; a gate per conversation that the test opens."""
 
@@ -101,7 +125,71 @@ class Ledger:
 
 def worker(ledger: Ledger) -> Agent:
     """An agent with a tool for every kind of waiting."""
-    return Agent(name="worker", model=ScriptedModel(work), tools=(*risky_tools(ledger), announce, ask, photograph))
+    return Agent(
+        name="worker", model=ScriptedModel(work), tools=(*risky_tools(ledger), announce, ask, photograph, weigh)
+    )
+
+
+def obey(request: ModelRequest) -> Step:
+    """Make the call that the message spells out: a name, then its arguments as JSON; then tell what it returned."""
+    if results := tool_returns(request.messages):
+        return Step(f"It returned: {results[-1].text}")
+    said = user_texts(request.messages)[-1]
+    name, _, arguments = said.partition(" ")
+    offered = {offer["name"] for offer in request.tools}
+    return Step(calls=[Call(name, orjson.loads(arguments))]) if name in offered else Step(f"You said: {said}")
+
+
+@tool(trust="user_configurable", approval="required", decisions=("approve", "edit", "reject"))
+def publish(text: str) -> str:
+    """Publish a text.
+
+    The world will read it.
+    """
+    return f"published {text}"
+
+
+class Doorkeeper(Middleware):
+    """Refuses messages in capitals, and stumbles over one."""
+
+    async def handle_message(self, message: UserMessage, context: TurnContext) -> UserMessage:
+        said = "".join(block.get("text", "") for block in message.content)
+        if said == "STUMBLE":
+            raise ValueError("the secret reason")
+        if said.isupper():
+            raise Refused("no_shouting", "Nobody shouts here.")
+        return message
+
+
+def clerk() -> Agent:
+    """An agent that keeps files and asks questions, on a model that a message may choose."""
+    return Agent(
+        name="clerk",
+        description="keeps files",
+        model=ScriptedModel(obey, name="slow"),
+        models={"slow": ScriptedModel(obey, name="slow"), "fast": ScriptedModel(obey, name="fast")},
+        tools=(publish,),
+        middleware=(
+            Doorkeeper(),
+            FileSystem({"": "conversation", "me": "user", "shared": ("project", "clerks")}),
+            AskUser(),
+            ModelCalls(),
+        ),
+        on_busy="queue",
+    )
+
+
+def chief(ledger: Ledger) -> Agent:
+    """An agent that hands each line of the message to a worker of its own, and tells what they answered."""
+
+    def delegate(request: ModelRequest) -> Step:
+        if results := tool_returns(request.messages):
+            return Step(" / ".join(result.text for result in results))
+        lines = user_texts(request.messages)[-1].splitlines()
+        return Step(calls=[Call("task", {"agent": "worker", "prompt": line}) for line in lines])
+
+    delegation = SubAgent((worker(ledger),), general=False)
+    return Agent(name="chief", model=ScriptedModel(delegate), middleware=(delegation,))
 
 
 def risky_tools(ledger: Ledger) -> tuple[Tool, ...]:
@@ -111,6 +199,13 @@ def risky_tools(ledger: Ledger) -> tuple[Tool, ...]:
     async def wait(text: str, context: ToolContext) -> str:
         """Wait until the gate is open."""
         return await pass_gate(text, context)
+
+    @tool
+    async def witness(text: str, context: ToolContext) -> str:
+        """Note in which context this is done."""
+        seen = current_context()
+        ledger.note(context.conversation_id, context.tool_call_id, f"{seen.trace_id},{seen.principal}")
+        return text
 
     @tool(on_unknown_outcome="report")
     async def wait_once(text: str, context: ToolContext) -> str:
@@ -133,4 +228,4 @@ def risky_tools(ledger: Ledger) -> tuple[Tool, ...]:
         ledger.note(context.conversation_id, context.tool_call_id, "done")
         return text
 
-    return wait, wait_once, crash
+    return wait, wait_once, crash, witness

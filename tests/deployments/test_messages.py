@@ -27,6 +27,7 @@ async def test_a_message_is_accepted_with_its_place_in_the_log(api: Api) -> None
         "step": 1,
         "client_id": "m1",
         "origin": "user",
+        "model": None,
         "seq": 1,
         "conversation_id": conversation_id,
     }
@@ -142,9 +143,3 @@ async def test_the_service_says_what_it_is(api: Api) -> None:
     assert (await api.http.get("/readyz")).json() == {"status": "ready"}
     info = (await api.http.get("/v1/info")).json()
     assert info["offline"] is True
-    agents = (await api.http.get("/v1/agents")).json()["agents"]
-    assert {agent["name"]: agent["default"] for agent in agents} == {
-        "assistant": True,
-        "claude": False,
-        "worker": False,
-    }

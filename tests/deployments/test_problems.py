@@ -173,6 +173,16 @@ async def test_nothing_there(api: Api) -> None:
     check(await api.http.put("/v1/conversations"), 405, "method_not_allowed")
 
 
+async def test_what_a_middleware_refuses_under_a_code_of_its_own(api: Api) -> None:
+    conversation_id = await api.create("clerk")
+    check(await api.post(conversation_id, "messages", {"text": "HELLO"}), 422, "no_shouting")
+    failed = await api.post(conversation_id, "messages", {"text": "STUMBLE"})
+    check(failed, 500, "middleware_failed")
+    assert "Doorkeeper" in failed.json()["detail"]
+    assert "secret" not in failed.text
+    assert await api.log(conversation_id) == []
+
+
 async def test_the_document_lists_every_problem_of_every_route(api: Api) -> None:
     document = (await api.http.get("/openapi.json")).json()
     send = document["paths"]["/v1/conversations/{conversation_id}/messages"]["post"]

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from store import Store
 from tests.deployments.agents import Ledger
-from tests.deployments.api import EVENTS, Api, Event, Stream, canonical, eventually, text_of
+from tests.deployments.api import EVENTS, PATIENCE, Api, Event, Stream, canonical, eventually, text_of
 from tests.messages_api import MessagesServer
 from tests.service import RunningService
 
@@ -201,7 +201,7 @@ async def test_cancel_in_the_middle_of_a_tool(api: Api, ledger: Ledger) -> None:
 
 async def test_a_stream_of_a_closed_client_is_no_cancel(api: Api, ledger: Ledger) -> None:
     conversation_id = await api.create("worker")
-    async with httpx.AsyncClient(base_url=str(api.http.base_url)) as leaving:
+    async with httpx.AsyncClient(base_url=str(api.http.base_url), timeout=PATIENCE) as leaving:
         address = f"/v1/conversations/{conversation_id}/messages"
         async with leaving.stream("POST", address, json={"text": "wait: here"}, headers=EVENTS) as response:
             await Stream(response).until("tool_progress")

@@ -3,11 +3,12 @@
 import pytest
 
 from agents.agent import Catalog
+from agents.clock import now_ms
 from agents.conversation import Conversation
-from agents.conversation.clock import now_ms
 from agents.errors import Refused
 from agents.examples import assistant
 from agents.models import ScriptedModel
+from agents.services import Services
 from agents.turn.events import AssistantMsg, TurnEnded, UserMsg
 from agents.turn.inputs import UserMessage
 from store import Store
@@ -21,7 +22,7 @@ async def test_somebody_says_hello_and_is_answered(store: Store) -> None:
 
     # A conversation is an identity in the store. Opening it makes a live incarnation.
     await store.registry.create("first", agent=agent.name, principal="ada", now=now_ms())
-    conversation = await Conversation.open(store, "first", catalog)
+    conversation = await Conversation.open(Services(store=store), "first", catalog)
 
     # When `send` returns, the message is durable: it is event 1 of the log and begins turn 1.
     receipt = await conversation.send(UserMessage(content=text("hello"), principal="ada"))
@@ -30,8 +31,8 @@ async def test_somebody_says_hello_and_is_answered(store: Store) -> None:
     # The answer comes by itself; the turn is over when the conversation is at rest.
     await conversation.rest()
 
-    # What happened stands in the log, in the past tense: asked, answered, ended.
-    message, answer, end = conversation.history.events
+    # What happened stands in the log, in the past tense: asked, answered, ended. (Then the agent notes a title.)
+    message, answer, end = conversation.history.events[:3]
     assert isinstance(message, UserMsg)
     assert isinstance(answer, AssistantMsg)
     assert "Hello!" in answer.content[0]["text"]
@@ -44,7 +45,7 @@ async def test_somebody_says_hello_and_is_answered(store: Store) -> None:
 async def test_the_same_message_sent_twice_is_one_message(store: Store) -> None:
     agent = assistant(ScriptedModel())
     await store.registry.create("first", agent=agent.name, principal="ada", now=now_ms())
-    conversation = await Conversation.open(store, "first", Catalog({agent.name: agent}, agent.name))
+    conversation = await Conversation.open(Services(store=store), "first", Catalog({agent.name: agent}, agent.name))
 
     # A client that got no answer sends again, with the id it gave the message: nothing is doubled.
     first = await say(conversation, "hello", client_id="a-1")
@@ -59,7 +60,7 @@ async def test_the_same_message_sent_twice_is_one_message(store: Store) -> None:
 async def test_what_cannot_be_done_is_refused_by_name(store: Store) -> None:
     agent = assistant(ScriptedModel())
     await store.registry.create("first", agent=agent.name, principal="ada", now=now_ms())
-    conversation = await Conversation.open(store, "first", Catalog({agent.name: agent}, agent.name))
+    conversation = await Conversation.open(Services(store=store), "first", Catalog({agent.name: agent}, agent.name))
 
     with pytest.raises(Refused) as refused:
         await conversation.cancel()

@@ -33,6 +33,8 @@ async def test_nothing_is_lost_if_nobody_listens(world: World) -> None:
     await say(conversation, "hello")
     await rest(conversation)
 
+    await conversation.stop()
+
     # Who comes later reads the log; it says the same.
     assert await world.events() == conversation.history.events
 

@@ -1,0 +1,34 @@
+"""The agents of the deployment, as a front end needs to know them."""
+
+import pytest
+
+from agents.middleware.ask_user import ask_user
+from tests.deployments.api import Api
+
+pytestmark = pytest.mark.ray
+
+
+async def test_every_agent_is_listed_with_what_it_can_do(api: Api) -> None:
+    agents = {agent["name"]: agent for agent in (await api.http.get("/v1/agents")).json()["agents"]}
+    assert {name for name, agent in agents.items() if agent["default"]} == {"assistant"}
+    clerk = agents["clerk"]
+    tools = {tool["name"]: tool for tool in clerk.pop("tools")}
+    assert clerk == {
+        "name": "clerk",
+        "description": "keeps files",
+        "default": False,
+        "model": "slow",
+        "models": ["slow", "fast"],
+        "on_busy": "queue",
+        "gives_titles": False,
+    }
+    assert tools["publish"] == {
+        "name": "publish",
+        "description": "Publish a text.",
+        "executor": "server",
+        "approval": "required",
+        "trust": "user_configurable",
+        "decisions": ["approve", "edit", "reject"],
+    }
+    assert {"create_file", "edit_file", "ask_user"} <= set(tools)
+    assert (tools["ask_user"]["executor"], tools["ask_user"]["approval"]) == (ask_user.executor, "auto")

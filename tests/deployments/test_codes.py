@@ -1,0 +1,21 @@
+"""Every code under which something is refused is a problem of the API, and the page on the wire names it."""
+
+import re
+
+from deployments.ingress.problems import KINDS
+from tests.house.tree import ROOT, modules
+
+REFUSED = re.compile(r"\bRefus(?:al|ed)\(\s*\"(\w+)\"")
+NAMED = re.compile(r"`(\w+)`")
+OF_NO_ROUTE = {"not_found", "method_not_allowed", "internal"}
+
+
+def test_every_refusal_has_its_problem() -> None:
+    codes = {code for module in modules("agents") for code in REFUSED.findall(module.read_text())}
+    assert len(codes) > 5
+    assert codes <= set(KINDS)
+
+
+def test_the_page_names_every_problem() -> None:
+    problems = (ROOT / "docs" / "api.md").read_text().partition("## Problems")[2]
+    assert set(KINDS) - OF_NO_ROUTE <= set(NAMED.findall(problems))

@@ -1,34 +1,26 @@
 """Every error of the three packages keeps its type and its arguments, pickled and across an actor call."""
 
+import inspect
 import pickle
 from collections.abc import Iterator
 from types import ModuleType
-from typing import Any
 
 import pytest
 import ray
 
 import agents.errors
+import agents.interrupt
 import deployments.errors
 import store.errors
 
-MODULES = (store.errors, agents.errors, deployments.errors)
-ARGUMENTS: dict[str, tuple[Any, ...]] = {
-    "Fenced": ("c", 1, 2),
-    "Conflict": ("c", 3, 4),
-    "DuplicateMessage": ("c", "m", 5),
-    "ModelError": ("overloaded", "The model is overloaded.", 2.5),
-    "ToolDefinitionError": ("clock", "no docstring"),
-    "UnreadableRecord": (7, "unknown version"),
-    "Refused": ("turn_running", "A turn is running."),
-}
+MODULES = (store.errors, agents.errors, agents.interrupt, deployments.errors)
 
 
 def errors_of(module: ModuleType) -> Iterator[Exception]:
-    """One instance of every exception that the module defines."""
-    for name, cls in vars(module).items():
+    """One instance of every exception that the module defines, with an argument for each parameter."""
+    for cls in vars(module).values():
         if isinstance(cls, type) and issubclass(cls, Exception) and cls.__module__ == module.__name__:
-            yield cls(*ARGUMENTS.get(name, ("an argument",)))
+            yield cls(*(f"argument {name}" for name in inspect.signature(cls).parameters if name != "args"))
 
 
 ERRORS = [error for module in MODULES for error in errors_of(module)]

@@ -20,7 +20,11 @@ def errors_of(module: ModuleType) -> Iterator[Exception]:
     """One instance of every exception that the module defines, with an argument for each parameter."""
     for cls in vars(module).values():
         if isinstance(cls, type) and issubclass(cls, Exception) and cls.__module__ == module.__name__:
-            yield cls(*(f"argument {name}" for name in inspect.signature(cls).parameters if name != "args"))
+            yield cls(*(f"argument {name}" for name in _parameters(cls)))
+
+
+def _parameters(cls: type[Exception]) -> list[str]:
+    return [] if cls.__init__ is Exception.__init__ else list(inspect.signature(cls.__init__).parameters)[1:]
 
 
 ERRORS = [error for module in MODULES for error in errors_of(module)]

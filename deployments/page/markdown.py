@@ -1,8 +1,8 @@
 """Assistant text as safe HTML: Markdown rendered with markdown-it-py, then sanitised with nh3."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import nh3
 from markdown_it import MarkdownIt
@@ -69,3 +69,20 @@ _MARKDOWN.enable(["table", "strikethrough"])
 def render_markdown(text: str) -> str:
     """The sanitised HTML of `text`: no scripts, styles, images or relative links, whatever it contains."""
     return _CLEANER.clean(_MARKDOWN.render(text))
+
+
+def render_answer(content: Sequence[Mapping[str, Any]]) -> str:
+    """The words of an assistant's content blocks as `render_markdown` renders them."""
+    return render_markdown(words_of(content))
+
+
+def words_of(content: Sequence[Mapping[str, Any]]) -> str:
+    """The text of content blocks; a sentence that cites its sources comes in pieces, and stays one."""
+    words = ""
+    before: Mapping[str, Any] = {}
+    for block in content:
+        if block["type"] == "text":
+            is_one = before.get("type") == "text" and (before.get("citations") or block.get("citations"))
+            words += block["text"] if is_one or not words else f"\n\n{block['text']}"
+        before = block
+    return words

@@ -1,10 +1,12 @@
 """What the page's tests share: one headless Chromium, and people who open the page of a running service in it."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
@@ -66,3 +68,11 @@ def visit(visit_at: Visit, service_url: str) -> Visit:
 def person(visit: Visit) -> Person:
     """Somebody with the page open and no conversation begun."""
     return visit()
+
+
+@pytest.fixture
+def base(service_url: str) -> str:
+    """Where the page's modules are: a test imports them from there, so that it gets those that the page runs."""
+    found = re.search(r'src="(/static/[^"]+/)app\.js"', httpx.get(f"{service_url}/").text)
+    assert found is not None
+    return found[1]

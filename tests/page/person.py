@@ -40,11 +40,20 @@ class Person:
 
     def choose(self, agent: str) -> None:
         """Begin with this agent instead of the default one."""
-        self.page.get_by_label("Agent").select_option(agent)
+        self.page.get_by_role("group", name="Agent").get_by_role("radio", name=agent).check()
+
+    def ask(self, agent: str, text: str) -> None:
+        """Begin with this agent, in these words."""
+        self.choose(agent)
+        self.say(text)
+
+    def reload(self) -> None:
+        self.page.reload()
 
     def say(self, text: str) -> None:
         self.box.fill(text)
         self.box.press("Enter")
+        expect(self.page.locator(".user", has_text=text).last).to_be_visible()
 
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()
@@ -68,6 +77,11 @@ class Person:
     @property
     def banner(self) -> Locator:
         return self.page.locator("#banner")
+
+    @property
+    def files(self) -> Locator:
+        """The panel of the conversation's files."""
+        return self.page.get_by_role("complementary", name="Files")
 
     def tool(self, name: str) -> Locator:
         return self.page.locator(".tool", has=self.page.locator(".tool-name", has_text=name))

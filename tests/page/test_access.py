@@ -1,8 +1,9 @@
 """The page for everybody: by keyboard alone, on a phone, in the dark."""
 
 import re
-from typing import Any
+from typing import Any, Literal
 
+import orjson
 import pytest
 from playwright.sync_api import expect
 
@@ -13,6 +14,8 @@ pytestmark = pytest.mark.browser
 
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+ALL_IS_STILL = "() => document.getAnimations().every(animation => animation.playState === 'finished')"
 READ_COLOURS = """nodes => {
   const opaque = (element) => {
     const colour = getComputedStyle(element).backgroundColor;
@@ -81,12 +84,19 @@ def test_the_first_tab_stop_skips_to_the_message(person: Person) -> None:
 
 def test_nothing_is_wider_than_a_phone(visit: Visit) -> None:
     person = visit(**PHONE)
-    person.say("A" * 300)
+    person.ask("steward", "A" * 300)
     person.wait_until_idle()
-    person.say("announce: " + "b" * 300)
+    person.say(everything("b" * 200))
     expect(person.page.get_by_role("button", name="Approve", exact=True)).to_be_visible()
+    expect(person.page.get_by_role("button", name="Answer", exact=True)).to_be_visible()
     assert person.page.evaluate("document.documentElement.scrollWidth") == 360
     assert person.page.evaluate("document.getElementById('thread').scrollWidth") == 360
+    assert person.page.evaluate("document.querySelector('.composer').scrollWidth") <= 360
+    person.press("Files (1)")
+    expect(person.files.get_by_role("button", name="bbb")).to_be_visible()
+    assert person.page.evaluate("document.getElementById('files').scrollWidth") <= 360
+    person.page.keyboard.press("Escape")
+    expect(person.files).to_be_hidden()
 
 
 def test_the_list_is_a_drawer_on_a_phone(visit: Visit) -> None:
@@ -99,16 +109,17 @@ def test_the_list_is_a_drawer_on_a_phone(visit: Visit) -> None:
     expect(new).to_be_hidden()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_words_stand_out_from_their_ground(visit: Visit, scheme: str) -> None:
-    person = visit(color_scheme=scheme)
-    person.say("announce: hello")
+def test_words_stand_out_from_their_ground_in_both_themes(person: Person) -> None:
+    person.choose("steward")
+    assert_readable(person, ".agent-card span, .welcome p, .picker select")
+    person.say(everything("c"))
     expect(person.page.get_by_role("button", name="Approve", exact=True)).to_be_visible()
-    places = ".bubble, .row-foot .quiet, .prose, .chip, .question, .button, .agent, #conversations h2, .sidebar-foot"
-    for words, ink, ground in person.page.locator(places).evaluate_all(READ_COLOURS):
-        assert contrast(ink, ground) >= 4.5, (words, ink, ground)
-    ((_, _, page),) = person.page.locator("body").evaluate_all(READ_COLOURS)
-    assert (luminance(page) < 0.2) == (scheme == "dark")
+    person.page.get_by_role("radio").first.check()
+    person.page.locator(".plan summary").click()
+    assert_readable(person, ".bubble, .row-foot .quiet, .chip, .agent, #conversations h2, .sidebar-foot")
+    assert_readable(
+        person, ".question, .button, .expiry, legend, .choice-words span, .plan span, .picker select, .count"
+    )
 
 
 def test_the_theme_can_be_chosen_and_is_remembered(person: Person) -> None:
@@ -121,6 +132,36 @@ def test_the_theme_can_be_chosen_and_is_remembered(person: Person) -> None:
     assert person.page.evaluate(ground) == dark
     person.press("Switch to light")
     assert person.page.evaluate(ground) == light
+
+
+def everything(word: str) -> str:
+    """A message that brings a plan, a file, an approval and a form, all with this word."""
+    question = {
+        "id": "q",
+        "prompt": word,
+        "options": [{"label": word, "description": word}, {"label": "no"}],
+        "free": True,
+    }
+    calls = {
+        "write_todos": {"todos": [{"text": word, "status": "in_progress"}, {"text": "no", "status": "completed"}]},
+        "create_file": {"path": f"{word}/{word}.txt", "content": word},
+        "scale": {"service": word, "replicas": 1},
+        "ask_user": {"questions": [question]},
+    }
+    return "\n".join(f"{name} {orjson.dumps(arguments).decode()}" for name, arguments in calls.items())
+
+
+def assert_readable(person: Person, places: str) -> None:
+    """Whoever looks at these places in the light or in the dark can read what stands there."""
+    found = person.page.locator(places)
+    expect(found.first).to_be_visible()
+    for scheme in SCHEMES:
+        person.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        person.page.wait_for_function(ALL_IS_STILL)
+        for words, ink, ground in found.evaluate_all(READ_COLOURS):
+            assert contrast(ink, ground) >= 4.5, (scheme, words, ink, ground)
+        ((_, _, page),) = person.page.locator("body").evaluate_all(READ_COLOURS)
+        assert (luminance(page) < 0.2) == (scheme == "dark")
 
 
 def contrast(first: str, second: str) -> float:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deployments.page.markdown import render_markdown
+from deployments.page.markdown import render_answer, render_markdown
 
 
 def test_ordinary_markdown_is_rendered() -> None:
@@ -35,6 +35,16 @@ def test_a_picture_becomes_a_link() -> None:
     html = render_markdown('![a "b"](https://example.com/a.png)')
     assert "<img" not in html
     assert '<a href="https://example.com/a.png"' in html
+
+
+def test_a_sentence_that_cites_its_sources_stays_one() -> None:
+    def text(words: str, *citations: str) -> dict[str, object]:
+        return {"type": "text", "text": words, **({"citations": citations} if citations else {})}
+
+    search: dict[str, object] = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}
+    content = [text("I look."), search, text("It is "), text("flat", "a source"), text(".")]
+    assert render_answer(content) == "<p>I look.</p>\n<p>It is flat.</p>\n"
+    assert render_answer([text("one"), text("two")]) == "<p>one</p>\n<p>two</p>\n"
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,7 @@
 """The reducer of the page, in the browser that runs it: snapshot, then tail, and a repeat is harmless."""
 
-import re
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.page.person import Person
@@ -50,11 +48,9 @@ STREAM = [snapshot(0, "idle"), QUESTION, piece(0, "a ", 1), piece(1, "b ", 2), p
 
 
 @pytest.fixture
-def reduce(person: Person, service_url: str) -> Any:
+def reduce(person: Person, base: str) -> Any:
     """Runs sequences of events through the page's own modules."""
-    found = re.search(r'src="(/static/[^"]+/)app\.js"', httpx.get(f"{service_url}/").text)
-    assert found is not None
-    return lambda *sequences: person.page.evaluate(RUN, [found[1], list(sequences)])
+    return lambda *sequences: person.page.evaluate(RUN, [base, list(sequences)])
 
 
 def test_a_watcher_that_reconnected_anywhere_ends_with_the_same_rows(reduce: Any) -> None:

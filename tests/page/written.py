@@ -24,8 +24,16 @@ def written(url: str, conversation_id: str) -> list[Wire]:
 
 
 def keys_of(events: list[Wire]) -> list[str]:
-    """The keys of the rows, in the order of reading: a message that waited stands below the turn that it waited for."""
-    return [key for event in sorted(events, key=lambda event: event["turn"]) for key in _keys(event)]
+    """The keys of the rows, in the order of reading.
+
+    A message that waited stands below the turn that it waited for, a summary below the last turn that it covers.
+    """
+    return [key for event in sorted(events, key=_turn_of) for key in _keys(event)]
+
+
+def _turn_of(event: Wire) -> int:
+    turn: int = event["through_turn"] if event["type"] == "summary" else event["turn"]
+    return turn
 
 
 def _keys(event: Wire) -> Iterator[str]:
@@ -36,6 +44,8 @@ def _keys(event: Wire) -> Iterator[str]:
             yield f"message:{event['message_id']}"
         case "tool_call":
             yield f"tool:{event['tool_call_id']}"
+        case "summary":
+            yield f"summary:{event['seq']}"
         case "turn_ended" if event["outcome"] != "completed":
             yield f"end:{event['seq']}"
 

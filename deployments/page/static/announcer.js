@@ -16,12 +16,15 @@ export class Announcer {
 export function announcementOf(event) {
   switch (event.type) {
     case "suspension":
-      return { approval: "A tool call needs your approval", elicitation: `A question: ${event.prompt}` }[event.kind];
+      return { approval: `Your approval is needed: ${event.prompt}`, elicitation: questionOf(event) }[event.kind];
     case "tool_call":
-      return `Using ${event.name}`;
+      return event.source ? null : `Using ${event.name}`;
     case "turn_ended":
       return { completed: "Answer complete", cancelled: "Stopped", failed: "The turn failed" }[event.outcome];
     default:
       return null;
   }
 }
+
+/** A form has words of its own, which are read where it stands. */
+const questionOf = ({ prompt, form }) => (form?.questions?.length ? "There are questions for you" : `A question: ${prompt}`);

@@ -4,6 +4,9 @@ const TIMEOUT = 20_000;
 const PROBLEM = "urn:raylogue:problem:";
 /** A `before` beyond every seq: the page of history that ends with the newest event. */
 const NEWEST = Number.MAX_SAFE_INTEGER;
+/** What passes when asked again; of the service's own refusals with such a status, a spent budget does not. */
+const PASSING = new Set([408, 425, 429]);
+const SPENT = "budget_exhausted";
 
 /** The answer is no. `code` says why in the service's own words; it is null when a proxy answered instead. */
 export class Problem extends Error {
@@ -11,6 +14,8 @@ export class Problem extends Error {
     super(body.detail || body.title || `The service answered ${status}.`);
     this.status = status;
     this.code = String(body.type).startsWith(PROBLEM) ? body.type.slice(PROBLEM.length) : null;
+    /** The members beside the standard ones, such as the `version` of a conflict. */
+    this.members = body;
     this.retryAfter = retryAfter;
   }
 
@@ -19,7 +24,7 @@ export class Problem extends Error {
    * starts, its proxy says 404 to everything.
    */
   get isFinal() {
-    return this.code !== null && this.status < 500 && ![408, 425, 429].includes(this.status);
+    return this.code !== null && this.status < 500 && (this.code === SPENT || !PASSING.has(this.status));
   }
 }
 
@@ -37,14 +42,16 @@ export const rename = (id, title) => call("PATCH", path(id), { title });
 export const remove = (id) => call("DELETE", path(id));
 export const cancel = (id) => call("POST", path(id, "/cancel"), {});
 export const resolve = (id, resolution) => call("POST", path(id, "/resolutions"), resolution);
+export const send = (id, message) => call("POST", path(id, "/messages"), message);
+export const children = (id) => call("GET", path(id, "/children"));
 
-/** Sends a message; one that meets a running turn waits for the next. */
-export const send = (id, text, clientId) =>
-  call("POST", path(id, "/messages"), { text, client_id: clientId, on_busy: "queue" });
+/** The person's own choice for a tool, `{approval}`: `auto`, `required` or null. */
+export const approval = (tool) => call("GET", approvalPath(tool));
+export const setApproval = (tool, choice) => call("PUT", approvalPath(tool), { approval: choice });
 
 /** A page of history that ends before `before`, or with the newest event. */
-export const historyBefore = (id, before = NEWEST, limit = 80) =>
-  call("GET", path(id, `/events?${query({ before, limit, render: "html" })}`));
+export const historyBefore = (id, before = NEWEST, limit = 80, render = "html") =>
+  call("GET", path(id, `/events?${query({ before, limit, render })}`));
 
 /** A page of history that begins after `after`. */
 export const historyAfter = (id, after, limit = 200) =>
@@ -58,16 +65,46 @@ export async function watch(id, lastSeq, signal) {
   return response;
 }
 
+export const files = (id) => call("GET", path(id, "/files"));
+
+/** Where a file can be downloaded. */
+export const fileAddress = (id, file) => path(id, `/files/${file.split("/").map(encodeURIComponent).join("/")}`);
+
+/** A file as `{bytes, version}`. */
+export async function readFile(id, file) {
+  const response = await request("GET", fileAddress(id, file), { headers: { Accept: "*/*" } });
+  return { bytes: new Uint8Array(await response.arrayBuffer()), version: versionIn(response.headers.get("ETag")) };
+}
+
+/** A Markdown file as `{html}`, sanitised by the service. */
+export const renderedFile = (id, file) => call("GET", `${fileAddress(id, file)}?render=html`);
+
+/** Writes a file over the `version` that is known of it, null: it must not exist yet; answers `{path, version}`. */
+export async function writeFile(id, file, text, version) {
+  const condition = version === null ? { "If-None-Match": "*" } : { "If-Match": `"${version}"` };
+  const headers = { "Content-Type": "application/octet-stream", ...condition };
+  return (await request("PUT", fileAddress(id, file), { body: text, headers })).json();
+}
+
+export const removeFile = (id, file, version) =>
+  request("DELETE", fileAddress(id, file), { headers: { "If-Match": `"${version}"` } });
+
 async function call(method, url, body) {
+  const json = body && { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+  const response = await request(method, url, json);
+  return response.status === 204 ? null : response.json();
+}
+
+async function request(method, url, { body, headers } = {}) {
   const response = await fetch(url, {
     method,
-    headers: { Accept: "application/json", ...(body && { "Content-Type": "application/json" }) },
-    body: body && JSON.stringify(body),
+    headers: { Accept: "application/json", ...headers },
+    body,
     cache: "no-store",
     signal: AbortSignal.timeout(TIMEOUT),
   });
   if (!response.ok) throw await problem(response);
-  return response.status === 204 ? null : response.json();
+  return response;
 }
 
 async function problem(response) {
@@ -77,6 +114,8 @@ async function problem(response) {
 }
 
 const path = (id, rest = "") => `/v1/conversations/${encodeURIComponent(id)}${rest}`;
+const approvalPath = (tool) => `/v1/preferences/approvals/${encodeURIComponent(tool)}`;
+const versionIn = (etag) => Number(/"(\d+)"/.exec(etag ?? "")?.[1]) || null;
 
 function query(fields) {
   return new URLSearchParams(Object.entries(fields).filter(([, value]) => value != null));

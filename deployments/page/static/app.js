@@ -1,14 +1,17 @@
 // The composition root: joins the open conversation, the list, the outbox and the screen.
 
 import * as api from "./api.js";
+import { Agents } from "./agents.js";
 import { announcementOf, Announcer } from "./announcer.js";
 import { Conversation } from "./conversation.js";
 import { Conversations } from "./conversations.js";
 import { bindKeys, newKeys } from "./keys.js";
 import { Link } from "./link.js";
 import { newId, Outbox } from "./outbox.js";
+import { Permissions } from "./permissions.js";
 import { Screen } from "./screen.js";
 import { isBusy } from "./state.js";
+import { usageOf } from "./usage.js";
 import { Banner } from "./views/banner.js";
 import { Composer } from "./views/composer.js";
 import { confirm, toast } from "./views/dialog.js";
@@ -21,9 +24,12 @@ const REST_AFTER = 60_000;
 const TITLE_LENGTH = 60;
 
 class App {
-  #agents = [];
+  #agents = new Agents();
+  #permissions = new Permissions();
   #agent = null;
   #open = null;
+  /** The conversation of which all is known that the log does not bring. */
+  #surveyed = null;
   #restTimer = null;
 
   #announcer = new Announcer(element("announcer"));
@@ -31,7 +37,7 @@ class App {
   #banner = new Banner(element("banner"), () => this.#wake());
   #drawer = new Drawer();
   #conversations = new Conversations(() => this.#listChanged(), this.#link);
-  #composer = new Composer({ onSend: (text) => this.#send(text), onStop: () => this.#cancel() });
+  #composer = new Composer({ onSend: (message) => this.#send(message), onStop: () => this.#cancel() });
   #screen = new Screen({
     composer: this.#composer,
     look: () => this.#visible(),
@@ -40,10 +46,15 @@ class App {
     openDrawer: () => this.#drawer.open(),
     begin: () => this.#new(),
     choose: (agent) => (this.#agent = agent),
-    send: (text) => this.#send(text),
+    suggest: (text) => this.#send({ text }),
     rename: (title) => this.#rename(title),
     remove: () => this.#remove(),
     decide: (toolCallId, resolution) => this.#decide(toolCallId, resolution),
+    refresh: () => this.#open?.restart(),
+    allowAlways: (tool) => this.#permissions.allow(tool),
+    askAgain: (tool) => this.#try(() => this.#permissions.takeBack(tool)),
+    isAlwaysAllowed: (tool) => this.#permissions.isAllowed(tool),
+    usage: (turn) => usageOf(this.#open.state.events, turn),
     editUnsent: (clientId) => this.#composer.put(this.#outbox.take(clientId)),
     discardUnsent: (clientId) => this.#outbox.take(clientId),
   });
@@ -55,7 +66,6 @@ class App {
   });
 
   start() {
-    element("dock").append(this.#composer.node);
     element("new").addEventListener("click", () => this.#new());
     element("new-keys").textContent = newKeys;
     themeToggle(element("theme"));
@@ -73,14 +83,15 @@ class App {
   async #loadSurroundings() {
     this.#conversations.refresh();
     try {
-      const [{ agents }, info] = await Promise.all([api.agents(), api.info()]);
-      this.#agents = agents;
-      this.#agent ??= (agents.find((agent) => agent.default) ?? agents[0])?.name ?? null;
+      const [info] = await Promise.all([api.info(), this.#agents.load()]);
+      this.#agent ??= this.#agents.default;
+      this.#composer.limit = info.max_attachment_bytes;
       element("about").replaceChildren(...about(info));
       if (!this.#open) this.#screen.greet();
+      this.#screen.invalidate();
+      this.#lookAround();
     } catch {
       // Not needed to talk; asked again when the connection is back.
-      this.#agents = [];
     }
   }
 
@@ -122,13 +133,15 @@ class App {
 
   // -- what people do
 
-  #send(text) {
+  #send(message) {
     if (this.#open) {
-      this.#outbox.add(this.#open.id, text);
+      this.#outbox.add(this.#open.id, message);
     } else {
       const id = newId();
-      const create = { title: titleFrom(text), ...(this.#agent && { agent: this.#agent }) };
-      this.#outbox.add(id, text, create);
+      // An agent that gives titles does so only where nobody else did.
+      const title = this.#agents.find(this.#agent)?.gives_titles ? null : titleFrom(message);
+      const create = { ...(title && { title }), ...(this.#agent && { agent: this.#agent }) };
+      this.#outbox.add(id, message, create);
       location.hash = `#/c/${id}`;
     }
     this.#composer.focus();
@@ -142,6 +155,7 @@ class App {
   #dismiss() {
     if (this.#drawer.isOpen) this.#drawer.close();
     else if (this.#open && isBusy(this.#open.state)) this.#cancel();
+    else this.#screen.files.close();
   }
 
   async #decide(toolCallId, resolution) {
@@ -165,11 +179,14 @@ class App {
     });
   }
 
+  /** Whether it worked; if not, the person is told, unless the reason is `harmless`. */
   async #try(action, harmless = []) {
     try {
       await action();
+      return true;
     } catch (error) {
       if (!harmless.includes(error.code)) toast(error.message);
+      return false;
     }
   }
 
@@ -177,12 +194,27 @@ class App {
 
   #changed(conversation, event) {
     if (conversation !== this.#open) return;
-    const { state, id } = conversation;
-    this.#conversations.note(id, { state: state.machine });
+    const { state, id, phase } = conversation;
+    this.#conversations.note(id, { state: state.machine, ...(event?.type === "title_changed" && { title: event.title }) });
+    if (phase === "open") this.#lookAround();
+    if (event?.type === "turn_ended" && this.#keepsFiles()) conversation.files.refreshSoon();
     if (event) this.#announcer.say(announcementOf(event));
     if (event?.type === "turn_ended" || event?.type === "suspension") this.#conversations.announce();
     this.#outbox.prune((entry) => entry.conversationId === id && state.clientIds.has(entry.clientId));
     this.#screen.invalidate();
+  }
+
+  /** Fetches, once, what the log does not bring: the files, and a plan that was made long ago. */
+  #lookAround() {
+    const open = this.#open;
+    if (open?.phase !== "open" || !this.#agents.isLoaded || this.#surveyed === open) return;
+    this.#surveyed = open;
+    if (this.#keepsFiles()) open.files.refresh();
+    if (this.#agents.plans(open.meta.agent)) open.findPlan();
+  }
+
+  #keepsFiles() {
+    return this.#agents.keepsFiles(this.#open.meta?.agent);
   }
 
   #listChanged() {
@@ -196,7 +228,7 @@ class App {
     this.#announcer.say(link.isUp ? "Connected again" : "Connection lost");
     if (!link.isUp) return;
     this.#conversations.refreshSoon();
-    if (this.#agents.length === 0) this.#loadSurroundings();
+    if (!this.#agents.isLoaded) this.#loadSurroundings();
   }
 
   #wake() {
@@ -216,9 +248,9 @@ class App {
   }
 }
 
-/** A title for a conversation that begins with `text`. */
-function titleFrom(text) {
-  const line = text.split("\n", 1)[0];
+/** A title for a conversation that begins with a message. */
+function titleFrom({ text, blocks = [] }) {
+  const line = text.split("\n", 1)[0] || blocks.find((block) => block.title)?.title || "A picture";
   return line.length <= TITLE_LENGTH ? line : `${line.slice(0, TITLE_LENGTH - 1).trimEnd()}…`;
 }
 

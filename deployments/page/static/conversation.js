@@ -1,11 +1,16 @@
 // One open conversation: loads its history, follows its stream, and tells whoever listens what is known.
 
 import * as api from "./api.js";
+import { Children } from "./children.js";
+import { Files } from "./files.js";
 import { Stream } from "./stream.js";
-import { addPage, hasOlder, initial, receive } from "./state.js";
+import { addPage, hasOlder, initial, patchOf, planOf, receive } from "./state.js";
 
 /** A stream that leaves holes is opened anew, but not more often than this. */
 const RESTART_INTERVAL = 1000;
+/** How far back a plan is looked for: pages of so many events. */
+const PLAN_PAGES = 4;
+const PLAN_PAGE = 500;
 
 export class Conversation {
   id;
@@ -13,6 +18,8 @@ export class Conversation {
   state = initial;
   /** `opening`, `open`, or why it cannot be shown: `missing`. */
   phase = "opening";
+  children;
+  files;
   #stream;
   #listener;
   #link;
@@ -24,6 +31,8 @@ export class Conversation {
   /** `listener(conversation, event)` is called after every change, with the event that caused it, if one did. */
   constructor(id, listener, link) {
     this.id = id;
+    this.children = new Children(id, () => this.#change(this.state));
+    this.files = new Files(id, () => this.#change(this.state));
     this.#listener = listener;
     this.#link = link;
     this.#stream = new Stream({
@@ -81,6 +90,18 @@ export class Conversation {
     return this.#loadingOlder;
   }
 
+  /** Looks for the agent's plan in the history that is not shown, for an agent that keeps one. */
+  async findPlan() {
+    let before = this.state.firstSeq;
+    for (let page = 0; page < PLAN_PAGES && before > 1 && !this.state.plan; page++) {
+      const { events } = await api.historyBefore(this.id, before, PLAN_PAGE, null).catch(() => ({ events: [] }));
+      if (events.length === 0) return;
+      before = events[0].seq;
+      const { plan } = events.reduce(withPlan, { plan: null });
+      if (plan && !this.state.plan) this.#change({ ...this.state, plan });
+    }
+  }
+
   async #fetchOlder() {
     const page = await api.historyBefore(this.id, this.state.firstSeq);
     this.#change(page.events.length ? addPage(this.state, page.events) : { ...this.state, firstSeq: 1 });
@@ -102,6 +123,9 @@ export class Conversation {
   #receive(event) {
     if (this.#closed) return;
     if (event.type === "snapshot" && event.last_seq < this.state.lastSeq) return this.#startOver();
+    if (event.type === "tool_progress") this.children.heard(event);
+    if (event.type === "file_changed") this.files.refreshSoon();
+    if (event.type === "title_changed" && this.meta) this.meta.title = event.title;
     this.#change(receive(this.state, event), event);
     if (this.state.hasGap) this.#fill();
     if (this.state.hasHole) this.#restart();
@@ -144,7 +168,14 @@ export class Conversation {
 
   #change(state, event = null) {
     if (this.#closed) return;
+    if (state.rows !== this.state.rows) this.children.seek(state.rows);
     this.state = state;
     this.#listener(this, event);
   }
+}
+
+/** The newest plan of a page of history; a summary keeps the one from before it. */
+function withPlan(found, event) {
+  if (event.type === "state_patch") return planOf(found, event);
+  return event.type === "summary" ? planOf(found, patchOf(event)) : found;
 }

@@ -1,7 +1,9 @@
 // The log as rows: a pure fold of canonical events, in which every row has a key that never changes.
 
+import { documentsIn, picturesIn, researchIn, resultText, wordsOf } from "./content.js";
+
 export const CANONICAL = new Set([
-  "user_msg", "assistant_msg", "tool_call", "tool_result", "suspension", "resolution", "turn_ended",
+  "user_msg", "assistant_msg", "tool_call", "tool_result", "suspension", "resolution", "turn_ended", "state_patch", "summary",
 ]);
 
 export const messageKey = (id) => `message:${id}`;
@@ -18,19 +20,31 @@ export function inOrder(rows) {
   return [...rows.values()].sort((a, b) => a.turn - b.turn || a.seq - b.seq);
 }
 
+/** What a person's message shows of its content. */
+export const messageFields = (content) => ({
+  text: wordsOf(content, "text"),
+  pictures: picturesIn(content),
+  documents: documentsIn(content),
+});
+
 const FOLDS = {
   user_msg: (_, event) => ({
     ...place(event, event.client_id ? `user:${event.client_id}` : `user:${event.seq}`),
-    kind: "user",
-    text: textOf(event.content, "text"),
+    // What the agent itself puts into a turn, as feedback on an answer, is no message.
+    kind: event.origin === "agent" && event.step > 1 ? "remark" : "user",
+    by: event.origin ?? "user",
+    step: event.step ?? 1,
+    ...messageFields(event.content),
   }),
 
   assistant_msg: (_, event) => {
     const row = {
       ...place(event, messageKey(event.message_id)),
       kind: "assistant",
-      text: textOf(event.content, "text"),
-      thinking: textOf(event.content, "thinking"),
+      text: wordsOf(event.content, "text"),
+      thinking: wordsOf(event.content, "thinking"),
+      research: researchIn(event.content),
+      output: event.output ?? null,
       html: event.html ?? null,
       status: event.status,
       stopReason: event.stop_reason,
@@ -38,43 +52,58 @@ const FOLDS = {
       tokens: event.usage?.output_tokens ?? null,
     };
     // A message of nothing but tool calls has no row of its own: its cards follow.
-    return row.text || row.thinking || row.status !== "completed" ? row : null;
+    return row.text || row.thinking || row.research.calls.length || row.status !== "completed" ? row : null;
   },
 
   tool_call: (_, event) => ({
     ...place(event, toolKey(event.tool_call_id)),
-    kind: "tool",
+    // What middleware asks people is a question, not a tool of the model's.
+    kind: event.source ? "question" : "tool",
+    source: event.source ?? null,
     toolCallId: event.tool_call_id,
     name: event.name,
     executor: event.executor,
     arguments: event.arguments,
     status: "running",
     suspension: null,
+    asked: null,
     resolution: null,
     progress: null,
     result: null,
+    pictures: [],
+    documents: [],
   }),
 
   tool_result: (rows, event) =>
     changed(rows, event, () => ({
       status: event.status,
       result: resultText(event.content),
+      pictures: picturesIn(event.content),
+      documents: documentsIn(event.content),
       suspension: null,
       progress: null,
     })),
 
-  suspension: (rows, event) =>
-    changed(rows, event, () => ({
-      status: "waiting",
-      suspension: { kind: event.kind, prompt: event.prompt, expiresAt: event.expires_at },
-    })),
+  suspension: (rows, event) => {
+    const suspension = {
+      kind: event.kind,
+      prompt: event.prompt,
+      expiresAt: event.expires_at,
+      decisions: event.decisions ?? [],
+      argumentsHash: event.arguments_hash ?? null,
+      form: event.form ?? null,
+      resumes: event.resumes ?? false,
+    };
+    return changed(rows, event, () => ({ status: "waiting", suspension, asked: suspension, progress: null }));
+  },
 
   resolution: (rows, event) =>
     changed(rows, event, (row) => ({
       status: "running",
       suspension: null,
       resolution: { decision: event.decision, reason: event.reason, answer: event.answer, by: event.principal },
-      arguments: event.arguments ?? row.arguments,
+      // What a running tool asked about, such as a sub-agent's call, is not the call that stands here.
+      arguments: row.asked?.resumes ? row.arguments : (event.arguments ?? row.arguments),
     })),
 
   turn_ended: (_, event) =>
@@ -87,6 +116,16 @@ const FOLDS = {
           reason: event.reason,
           detail: event.detail,
         },
+
+  state_patch: () => null,
+
+  // It stands behind the last turn that it covers, wherever the log had come to when it was written.
+  summary: (_, event) => ({
+    ...place(event, `summary:${event.seq}`),
+    kind: "summary",
+    turn: event.through_turn,
+    text: event.text,
+  }),
 };
 
 const place = (event, key) => ({ key, seq: event.seq, turn: event.turn, at: event.at });
@@ -95,15 +134,4 @@ const place = (event, key) => ({ key, seq: event.seq, turn: event.turn, at: even
 function changed(rows, event, change) {
   const row = rows.get(toolKey(event.tool_call_id));
   return row && { ...row, ...change(row) };
-}
-
-function textOf(content, type) {
-  if (typeof content === "string") return type === "text" ? content : "";
-  const blocks = content.filter((block) => block.type === type);
-  return blocks.map((block) => block[type] ?? block.text ?? "").join("\n\n");
-}
-
-function resultText(content) {
-  if (typeof content === "string") return content;
-  return content.map((block) => (block.type === "text" ? block.text : `[${block.type}]`)).join("\n");
 }

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { delayBefore, Pause } from "./backoff.js";
+import { messageFields } from "./log_rows.js";
 
 const PREFIX = "raylogue.outbox.";
 
@@ -35,17 +36,20 @@ export class Outbox {
     return this.of(conversationId).some((entry) => entry.create && entry.state !== "sent");
   }
 
-  /** Takes a message; `create` holds the fields of a conversation that does not exist yet. */
-  add(conversationId, text, create = null) {
-    this.#store({ clientId: newId(), conversationId, text, create, at: Date.now(), state: "sending", reason: null });
+  /**
+   * Takes a message, `{text, blocks, onBusy, model}`; `create` holds the fields of a conversation that does not
+   * exist yet.
+   */
+  add(conversationId, message, create = null) {
+    this.#store({ clientId: newId(), conversationId, ...message, create, at: Date.now(), state: "sending", reason: null });
     this.flush();
   }
 
-  /** Forgets an entry, and returns its text. */
+  /** Forgets an entry, and returns its message. */
   take(clientId) {
     const entry = this.#entries.get(clientId);
     this.#forget(clientId);
-    return entry?.text ?? "";
+    return { text: entry?.text ?? "", blocks: entry?.blocks ?? [] };
   }
 
   /** Drops what the log shows by now. */
@@ -85,9 +89,11 @@ export class Outbox {
     return null;
   }
 
-  async #deliver({ conversationId, text, clientId, create }) {
+  async #deliver(entry) {
+    const { conversationId, clientId, create, onBusy, model } = entry;
     if (create) await this.#create({ id: conversationId, ...create });
-    await api.send(conversationId, text, clientId);
+    const content = contentOf(entry);
+    await api.send(conversationId, { content, client_id: clientId, on_busy: onBusy ?? "queue", ...(model && { model }) });
   }
 
   async #create(fields) {
@@ -124,7 +130,12 @@ export class Outbox {
   }
 
   #store(entry) {
-    localStorage.setItem(PREFIX + entry.clientId, JSON.stringify(entry));
+    try {
+      localStorage.setItem(PREFIX + entry.clientId, JSON.stringify(entry));
+    } catch {
+      // Large pictures exceed what a browser keeps: such a message is sent, but does not survive a reload before.
+      localStorage.removeItem(PREFIX + entry.clientId);
+    }
     this.#keep(entry);
   }
 
@@ -146,7 +157,13 @@ export function newId() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** What was attached, then what was said about it. */
+function contentOf({ text, blocks = [] }) {
+  return [...blocks, ...(text ? [{ type: "text", text }] : [])];
+}
+
 /** The same key as the row in the log will have, so that the message stays where it is when it arrives there. */
-function rowOf({ clientId, text, at, state, reason }) {
-  return { key: `user:${clientId}`, kind: "user", clientId, text, at, delivery: state, reason };
+function rowOf(entry) {
+  const { clientId, at, state, reason } = entry;
+  return { key: `user:${clientId}`, kind: "user", by: "user", clientId, ...messageFields(contentOf(entry)), at, delivery: state, reason };
 }

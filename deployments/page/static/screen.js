@@ -3,20 +3,30 @@
 import { screenRows } from "./screen_rows.js";
 import { initial, isBusy } from "./state.js";
 import { element } from "./views/element.js";
+import { FilesPanel } from "./views/files_panel.js";
+import { PlanStrip } from "./views/plan_strip.js";
+import { readOnlyNotice } from "./views/read_only.js";
 import { Sidebar } from "./views/sidebar.js";
 import { Thread } from "./views/thread.js";
 import { Topbar } from "./views/topbar.js";
 import { missing, welcome } from "./views/welcome.js";
 
+const NO_PLAN = [];
+const LONGEST_TITLE = 60;
+
 export class Screen {
+  files = new FilesPanel(element("files"));
   #look;
   #actions;
   #composer;
   #sidebar;
   #topbar;
   #thread;
+  #plan = new PlanStrip();
   /** What the thread holds: a conversation, `welcome` or `missing`. */
   #shown = null;
+  /** The conversation that the sub-agent on the screen works for, by its address. */
+  #parentAddress = null;
   #isDirty = false;
 
   /**
@@ -25,11 +35,12 @@ export class Screen {
    */
   constructor({ look, composer, ...actions }) {
     this.#look = look;
-    this.#actions = actions;
+    this.#actions = { ...actions, parentAddress: () => this.#parentAddress, showFiles: () => this.files.toggle() };
     this.#composer = composer;
     this.#sidebar = new Sidebar(element("conversations"), actions.loadMore);
-    this.#topbar = new Topbar(element("topbar"), actions);
-    this.#thread = new Thread(element("thread"), element("dock"), actions);
+    this.#topbar = new Topbar(element("topbar"), this.#actions);
+    this.#thread = new Thread(element("thread"), element("dock"), this.#actions);
+    element("dock").append(this.#plan.node, composer.node);
   }
 
   renderList() {
@@ -41,8 +52,12 @@ export class Screen {
   /** Shows what an empty conversation begins with. */
   greet() {
     const { agents, agent } = this.#look();
-    const { send, choose } = this.#actions;
-    this.#fill("welcome", welcome({ agents, chosen: agent, onSuggest: send, onChoose: choose }));
+    const { suggest, choose } = this.#actions;
+    const onChoose = (name) => {
+      choose(name);
+      this.#composer.offer(agents.find(name));
+    };
+    this.#fill("welcome", welcome({ agents: agents.items, chosen: agent, onSuggest: suggest, onChoose }));
   }
 
   /** Renders once for all changes of a frame, and in a hidden tab, which has no frames, after a moment. */
@@ -56,23 +71,48 @@ export class Screen {
 
   #render() {
     this.#isDirty = false;
-    const { open, outbox } = this.#look();
+    const { open, outbox, agents } = this.#look();
     const state = open?.state ?? initial;
-    this.#composer.setRunning(isBusy(state) || state.machine === "awaiting_input");
+    this.#renderDock(state);
+    this.files.render(open?.files ?? null);
     if (!open) return;
     this.#renderTopbar();
     if (open.phase === "missing" && !outbox.isUnborn(open.id)) return this.#showMissing();
     if (this.#shown !== open) this.#fill(open);
-    this.#thread.render(screenRows(state, outbox.of(open.id)));
+    const agent = this.#meta()?.agent;
+    const known = (row) => ({ tool: agents.toolOf(agent, row.name), child: open.children.of(row.toolCallId) });
+    this.#thread.render(screenRows(state, outbox.of(open.id), known));
+  }
+
+  #renderDock(state) {
+    const { open, agents, agent } = this.#look();
+    const parent = open?.meta?.parent;
+    const address = parent ? `#/c/${encodeURIComponent(parent)}` : null;
+    if (address !== this.#parentAddress) {
+      this.#parentAddress = address;
+      element("dock").lastChild.replaceWith(address ? readOnlyNotice(address) : this.#composer.node);
+    }
+    this.#composer.offer(agents.find(open ? this.#meta()?.agent : agent));
+    this.#composer.setRunning(isBusy(state) || state.machine === "awaiting_input");
+    this.#plan.render(state.plan?.todos ?? NO_PLAN);
+  }
+
+  /** What is known of the open conversation, from wherever it was heard last. */
+  #meta() {
+    const { open, list, outbox } = this.#look();
+    const listed = list.items.find((item) => item.id === open.id);
+    const unsent = outbox.of(open.id).find((entry) => entry.create)?.create;
+    return listed ?? open.meta ?? unsent;
   }
 
   #renderTopbar() {
-    const { open, list, outbox } = this.#look();
+    const { open, agents } = this.#look();
     if (!open) return this.#topbar.render(null);
-    const listed = list.items.find((item) => item.id === open.id);
-    const unsent = outbox.of(open.id).find((entry) => entry.create)?.create;
-    const meta = listed ?? open.meta ?? unsent;
-    this.#topbar.render({ title: meta?.title ?? "", agent: meta?.agent ?? "" });
+    const meta = this.#meta();
+    const count = open.files.items.length;
+    const files = count > 0 || agents.keepsFiles(meta?.agent) ? count : null;
+    const [title, agent] = [meta?.title || beginningOf(open.state), meta?.agent ?? ""];
+    this.#topbar.render({ title, agent, files, parentAddress: this.#parentAddress });
   }
 
   #showMissing() {
@@ -83,4 +123,10 @@ export class Screen {
     this.#shown = shown;
     this.#thread.clear(content);
   }
+}
+
+/** How a conversation began: what it is called until it has a title. */
+function beginningOf({ rows, firstSeq }) {
+  const first = firstSeq === 1 && [...rows.values()].find((row) => row.kind === "user");
+  return first ? first.text.split("\n", 1)[0].slice(0, LONGEST_TITLE) : "";
 }

@@ -4,15 +4,32 @@ import { inOrder, messageKey } from "./log_rows.js";
 import { isBusy } from "./state.js";
 
 const orders = new WeakMap();
-const queuedTwins = new WeakMap();
+const twins = new WeakMap();
 
-/** The rows of `state` and of `outbox` (the entries of this conversation). Unchanged rows are the same objects. */
-export function screenRows(state, outbox) {
-  const waits = (row) => row.kind === "user" && row.turn > state.turn;
-  const ordered = orderOf(state.rows);
-  const present = ordered.filter((row) => !waits(row));
-  const queued = ordered.filter(waits).map(queuedTwin);
+/**
+ * The rows of `state` and of `outbox` (the entries of this conversation). Unchanged rows are the same objects.
+ * `known(row)` is what is known of a tool row beside the log: `{tool, child}`.
+ */
+export function screenRows(state, outbox, known = () => ({})) {
+  const ordered = orderOf(state.rows).map((row) => dressed(row, state, known));
+  const present = ordered.filter((row) => row.delivery !== "queued");
+  const queued = ordered.filter((row) => row.delivery === "queued");
   return [...present, ...liveRows(state), ...queued, ...outboxRows(state, outbox)];
+}
+
+function dressed(row, state, known) {
+  if (row.kind === "user") return twin(row, { delivery: deliveryOf(row, state) });
+  return row.kind === "tool" ? twin(row, known(row)) : row;
+}
+
+/** Why a message of the log was not read yet; undefined for one that was. */
+function deliveryOf(row, state) {
+  if (row.turn > state.turn) return "queued";
+  // The first messages of a turn are what it began with; a later one was put in for the model call `step`.
+  const isSteering = row.turn === state.turn && row.step > 1;
+  const isCalling = state.machine === "preparing" || state.machine === "streaming";
+  const isUnread = state.machine !== "idle" && row.step > state.step + (isCalling ? 1 : 0);
+  return isSteering && isUnread ? "steered" : undefined;
 }
 
 function liveRows(state) {
@@ -38,9 +55,15 @@ function orderOf(rows) {
   return orders.get(rows);
 }
 
-function queuedTwin(row) {
-  if (!queuedTwins.has(row)) queuedTwins.set(row, { ...row, delivery: "queued" });
-  return queuedTwins.get(row);
+/** `row` with `fields`: the row itself when they say nothing, and the same object for the same fields. */
+function twin(row, fields) {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
+  if (entries.length === 0) return row;
+  const last = twins.get(row);
+  if (last && Object.keys(fields).every((name) => last[name] === fields[name])) return last;
+  const made = { ...row, ...Object.fromEntries(entries) };
+  twins.set(row, made);
+  return made;
 }
 
 function outboxRows(state, outbox) {

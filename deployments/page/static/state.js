@@ -4,6 +4,8 @@ import { applyEvent, CANONICAL, messageKey, toolKey } from "./log_rows.js";
 
 /** States of the machine in which somebody of ours is at work. */
 const BUSY = new Set(["preparing", "streaming", "executing_tools", "terminating"]);
+/** The middleware that keeps the plan. */
+const PLANNER = "TodoList";
 
 export const initial = Object.freeze({
   /** Canonical events, from `firstSeq` to `lastSeq` without a gap. */
@@ -14,6 +16,10 @@ export const initial = Object.freeze({
   clientIds: new Set(),
   machine: "idle",
   turn: 0,
+  /** How many answers of the model the running turn has. */
+  step: 0,
+  /** The agent's plan, `{seq, todos}`, as the newest patch of its keeper says. */
+  plan: null,
   /** The message now streaming: `{messageId, turn, text: {value, next}, thinking: {value, next}}`. */
   live: null,
   /** The log moved on and its events did not arrive: the caller fetches them. */
@@ -44,7 +50,7 @@ function prepend(state, older) {
   const { events, rows, clientIds, firstSeq, lastSeq } = folded;
   // What the log says about the machine is old news unless this is the first page.
   const present = state.lastSeq === 0 ? folded : state;
-  return { ...present, events, rows, clientIds, firstSeq, lastSeq };
+  return { ...present, plan: state.plan ?? folded.plan, events, rows, clientIds, firstSeq, lastSeq };
 }
 
 function canonical(state, event) {
@@ -59,10 +65,11 @@ function canonical(state, event) {
 const CONSEQUENCES = {
   user_msg: (state, event) => ({
     clientIds: event.client_id ? new Set(state.clientIds).add(event.client_id) : state.clientIds,
-    ...(state.machine === "idle" && { machine: "preparing", turn: Math.max(state.turn, event.turn) }),
+    ...(state.machine === "idle" && { machine: "preparing", turn: Math.max(state.turn, event.turn), step: 0 }),
   }),
   assistant_msg: (state, event) => ({
     turn: Math.max(state.turn, event.turn),
+    step: event.turn < state.turn ? state.step : (event.step ?? 1),
     live: state.live?.messageId === event.message_id ? null : state.live,
   }),
   tool_call: phase,
@@ -73,9 +80,20 @@ const CONSEQUENCES = {
     if (event.turn < state.turn) return {};
     const isQueued = [...state.rows.values()].some((row) => row.kind === "user" && row.turn > event.turn);
     const rest = isQueued ? { machine: "preparing", turn: event.turn + 1 } : { machine: "idle" };
-    return { live: null, hasHole: false, ...rest };
+    return { live: null, hasHole: false, step: 0, ...rest };
   },
+  state_patch: (state, event) => planOf(state, event),
+  summary: (state, event) => planOf(state, patchOf(event)),
 };
+
+/** What a summary says of the plan: the one that stood when it was written. */
+export const patchOf = ({ seq, base }) => ({ seq, source: PLANNER, patch: base?.state?.[PLANNER] ?? {} });
+
+/** The plan after a patch: whole in it, unless the patch is about something else. */
+export function planOf({ plan }, { seq, source, patch }) {
+  if (source !== PLANNER || !("todos" in patch) || (plan && plan.seq > seq)) return { plan };
+  return { plan: { seq, todos: patch.todos ?? [] } };
+}
 
 /** Where the calls of the running turn leave the machine. */
 function phase(state, event) {
@@ -98,7 +116,7 @@ const LIVE = {
     ...position(state, event),
     hasGap: state.hasGap || event.last_seq > state.lastSeq,
   }),
-  turn_started: (state, event) => ({ ...state, turn: Math.max(state.turn, event.turn) }),
+  turn_started: (state, event) => (event.turn > state.turn ? { ...state, turn: event.turn, step: 0 } : state),
   text_delta: (state, event) => delta(state, event, "text"),
   thinking_delta: (state, event) => delta(state, event, "thinking"),
   tool_progress: (state, event) => {
@@ -106,10 +124,15 @@ const LIVE = {
     if (row?.status !== "running") return state;
     return { ...state, rows: new Map(state.rows).set(row.key, { ...row, progress: event.progress }) };
   },
+  todos_updated: (state, event) => ({ ...state, plan: { seq: state.plan?.seq ?? 0, todos: event.todos } }),
 };
 
 /** A snapshot of a conversation that nobody runs does not know the turn, and turns only go up. */
-const position = (state, event) => ({ machine: event.state, turn: Math.max(state.turn, event.turn) });
+const position = (state, event) => ({
+  machine: event.state,
+  turn: Math.max(state.turn, event.turn),
+  step: event.turn > state.turn ? 0 : state.step,
+});
 
 /** Index 0 replaces, the expected index appends, a known one is dropped, and one from the future leaves a hole. */
 function delta(state, event, part) {

@@ -1,113 +1,48 @@
-// What a suspended call asks of a person: approve, reject, change the arguments, or answer.
+// What a suspended call asks of a person: the question, how long it waits, and the way to answer it.
 
+import { Controls } from "./controls.js";
 import { h } from "./element.js";
-import { distanceTo, instantOf } from "./words.js";
+import { expiryNote } from "./expiry.js";
+import { complain, errorLine } from "./form_parts.js";
 
-/** The form for `row`, a waiting tool row; `decide(resolution)` sends it and rejects when that failed. */
-export function decisionForm(row, decide) {
-  const { kind, prompt, expiresAt } = row.suspension;
-  const error = h("p", { class: "form-error", role: "alert", hidden: true });
-  const until = expiresAt && h("span", { class: "quiet", title: instantOf(expiresAt) }, `expires ${distanceTo(expiresAt)}`);
-  const question = h("p", { class: "question" }, prompt || `Allow ${row.name}?`, " ", until);
-  const controls = FORMS[kind]?.(row, attempt) ?? FORMS.approval(row, attempt);
+/**
+ * The form for `row`, a row that waits. `decide(resolution)` sends it and rejects when that failed; `allowAlways`,
+ * if there is one, makes this the last time that the person is asked.
+ */
+export function decisionForm(row, { decide, allowAlways = null }) {
+  const { kind, expiresAt, argumentsHash } = row.suspension;
+  const error = errorLine();
+  const controls = kind === "client_exec" ? [waitingFor(row)] : new Controls(row, attempt, allowAlways).nodes();
   const form = h("div", { class: "decision", role: "group", "aria-label": `Decision on ${row.name}` });
-  form.append(question, ...controls, error);
+  form.append(question(row, expiresAt && expiryNote(expiresAt)), ...controls, error);
   return form;
 
-  async function attempt(resolution) {
+  async function attempt(resolution, before = null) {
     const inputs = form.querySelectorAll("button, textarea, input");
     for (const input of inputs) input.disabled = true;
-    error.hidden = true;
+    complain(error, "");
     try {
-      await decide(resolution);
+      await before?.();
+      await decide({ ...resolution, ...(argumentsHash && { arguments_hash: argumentsHash }) });
     } catch (problem) {
       for (const input of inputs) input.disabled = false;
-      complain(error, problem.code === "stale_resolution" ? "This was already decided." : `Not sent: ${problem.message}`);
+      complain(error, problem.isExplained ? "" : `Not sent: ${problem.message}`);
     }
   }
 }
 
-const FORMS = {
-  approval: (row, attempt) => {
-    const asked = argumentsOf(row);
-    const editing = editor(row, attempt);
-    const rejecting = rejection(attempt);
-    const show = (form, other) => {
-      open(form, other);
-      asked.hidden = !editing.hidden;
-    };
-    const actions = h(
-      "div",
-      { class: "actions" },
-      button("Approve", "primary", () => attempt({ decision: "approve" })),
-      button("Reject…", "", () => show(rejecting, editing)),
-      button("Edit arguments…", "", () => show(editing, rejecting)),
-    );
-    return [asked, editing, actions, rejecting];
-  },
-
-  elicitation: (row, attempt) => {
-    const answer = h("textarea", { rows: "2", "aria-label": "Your answer", placeholder: "Your answer" });
-    const submit = () => answer.value.trim() && attempt({ decision: "respond", answer: answer.value });
-    answer.addEventListener("keydown", (event) => onEnter(event, submit));
-    return [argumentsOf(row), answer, h("div", { class: "actions" }, button("Answer", "primary", submit))];
-  },
-
-  client_exec: (row) => [h("p", { class: "quiet" }, `Waiting for the program that runs ${row.name}.`)],
-};
-
-/** What the model put into the call: of a question, its words. */
-const argumentsOf = (row) => h("pre", { class: "asked", tabindex: "0" }, pretty(row.arguments));
-
-function rejection(attempt) {
-  const reason = h("input", { type: "text", "aria-label": "Reason", placeholder: "Reason (optional)" });
-  const submit = () => attempt({ decision: "reject", ...(reason.value.trim() && { reason: reason.value.trim() }) });
-  reason.addEventListener("keydown", (event) => onEnter(event, submit));
-  return h("div", { class: "inline-form", hidden: true }, reason, button("Reject", "danger", submit));
+/** What stands in place of the form where the question cannot be answered: the way to where it can. */
+export function answeredElsewhere(row, address) {
+  const link = h("a", { href: address }, "Answer it there");
+  const words = h("p", { class: "quiet" }, "This is asked in the conversation that the sub-agent works for. ", link);
+  return h("div", { class: "decision" }, question(row), words);
 }
 
-function editor(row, attempt) {
-  const text = pretty(row.arguments);
-  const rows = String(Math.min(12, text.split("\n").length));
-  const area = h("textarea", { class: "code-input", rows, spellcheck: "false", "aria-label": "Arguments" });
-  const error = h("p", { class: "form-error", role: "alert", hidden: true });
-  area.value = text;
-  const submit = () => {
-    const parsed = parse(area.value);
-    error.hidden = true;
-    if (parsed.error) complain(error, parsed.error);
-    else attempt({ decision: "edit", arguments: parsed.value });
-  };
-  const actions = h("div", { class: "actions" }, button("Approve with these arguments", "primary", submit));
-  return h("div", { class: "inline-form tall", hidden: true }, area, error, actions);
-}
+const question = (row, ...more) => h("p", { class: "question" }, questionOf(row), " ", more);
+const waitingFor = (row) => h("p", { class: "quiet" }, `Waiting for the program that runs ${row.name}.`);
 
-function parse(text) {
-  try {
-    const value = JSON.parse(text);
-    const isObject = value !== null && typeof value === "object" && !Array.isArray(value);
-    return isObject ? { value } : { error: "The arguments must be one JSON object." };
-  } catch (problem) {
-    return { error: `This is not valid JSON: ${problem.message}` };
-  }
+/** What people are asked; a form has its own words, and the prompt of a tool that asks them is meant for the model. */
+function questionOf({ kind, name, suspension: { prompt, form } }) {
+  if (kind === "tool" && form?.questions?.length) return form.call?.agent ? `The sub-agent ${form.call.agent} asks` : "The agent asks";
+  return prompt || `Allow ${name}?`;
 }
-
-function open(form, other) {
-  other.hidden = true;
-  form.hidden = !form.hidden;
-  if (!form.hidden) form.querySelector("input, textarea").focus();
-}
-
-function onEnter(event, submit) {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-  event.preventDefault();
-  submit();
-}
-
-function complain(element, message) {
-  element.textContent = message;
-  element.hidden = false;
-}
-
-const pretty = (value) => JSON.stringify(value, null, 2);
-const button = (label, style, onclick) => h("button", { type: "button", class: `button ${style}`, onclick }, label);

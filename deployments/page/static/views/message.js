@@ -1,20 +1,36 @@
 // Rows that people and the model speak in. Each maker returns `{node, update(row)}`.
 
 import { copyButton, h } from "./element.js";
+import { documentChip, pictures } from "./media.js";
+import { showHtml } from "./prose.js";
+import { lookups, sourceList } from "./research.js";
+import { structured } from "./structured.js";
+import { usageNote } from "./usage_note.js";
 import { endingOf, instantOf, noticeOf, timeOf } from "./words.js";
 
-const DELIVERY = { queued: "Queued until this turn ends", waiting: "Waiting for the connection", failed: "Not sent" };
+const DELIVERY = {
+  queued: "Queued until this turn ends",
+  steered: "Goes into this turn at its next step",
+  waiting: "Waiting for the connection",
+  failed: "Not sent",
+};
 
 /** What a person said, and how it fares on its way. */
 export function userRow(actions) {
   const text = h("div", { class: "bubble" });
+  const media = h("div", { class: "media" });
   const foot = h("div", { class: "row-foot" });
-  const node = h("article", { class: "row user", "aria-label": "You" }, text, foot);
+  const node = h("article", { class: "row user" }, media, text, foot);
   return { node, update };
 
   function update(row) {
     text.textContent = row.text;
+    text.hidden = !row.text;
+    media.hidden = row.pictures.length + row.documents.length === 0;
+    media.replaceChildren(...(row.pictures.length ? [pictures(row.pictures)] : []), ...row.documents.map(documentChip));
     node.dataset.delivery = row.delivery ?? "logged";
+    node.dataset.by = row.by;
+    node.setAttribute("aria-label", row.by === "agent" ? "The agent that asked" : "You");
     const time = row.at && h("time", { class: "quiet", title: instantOf(row.at) }, timeOf(row.at));
     foot.replaceChildren(...[deliveryOf(row), time].flat().filter(Boolean));
   }
@@ -32,16 +48,20 @@ export function userRow(actions) {
 }
 
 /** What the model said: plain while it streams, the service's HTML once it is in the log. */
-export function assistantRow() {
+export function assistantRow(actions) {
   let current = null;
   const thought = h("div", { class: "thought" });
   const summary = h("summary", {}, "Thinking");
   const thinking = h("details", { class: "thinking", hidden: true }, summary, thought);
+  const research = h("div", { class: "lookups" });
   const body = h("div", { class: "prose" });
   const ending = h("p", { class: "ending", hidden: true });
+  const sources = h("div", {});
   const meta = h("span", { class: "quiet" });
-  const foot = h("div", { class: "row-foot" }, copyButton("Copy this answer", () => current.text), meta);
-  const node = h("article", { class: "row assistant", "aria-label": "Assistant" }, thinking, body, ending, foot);
+  const usage = usageNote(() => actions.usage(current.turn));
+  const foot = h("div", { class: "row-foot" }, copyButton("Copy this answer", () => current.text), meta, usage.button);
+  const node = h("article", { class: "row assistant", "aria-label": "Assistant" });
+  node.append(thinking, research, body, ending, sources, foot, usage.line);
   return { node, update };
 
   function update(row) {
@@ -52,16 +72,41 @@ export function assistantRow() {
     thinking.classList.toggle("active", isStreaming && !row.text);
     summary.textContent = isStreaming && !row.text ? "Thinking…" : "Thinking";
     setText(thought, row.thinking);
-    body.hidden = !row.text;
-    if (row.html == null) setText(body, row.text);
-    else if (row.html !== current?.html) showHtml(body, row.html);
-    body.classList.toggle("plain", row.html == null);
+    body.hidden = !row.text && row.output == null;
+    showWords(row);
     ending.textContent = isStreaming ? "" : endingOf(row);
     ending.hidden = !ending.textContent;
+    if (row.research) research.replaceChildren(...lookups(row.research));
+    if (row.research) sources.replaceChildren(...sourceList(row.research));
     foot.hidden = isStreaming || !row.text;
-    meta.textContent = [row.at && timeOf(row.at), row.model, row.tokens && `${row.tokens} tokens`].filter(Boolean).join(" · ");
+    meta.textContent = [row.at && timeOf(row.at), row.model].filter(Boolean).join(" · ");
+    usage.button.hidden = !row.tokens;
+    usage.button.textContent = `${row.tokens} tokens`;
     current = row;
   }
+
+  function showWords(row) {
+    if (row.output != null) {
+      if (current?.output == null) body.replaceChildren(structured(row.output));
+    } else if (row.html == null) setText(body, row.text);
+    else if (row.html !== current?.html) showHtml(body, row.html);
+    body.classList.toggle("plain", row.html == null && row.output == null);
+  }
+}
+
+/** What the agent itself told the model in mid-turn. */
+export function remarkRow() {
+  const text = h("div", { class: "thought" });
+  const node = h("details", { class: "row thinking remark" }, h("summary", {}, "A note to the model"), text);
+  return { node, update: (row) => (text.textContent = row.text) };
+}
+
+/** Where the model's memory of the words ends and its memory of a summary begins. */
+export function summaryRow() {
+  const text = h("div", { class: "summary-text" });
+  const head = h("summary", { class: "notice" }, h("span", {}, "Earlier messages were summarised"));
+  const node = h("details", { class: "row summary" }, head, text);
+  return { node, update: (row) => (text.textContent = row.text) };
 }
 
 /** How a turn ended, when it did not end well. */
@@ -89,27 +134,4 @@ function setText(element, value) {
   const isText = node?.nodeType === Node.TEXT_NODE && element.childNodes.length === 1;
   if (isText && value.startsWith(node.data)) node.appendData(value.slice(node.data.length));
   else element.textContent = value;
-}
-
-/** Sanitised by the service; the content security policy would stop whatever got past it. */
-function showHtml(element, html) {
-  const template = document.createElement("template");
-  template.innerHTML = html;
-  for (const pre of template.content.querySelectorAll("pre")) dressCode(pre);
-  for (const table of template.content.querySelectorAll("table")) {
-    const frame = h("div", { class: "table-frame", tabindex: "0", role: "region", "aria-label": "Table" });
-    table.replaceWith(frame);
-    frame.append(table);
-  }
-  element.replaceChildren(template.content);
-}
-
-function dressCode(pre) {
-  const code = pre.querySelector("code") ?? pre;
-  const language = h("span", {}, code.dataset.language ?? "");
-  const bar = h("div", { class: "code-bar" }, language, copyButton("Copy this code", () => code.textContent));
-  const frame = h("div", { class: "code" }, bar);
-  pre.tabIndex = 0;
-  pre.replaceWith(frame);
-  frame.append(pre);
 }

@@ -1,10 +1,20 @@
 // The messages: rows in, elements out; an element lives as long as its row's key is on the screen.
 
 import { h, icon } from "./element.js";
-import { assistantRow, noticeRow, userRow, workingRow } from "./message.js";
+import { assistantRow, noticeRow, remarkRow, summaryRow, userRow, workingRow } from "./message.js";
+import { questionRow } from "./question_row.js";
 import { toolRow } from "./tool_card.js";
 
-const KINDS = { user: userRow, assistant: assistantRow, tool: toolRow, notice: noticeRow, working: workingRow };
+const KINDS = {
+  user: userRow,
+  assistant: assistantRow,
+  tool: toolRow,
+  question: questionRow,
+  notice: noticeRow,
+  remark: remarkRow,
+  summary: summaryRow,
+  working: workingRow,
+};
 const NEAR_BOTTOM = 64;
 const NEAR_TOP = 240;
 
@@ -17,7 +27,7 @@ export class Thread {
   #actions;
   #isStuck = true;
 
-  /** `actions` are what rows can ask for: `decide`, `editUnsent`, `discardUnsent`, and `loadOlder` for the top. */
+  /** `actions` are what rows can ask for, and `loadOlder` for the top. */
   constructor(scroller, dock, actions) {
     this.#scroller = scroller;
     this.#actions = actions;

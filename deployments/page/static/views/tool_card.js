@@ -1,70 +1,91 @@
 // The card of a tool call: what is called with what, how it stands, what came of it, and the decision it waits for.
 
-import { decisionForm } from "./decision.js";
+import { decisionSlot } from "./decision_slot.js";
 import { h, icon } from "./element.js";
-import { DECISION, toolStatusOf } from "./words.js";
+import { documentChip, pictures } from "./media.js";
+import { CHILD_STATE, resolutionOf, toolStatusOf } from "./words.js";
 
 const BRIEF = 72;
-/** The principal of a service that has no accounts. */
-const NOBODY_ELSE = "local";
 
 /** Returns `{node, update(row)}`. */
 export function toolRow(actions) {
-  let form = null;
-  let asked = null;
   const name = h("span", { class: "tool-name" });
   const brief = h("span", { class: "tool-brief" });
   const status = h("span", { class: "chip" });
   const body = h("div", { class: "tool-body" });
-  const summary = h("summary", {}, icon("tool"), name, brief, status, icon("chevron"));
+  const symbol = icon("tool");
+  const summary = h("summary", {}, symbol, name, brief, status, icon("chevron"));
   const details = h("details", {}, summary, body);
-  const decision = h("div", { class: "decision-slot" });
-  const node = h("article", { class: "row tool" }, details, decision);
+  const child = h("div", { class: "child", hidden: true });
+  const decision = decisionSlot(actions);
+  const node = h("article", { class: "row tool" }, details, child, decision.node);
   return { node, update };
 
   function update(row) {
     node.dataset.status = row.status;
     node.setAttribute("aria-label", `Tool ${row.name}: ${toolStatusOf(row)}`);
+    symbol.firstChild.setAttribute("href", row.child ? "#i-agent" : "#i-tool");
     name.textContent = row.name;
     brief.textContent = briefOf(row);
     status.textContent = progressOf(row) ?? toolStatusOf(row);
-    body.replaceChildren(...sections(row));
-    ask(row);
-  }
-
-  /** A form stays as it is, with what was typed into it, for as long as its question does. */
-  function ask(row) {
-    if (row.suspension === asked) return;
-    asked = row.suspension;
-    form = asked && decisionForm(row, (resolution) => actions.decide(row.toolCallId, resolution));
-    decision.replaceChildren(...(form ? [form] : []));
+    body.replaceChildren(...sections(row, actions));
+    child.hidden = !row.child;
+    if (row.child) child.replaceChildren(...childParts(row));
+    decision.update(row);
   }
 }
 
-function sections(row) {
-  const resolution = row.resolution && resolutionOf(row.resolution);
+/** Which sub-agent works for this call, how it is getting on, and the way to what it says. */
+function childParts({ child, status }) {
+  const isOver = !["running", "waiting"].includes(status);
+  const state = isOver ? "" : (CHILD_STATE[child.state] ?? "");
+  return [
+    h("span", { class: "child-name" }, child.agent ? `Sub-agent ${child.agent}` : "Sub-agent"),
+    state && h("span", { class: "quiet" }, state),
+    h("a", { class: "child-link", href: `#/c/${encodeURIComponent(child.id)}` }, "Open its transcript"),
+  ].filter(Boolean);
+}
+
+function sections(row, actions) {
+  const resolution = row.resolution && resolutionOf(row);
   return [
     section("Arguments", JSON.stringify(row.arguments, null, 2)),
     resolution && section("Decision", resolution),
-    row.result != null && section(row.status === "ok" ? "Result" : "Outcome", row.result),
+    row.result && section(row.status === "ok" ? "Result" : "Outcome", row.result),
+    row.pictures.length > 0 && pictures(row.pictures),
+    row.documents.length > 0 && h("div", {}, row.documents.map(documentChip)),
+    row.tool?.trust === "user_configurable" && !row.suspension && permission(row.name, actions),
   ].filter(Boolean);
 }
 
 const section = (title, text) => h("div", {}, h("h4", {}, title), h("pre", { tabindex: "0" }, text));
 
-function resolutionOf({ decision, reason, answer, by }) {
-  const said = reason ?? (typeof answer === "string" ? answer : answer == null ? "" : JSON.stringify(answer));
-  return [`${DECISION[decision] ?? decision}${by && by !== NOBODY_ELSE ? ` by ${by}` : ""}`, said].filter(Boolean).join("\n");
+/** A tool that is always allowed shows that it is, and how to be asked again. */
+function permission(name, actions) {
+  const line = h("p", { class: "permission", hidden: true });
+  const askAgain = async () => {
+    if (await actions.askAgain(name)) line.replaceChildren("You will be asked before it runs again.");
+  };
+  actions.isAlwaysAllowed(name).then((isAllowed) => {
+    line.hidden = !isAllowed;
+    const button = h("button", { type: "button", class: "link", onclick: askAgain }, "Ask me again");
+    line.replaceChildren(`You always allow ${name}. `, button);
+  });
+  return line;
 }
 
 /** One line for the closed card: the arguments, and a result that is short enough to say all. */
 function briefOf(row) {
-  const values = Object.values(row.arguments ?? {}).map((value) =>
-    typeof value === "string" ? value : JSON.stringify(value),
-  );
-  const given = values.join(", ").replaceAll(/\s+/g, " ");
+  const given = Object.values(row.arguments ?? {}).map(wordsFor).join(", ").replaceAll(/\s+/g, " ");
   const result = row.status === "ok" && row.result?.length <= BRIEF && !row.result.includes("\n") ? row.result : null;
   return result ? `${given} → ${result}` : given;
+}
+
+/** A value in a line; of a list of steps or questions, their words. */
+function wordsFor(value) {
+  if (typeof value === "string") return value;
+  if (Array.isArray(value)) return value.map(wordsFor).join("; ");
+  return value?.prompt ?? value?.text ?? JSON.stringify(value);
 }
 
 /** What a tool reports while it runs: a sentence, or a number somewhere in it. */
@@ -72,5 +93,8 @@ function progressOf({ status, progress }) {
   if (status !== "running" || progress == null) return null;
   if (typeof progress === "string") return progress;
   const percent = progress.percent ?? (typeof progress === "number" ? progress * 100 : null);
-  return percent === null ? (progress.message ?? null) : `${Math.round(percent)} %`;
+  if (percent !== null) return `${Math.round(percent)} %`;
+  return progress.message ?? Object.entries(progress).flatMap(counted)[0] ?? null;
 }
+
+const counted = ([name, value]) => (typeof value === "number" ? [`${value} ${name.replaceAll("_", " ")}`] : []);

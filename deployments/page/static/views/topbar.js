@@ -1,33 +1,51 @@
-// The head of the open conversation: its title, which can be changed in place, its agent, and its end.
+// The head of the open conversation: its title, which can be changed in place, its agent, its files, and its end.
 
-import { h, iconButton } from "./element.js";
+import { h, icon, iconButton } from "./element.js";
 
 export class Topbar {
   #node;
   #actions;
   #shown = null;
 
-  /** `actions`: `openDrawer`, `rename(title)`, `remove`. */
+  /** `actions`: `openDrawer`, `rename(title)`, `remove`, `showFiles`. */
   constructor(node, actions) {
     this.#node = node;
     this.#actions = actions;
   }
 
-  /** Shows `meta` (`{title, agent}`), or the head of a conversation that does not exist yet. */
+  /**
+   * Shows `meta` (`{title, agent, parentAddress, files}`, where `files` is how many there are, null for an agent that
+   * keeps none), or the head of a conversation that does not exist yet.
+   */
   render(meta) {
-    const shown = meta ? `${meta.title}\n${meta.agent}` : "";
+    const shown = JSON.stringify(meta);
     if (shown === this.#shown) return;
     this.#shown = shown;
     document.title = meta?.title ? `${meta.title} · Raylogue` : "Raylogue";
     const menu = iconButton("menu", "Conversations", this.#actions.openDrawer, { class: "icon-button drawer-button" });
-    this.#node.replaceChildren(menu, ...(meta ? this.#conversation(meta) : [h("h1", { class: "heading" }, "New conversation")]));
+    const content = meta ? this.#conversation(meta) : [h("h1", { class: "heading" }, "New conversation")];
+    this.#node.replaceChildren(menu, ...content.filter(Boolean));
   }
 
   #conversation(meta) {
     const title = h("h1", { class: "heading" }, meta.title || "Untitled");
-    const rename = iconButton("pencil", "Rename", () => this.#edit(title, meta.title ?? ""));
-    const remove = iconButton("trash", "Delete", this.#actions.remove);
-    return [title, rename, h("span", { class: "spacer" }), h("span", { class: "agent" }, meta.agent), remove];
+    const isOwn = !meta.parentAddress;
+    const up = h("a", { class: "icon-button", href: meta.parentAddress, "aria-label": "Back to the conversation it works for", title: "Back" }, icon("back"));
+    return [
+      isOwn ? null : up,
+      title,
+      isOwn && iconButton("pencil", "Rename", () => this.#edit(title, meta.title ?? "")),
+      h("span", { class: "spacer" }),
+      h("span", { class: "agent" }, meta.agent),
+      meta.files !== null && this.#filesButton(meta.files),
+      isOwn && iconButton("trash", "Delete", this.#actions.remove),
+    ];
+  }
+
+  #filesButton(count) {
+    const label = count ? `Files (${count})` : "Files";
+    const attributes = { type: "button", class: "icon-button with-count", "aria-label": label, title: label, onclick: this.#actions.showFiles };
+    return h("button", attributes, icon("folder"), count > 0 && h("span", { class: "count", "aria-hidden": "true" }, count));
   }
 
   #edit(title, current) {

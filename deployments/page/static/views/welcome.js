@@ -9,20 +9,32 @@ export function welcome({ agents, chosen, onSuggest, onChoose }) {
   const chips = SUGGESTIONS.map((text) =>
     h("button", { type: "button", class: "suggestion", onclick: () => onSuggest(text) }, text),
   );
+  const suggestions = h("div", { class: "suggestions" }, chips);
+  // They are what the default agent is good at.
+  const suit = (name) => (suggestions.hidden = !agents.find((agent) => agent.name === name)?.default);
+  suit(chosen);
+  const choose = (name) => {
+    onChoose(name);
+    suit(name);
+  };
   return h(
     "div",
     { class: "welcome" },
     h("h2", {}, "What shall we talk about?"),
     h("p", {}, "Whatever you begin here is kept: close the page, come back, and it goes on."),
-    agents.length > 1 && chooser(agents, chosen, onChoose),
-    h("div", { class: "suggestions" }, chips),
+    agents.length > 1 && picker(agents, chosen, choose),
+    suggestions,
   );
 }
 
-function chooser(agents, chosen, onChoose) {
-  const option = (agent) => h("option", { value: agent.name, selected: agent.name === chosen }, `${agent.name} · ${agent.model}`);
-  const select = h("select", { onchange: () => onChoose(select.value) }, agents.map(option));
-  return h("label", { class: "chooser" }, h("span", {}, "Agent"), select);
+/** All agents side by side, as one group of radio buttons. */
+function picker(agents, chosen, onChoose) {
+  const cards = agents.map(({ name, description, model }) => {
+    const input = h("input", { type: "radio", name: "agent", value: name, checked: name === chosen, onchange: () => onChoose(name) });
+    const about = h("span", { class: "quiet" }, description || model);
+    return h("label", { class: "agent-card" }, input, h("span", { class: "agent-name" }, name), about);
+  });
+  return h("fieldset", { class: "agent-picker" }, h("legend", { class: "visually-hidden" }, "Agent"), cards);
 }
 
 /** Shown for an address that leads nowhere. */

@@ -16,11 +16,41 @@ export function toolStatusOf({ status, suspension }) {
   return suspension?.kind === "client_exec" ? "Waiting" : TOOL_STATUS[status];
 }
 
-export const DECISION = {
+const DECISION = {
   approve: "Approved",
   edit: "Approved with changes",
   reject: "Rejected",
   respond: "Answered",
+  expire: "Nobody answered in time",
+};
+
+/** The principal of a service that has no accounts. */
+const NOBODY_ELSE = "local";
+
+/** What was decided about a row, by whom, and in which words. */
+export function resolutionOf({ resolution: { decision, reason, answer, by }, asked }) {
+  const head = `${DECISION[decision] ?? decision}${by && by !== NOBODY_ELSE ? ` by ${by}` : ""}`;
+  return [head, reason ?? answerOf(answer, asked?.form?.questions)].filter(Boolean).join("\n");
+}
+
+/** An answer as the questions and what was chosen, by the names that the person saw. */
+function answerOf(answer, questions) {
+  if (answer == null || typeof answer === "string") return answer ?? "";
+  if (!questions?.length) return JSON.stringify(answer);
+  return questions.map(({ id, prompt, options }) => `${prompt} ${chosen(answer[id], options ?? [])}`).join("\n");
+}
+
+function chosen(answer, options) {
+  const labels = [answer ?? []].flat().map((value) => options.find((option) => option.value === value)?.label ?? value);
+  return labels.join(", ") || "nothing";
+}
+
+/** What a sub-agent is up to. */
+export const CHILD_STATE = {
+  preparing: "is thinking",
+  streaming: "is writing",
+  executing_tools: "is using tools",
+  awaiting_input: "waits for an answer",
 };
 
 const STOPS = {
@@ -57,11 +87,20 @@ const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 
 export const timeOf = (at) => clock.format(at);
+
+/** A number of bytes as people say it. */
+export function sizeOf(bytes) {
+  if (bytes < 1024) return `${bytes} B`;
+  const kilobytes = bytes / 1024;
+  return kilobytes < 1024 ? `${kilobytes.toFixed(kilobytes < 10 ? 1 : 0)} KB` : `${(kilobytes / 1024).toFixed(1)} MB`;
+}
 export const instantOf = (at) => full.format(at);
 
 /** How far off `at` is, in the largest unit that fits. */
 export function distanceTo(at, now = Date.now()) {
-  const minutes = Math.round((at - now) / 60_000);
+  const seconds = Math.round((at - now) / 1000);
+  if (seconds > 0 && seconds < 60) return relative.format(seconds, "second");
+  const minutes = Math.round(seconds / 60);
   if (Math.abs(minutes) < 60) return relative.format(minutes, "minute");
   if (Math.abs(minutes) < 48 * 60) return relative.format(Math.round(minutes / 60), "hour");
   return relative.format(Math.round(minutes / 1440), "day");

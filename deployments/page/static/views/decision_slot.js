@@ -1,0 +1,50 @@
+// The place on a card where its question stands while there is one, and what became of an answer that came too late.
+
+import { answeredElsewhere, decisionForm } from "./decision.js";
+import { complain } from "./form_parts.js";
+import { h } from "./element.js";
+
+/** Answers that fit no more; what the card shows is out of date then. */
+const OUTDATED = {
+  stale_resolution: "Too late: this was decided elsewhere, or its time ran out. Your answer changed nothing.",
+  arguments_changed: "The arguments have changed since they were shown here. Nothing was decided: look again.",
+};
+
+/** Returns `{node, update(row)}`; `actions`: `decide`, `allowAlways`, `refresh` and `parentAddress`. */
+export function decisionSlot(actions) {
+  let asked = null;
+  let tool;
+  const place = h("div", {});
+  const note = h("p", { class: "slot-note", role: "alert", hidden: true });
+  const node = h("div", { class: "decision-slot" }, place, note);
+  return { node, update };
+
+  /** A form stays as it is, with what was typed into it, for as long as its question does. */
+  function update(row) {
+    if (row.suspension === asked && row.tool === tool) return;
+    [asked, tool] = [row.suspension, row.tool];
+    place.replaceChildren(...(asked ? [formOf(row)] : []));
+  }
+
+  function formOf(row) {
+    const elsewhere = actions.parentAddress();
+    if (elsewhere && row.suspension.kind !== "client_exec") return answeredElsewhere(row, elsewhere);
+    const isTheirs = row.tool?.trust === "user_configurable" && row.suspension.kind === "approval" && !row.suspension.form?.call;
+    return decisionForm(row, {
+      decide: (resolution) => decide(row, resolution),
+      allowAlways: isTheirs ? () => actions.allowAlways(row.name) : null,
+    });
+  }
+
+  async function decide(row, resolution) {
+    complain(note, "");
+    try {
+      await actions.decide(row.toolCallId, resolution);
+    } catch (problem) {
+      if (!(problem.code in OUTDATED)) throw problem;
+      complain(note, OUTDATED[problem.code]);
+      actions.refresh();
+      throw Object.assign(problem, { isExplained: true });
+    }
+  }
+}

@@ -1,0 +1,26 @@
+// HTML that the service made of Markdown, with what a page adds to it: copy buttons, and frames for wide tables.
+
+import { copyButton, h } from "./element.js";
+
+/** Sanitised by the service; the content security policy would stop whatever got past it. */
+export function showHtml(element, html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  for (const pre of template.content.querySelectorAll("pre")) dressCode(pre);
+  for (const table of template.content.querySelectorAll("table")) {
+    const frame = h("div", { class: "table-frame", tabindex: "0", role: "region", "aria-label": "Table" });
+    table.replaceWith(frame);
+    frame.append(table);
+  }
+  element.replaceChildren(template.content);
+}
+
+function dressCode(pre) {
+  const code = pre.querySelector("code") ?? pre;
+  const language = h("span", {}, code.dataset.language ?? "");
+  const bar = h("div", { class: "code-bar" }, language, copyButton("Copy this code", () => code.textContent));
+  const frame = h("div", { class: "code" }, bar);
+  pre.tabIndex = 0;
+  pre.replaceWith(frame);
+  frame.append(pre);
+}

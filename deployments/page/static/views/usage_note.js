@@ -1,0 +1,30 @@
+// What a turn used, in one quiet line that appears when somebody asks.
+
+import { h } from "./element.js";
+
+const count = new Intl.NumberFormat();
+/** Two digits that say something, however small the sum. */
+const price = new Intl.NumberFormat(undefined, { style: "currency", currency: "USD", maximumSignificantDigits: 2 });
+const MICRO = 1_000_000;
+
+/** A button that says `tokens`, and the line that it shows: `{button, line}`; `usage()` is asked when it opens. */
+export function usageNote(usage) {
+  const line = h("p", { class: "usage quiet", hidden: true });
+  const toggle = () => {
+    line.hidden = !line.hidden;
+    button.setAttribute("aria-expanded", String(!line.hidden));
+    if (!line.hidden) line.textContent = told(usage());
+  };
+  const button = h("button", { type: "button", class: "quiet usage-button", "aria-expanded": "false", title: "What this turn used", onclick: toggle });
+  return { button, line };
+}
+
+function told({ answers, input, cached, output, cost }) {
+  const parts = [
+    `This turn: ${answers} ${answers === 1 ? "model call" : "model calls"}`,
+    `${count.format(input)} tokens read${cached ? ` (${count.format(cached)} from the cache)` : ""}`,
+    `${count.format(output)} written`,
+    cost !== null && price.format(cost / MICRO),
+  ];
+  return parts.filter(Boolean).join(" · ");
+}

@@ -15,7 +15,7 @@ from agents.models import Model
 from agents.tools import Tool
 from agents.turn.draft import Limits
 from agents.turn.inputs import OnBusy
-from store import ConversationMeta
+from store import ConversationMeta, Placement
 
 if TYPE_CHECKING:
     from agents.mcp.server import McpServer  # its SDK takes a second to import
@@ -42,6 +42,9 @@ class Agent:
     outside in. `mcp` are servers whose tools the model gets too. `output` makes each answer an object of that class;
     `until_tool` names the tool whose success alone ends a turn. `on_busy` says what happens to a message that meets a
     running turn; a message may override it.
+
+    `placement` says where its conversations live: `dedicated`, each in a process of its own; `shared`, many in one;
+    `auto`, the first while there is room for it. `stays_while_watched` keeps one that somebody looks at.
     """
 
     name: str
@@ -54,6 +57,8 @@ class Agent:
     models: Mapping[str, Model] = field(default_factory=dict)
     output: type[BaseModel] | None = None
     until_tool: str | None = None
+    placement: Placement = "auto"
+    stays_while_watched: bool = False
     on_busy: OnBusy = "reject"
     max_tokens: int = 8192
     limits: Limits = field(default_factory=Limits)

@@ -52,10 +52,11 @@ class Nobody:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One per process."""
+    """One per process. `place` is where its conversations can be reached: the name of an actor."""
 
     store: Store
     conversations: Conversations = field(default_factory=Nobody)
     tasks: Tasks = field(default_factory=LocalTasks)
     mcp: McpPool = field(default_factory=McpPool)
+    place: str = ""
     clock: Callable[[], int] = now_ms

@@ -17,7 +17,7 @@ RAY = "rest of Ray"
 # The first pattern found in a process's title or command line names its role.
 ROLES: Mapping[str, str] = {
     r"^ray::ServeReplica": REPLICA,
-    r"^ray::(?i:conversation)": ACTORS,
+    r"^ray::(?:Host|host:|conversation:)": ACTORS,
     r"valkey-server": VALKEY,
     r"haproxy ": HAPROXY,
     r"uvicorn|multiprocessing\.spawn": APPLICATION,

@@ -2,38 +2,44 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import ray
 import structlog
 from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from agents.agent import Catalog
 from agents.context import AgentContext
 from agents.conversation import Glimpse, Receipt
 from agents.errors import Superseded
 from agents.turn.inputs import Resolve, UserMessage
-from deployments.errors import ControlPlaneUnavailable, Unreachable
+from deployments.cluster import Actor, Cluster
+from deployments.errors import ControlPlaneUnavailable, NoRoom, Unreachable
+from deployments.placement import actor_name, decide, in_order, is_dedicated, seats
+from deployments.settings import Settings
+from store import ConversationMeta, ConversationNotFound, Placement, Store
 
 log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
-Actor = Any
-"""A handle of a `ConversationActor`; Ray types its methods as never returning."""
 
-ACTOR_NAME = "conversation:{}"
-KEPT_HANDLES = 10_000
-CONTROL_PLANE_SECONDS = 5.0
+KEPT_HANDLES = 100_000
 CALL_SECONDS = 10.0
 START_SECONDS = 60.0
 """How long the first answer may take: a process has to start for it, on a machine that may have much to do."""
 PATIENCE_SECONDS = 20.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+CALLS_AT_ONCE = 100_000
+"""How many calls an actor takes at once: it never waits, so they are answered fast."""
 
 
-def actor_name(conversation_id: str) -> str:
-    """The name under which the whole cluster finds the conversation."""
-    return ACTOR_NAME.format(conversation_id)
+class Address(NamedTuple):
+    """An actor in which a conversation lives, or will."""
+
+    name: str
+    actor: Actor
 
 
 class Door:
@@ -41,130 +47,196 @@ class Door:
 
     Commands are idempotent (client ids, tool call ids, epochs), so a call that an actor's death left in doubt is
     simply made again. Handles already held keep working while the control plane is away; new ones need it.
-    `actor_class` is what is started: an actor has a door itself, so neither module can import the other's class.
+    `host_class` is what is started: a host has a door itself, so neither module can import the other's class.
     """
 
-    def __init__(self, namespace: str, actor_class: type) -> None:
-        self._namespace = namespace
-        self._actor_class: Any = ray.remote(actor_class)  # once: every call of it exports the class anew
-        self._handles: OrderedDict[str, Actor] = OrderedDict()
+    def __init__(self, settings: Settings, store: Store, agents: Catalog, host_class: type) -> None:
+        self._namespace = settings.namespace
+        self._placement = settings.placement
+        self._comfortable = settings.comfortable_conversations
+        self._store = store
+        self._agents = agents
+        self._cluster = Cluster(settings.namespace, settings.dedicated_per_node)
+        self._host_class: Any = ray.remote(host_class)  # once: every call of it exports the class anew
+        self._held: OrderedDict[str, Address] = OrderedDict()
+        self._hosts: dict[str, Actor] = {}
 
-    async def ensure_started(self, conversation_id: str) -> Actor:
-        """The conversation's actor, started if there is none. Raises `ControlPlaneUnavailable`: nobody can tell."""
-        held = self._handles.get(conversation_id)
-        return held if held is not None else await self._ask_control_plane(conversation_id, self._get_or_create)
+    async def ensure_started(self, conversation_id: str, full: Sequence[str] = ()) -> Address:
+        """Where the conversation lives, or will from the first call on; not in those that are `full`.
 
-    async def find(self, conversation_id: str) -> Actor | None:
-        """The actor if one lives, without starting it."""
-        held = self._handles.get(conversation_id)
-        return held if held is not None else await self._ask_control_plane(conversation_id, self._get)
+        Raises `ControlPlaneUnavailable` when nobody can tell, `store.ConversationNotFound`.
+        """
+        held = self._held.get(conversation_id)
+        if held is not None and held.name not in full:
+            return held
+        meta = await self._store.registry.get(conversation_id)
+        if meta.place and meta.place not in full and (living := await self._living_at(meta.place)) is not None:
+            return living
+        async for name, node in self._places(meta):
+            if name not in full:
+                return await self._start(name, node)
+        raise Unreachable(conversation_id)
+
+    async def find(self, conversation_id: str) -> Address | None:
+        """Where the conversation lives, if it lives anywhere; nothing is started."""
+        held = self._held.get(conversation_id)
+        if held is not None:
+            return held
+        meta = await self._store.registry.get(conversation_id)
+        return await self._living_at(meta.place) if meta.place else None
 
     async def send(self, conversation_id: str, message: UserMessage, context: AgentContext) -> Receipt:
-        return await self._call(conversation_id, lambda actor: actor.send.remote(message, context))
+        return await self._call(conversation_id, lambda actor: actor.send.remote(conversation_id, message, context))
 
     async def resolve(self, conversation_id: str, resolution: Resolve, context: AgentContext) -> Receipt:
-        return await self._call(conversation_id, lambda actor: actor.resolve.remote(resolution, context))
+        return await self._call(
+            conversation_id, lambda actor: actor.resolve.remote(conversation_id, resolution, context)
+        )
 
     async def cancel(self, conversation_id: str, principal: str | None) -> Receipt:
-        return await self._call(conversation_id, lambda actor: actor.cancel.remote(principal))
+        return await self._call(conversation_id, lambda actor: actor.cancel.remote(conversation_id, principal))
 
     async def wake(self, conversation_id: str) -> Glimpse:
         """Start the conversation if need be, so that it takes up what is unfinished."""
-        return await self._call(conversation_id, lambda actor: actor.inspect.remote())
+        return await self._call(conversation_id, lambda actor: actor.wake.remote(conversation_id))
 
     async def glimpse(self, conversation_id: str) -> Glimpse | None:
         """What a live conversation shows of itself now; None if none lives or it cannot be asked."""
-        actor = None
+        address = None
         try:
-            actor = await self.find(conversation_id)
-            if actor is not None:
-                glimpse: Glimpse = await asyncio.wait_for(actor.inspect.remote(), CALL_SECONDS)
+            address = await self.find(conversation_id)
+            if address is not None:
+                seen = address.actor.inspect.remote(conversation_id)
+                glimpse: Glimpse | None = await asyncio.wait_for(seen, CALL_SECONDS)
                 return glimpse
         except RayActorError:
-            self._forget(conversation_id, actor)
-        except (RayError, TimeoutError, ControlPlaneUnavailable) as error:
+            self._forget(conversation_id, address)
+        except (RayError, TimeoutError, ControlPlaneUnavailable, ConversationNotFound) as error:
             log.info("no_glimpse", conversation=conversation_id, cause=str(error))
         return None
 
-    async def dismiss(self, conversation_id: str) -> None:
-        """End the actor of a conversation that has been deleted."""
-        actor = await self.find(conversation_id)
-        self._handles.pop(conversation_id, None)
-        if actor is not None:
-            await asyncio.to_thread(ray.kill, actor)
+    async def dismiss(self, conversation_id: str, place: str | None) -> None:
+        """End what a conversation does that has been deleted; `place` is where it lived."""
+        held = self._held.pop(conversation_id, None)
+        address = held or (await self._living_at(place) if place else None)
+        if address is None:
+            return
+        if is_dedicated(address.name):
+            await asyncio.to_thread(ray.kill, address.actor)
+        else:
+            address.actor.dismiss.remote(conversation_id)
 
-    async def living(self) -> frozenset[str]:
-        """The names of all actors that live, in one question to the control plane."""
+    async def lost(self, places: Mapping[str, str | None]) -> list[str]:
+        """Those of these conversations that live nowhere: their actors are gone, or do not know them."""
+        living = await self._cluster.living()
+        asked: dict[str, list[str]] = {}
+        lost = [key for key, place in places.items() if place is None or place not in living]
+        for key, place in places.items():
+            if place is not None and place in living:
+                asked.setdefault(place, []).append(key)
+        answers = await asyncio.gather(*(self._missing(place, keys) for place, keys in asked.items()))
+        return [*lost, *(key for answer in answers for key in answer)]
 
-        def names() -> frozenset[str]:
-            everywhere: list[dict[str, str]] = ray.util.list_named_actors(all_namespaces=True)
-            return frozenset(found["name"] for found in everywhere if found["namespace"] == self._namespace)
-
-        return await self._ask_control_plane("the cluster", lambda _: names())
+    async def _missing(self, place: str, conversation_ids: Sequence[str]) -> Sequence[str]:
+        """Those that the actor does not know; none when it cannot be asked: it may just be busy."""
+        try:
+            address = await self._living_at(place)
+            if address is None:
+                return conversation_ids
+            missing: list[str] = await asyncio.wait_for(address.actor.missing.remote(conversation_ids), CALL_SECONDS)
+        except (RayError, TimeoutError) as error:
+            log.info("host_not_asked", host=place, cause=str(error))
+            return ()
+        return missing
 
     async def _call(self, conversation_id: str, ask: Callable[[Actor], Awaitable[Answer]]) -> Answer:
-        """Ask the actor; when it dies under the call, is dying, or has been superseded, ask its successor."""
+        """Ask the actor; when it dies under the call, is dying, full or superseded, ask its successor."""
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + PATIENCE_SECONDS, FIRST_PAUSE
+        full: list[str] = []
         while True:
-            actor = await self.ensure_started(conversation_id)
+            address = await self.ensure_started(conversation_id, full)
             try:
-                return await self._answer(conversation_id, actor, ask)
+                return await self._answer(conversation_id, address, ask)
             except RayTaskError as error:
-                cause = error.cause
-                if not isinstance(cause, Superseded):
-                    raise cause from error
+                if isinstance(error.cause, NoRoom):
+                    full.append(address.name)
+                elif not isinstance(error.cause, Superseded):
+                    raise error.cause from error
             except RayActorError as error:
                 log.info("actor_died_under_call", conversation=conversation_id, cause=type(error).__name__)
             except TimeoutError as error:
                 raise Unreachable(conversation_id) from error
-            self._forget(conversation_id, actor)
+            self._forget(conversation_id, address)
             if loop.time() + pause > deadline:
                 raise Unreachable(conversation_id)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _answer(self, conversation_id: str, actor: Actor, ask: Callable[[Actor], Awaitable[Answer]]) -> Answer:
+    async def _answer(
+        self, conversation_id: str, address: Address, ask: Callable[[Actor], Awaitable[Answer]]
+    ) -> Answer:
         """One try; who has answered once is held."""
-        has_answered = self._handles.get(conversation_id) is actor
-        answer = await asyncio.wait_for(ask(actor), CALL_SECONDS if has_answered else START_SECONDS)
-        self._keep(conversation_id, actor)
+        has_answered = self._held.get(conversation_id) == address
+        answer = await asyncio.wait_for(ask(address.actor), CALL_SECONDS if has_answered else START_SECONDS)
+        self._hold(conversation_id, address)
         return answer
 
-    async def _ask_control_plane(self, conversation_id: str, ask: Callable[[str], Answer]) -> Answer:
-        try:
-            return await asyncio.wait_for(asyncio.to_thread(ask, conversation_id), CONTROL_PLANE_SECONDS)
-        except RayActorError:
-            raise
-        except (TimeoutError, RayError, ConnectionError, RuntimeError) as error:
-            raise ControlPlaneUnavailable(conversation_id) from error
+    async def _living_at(self, place: str) -> Address | None:
+        actor = self._hosts.get(place) or await self._cluster.find(place)
+        return None if actor is None else Address(place, actor)
 
-    def _get_or_create(self, conversation_id: str) -> Actor:
+    async def _places(self, meta: ConversationMeta) -> AsyncIterator[tuple[str, str | None]]:
+        """Where the conversation may be started, best first: names of actors, and the node if it matters."""
+        wish = self._wish(meta)
+        room = await self._cluster.room_for_dedicated() if wish == "auto" else (0, 0)
+        if decide(wish, *room) == "dedicated":
+            yield actor_name(meta.id), None
+        if wish == "dedicated":
+            return
+        loads = await self._store.hosts.loads()
+        for seat in in_order(meta.id, seats(await self._cluster.nodes(), loads, self._comfortable)):
+            yield seat.name, seat.node
+
+    def _wish(self, meta: ConversationMeta) -> Placement:
+        """The conversation's own, or its agent's, or the deployment's."""
+        wish = meta.placement or self._agents.get(meta.agent).placement
+        return self._placement if wish == "auto" else wish
+
+    async def _start(self, name: str, node: str | None) -> Address:
         """`get_if_exists` makes this atomic: of two doors racing, both get the one actor."""
-        handle: Actor = self._actor_class.options(
-            name=actor_name(conversation_id),
-            namespace=self._namespace,
-            lifetime="detached",
-            get_if_exists=True,
-            num_cpus=0,
-            max_restarts=0,
-            max_concurrency=1000,
-        ).remote(conversation_id)
-        return handle
+        known = self._hosts.get(name)
+        if known is not None:
+            return Address(name, known)
+        affinity = NodeAffinitySchedulingStrategy(node, soft=True) if node else "DEFAULT"
 
-    def _get(self, conversation_id: str) -> Actor | None:
-        try:
-            found: Actor = ray.get_actor(actor_name(conversation_id), namespace=self._namespace)
-        except ValueError:
-            return None
-        return found
+        def create() -> Actor:
+            return self._host_class.options(
+                name=name,
+                namespace=self._namespace,
+                lifetime="detached",
+                get_if_exists=True,
+                num_cpus=0,
+                max_restarts=0,
+                max_concurrency=CALLS_AT_ONCE,
+                scheduling_strategy=affinity,
+            ).remote(name)
 
-    def _keep(self, conversation_id: str, handle: Actor) -> None:
-        self._handles[conversation_id] = handle
-        self._handles.move_to_end(conversation_id)
-        if len(self._handles) > KEPT_HANDLES:
-            self._handles.popitem(last=False)
+        actor = await self._cluster.ask(name, create)
+        if not is_dedicated(name):
+            self._hosts[name] = actor
+        return Address(name, actor)
 
-    def _forget(self, conversation_id: str, handle: Actor) -> None:
-        if self._handles.get(conversation_id) is handle:
-            del self._handles[conversation_id]
+    def _hold(self, conversation_id: str, address: Address) -> None:
+        self._held[conversation_id] = address
+        self._held.move_to_end(conversation_id)
+        if len(self._held) > KEPT_HANDLES:
+            self._held.popitem(last=False)
+
+    def _forget(self, conversation_id: str, address: Address | None) -> None:
+        if address is None:
+            return
+        if self._hosts.get(address.name) == address.actor:
+            del self._hosts[address.name]
+        if self._held.get(conversation_id) == address:
+            del self._held[conversation_id]

@@ -16,6 +16,17 @@ class ControlPlaneUnavailable(DeploymentError):
         return f"the cluster cannot tell where {self.conversation_id} lives"
 
 
+class NoRoom(DeploymentError):
+    """This host takes no more conversations: it is full, or leaves. Another one does."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host)
+        self.host = host
+
+    def __str__(self) -> str:
+        return f"{self.host} takes no more conversations"
+
+
 class Unreachable(DeploymentError):
     """The conversation's actor did not answer in time, however often it was asked: try again."""
 

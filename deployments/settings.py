@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
@@ -66,6 +67,26 @@ class Settings(BaseSettings):
     )
     max_attachment_bytes: int = Field(
         6_291_456, ge=1, description="The same for a message that brings images or documents."
+    )
+    placement: Literal["auto", "dedicated", "shared"] = Field(
+        "auto", description="Where conversations live that neither their agents nor their creators have placed."
+    )
+    dedicated_per_node: int | None = Field(
+        None, ge=0, description="Most actors of a single conversation on a node; unset: half of its memory's worth."
+    )
+    host_conversations: int = Field(10_000, ge=1, description="Most conversations that live in one shared host.")
+    comfortable_conversations: int = Field(
+        1_000, ge=1, description="With so many a shared host is comfortably full, and a node gets another one."
+    )
+    hibernate_seconds: float = Field(
+        60.0, gt=0, description="How long a conversation that waits for people keeps its working set in memory."
+    )
+    leave_seconds: float = Field(600.0, gt=0, description="How long an idle conversation stays where it is.")
+    memory_percent: float = Field(
+        90.0,
+        gt=0,
+        le=100,
+        description="With so much of a node's memory in use, the longest idle conversations go at once.",
     )
     heartbeat_seconds: float = Field(15.0, gt=0, description="How often a silent event stream sends a heartbeat.")
     anthropic_api_key: SecretStr | None = Field(

@@ -7,15 +7,15 @@ from collections.abc import Iterable
 import structlog
 
 from agents.clock import now_ms
-from deployments.door import Door, actor_name
+from deployments.door import Door
 from store import Store
 
 log = structlog.get_logger(__name__)
 
 PERIOD_SECONDS = 1.0
 GRACE_MS = 1000
-BATCH = 200
-AT_ONCE = 4
+BATCH = 10_000
+AT_ONCE = 8
 
 
 class Sweeper:
@@ -36,11 +36,10 @@ class Sweeper:
             await asyncio.sleep(PERIOD_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - replicas need not sweep together
 
     async def sweep(self) -> None:
-        """Wake every conversation that is due and has no living actor."""
+        """Wake every conversation that is due and lives nowhere."""
         due = await self._store.registry.unfinished(now_ms() - GRACE_MS, BATCH)
         if due:
-            living = await self._door.living()
-            await self._wake_all(found for found in due if actor_name(found) not in living)
+            await self._wake_all(await self._door.lost(await self._store.registry.places(due)))
 
     async def _wake_all(self, conversation_ids: Iterable[str]) -> None:
         await asyncio.gather(*map(self._wake, conversation_ids))

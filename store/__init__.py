@@ -21,7 +21,7 @@ from store.errors import (
 )
 from store.files import File, FileInfo, FileLimits, Scope
 from store.keys import Keys
-from store.records import Claim, ConversationMeta, Parent, Record
+from store.records import Claim, ConversationMeta, Parent, Placement, Record
 from store.subscription import Subscription
 from store.usage import Usage
 
@@ -45,6 +45,7 @@ __all__ = [
     "MissedEvents",
     "Overflow",
     "Parent",
+    "Placement",
     "Reconnected",
     "Record",
     "Scope",

@@ -9,6 +9,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from store.client import Client
 from store.files import FileLimits, Files
+from store.hosts import Hosts
 from store.keys import Keys
 from store.live import LivePublisher
 from store.log import Log
@@ -34,6 +35,7 @@ class Store:
         self.keys = keys
         self.log = Log(self._client, keys)
         self.registry = Registry(self._client, keys)
+        self.hosts = Hosts(self._client, keys)
         self.files = Files(self._client, keys, file_limits)
         self.usage = UsageRecord(self._client, keys)
         self.preferences = Preferences(self._client, keys)

@@ -42,6 +42,7 @@ TABLE = (
         "zset",
         "an entry until the conversation is deleted; a dangling one until the next listing",
     ),
+    KeyRow("hosts", "{hosts}:loads", "hash", "an entry until its host leaves, or has not reported for ten seconds"),
     KeyRow(
         "children",
         "{p}:conversation:<id>:children",
@@ -155,6 +156,11 @@ class Keys:
     def unfinished(self, partition: int) -> str:
         """Sorted set: ids of conversations with an unfinished turn, by the time they are due (ms)."""
         return f"{self.prefix}:{{{partition}}}:unfinished"
+
+    @property
+    def hosts(self) -> str:
+        """Hash: the name of a shared host -> how many conversations live in it, and when it said so (ms)."""
+        return f"{self.prefix}:{{hosts}}:loads"
 
     def owner(self, principal: str) -> str:
         """Sorted set: ids of a principal's conversations, by their last activity (ms)."""

@@ -31,10 +31,13 @@ class Log:
         self._process = secrets.token_hex(6)
         self._appends = itertools.count()
 
-    async def claim(self, conversation_id: str) -> Claim:
-        """Become the only writer: every earlier epoch is fenced. Raises ConversationNotFound."""
+    async def claim(self, conversation_id: str, place: str = "") -> Claim:
+        """Become the only writer: every earlier epoch is fenced. Raises ConversationNotFound.
+
+        `place` is noted for those who look for the writer: the name of the actor in which it lives.
+        """
         meta_key = self._keys.conversation(conversation_id).meta
-        flat = await self._client.ask(lambda: self._client.run(CLAIM, [meta_key], []))
+        flat = await self._client.ask(lambda: self._client.run(CLAIM, [meta_key], [place]))
         if not flat:
             raise ConversationNotFound(conversation_id)
         meta = decode_meta(conversation_id, pairs(flat))

@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Literal
+
+Placement = Literal["auto", "dedicated", "shared"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,8 @@ class ConversationMeta:
 
     A child was started by `parent`'s call `parent_call`, which stands at `parent_seq`; `root` is the oldest
     ancestor (its own id if there is none), `depth` the number of ancestors. `summary_seq` is where the latest
-    summary stands in the log.
+    summary stands in the log. `place` is the name of the actor in which the last writer lived, `placement` what was
+    wished for this conversation.
     """
 
     id: str
@@ -37,6 +41,8 @@ class ConversationMeta:
     parent_seq: int = 0
     depth: int = 0
     summary_seq: int | None = None
+    place: str | None = None
+    placement: Placement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,7 @@ class Claim:
 def decode_meta(conversation_id: str, fields: Mapping[bytes, bytes]) -> ConversationMeta:
     """Read the meta hash as it comes from Redis."""
     summary_seq = fields.get(b"summary_seq")
+    placement: Any = _text(fields, b"placement")
     return ConversationMeta(
         id=conversation_id,
         agent=fields[b"agent"].decode(),
@@ -82,6 +89,8 @@ def decode_meta(conversation_id: str, fields: Mapping[bytes, bytes]) -> Conversa
         parent_seq=int(fields.get(b"parent_seq", 0)),
         depth=int(fields.get(b"depth", 0)),
         summary_seq=None if summary_seq is None else int(summary_seq),
+        place=_text(fields, b"place"),
+        placement=placement,
     )
 
 

@@ -9,7 +9,7 @@ from store.client import Argument, Client, Reply
 from store.errors import ConversationExists, ConversationNotFound
 from store.keys import PARTITIONS, Keys
 from store.log import pairs
-from store.records import ConversationMeta, Parent, decode_meta
+from store.records import ConversationMeta, Parent, Placement, decode_meta
 from store.script import ADOPT, CREATE, DELETE, DISOWN, RENAME
 
 # Spelled out here because inside the class `list` is the method.
@@ -37,6 +37,7 @@ class Registry:
         channel: str = "web",
         title: str | None = None,
         parent: Parent | None = None,
+        placement: Placement | None = None,
         now: int,
     ) -> ConversationMeta:
         """Register a new conversation with an empty log; a child is listed at its parent, not at its owner.
@@ -46,6 +47,8 @@ class Registry:
         fields: list[Argument] = ["agent", agent, "principal", principal, "channel", channel]
         if title is not None:
             fields += ["title", title]
+        if placement is not None:
+            fields += ["placement", placement]
         if parent is None:
             meta = await self._create(conversation_id, fields, now)
             await self.touch(principal, conversation_id, now)
@@ -199,6 +202,11 @@ class Registry:
         if was_set and parent is None:
             await self.touch(principal.decode(), conversation_id, now)
         return bool(was_set)
+
+    async def places(self, conversation_ids: Sequence[str]) -> dict[str, str | None]:
+        """Where the last writer of each of these conversations lived; those that do not exist are left out."""
+        metas = await self._metas(conversation_ids)
+        return {meta.id: meta.place for meta in metas if meta is not None}
 
     async def _entries(self, owner_key: str, count: int, before: str | None) -> Entries:
         """`count` entries (id, time) after the cursor; equal times are ordered by id, as Redis does."""

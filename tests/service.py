@@ -20,6 +20,7 @@ import ray
 from ray._private import ray_constants
 
 from deployments.local.record import RunRecord, find_running
+from deployments.settings import Settings
 from store import Store, connect
 from tests.deployments.claude import answer
 from tests.messages_api import MessagesServer
@@ -113,6 +114,10 @@ class RunningService:
         """The service's own store, as another process sees it."""
         return connect(self.redis.url)
 
+    def settings(self) -> Settings:
+        """What the service's processes are told, as far as a door needs it."""
+        return Settings(redis_url=self.redis.url, agents=self._env.get("RAYLOGUE_AGENTS"))
+
     def processes(self) -> list[psutil.Process]:
         """Everything that runs for this service, the operator's own Redis apart."""
         return psutil.Process(self.process.pid).children(recursive=True)
@@ -148,6 +153,7 @@ class RunningService:
             "RAYLOGUE_DASHBOARD_PORT": "0",
             "RAY_AUTH_MODE": "disabled",
             "RAYLOGUE_HEARTBEAT_SECONDS": "0.3",
+            "RAYLOGUE_PLACEMENT": "shared",
             **self._env,
         }
 

@@ -76,6 +76,7 @@ class Conversation:
         self._effects = Effects(self._workplace, self._post, self._ask)
         self._mailbox: asyncio.Queue[_Letter] = asyncio.Queue()
         self._rested = asyncio.Event()
+        self._resting_since: int | None = None
         self._loop: asyncio.Task[None] | None = None
 
     @classmethod
@@ -84,7 +85,7 @@ class Conversation:
 
         Raises `store.ConversationNotFound`, `agents.errors.UnknownAgent`, `agents.errors.UnreadableRecord`.
         """
-        journal = await Journal.open(services.store, conversation_id)
+        journal = await Journal.open(services.store, conversation_id, services.place)
         agent, context = catalog.get(journal.meta.agent), catalog.context(journal.meta)
         conversation = cls(journal, agent, await journal.replay(), services, context)
         conversation._loop = asyncio.create_task(conversation._live(), name=f"conversation {conversation_id}")
@@ -127,6 +128,16 @@ class Conversation:
             pending=fsm_state(facts)["pending"],
             streaming=self._effects.answer.glimpse() if self._effects.answer else None,
         )
+
+    @property
+    def resting_since(self) -> int | None:
+        """When (ms since the epoch) it came to rest, at which nothing is under way; None while it works."""
+        return self._resting_since if self._rested.is_set() else None
+
+    @property
+    def next_expiry(self) -> int | None:
+        """When the earliest of its questions runs out, in ms since the epoch."""
+        return self._machine.facts.next_expiry
 
     async def rest(self) -> Glimpse:
         """Wait until the conversation is idle, waits for the outside, or is gone."""
@@ -250,6 +261,7 @@ class Conversation:
     def _note_rest(self) -> None:
         if self.gone.is_set() or (self._machine.state in _AT_REST and self._mailbox.empty()):
             self._rested.set()
+            self._resting_since = self._clock()
         else:
             self._rested.clear()
 

@@ -32,9 +32,9 @@ class Journal:
         self._touching: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, store: Store, conversation_id: str) -> Self:
-        """Claim the log; raises `store.ConversationNotFound`."""
-        return cls(store, await store.log.claim(conversation_id))
+    async def open(cls, store: Store, conversation_id: str, place: str) -> Self:
+        """Claim the log for a writer that lives at `place`; raises `store.ConversationNotFound`."""
+        return cls(store, await store.log.claim(conversation_id, place))
 
     async def replay(self) -> History:
         """The working set: the latest summary and the log behind what it covers, or else the whole log."""

@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from deployments.actor import connect_store, open_door
 from deployments.catalog import catalog
+from deployments.host import connect_store, open_door
 from deployments.ingress import (
     agents,
     bodies,
@@ -61,8 +61,9 @@ def http_application() -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = Settings()
-    store, door = connect_store(settings), open_door(settings.namespace)
-    app.state.service = Service(settings, catalog(settings), store, door)
+    store, agents = connect_store(settings), catalog(settings)
+    door = open_door(settings, store, agents)
+    app.state.service = Service(settings, agents, store, door)
     sweeping = asyncio.create_task(Sweeper(store, door).run())
     try:
         yield

@@ -10,6 +10,7 @@ from agents.turn.events import Approval, Decision
 from agents.turn.inputs import OnBusy
 from deployments.ingress.content import Content, TextBlock
 from deployments.ingress.problems import Problem
+from store import Placement
 
 CONVERSATION_ID = r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$"
 SMALL_BODY = 64 * 1024
@@ -22,11 +23,12 @@ class _Body(BaseModel):
 
 
 class NewConversation(_Body):
-    """All optional: the default agent, an id of ours, no title yet."""
+    """All optional: the default agent, an id of ours, no title yet, placed as its agent says."""
 
     agent: str | None = None
     id: str | None = None
     title: Annotated[str, Field(max_length=200)] | None = None
+    placement: Placement | None = None
 
 
 class Renaming(_Body):

@@ -31,6 +31,7 @@ def shown(meta: ConversationMeta) -> dict[str, Any]:
         "pending": cached["pending"],
         "parent": meta.parent,
         "parent_call": meta.parent_call,
+        "place": meta.place,
         "last_seq": meta.last_seq,
         "created_at": meta.created_at,
         "updated_at": meta.updated_at,
@@ -51,7 +52,12 @@ async def create(request: Request, service: TheService) -> dict[str, Any]:
         raise UnknownAgent(agent)
     conversation_id = checked_id(body.id) if body.id is not None else uuid.uuid4().hex
     meta = await service.store.registry.create(
-        conversation_id, agent=agent, principal=LOCAL_PRINCIPAL, title=body.title, now=now_ms()
+        conversation_id,
+        agent=agent,
+        principal=LOCAL_PRINCIPAL,
+        title=body.title,
+        placement=body.placement,
+        now=now_ms(),
     )
     return shown(meta)
 
@@ -87,9 +93,9 @@ async def rename(conversation_id: ConversationId, request: Request, service: The
 @router.delete("/{conversation_id}", status_code=204, responses=documented(*ONE, "control_plane_unavailable"))
 async def delete(conversation_id: ConversationId, service: TheService) -> Response:
     """Delete a conversation with all it holds, those of its sub-agents included; what they are doing ends unlogged."""
-    family = await _family(service.store, conversation_id)
+    places = await service.store.registry.places(await _family(service.store, conversation_id))
     await service.store.registry.delete(conversation_id)
-    await asyncio.gather(*map(service.door.dismiss, family))
+    await asyncio.gather(*(service.door.dismiss(member, place) for member, place in places.items()))
     return Response(status_code=204)
 
 

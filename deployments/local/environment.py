@@ -22,7 +22,7 @@ def ray_environment(runtime_dir: Path) -> dict[str, str]:
         # servers then listen. Without it they listen on every interface.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         # Most of what an actor's start costs is its imports: workers that Ray starts ahead of need have made them.
-        "RAY_preload_python_modules": "deployments.actor",
+        "RAY_preload_python_modules": "deployments.host",
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         # A busy or small machine is slow to start, not broken: Serve's own 5 and 10 seconds end in a loop of restarts.

@@ -5,6 +5,8 @@
 --
 -- KEYS[1] meta         hash
 --
+-- ARGV[1] place: where the writer lives, or '' for one that cannot be reached
+--
 -- Returns the meta hash as a flat list of fields and values, or an empty list if there is no such conversation.
 
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
@@ -12,4 +14,9 @@ if not epoch then return {} end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', math.max(tonumber(epoch) + 1, now)))
+if ARGV[1] == '' then
+  redis.call('HDEL', KEYS[1], 'place')
+else
+  redis.call('HSET', KEYS[1], 'place', ARGV[1])
+end
 return redis.call('HGETALL', KEYS[1])

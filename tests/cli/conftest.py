@@ -50,7 +50,7 @@ class Terminal:
         with self._log(arguments[0]).open("wb") as output:
             return subprocess.Popen(
                 [RAYLOGUE, *arguments],
-                env=clean_environment(RAYLOGUE_DATA_DIR=str(self.data_dir)),
+                env=clean_environment(RAYLOGUE_DATA_DIR=str(self.data_dir), RAYLOGUE_PLACEMENT="shared"),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

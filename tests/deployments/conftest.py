@@ -9,7 +9,10 @@ from ray.actor import ActorHandle
 
 from agents.codec import decode
 from agents.turn import fsm_state
-from deployments.door import actor_name
+from deployments.catalog import catalog
+from deployments.door import Door
+from deployments.host import open_door
+from deployments.placement import actor_name
 from store import ConversationNotFound, Store
 from tests.deployments.agents import Ledger
 from tests.deployments.api import Api
@@ -20,9 +23,15 @@ __all__ = ["service", "service_url", "stand_in"]
 
 
 @pytest.fixture
-async def api(service: RunningService, store: Store) -> AsyncIterator[Api]:
+def placement() -> str:
+    """Where the test's conversations live; a module that behaves alike in both has them as parameters."""
+    return "shared"
+
+
+@pytest.fixture
+async def api(service: RunningService, store: Store, placement: str) -> AsyncIterator[Api]:
     """Requests to the service."""
-    person = Api(service.url)
+    person = Api(service.url, placement)
     try:
         yield person
         for conversation_id in person.created:
@@ -67,11 +76,22 @@ async def check_conversation(store: Store, conversation_id: str) -> None:
         assert orjson.loads(meta.state) == fsm_state(facts)
 
 
-def actor_of(conversation_id: str) -> ActorHandle:
-    """The conversation's living actor, by its name."""
-    return ray.get_actor(actor_name(conversation_id), namespace="raylogue")
+async def actor_of(conversation_id: str) -> ActorHandle:
+    """The living actor in which the conversation is: its own, or a shared host."""
+    for found in ray.util.list_named_actors(all_namespaces=True):
+        if found["namespace"] == "raylogue" and found["name"].startswith((actor_name(conversation_id), "host:")):
+            actor = ray.get_actor(found["name"], namespace="raylogue")
+            if not await actor.missing.remote([conversation_id]):
+                return actor
+    raise LookupError(f"{conversation_id} lives nowhere")
 
 
 async def pid_of(conversation_id: str) -> int:
-    pid: int = await actor_of(conversation_id).pid.remote()
+    pid: int = await (await actor_of(conversation_id)).pid.remote()
     return pid
+
+
+def own_door(service: RunningService) -> Door:
+    """Another door to the service's conversations, in this process."""
+    settings = service.settings()
+    return open_door(settings, service.store(), catalog(settings))

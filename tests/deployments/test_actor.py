@@ -7,14 +7,20 @@ import ray
 
 from agents.context import AgentContext
 from agents.turn.inputs import UserMessage
-from deployments.actor import open_door
-from deployments.door import actor_name
 from deployments.errors import ControlPlaneUnavailable
+from deployments.placement import actor_name
 from store import ConversationNotFound, Store
 from tests.deployments.api import Api, eventually
-from tests.deployments.conftest import actor_of, pid_of
+from tests.deployments.conftest import actor_of, own_door, pid_of
+from tests.service import RunningService
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
+
+
+@pytest.fixture
+def placement() -> str:
+    return "dedicated"
+
 
 HELLO = [{"type": "text", "text": "hello"}]
 
@@ -31,24 +37,26 @@ async def test_the_actor_is_named_after_its_conversation(api: Api) -> None:
     with pytest.raises(ValueError, match="Failed to look up actor"):
         ray.get_actor(f"conversation:{conversation_id}", namespace="raylogue")
     await api.turn(conversation_id, "hello")
-    glimpse = await ray.get_actor(f"conversation:{conversation_id}", namespace="raylogue").inspect.remote()
+    glimpse = await ray.get_actor(f"conversation:{conversation_id}", namespace="raylogue").inspect.remote(
+        conversation_id
+    )
     assert (glimpse.state, glimpse.turn, glimpse.last_seq) == ("idle", 1, 3)
 
 
-async def test_two_doors_racing_start_one_actor(api: Api) -> None:
+async def test_two_doors_racing_start_one_actor(api: Api, service: RunningService) -> None:
     conversation_id = await api.create()
-    doors = [open_door("raylogue") for _ in range(2)]
-    actors = await asyncio.gather(*(door.ensure_started(conversation_id) for door in doors for _ in range(3)))
-    pids = await asyncio.gather(*(actor.pid.remote() for actor in actors))
+    doors = [own_door(service) for _ in range(2)]
+    found = await asyncio.gather(*(door.ensure_started(conversation_id) for door in doors for _ in range(3)))
+    pids = await asyncio.gather(*(address.actor.pid.remote() for address in found))
     assert len(set(pids)) == 1
     assert living(conversation_id) == 1
 
 
-async def test_one_message_through_two_doors_is_one_event(api: Api) -> None:
+async def test_one_message_through_two_doors_is_one_event(api: Api, service: RunningService) -> None:
     conversation_id = await api.create()
     message = UserMessage(content=HELLO, client_id="once", on_busy="queue")
     first, second = await asyncio.gather(
-        *(open_door("raylogue").send(conversation_id, message, AgentContext()) for _ in range(2))
+        *(own_door(service).send(conversation_id, message, AgentContext()) for _ in range(2))
     )
     assert (first.seq, first.turn) == (second.seq, second.turn) == (1, 1)
     assert [event["type"] for event in await api.rest(conversation_id)].count("user_msg") == 1
@@ -64,9 +72,9 @@ async def test_an_incarnation_that_is_fenced_leaves(api: Api, store: Store) -> N
     assert (await api.show(conversation_id))["last_seq"] == 6
 
 
-async def test_an_actor_without_a_conversation_says_so_and_leaves() -> None:
+async def test_an_actor_without_a_conversation_says_so_and_leaves(service: RunningService) -> None:
     with pytest.raises(ConversationNotFound):
-        await open_door("raylogue").wake("never-created")
+        await own_door(service).wake("never-created")
 
     async def is_gone() -> bool:
         return living("never-created") == 0
@@ -93,7 +101,7 @@ async def test_a_conversation_that_is_deleted_takes_its_actor_along(api: Api) ->
 async def test_an_actor_stops_in_good_order(api: Api) -> None:
     conversation_id = await api.create()
     await api.turn(conversation_id, "my name is Ada")
-    await actor_of(conversation_id).stop.remote()
+    await (await actor_of(conversation_id)).stop.remote(conversation_id)
 
     async def is_gone() -> bool:
         return living(conversation_id) == 0
@@ -104,8 +112,9 @@ async def test_an_actor_stops_in_good_order(api: Api) -> None:
     assert "Ada" in answers[-1]["content"][0]["text"]
 
 
-async def test_nobody_is_started_while_the_control_plane_is_away(api: Api) -> None:
+async def test_nobody_is_started_while_the_control_plane_is_away(api: Api, service: RunningService) -> None:
+    conversation_id = await api.create()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("deployments.door.CONTROL_PLANE_SECONDS", 0.0)
+        patch.setattr("deployments.cluster.CONTROL_PLANE_SECONDS", 0.0)
         with pytest.raises(ControlPlaneUnavailable):
-            await open_door("raylogue").wake("cold")
+            await own_door(service).wake(conversation_id)

@@ -69,7 +69,13 @@ def test_partitions_are_used_evenly() -> None:
 
 
 def test_the_table_recognises_each_kind_of_key_and_no_other() -> None:
-    spelled = [*spelled_for("any:thing{at}all"), KEYS.owner("a b}c"), KEYS.preferences("a b}c"), KEYS.spent("a:b}c")]
+    spelled = [
+        *spelled_for("any:thing{at}all"),
+        KEYS.owner("a b}c"),
+        KEYS.preferences("a b}c"),
+        KEYS.spent("a:b}c"),
+        KEYS.hosts,
+    ]
     users = KEYS.files("user", "a}b")
     rows = [KEYS.row(key) for key in spelled]
     of_files = [KEYS.row(key) for key in (users.files, users.contents, users.totals, users.receipt("0f"))]

@@ -1,0 +1,96 @@
+"""Who may be let go of: the parked hibernate, the idle leave, and under pressure the longest idle goes first."""
+
+import asyncio
+from collections.abc import Sequence
+
+import psutil
+import structlog
+
+from agents.clock import now_ms
+from agents.conversation import Conversation
+from agents.turn import State
+from deployments.settings import Settings
+from store import Store, StoreError
+
+log = structlog.get_logger(__name__)
+
+PRESSURE_SHARE = 0.1
+"""The share of a host's conversations that goes at once when memory is short."""
+
+
+class Eviction:
+    """Of one host. A conversation that hibernates keeps its place: whoever asks for it finds it here.
+
+    Nothing is lost by either: all that a conversation is stands in its log, its pending calls and expiries included.
+    """
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._hibernate_ms = round(settings.hibernate_seconds * 1000)
+        self._leave_ms = round(settings.leave_seconds * 1000)
+        self._memory_percent = settings.memory_percent
+        self._store = store
+        self._asleep: dict[str, int | None] = {}
+        self._slept_at: dict[str, int] = {}
+        self._empty_since: int | None = None
+
+    def enter(self, conversation: Conversation) -> None:
+        """It lives again."""
+        self._asleep.pop(conversation.id, None)
+        self._slept_at.pop(conversation.id, None)
+
+    def is_asleep(self, conversation: Conversation) -> bool:
+        return conversation.id in self._asleep
+
+    async def due(self, living: Sequence[Conversation]) -> list[Conversation]:
+        """Those to be stopped now; never one that works, nor one that is watched and whose agent wants to stay."""
+        now = now_ms()
+        resting = sorted(
+            ((conversation.resting_since, conversation) for conversation in living if conversation.resting_since),
+            key=lambda pair: pair[0] or now,
+        )
+        hurried = self._hurried(len(living))
+        due: list[Conversation] = []
+        for number, (since, conversation) in enumerate(resting):
+            if number >= hurried and now - (since or now) < min(self._hibernate_ms, self._leave_ms):
+                break
+            parked = conversation.inspect().state == State.AWAITING_INPUT
+            patience = self._hibernate_ms if parked else self._leave_ms
+            if (number >= hurried and now - (since or now) < patience) or await self._stays(conversation):
+                continue
+            if parked:
+                self._asleep[conversation.id] = conversation.next_expiry
+                self._slept_at[conversation.id] = now
+            due.append(conversation)
+        return due
+
+    def to_wake(self) -> list[str]:
+        """Those that hibernate and whose question runs out now."""
+        now = now_ms()
+        return [key for key, expiry in self._asleep.items() if expiry is not None and expiry <= now]
+
+    def is_over(self, dedicated: bool, living: int) -> bool:
+        """Whether the host itself has nothing left to do for long enough."""
+        now = now_ms()
+        for key in [key for key, at in self._slept_at.items() if now - at >= self._leave_ms]:
+            del self._asleep[key], self._slept_at[key]  # the sweeper wakes it when its question runs out
+        if living or self._asleep:
+            self._empty_since = None
+            return False
+        self._empty_since = self._empty_since or now
+        return dedicated or now - self._empty_since >= self._leave_ms
+
+    def _hurried(self, living: int) -> int:
+        """How many must go at once, however short they have been idle."""
+        if psutil.virtual_memory().percent < self._memory_percent:
+            return 0
+        log.warning("memory_is_short", living=living)
+        return max(1, round(living * PRESSURE_SHARE))
+
+    async def _stays(self, conversation: Conversation) -> bool:
+        if not conversation.agent.stays_while_watched:
+            return False
+        try:
+            async with asyncio.timeout(1.0):
+                return await self._store.live.watchers(conversation.id) > 0
+        except (StoreError, TimeoutError):
+            return True

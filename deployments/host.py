@@ -1,0 +1,212 @@
+"""A named Ray actor in which conversations live: one that has it for itself, or many that share it.
+
+It is a doorman: it activates, delivers, puts to sleep what nobody needs, and leaves. All that matters about a
+conversation is in its log.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+import ray
+import structlog
+
+from agents.agent import Catalog
+from agents.context import AgentContext
+from agents.conversation import Conversation, Glimpse, Receipt
+from agents.errors import Superseded
+from agents.services import Services
+from agents.turn.inputs import Resolve, UserMessage
+from deployments.catalog import catalog
+from deployments.door import Door
+from deployments.errors import NoRoom
+from deployments.eviction import Eviction
+from deployments.placement import is_dedicated
+from deployments.settings import Settings
+from deployments.tasks import RayTasks
+from deployments.telemetry import configure_logging
+from store import Store, StoreError, connect
+
+log = structlog.get_logger(__name__)
+
+TEND_SECONDS = 1.0
+LEAVING_SECONDS = 10.0
+"""How long turns that run may take to come to rest before a host that leaves hands them over unfinished."""
+
+
+def connect_store(settings: Settings) -> Store:
+    """This process's store, on the server that the settings name."""
+    if settings.redis_url is None:
+        raise ValueError("RAYLOGUE_REDIS_URL is not set: `raylogue up` sets it, and so must a cluster's nodes")
+    return connect(settings.redis_url, prefix=settings.prefix, cluster=settings.redis_cluster)
+
+
+class Host:
+    """`name` is that of the actor; a dedicated one has room for its own conversation and leaves with it."""
+
+    def __init__(self, name: str) -> None:
+        configure_logging()
+        self._settings = Settings()
+        self._name = name
+        self._dedicated = is_dedicated(name)
+        self._room = 1 if self._dedicated else self._settings.host_conversations
+        self._catalog = catalog(self._settings)
+        self._store = connect_store(self._settings)
+        self._services = Services(
+            store=self._store,
+            conversations=open_door(self._settings, self._store, self._catalog),
+            tasks=RayTasks(),
+            place=name,
+        )
+        self._living: dict[str, asyncio.Task[Conversation]] = {}
+        self._departures: set[asyncio.Task[None]] = set()
+        self._eviction = Eviction(self._settings, self._store)
+        self._leaving = self._left = False
+        self._tending: asyncio.Task[None] | None = None
+
+    async def send(self, conversation_id: str, message: UserMessage, context: AgentContext) -> Receipt:
+        return await (await self._live(conversation_id)).send(message, context)
+
+    async def resolve(self, conversation_id: str, resolution: Resolve, context: AgentContext) -> Receipt:
+        return await (await self._live(conversation_id)).resolve(resolution, context)
+
+    async def cancel(self, conversation_id: str, principal: str | None) -> Receipt:
+        return await (await self._live(conversation_id)).cancel(principal)
+
+    async def wake(self, conversation_id: str) -> Glimpse:
+        """Activate the conversation if need be, so that it takes up what is unfinished."""
+        return (await self._live(conversation_id)).inspect()
+
+    async def inspect(self, conversation_id: str) -> Glimpse | None:
+        """What a conversation shows of itself now; None if it sleeps, or lives elsewhere."""
+        activation = self._living.get(conversation_id)
+        if activation is None or not activation.done():
+            return None
+        return activation.result().inspect()
+
+    async def missing(self, conversation_ids: Iterable[str]) -> list[str]:
+        """Those of these conversations that do not live here."""
+        return [conversation_id for conversation_id in conversation_ids if conversation_id not in self._living]
+
+    async def stop(self, conversation_id: str) -> None:
+        """Let the conversation leave in good order, if it lives here."""
+        activation = self._living.get(conversation_id)
+        if activation is not None:
+            await (await asyncio.shield(activation)).stop()
+
+    async def dismiss(self, conversation_id: str) -> None:
+        """The conversation has been deleted: drop what it is doing."""
+        activation = self._living.get(conversation_id)
+        if activation is not None:
+            (await asyncio.shield(activation)).abandon()
+
+    async def leave(self) -> None:
+        """Take nobody in any more, let everybody come to rest, hand over the others, and end the process."""
+        self._leaving = True
+        living = [activation.result() for activation in self._living.values() if activation.done()]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVING_SECONDS):
+                await asyncio.gather(*(conversation.rest() for conversation in living))
+        await asyncio.gather(*(conversation.stop() for conversation in living))
+        self._leave()
+
+    async def pid(self) -> int:
+        """The process, for operators and for tests that kill it."""
+        return os.getpid()
+
+    async def exit(self) -> None:
+        """End this process: a detached actor lives until it says so."""
+        if not self._dedicated:
+            with suppress(StoreError):
+                await self._store.hosts.forget(self._name)
+        await self._services.mcp.aclose()
+        await self._store.aclose()
+        ray.actor.exit_actor()  # type: ignore[no-untyped-call]  # Ray has no type for it
+
+    async def _live(self, conversation_id: str) -> Conversation:
+        """The conversation, activated by whoever asks first."""
+        activation = self._living.get(conversation_id)
+        if activation is None:
+            self._admit(conversation_id)
+            activation = asyncio.create_task(self._activate(conversation_id))
+            self._living[conversation_id] = activation
+        try:
+            return await asyncio.shield(activation)
+        except Exception:
+            self._forget(conversation_id, activation)
+            raise
+
+    def _admit(self, conversation_id: str) -> None:
+        if self._leaving and self._dedicated:
+            raise Superseded(conversation_id)  # by the next actor of that name
+        if self._leaving or len(self._living) >= self._room:
+            raise NoRoom(self._name)
+
+    async def _activate(self, conversation_id: str) -> Conversation:
+        if self._tending is None:
+            self._tending = asyncio.create_task(self._tend())
+        conversation = await Conversation.open(self._services, conversation_id, self._catalog)
+        self._eviction.enter(conversation)
+        departure = asyncio.create_task(self._until_gone(conversation))
+        self._departures.add(departure)
+        departure.add_done_callback(self._departures.discard)
+        return conversation
+
+    async def _until_gone(self, conversation: Conversation) -> None:
+        """An incarnation is over when it is stopped, or fenced by a newer one."""
+        await conversation.gone.wait()
+        asleep = self._eviction.is_asleep(conversation)
+        self._forget(conversation.id, self._living.get(conversation.id))
+        if self._dedicated and not asleep:
+            self._leave()
+
+    def _forget(self, conversation_id: str, activation: "asyncio.Task[Conversation] | None") -> None:
+        if activation is not None and self._living.get(conversation_id) is activation:
+            del self._living[conversation_id]
+        if self._dedicated and activation is not None and activation.done() and activation.exception() is not None:
+            self._leave()  # the sweeper must not take this for a living conversation
+
+    async def _tend(self) -> None:
+        """Now and then: report the load, and let go of what nobody needs."""
+        while not self._leaving:
+            await asyncio.sleep(TEND_SECONDS)
+            try:
+                await self._report()
+                await self._let_go()
+            except Exception:
+                log.exception("host_not_tended", host=self._name)
+
+    async def _report(self) -> None:
+        if not self._dedicated:
+            await self._store.hosts.report(self._name, len(self._living))
+
+    async def _let_go(self) -> None:
+        living = [activation.result() for activation in self._living.values() if _is_open(activation)]
+        for conversation in await self._eviction.due(living):
+            await conversation.stop()
+        for conversation_id in self._eviction.to_wake():
+            await self._live(conversation_id)
+        if self._eviction.is_over(self._dedicated, len(self._living)):
+            self._leaving = True
+            self._leave()
+
+    def _leave(self) -> None:
+        """End this process once the answers under way are out."""
+        if self._tending is not None:
+            self._tending.cancel()
+        if self._left:
+            return
+        self._leaving = self._left = True
+        me: Any = ray.get_runtime_context().current_actor
+        me.exit.remote()
+
+
+def open_door(settings: Settings, store: Store, agents: Catalog) -> Door:
+    """A door to the conversations of this deployment."""
+    return Door(settings, store, agents, Host)
+
+
+def _is_open(activation: "asyncio.Task[Conversation]") -> bool:
+    return activation.done() and not activation.cancelled() and activation.exception() is None

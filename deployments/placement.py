@@ -1,0 +1,69 @@
+"""Where a conversation lives: one small policy, and the names under which the cluster finds it."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from store import Placement
+
+CONVERSATION = "conversation:{}"
+HOST = "host:{}:{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of the cluster that lives; `id` is Ray's."""
+
+    id: str
+    cores: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A shared host that there is, or may be."""
+
+    name: str
+    node: str
+
+
+def actor_name(conversation_id: str) -> str:
+    """The actor that a conversation has for itself."""
+    return CONVERSATION.format(conversation_id)
+
+
+def is_dedicated(name: str) -> bool:
+    return name.startswith(CONVERSATION.format(""))
+
+
+def decide(wish: Placement, dedicated: int, budget: int) -> Literal["dedicated", "shared"]:
+    """An actor of its own, or a place in a shared host; `dedicated` actors live now, `budget` may.
+
+    A conversation without a wish gets an actor while there is room for one, so that no node dies of them.
+    """
+    if wish != "auto":
+        return wish
+    return "dedicated" if dedicated < budget else "shared"
+
+
+def seats(nodes: Iterable[Node], loads: Mapping[str, int], comfortable: int) -> list[Seat]:
+    """The shared hosts that there should be: on each node one more than are comfortably full, up to its cores.
+
+    `loads` are the conversations in each host, by its name.
+    """
+    return [
+        Seat(HOST.format(node.id[:12], number), node.id)
+        for node in nodes
+        for number in range(_wanted(node, loads, comfortable))
+    ]
+
+
+def in_order(conversation_id: str, among: Iterable[Seat]) -> list[Seat]:
+    """The seats as this conversation tries them: alike at every door, and evenly spread (rendezvous hashing)."""
+    return sorted(among, key=lambda seat: hashlib.blake2b(f"{seat.name} {conversation_id}".encode()).digest())
+
+
+def _wanted(node: Node, loads: Mapping[str, int], comfortable: int) -> int:
+    prefix = HOST.format(node.id[:12], "")
+    here = sum(load for name, load in loads.items() if name.startswith(prefix))
+    return max(1, min(node.cores, 1 + here // comfortable))

@@ -1,0 +1,42 @@
+"""What shared hosts report of themselves, so that doors know how many of them are needed."""
+
+from store.client import Client, Reply
+from store.keys import Keys
+
+FRESH_MS = 10_000
+"""A host that has not reported for so long is gone, or cannot be counted on."""
+
+
+class Hosts:
+    """The conversations in each shared host, by the host's name; a stale report is left out."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self._client = client
+        self._key = keys.hosts
+
+    async def report(self, name: str, conversations: int) -> None:
+        now = await self._now()
+        await self._client.ask(lambda: self._client.redis.hset(self._key, name, f"{conversations}:{now}"))
+
+    async def forget(self, name: str) -> None:
+        await self._client.ask(lambda: self._client.redis.hdel(self._key, name))
+
+    async def loads(self) -> dict[str, int]:
+        """By the host's name; what is stale is removed."""
+        reports: Reply = await self._client.ask(lambda: self._client.redis.hgetall(self._key))
+        now = await self._now() if reports else 0
+        loads, stale = dict[str, int](), list[bytes]()
+        for name, report in reports.items():
+            conversations, _, at = report.partition(b":")
+            if now - int(at) > FRESH_MS:
+                stale.append(name)
+            else:
+                loads[name.decode()] = int(conversations)
+        if stale:
+            await self._client.ask(lambda: self._client.redis.hdel(self._key, *stale))
+        return loads
+
+    async def _now(self) -> int:
+        """The server's clock (ms): the hosts' own may differ."""
+        seconds, microseconds = await self._client.ask(self._client.redis.time)
+        return int(seconds) * 1000 + int(microseconds) // 1000

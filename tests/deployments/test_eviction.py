@@ -1,0 +1,125 @@
+"""Who is let go of, and when: never one that works, the parked before the idle, the longest idle first."""
+
+import asyncio
+
+import pytest
+
+from agents.agent import Agent
+from agents.clock import now_ms
+from agents.conversation import Conversation
+from agents.models import Call, ScriptedModel, Step
+from agents.tools import tool
+from deployments.eviction import Eviction
+from deployments.settings import Settings
+from tests.conversations import PATIENCE, World, rest, say, watching
+
+
+@tool(approval="required")
+def risky() -> str:
+    """Do something risky."""
+    return "done"
+
+
+def talker(**options: object) -> Agent:
+    return Agent(name="talker", model=ScriptedModel([Step("hi")] * 9), **options)  # type: ignore[arg-type]
+
+
+def asker() -> Agent:
+    return Agent(name="asker", model=ScriptedModel([Step(calls=[Call("risky")]), Step("ok")]), tools=(risky,))
+
+
+def worker() -> Agent:
+    return Agent(name="worker", model=ScriptedModel([Step(hangs="before")]))
+
+
+def eviction(world: World, hibernate: float, leave: float, memory: float = 100.0) -> Eviction:
+    settings = Settings(hibernate_seconds=hibernate, leave_seconds=leave, memory_percent=memory)
+    return Eviction(settings, world.store)
+
+
+async def started(world: World, agent: Agent, conversation_id: str) -> Conversation:
+    conversation = await world.start(agent, conversation_id)
+    await say(conversation)
+    return conversation
+
+
+@pytest.fixture
+async def three(world: World) -> list[Conversation]:
+    """One at rest, one that waits for a person, one that works."""
+    conversations = [
+        await started(world, talker(), "idle"),
+        await started(world, asker(), "parked"),
+        await started(world, worker(), "busy"),
+    ]
+    await rest(conversations[0])
+    await rest(conversations[1])
+    return conversations
+
+
+def ids(conversations: list[Conversation]) -> list[str]:
+    return [conversation.id for conversation in conversations]
+
+
+async def test_nobody_goes_before_the_time(world: World, three: list[Conversation]) -> None:
+    assert await eviction(world, hibernate=60, leave=60).due(three) == []
+
+
+async def test_the_parked_hibernate_and_keep_their_place(world: World, three: list[Conversation]) -> None:
+    letting_go = eviction(world, hibernate=1e-9, leave=60)
+    await asyncio.sleep(0.002)
+    [parked] = await letting_go.due(three)
+    assert parked.id == "parked"
+    assert letting_go.is_asleep(parked)
+    assert not letting_go.is_over(dedicated=True, living=0), "who asks for it finds it here"
+    letting_go.enter(parked)
+    assert not letting_go.is_asleep(parked)
+
+
+async def test_the_idle_leave_for_good(world: World, three: list[Conversation]) -> None:
+    letting_go = eviction(world, hibernate=60, leave=1e-9)
+    await asyncio.sleep(0.002)
+    [idle] = await letting_go.due(three)
+    assert idle.id == "idle"
+    assert not letting_go.is_asleep(idle)
+    assert letting_go.is_over(dedicated=True, living=0)
+
+
+async def test_one_that_works_never_goes(world: World, three: list[Conversation]) -> None:
+    letting_go = eviction(world, hibernate=1e-9, leave=1e-9, memory=1e-9)
+    await asyncio.sleep(0.002)
+    assert "busy" not in ids(await letting_go.due(three))
+
+
+async def test_under_pressure_the_longest_idle_goes_first(world: World) -> None:
+    conversations = []
+    for conversation_id in ("first", "second"):
+        conversations.append(await started(world, talker(), conversation_id))
+        await rest(conversations[-1])
+        await asyncio.sleep(0.005)
+    letting_go = eviction(world, hibernate=60, leave=60, memory=1e-9)
+    assert ids(await letting_go.due(list(reversed(conversations)))) == ["first"]
+
+
+async def test_one_that_is_watched_stays_if_its_agent_asks_for_it(world: World) -> None:
+    conversation = await started(world, talker(stays_while_watched=True), "c")
+    await rest(conversation)
+    letting_go = eviction(world, hibernate=1e-9, leave=1e-9)
+    await asyncio.sleep(0.002)
+    async with watching(world.store, "c"):
+        assert await letting_go.due([conversation]) == []
+    async with asyncio.timeout(PATIENCE):
+        while not await letting_go.due([conversation]):  # noqa: ASYNC110 - Redis hears of it a moment later
+            await asyncio.sleep(0.01)
+
+
+async def test_one_that_hibernates_is_woken_when_its_question_runs_out(world: World) -> None:
+    conversation = await started(world, asker(), "parked")
+    await rest(conversation)
+    letting_go = eviction(world, hibernate=1e-9, leave=60)
+    await asyncio.sleep(0.002)
+    await letting_go.due([conversation])
+    assert letting_go.to_wake() == []
+    assert conversation.next_expiry is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("deployments.eviction.now_ms", lambda: now_ms() + 100_000_000)
+        assert letting_go.to_wake() == ["parked"]

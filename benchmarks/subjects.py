@@ -44,7 +44,8 @@ def raylogue(model_url: str) -> Iterator[Subject]:
     """Raylogue as `raylogue up` runs it."""
     with tempfile.TemporaryDirectory(prefix="raylogue-") as folder:
         data_dir = Path(folder)
-        with running([*UP, "--port", "0", "--data-dir", folder], _model(model_url)) as service:
+        environment = {**_model(model_url), "RAYLOGUE_AGENTS": "benchmarks.agents:catalog"}
+        with running([*UP, "--port", "0", "--data-dir", folder], environment) as service:
             url = wait_for(service, lambda: _url_in(data_dir))
             yield Subject("Raylogue", url, [service.pid])
 

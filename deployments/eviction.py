@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
+from operator import itemgetter
+from typing import NamedTuple
 
 import psutil
 import structlog
@@ -18,6 +20,13 @@ PRESSURE_SHARE = 0.1
 """The share of a host's conversations that goes at once when memory is short."""
 
 
+class Sleep(NamedTuple):
+    """Since when a conversation hibernates, and when its question runs out (ms since the epoch)."""
+
+    since: int
+    expiry: int | None
+
+
 class Eviction:
     """Of one host. A conversation that hibernates keeps its place: whoever asks for it finds it here.
 
@@ -29,14 +38,12 @@ class Eviction:
         self._leave_ms = round(settings.leave_seconds * 1000)
         self._memory_percent = settings.memory_percent
         self._store = store
-        self._asleep: dict[str, int | None] = {}
-        self._slept_at: dict[str, int] = {}
+        self._asleep: dict[str, Sleep] = {}
         self._empty_since: int | None = None
 
     def enter(self, conversation: Conversation) -> None:
         """It lives again."""
         self._asleep.pop(conversation.id, None)
-        self._slept_at.pop(conversation.id, None)
 
     def is_asleep(self, conversation: Conversation) -> bool:
         return conversation.id in self._asleep
@@ -44,35 +51,32 @@ class Eviction:
     async def due(self, living: Sequence[Conversation]) -> list[Conversation]:
         """Those to be stopped now; never one that works, nor one that is watched and whose agent wants to stay."""
         now = now_ms()
-        resting = sorted(
-            ((conversation.resting_since, conversation) for conversation in living if conversation.resting_since),
-            key=lambda pair: pair[0] or now,
-        )
+        since = ((conversation.resting_since, conversation) for conversation in living)
+        resting = sorted(((at, conversation) for at, conversation in since if at is not None), key=itemgetter(0))
         hurried = self._hurried(len(living))
         due: list[Conversation] = []
-        for number, (since, conversation) in enumerate(resting):
-            if number >= hurried and now - (since or now) < min(self._hibernate_ms, self._leave_ms):
+        for number, (at, conversation) in enumerate(resting):
+            if number >= hurried and now - at < min(self._hibernate_ms, self._leave_ms):
                 break
             parked = conversation.inspect().state == State.AWAITING_INPUT
             patience = self._hibernate_ms if parked else self._leave_ms
-            if (number >= hurried and now - (since or now) < patience) or await self._stays(conversation):
+            if (number >= hurried and now - at < patience) or await self._stays(conversation):
                 continue
             if parked:
-                self._asleep[conversation.id] = conversation.next_expiry
-                self._slept_at[conversation.id] = now
+                self._asleep[conversation.id] = Sleep(now, conversation.next_expiry)
             due.append(conversation)
         return due
 
     def to_wake(self) -> list[str]:
         """Those that hibernate and whose question runs out now."""
         now = now_ms()
-        return [key for key, expiry in self._asleep.items() if expiry is not None and expiry <= now]
+        return [key for key, sleep in self._asleep.items() if sleep.expiry is not None and sleep.expiry <= now]
 
     def is_over(self, dedicated: bool, living: int) -> bool:
         """Whether the host itself has nothing left to do for long enough."""
         now = now_ms()
-        for key in [key for key, at in self._slept_at.items() if now - at >= self._leave_ms]:
-            del self._asleep[key], self._slept_at[key]  # the sweeper wakes it when its question runs out
+        for key in [key for key, sleep in self._asleep.items() if now - sleep.since >= self._leave_ms]:
+            del self._asleep[key]  # the sweeper wakes it when its question runs out
         if living or self._asleep:
             self._empty_since = None
             return False

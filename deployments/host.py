@@ -189,7 +189,6 @@ class Host:
         for conversation_id in self._eviction.to_wake():
             await self._live(conversation_id)
         if self._eviction.is_over(self._dedicated, len(self._living)):
-            self._leaving = True
             self._leave()
 
     def _leave(self) -> None:

@@ -62,7 +62,7 @@ class Workplace:
         """What `middleware` sees now."""
         facts, name = self.history.facts, middleware.name
         turn, step = (ref.turn, ref.step) if ref else (facts.turn, 0)
-        summary = self.history.summary
+        events, summary = self.history.events, self.history.summary
         return TurnContext(
             conversation_id=self.journal.conversation_id,
             agent=self.agent,
@@ -71,7 +71,7 @@ class Workplace:
             turn=turn,
             step=step,
             principal=facts.principal,
-            events=self.history.events,
+            events=events,
             summary=summary.text if summary else None,
             rests=[rest.turn for rest in self.history.rests],
             state=facts.state.get(name, {}),
@@ -80,7 +80,7 @@ class Workplace:
             background=lambda work: self.in_background(name, work),
             patch_later=lambda changes: self._post(Patched(patch=Patch(source=name, changes=changes))),
             summarise=self._summarise,
-            asked=answered(self.history.events, name, turn, step),
+            asked=answered(events, name, turn, step),
         )
 
     def tool_context(

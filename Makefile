@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# The quick tiers come first, so that a mistake shows itself early.
-TIERS := house turn store agents messages_api fundamentals benchmarks cli deployments page
-TESTS := $(wildcard $(TIERS:%=tests/%))
+# The quick tiers come first, so that a mistake shows itself early, and share the cores; the others start the service,
+# which wants all of them.
+QUICK := house turn store agents messages_api fundamentals
+TIERS := benchmarks cli deployments page
 CODE := store agents deployments tests $(wildcard benchmarks)
 
 ACCEPTABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
@@ -24,7 +25,8 @@ run: $(READY)  ## Start Valkey, Ray and the service in the foreground; Ctrl-C st
 	@exec $(BIN)/raylogue up
 
 test: lint  ## Run the linters and all tests
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest --numprocesses auto $(QUICK:%=tests/%)
+	$(BIN)/pytest $(TIERS:%=tests/%)
 
 lint: $(READY)  ## Check style and types
 	$(BIN)/ruff check $(CODE)

@@ -34,10 +34,11 @@ class Log:
     async def claim(self, conversation_id: str, place: str = "") -> Claim:
         """Become the only writer: every earlier epoch is fenced. Raises ConversationNotFound.
 
-        `place` is noted for those who look for the writer: the name of the actor in which it lives.
+        `place` is noted for those who look for the writer: the name of the actor in which it lives. Watchers hear
+        of the new epoch in the same step, so that from here on they take no live event of an earlier one.
         """
-        meta_key = self._keys.conversation(conversation_id).meta
-        flat = await self._client.ask(lambda: self._client.run(CLAIM, [meta_key], [place]))
+        keys = self._keys.conversation(conversation_id)
+        flat = await self._client.ask(lambda: self._client.run(CLAIM, [keys.meta], [place, keys.live]))
         if not flat:
             raise ConversationNotFound(conversation_id)
         meta = decode_meta(conversation_id, pairs(flat))
@@ -88,6 +89,19 @@ class Log:
             arguments += (client_id, seq)
         answer = await self._client.insist(lambda: self._run_append(keys, arguments), give_up)
         return _last_seq(answer, conversation_id, epoch, expected_last_seq)
+
+    async def confirm(self, claim: Claim | tuple[str, int], give_up: Callable[[], bool] = _never) -> None:
+        """Return when the claim is still the newest one, asking until Redis answers.
+
+        Raises Fenced or ConversationNotFound, and StoreUnavailable once `give_up()` is true.
+        """
+        conversation_id, epoch = (claim.conversation_id, claim.epoch) if isinstance(claim, Claim) else claim
+        key = self._keys.conversation(conversation_id).meta
+        current: Reply = await self._client.insist(lambda: self._client.redis.hget(key, "epoch"), give_up)
+        if current is None:
+            raise ConversationNotFound(conversation_id)
+        if int(current) != epoch:
+            raise Fenced(conversation_id, epoch, int(current))
 
     async def seq_of(self, conversation_id: str, client_id: str) -> int | None:
         """Where the message with this client id is in the log, or None if it never arrived."""

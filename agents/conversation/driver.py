@@ -73,7 +73,7 @@ class Conversation:
         self._clock = services.clock
         self._machine = revive(history.facts, agent.limits)
         self._workplace = Workplace(journal, agent, history, services, context, self._post)
-        self._effects = Effects(self._workplace, self._post, self._ask)
+        self._effects = Effects(self._workplace, self._post, self._ask, self._give_way)
         self._mailbox: asyncio.Queue[_Letter] = asyncio.Queue()
         self._rested = asyncio.Event()
         self._resting_since: int | None = None
@@ -170,9 +170,8 @@ class Conversation:
             try:
                 await self._take(letter)
             except StoreError as error:
-                log.warning("incarnation_superseded", conversation=self.id, cause=str(error))
                 letter.refuse(Superseded(self.id))
-                self.abandon()
+                self._give_way(error)
             except Exception as error:
                 log.exception("incarnation_failed", conversation=self.id)
                 letter.refuse(error)
@@ -181,6 +180,11 @@ class Conversation:
                 letter.refuse(Superseded(self.id))
                 raise
             self._note_rest()
+
+    def _give_way(self, error: Exception) -> None:
+        """Another incarnation has the conversation, or it is gone."""
+        log.warning("incarnation_superseded", conversation=self.id, cause=str(error))
+        self.abandon()
 
     async def _take(self, letter: _Letter) -> None:
         """Decide, append, adopt, acknowledge, act."""

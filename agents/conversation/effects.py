@@ -9,6 +9,7 @@ from agents.conversation.answer import Answer
 from agents.conversation.model_call import ModelCall
 from agents.conversation.tool_call import ToolCalls
 from agents.conversation.workplace import Workplace
+from agents.errors import Superseded
 from agents.turn.commands import ArmExpiry, CallModel, Command, DisarmExpiry, RunTool, StopModel, StopTools
 from agents.turn.events import UserMsg
 from agents.turn.inputs import Expire, Input, ModelRef, ModelStarted
@@ -21,13 +22,18 @@ class Effects:
     """Performs the machine's commands as tasks, so that nobody ever waits for a model or a tool."""
 
     def __init__(
-        self, workplace: Workplace, post: Callable[[Input], None], ask: Callable[[Input], Awaitable[object]]
+        self,
+        workplace: Workplace,
+        post: Callable[[Input], None],
+        ask: Callable[[Input], Awaitable[object]],
+        give_way: Callable[[Exception], None],
     ) -> None:
         self.answer: Answer | None = None
         self._work = workplace
         self._calls = ToolCalls(workplace)
         self._post = post
         self._ask = ask
+        self._give_way = give_way
         self._model: asyncio.Task[None] | None = None
         self._tools: dict[str, asyncio.Task[None]] = {}
         self._expiries: dict[str, list[asyncio.TimerHandle]] = {}
@@ -84,7 +90,11 @@ class Effects:
             self._model = None
 
     async def _run_tool(self, command: RunTool) -> None:
-        report = await self._calls.run(command)
+        try:
+            report = await self._calls.run(command)
+        except Superseded as error:  # somebody else makes the call
+            self._give_way(error)
+            return
         self._tools.pop(command.call.tool_call_id, None)
         self._post(report)
 

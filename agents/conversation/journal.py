@@ -8,6 +8,7 @@ from typing import Self
 import orjson
 
 from agents.codec import decode, encode, wire, wire_live
+from agents.conversation import ownership
 from agents.conversation.history import History
 from agents.errors import UnreadableRecord
 from agents.receipt import Receipt
@@ -29,6 +30,7 @@ class Journal:
         self.conversation_id = claim.conversation_id
         self.epoch = claim.epoch
         self.meta = claim.meta
+        self.ownership = ownership.Ownership(store, claim.conversation_id, claim.epoch)
         self._touching: asyncio.Task[None] | None = None
 
     @classmethod
@@ -74,6 +76,7 @@ class Journal:
         shown = [wire(record, entry.seq, self.conversation_id) for record, entry in zip(stored, logged, strict=True)]
         await self._store.live.settle(self.conversation_id)
         notice = [*self._store.live.take(self.conversation_id), *shown, *map(self._wire_live, live)]
+        asked_at = ownership.now()
         await self._store.log.append(
             (self.conversation_id, self.epoch),
             [orjson.dumps(record) for record in stored],
@@ -85,6 +88,7 @@ class Journal:
             client_ids=_client_ids(logged),
             summary_seq=next((entry.seq for entry in logged if isinstance(entry.event, Summary)), None),
         )
+        self.ownership.prove(asked_at)
         if any(isinstance(event, UserMsg) for event in events):
             self._touching = asyncio.create_task(self._touch(now))  # nobody waits for its round trip
         return logged

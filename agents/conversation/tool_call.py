@@ -10,7 +10,7 @@ import structlog
 
 from agents.conversation.asks import question_of
 from agents.conversation.workplace import Workplace
-from agents.errors import AgentError
+from agents.errors import AgentError, Superseded
 from agents.interrupt import Interrupt
 from agents.tools import ToolOutcome, run_tool
 from agents.turn.commands import RunTool
@@ -30,7 +30,7 @@ class ToolCalls:
         self._turns: dict[str, asyncio.Semaphore] = {}
 
     async def run(self, command: RunTool) -> ToolFinished | ToolInterrupted:
-        """Never raises: whatever happens becomes a report."""
+        """Whatever happens becomes a report. Raises `Superseded` if the call is not ours any more."""
         call, patches = command.call, dict[str, Any]()
         try:
             outcome = await self._outcome(command, patches.update)
@@ -42,6 +42,8 @@ class ToolCalls:
                 question=question,
                 patches=self._patches(command, patches),
             )
+        except Superseded:
+            raise
         except AgentError as error:
             log.exception("tool_call_failed", tool=call.name, tool_call_id=call.tool_call_id)
             outcome = ToolOutcome(f"{call.name} failed: {error}.", "error")
@@ -67,7 +69,7 @@ class ToolCalls:
         context = self._work.tool_context(command, lambda value: self._progress(command, value), patch)
 
         async def execute(command: RunTool) -> ToolOutcome:
-            return await run_tool(tool, dict(command.arguments), context)
+            return await run_tool(tool, dict(command.arguments), context, self._work.journal.ownership.confirm)
 
         async with AsyncExitStack() as stack:
             if tool.concurrency is not None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -30,21 +30,34 @@ Flaw = Literal["failed", "lost"]
 log = structlog.get_logger(__name__)
 
 
-async def run_tool(tool: Tool, arguments: Mapping[str, Any], context: ToolContext) -> ToolOutcome:
+async def anybody() -> None:
+    """The permission of those who share their calls with nobody."""
+
+
+async def run_tool(
+    tool: Tool,
+    arguments: Mapping[str, Any],
+    context: ToolContext,
+    permit: Callable[[], Awaitable[None]] = anybody,
+) -> ToolOutcome:
     """Run the tool, again if it may; raises `Interrupt` if it asks people, CancelledError if the caller is cancelled.
 
-    Every try has the same `tool_call_id`, its own timeout and its own copy of the arguments.
+    Every try has the same `tool_call_id`, its own timeout and its own copy of the arguments. It is made once `permit`
+    has returned; what that raises ends the call.
     """
     if tool.function is None or tool.signature is None or tool.executor != "server":
         return ToolOutcome(f"{tool.name} is not run by the server.", "error")
     with in_context(context.context):
-        return await _tries(tool, arguments, context)
+        return await _tries(tool, arguments, context, permit)
 
 
-async def _tries(tool: Tool, arguments: Mapping[str, Any], context: ToolContext) -> ToolOutcome:
+async def _tries(
+    tool: Tool, arguments: Mapping[str, Any], context: ToolContext, permit: Callable[[], Awaitable[None]]
+) -> ToolOutcome:
     left: dict[Flaw, int] = {"failed": tool.retries, "lost": LOSSES}
     pause = FIRST_PAUSE
     while True:
+        await permit()
         outcome, flaw = await _try(tool, arguments, context)
         if flaw is None or left[flaw] == 0:
             return outcome

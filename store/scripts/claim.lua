@@ -6,6 +6,7 @@
 -- KEYS[1] meta         hash
 --
 -- ARGV[1] place: where the writer lives, or '' for one that cannot be reached
+-- ARGV[2] live channel, on which the watchers hear of the new epoch
 --
 -- Returns the meta hash as a flat list of fields and values, or an empty list if there is no such conversation.
 
@@ -13,10 +14,12 @@ local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then return {} end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
-redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', math.max(tonumber(epoch) + 1, now)))
+local new = string.format('%.0f', math.max(tonumber(epoch) + 1, now))
+redis.call('HSET', KEYS[1], 'epoch', new)
 if ARGV[1] == '' then
   redis.call('HDEL', KEYS[1], 'place')
 else
   redis.call('HSET', KEYS[1], 'place', ARGV[1])
 end
+redis.call('PUBLISH', ARGV[2], '{"epoch":' .. new .. ',"events":[]}')
 return redis.call('HGETALL', KEYS[1])

@@ -24,6 +24,29 @@ async def test_a_claim_fences_the_earlier_writer(store: Store) -> None:
     assert await store.log.seq_of("c", "x") is None
 
 
+async def test_a_writer_can_ask_whether_it_still_owns_the_log(store: Store) -> None:
+    first = await Writer.new(store, "c")
+    await store.log.confirm(first.claim)
+    second = await Writer.of(store, "c")
+
+    with pytest.raises(Fenced) as refusal:
+        await store.log.confirm(first.claim)
+
+    assert (refusal.value.epoch, refusal.value.current_epoch) == (first.claim.epoch, second.claim.epoch)
+    await store.log.confirm(second.claim)
+    await store.registry.delete("c")
+    with pytest.raises(ConversationNotFound):
+        await store.log.confirm(second.claim)
+
+
+async def test_watchers_hear_of_a_claim_at_once(store: Store) -> None:
+    await store.registry.create("c", agent="default", principal="ada", now=NOW)
+    async with store.subscriptions.subscribe("c") as tail:
+        claim = await store.log.claim("c")
+        async with asyncio.timeout(5):
+            assert await tail.get() == {"epoch": claim.epoch, "events": []}
+
+
 async def test_a_claim_knows_what_the_predecessor_left(store: Store) -> None:
     first = await Writer.new(store, "c")
     await first.append(b"one", b"two", state=b"left behind")

@@ -5,13 +5,15 @@ import asyncio
 import pytest
 
 from agents.agent import Agent
+from agents.conversation.ownership import PROOF_SECONDS
 from agents.errors import Superseded
 from agents.models import Call, ModelRequest, ScriptedModel, Step
-from agents.tools import tool
+from agents.tools import ToolContext, tool
 from agents.turn.inputs import Resolve
 from store import ConversationNotFound
 from tests.agents.conversation.workbench import Bench, worker
 from tests.conversations import World, ends, rest, results, say, until
+from tests.servers.process import RedisServer
 
 
 async def test_the_older_one_writes_nothing_and_goes(world: World) -> None:
@@ -82,6 +84,76 @@ async def test_the_older_one_stops_all_that_it_has_under_way(world: World) -> No
     await stopped.wait()
     assert older._effects._expiries == {}
     assert gated.runs == []
+
+
+async def test_the_older_one_makes_no_call_that_it_had_logged_before(world: World) -> None:
+    first, second, other = Bench(concurrency=1), Bench(name="second"), Bench()
+    calls = [Call("work", {"job": "one"}), Call("work", {"job": "two"})]
+    older = await world.start(worker(first.tool, second.tool, calls=calls))
+    await say(older)
+    await first.begun()
+    await asyncio.sleep(2 * PROOF_SECONDS)  # longer than its append lets it act
+    newer = await world.open(worker(other.tool, second.tool, calls=calls))
+    await other.begun(runs=2)
+
+    first.finish.set()  # makes room for the second call, before anything is appended
+    await older.gone.wait()
+
+    assert [context.tool_call_id for context in first.runs] == [other.runs[0].tool_call_id]
+    other.finish.set()
+    assert await rest(newer) == "idle"
+    assert results(await world.events()) == [("ok", "one done"), ("ok", "two done")]
+
+
+async def test_the_older_one_does_not_try_again(world: World) -> None:
+    tries: list[str] = []
+    begun, failing, other = asyncio.Event(), asyncio.Event(), Bench()
+
+    @tool(name="work", retries=3)
+    async def work(context: ToolContext) -> str:
+        """Fail when told to."""
+        tries.append(context.tool_call_id)
+        begun.set()
+        await failing.wait()
+        raise ValueError("not now")
+
+    older = await world.start(worker(work))
+    await say(older)
+    await begun.wait()
+    newer = await world.open(worker(other.tool))
+    await other.begun()
+
+    failing.set()
+    await older.gone.wait()
+
+    assert tries == [other.runs[0].tool_call_id]
+    other.finish.set()
+    assert await rest(newer) == "idle"
+
+
+async def test_a_call_waits_for_the_store_before_it_is_made_again(fragile: tuple[World, RedisServer]) -> None:
+    world, server = fragile
+    failing, tries = asyncio.Event(), list[int]()
+
+    @tool(name="work", retries=1)
+    async def work() -> str:
+        """Fail once."""
+        tries.append(len(tries))
+        if len(tries) == 1:
+            await failing.wait()
+            raise ValueError("not now")
+        return "done"
+
+    conversation = await world.start(worker(work))
+    await say(conversation)
+    await until(lambda: tries)
+    with server.paused():
+        failing.set()
+        await asyncio.sleep(4 * PROOF_SECONDS)  # the pause before the next try is over
+        assert tries == [0], "nobody can tell whose call it is"
+
+    assert await rest(conversation) == "idle"
+    assert results(await world.events()) == [("ok", "done")]
 
 
 async def test_everybody_who_waits_for_the_older_one_is_told(world: World) -> None:

@@ -29,11 +29,14 @@ from agents.tools import Tool, ToolContext, announce, tool
 from agents.turn.inputs import UserMessage
 from deployments.catalog import default_model
 from deployments.settings import Settings
+from tests.deployments.mortal import Orders, die_on_order, mortal
 from tests.page.agents import page_agents
 
 
 def catalog(settings: Settings) -> Catalog:
     """What RAYLOGUE_AGENTS names."""
+    orders = Orders(settings.data_dir)
+    die_on_order(orders)
     agents = (
         # Without what it does on its own: these tests know every event.
         replace(assistant(default_model(settings)), middleware=()),
@@ -41,6 +44,7 @@ def catalog(settings: Settings) -> Catalog:
         worker(Ledger(settings.data_dir)),
         clerk(),
         chief(Ledger(settings.data_dir)),
+        mortal(orders, Ledger(settings.data_dir).note),
         *page_agents(),
     )
     return Catalog({agent.name: agent for agent in agents}, default="assistant")

@@ -1,0 +1,205 @@
+"""The points at which a process may die, each hit on purpose: what people see in the end is what they would have seen.
+
+A redeploy in a long turn is in test_rolling.py, the death of a node in tests/cluster.
+"""
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from tests.deployments.agents import Ledger
+from tests.deployments.api import Api, Event, canonical, eventually
+from tests.deployments.conftest import actor_of, pid_of
+from tests.deployments.mortal import ANNOUNCED, Orders
+from tests.service import RunningService
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
+
+POINTS_OF_A_TURN = (
+    "before the append of user_msg",
+    "behind the append of user_msg",
+    "before the first model call",
+    "before the first token",
+    "in a retry",
+    "in thinking",
+    "in text",
+    "in a tool's arguments",
+    "before the append of tool_call",
+    "behind the append of tool_call",
+    "after a tool's deed",
+    "before the append of tool_result",
+    "behind the append of tool_result",
+    "after a tool's result",
+    "before the append of turn_ended",
+    "behind the append of turn_ended",
+)
+
+AT_ONCE = 4
+"""A process for each of them has to start, twice."""
+
+WHOLE_TURN = ["user_msg", "assistant_msg", "tool_call", "tool_result", "assistant_msg", "turn_ended"]
+
+
+@pytest.fixture(params=["shared", "dedicated"])
+def placement(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def orders(service: RunningService) -> Orders:
+    return Orders(service.data_dir)
+
+
+@pytest.mark.parametrize("placement", ["shared"])
+@pytest.mark.parametrize("point", POINTS_OF_A_TURN)
+async def test_in_a_turn(point: str, api: Api, orders: Orders, ledger: Ledger) -> None:
+    await die_at(point, api, orders, ledger)
+
+
+@pytest.mark.parametrize("placement", ["dedicated"])
+async def test_in_a_turn_of_a_conversation_with_an_actor_of_its_own(api: Api, orders: Orders, ledger: Ledger) -> None:
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def die(point: str) -> None:
+        async with places:
+            await die_at(point, api, orders, ledger)
+
+    async with asyncio.TaskGroup() as group:
+        for point in POINTS_OF_A_TURN:
+            group.create_task(die(point))
+
+
+async def die_at(point: str, api: Api, orders: Orders, ledger: Ledger) -> None:
+    conversation_id = await api.create("mortal")
+    async with api.watching(conversation_id) as faithful:
+        await faithful.until("snapshot")
+        orders.give(conversation_id, point)
+        receipt = await api.send(conversation_id, "keep: this", client_id="m1")
+        log = await api.rest(conversation_id)
+        await faithful.until("turn_ended")
+    assert orders.ordered(conversation_id) is None, "the point was hit"
+    assert [event["type"] for event in log] == WHOLE_TURN
+    assert receipt["seq"] == log[0]["seq"]
+    assert texts(log) == [ANNOUNCED, "It is done: this."]
+    assert log[-1]["outcome"] == "completed"
+    assert canonical(faithful.seen) == log
+    deeds = ledger.read(conversation_id)
+    assert set(deeds) == {(log[2]["tool_call_id"], "kept")}, "the deed is known by the id of its call"
+    assert len(deeds) == (2 if point in ("after a tool's deed", "before the append of tool_result") else 1)
+    again = await api.send(conversation_id, "keep: this", client_id="m1")
+    assert (again["seq"], again["duplicate"]) == (receipt["seq"], True)
+
+
+@pytest.mark.parametrize("side", ["before", "behind"])
+async def test_while_cancelling(side: str, api: Api, orders: Orders) -> None:
+    conversation_id = await api.create("worker")
+    async with api.watching(conversation_id) as stream:
+        await api.send(conversation_id, "wait: long")
+        await stream.until("tool_progress")
+        orders.give(conversation_id, f"{side} the append of turn_ended")
+        # Behind the append nothing is left to cancel for the next incarnation, and it says so.
+        response = await api.post(conversation_id, "cancel")
+        assert response.status_code == (202 if side == "before" else 409)
+        log = await api.rest(conversation_id)
+        await stream.until("turn_ended")
+    assert orders.ordered(conversation_id) is None
+    assert [event["type"] for event in log] == ["user_msg", "assistant_msg", "tool_call", "tool_result", "turn_ended"]
+    assert (log[-2]["status"], log[-1]["outcome"]) == ("cancelled", "cancelled")
+    assert canonical(stream.seen) == log
+
+
+@pytest.mark.parametrize("point", ["before the append of resolution", "behind the append of resolution"])
+async def test_when_the_approval_arrives(point: str, api: Api, orders: Orders, ledger: Ledger) -> None:
+    conversation_id = await api.create("mortal")
+    await api.turn(conversation_id, "publish: it")
+    [call] = (await api.show(conversation_id))["pending"]
+    orders.give(conversation_id, point)
+    response = await api.post(conversation_id, "resolutions", {"tool_call_id": call, "decision": "approve"})
+    # The door asks again; an answer that is in the log already is stale then, and counts.
+    assert response.status_code == (202 if point.startswith("before") else 409)
+    log = await api.rest(conversation_id)
+    assert orders.ordered(conversation_id) is None
+    assert [event["decision"] for event in log if event["type"] == "resolution"] == ["approve"]
+    assert ledger.read(conversation_id) == [(call, "published")]
+    assert texts(log)[-1] == "It is done: it."
+
+
+async def test_while_it_waits_for_a_person_and_when_the_answer_finds_it_dead(
+    api: Api, orders: Orders, ledger: Ledger
+) -> None:
+    conversation_id = await api.create("mortal")
+    await api.turn(conversation_id, "publish: it")
+    [call] = (await api.show(conversation_id))["pending"]
+    os.kill(await pid_of(conversation_id), signal.SIGKILL)
+    answered = {"tool_call_id": call, "decision": "approve"}
+    responses = await asyncio.gather(*(api.post(conversation_id, "resolutions", answered) for _ in range(2)))
+    assert sorted(response.status_code for response in responses) == [202, 409]
+    await api.rest(conversation_id)
+    assert ledger.read(conversation_id) == [(call, "published")]
+
+
+async def test_during_its_departure(api: Api, orders: Orders) -> None:
+    """The last step of an eviction and of a stop: it has been chosen to leave, and is dead before it has left."""
+    conversation_id = await api.create("mortal")
+    before = await api.turn(conversation_id, "keep: this")
+    assert before[-1]["type"] == "turn_completed"
+    orders.give(conversation_id, "during its departure")
+    (await actor_of(conversation_id)).stop.remote(conversation_id)
+    await gone(orders, conversation_id)
+    await api.turn(conversation_id, "keep: that")
+    log = await api.rest(conversation_id, turns=2)
+    assert [event["type"] for event in log] == 2 * WHOLE_TURN
+
+
+async def test_during_the_hand_over_of_a_turn(api: Api, orders: Orders, ledger: Ledger) -> None:
+    """Its host leaves with the turn unfinished, and dies while it does."""
+    conversation_id = await api.create("worker")
+    async with api.watching(conversation_id) as stream:
+        await api.send(conversation_id, "wait: for it")
+        await stream.until("tool_progress")
+        orders.give(conversation_id, "during its departure")
+        (await actor_of(conversation_id)).stop.remote(conversation_id)
+        await gone(orders, conversation_id)
+        ledger.open_gate(conversation_id)
+        await stream.until("turn_completed")
+    log = await api.rest(conversation_id)
+    assert texts(log)[-1] == "It returned: for it"
+
+
+async def test_two_tabs_one_live_and_one_that_comes_and_goes(api: Api, orders: Orders) -> None:
+    conversation_id = await api.create("mortal")
+    orders.give(conversation_id, "in text")
+    seen: list[Event] = []
+    async with api.watching(conversation_id) as live:
+        await live.until("snapshot")
+        await api.send(conversation_id, "keep: this")
+        while not any(event["type"] == "turn_ended" for event in seen):
+            last = seen[-1]["seq"] if seen else 0
+            async with api.watching(conversation_id, last_event_id=last) as passing:
+                await asyncio.wait({reading := asyncio.create_task(passing.until("turn_ended"))}, timeout=0.05)
+                reading.cancel()
+                await asyncio.wait({reading})
+            seen += canonical(passing.seen)
+        await live.until("turn_ended")
+    log = await api.log(conversation_id)
+    assert orders.ordered(conversation_id) is None
+    assert canonical(live.seen) == log
+    assert seen == log
+
+
+async def gone(orders: Orders, conversation_id: str) -> None:
+    async def died() -> bool:
+        return orders.ordered(conversation_id) is None
+
+    await eventually(died)
+
+
+def texts(log: list[Event]) -> list[str]:
+    """What the answers say."""
+    return [
+        "".join(block["text"] for block in event["content"] if block["type"] == "text")
+        for event in log
+        if event["type"] == "assistant_msg"
+    ]

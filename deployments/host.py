@@ -27,7 +27,7 @@ from deployments.placement import is_dedicated
 from deployments.settings import Settings
 from deployments.tasks import RayTasks
 from deployments.telemetry import configure_logging
-from store import Store, StoreError, connect
+from store import Replicas, Store, StoreError, connect
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,12 @@ def connect_store(settings: Settings) -> Store:
     """This process's store, on the server that the settings name."""
     if settings.redis_url is None:
         raise ValueError("RAYLOGUE_REDIS_URL is not set: `raylogue up` sets it, and so must a cluster's nodes")
-    return connect(settings.redis_url, prefix=settings.prefix, cluster=settings.redis_cluster)
+    return connect(
+        settings.redis_url,
+        prefix=settings.prefix,
+        cluster=settings.redis_cluster,
+        replicas=Replicas(settings.replicas, settings.replicas_seconds),
+    )
 
 
 class Host:

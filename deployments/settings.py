@@ -11,7 +11,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
-REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
+REDIS_SCHEMES = frozenset({"redis", "rediss", "unix", "sentinel"})
 
 
 def is_loopback(host: str) -> bool:
@@ -39,9 +39,17 @@ class Settings(BaseSettings):
         description="Where `raylogue up` keeps the embedded Valkey's data and its run record.",
     )
     redis_url: str | None = Field(
-        None, description="Your Redis: `redis://`, `rediss://` or `unix://`. Unset: an embedded Valkey."
+        None,
+        description="Your Redis: `redis://`, `rediss://`, `unix://`, or `sentinel://host:port,host:port/service`. "
+        "Unset: an embedded Valkey.",
     )
     redis_cluster: bool = Field(False, description="Whether `RAYLOGUE_REDIS_URL` names a Redis Cluster.")
+    replicas: int = Field(
+        0, ge=0, description="How many replicas of Redis must confirm a change before it counts (docs/durability.md)."
+    )
+    replicas_seconds: float = Field(
+        1.0, gt=0, description="How long one attempt waits for them; it is made again until they have confirmed."
+    )
     prefix: str = Field("raylogue", pattern=r"^[A-Za-z0-9_.-]+$", description="First word of every key in Redis.")
     namespace: str = Field(
         "raylogue", min_length=1, description="Ray namespace in which the conversations' actors live."
@@ -111,7 +119,7 @@ class Settings(BaseSettings):
     @classmethod
     def _redis_url_has_a_known_scheme(cls, url: str | None) -> str | None:
         if url is not None and urlsplit(url).scheme not in REDIS_SCHEMES:
-            raise ValueError("the scheme must be redis://, rediss:// or unix://")
+            raise ValueError("the scheme must be redis://, rediss://, unix:// or sentinel://")
         return url
 
     def environment(self) -> dict[str, str]:

@@ -22,6 +22,7 @@ from store.errors import (
 from store.files import File, FileInfo, FileLimits, Scope
 from store.keys import Keys
 from store.records import Claim, ConversationMeta, Parent, Placement, Record
+from store.replicas import Replicas
 from store.subscription import Subscription
 from store.usage import Usage
 
@@ -48,6 +49,7 @@ __all__ = [
     "Placement",
     "Reconnected",
     "Record",
+    "Replicas",
     "Scope",
     "ScopeFull",
     "Store",

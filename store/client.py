@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from redis import exceptions
@@ -12,6 +14,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.connection import AbstractConnection
 
 from store.errors import StoreUnavailable
+from store.replicas import NotConfirmed, Replicas, run_confirmed
 from store.script import PUBLISH, Script
 
 T = TypeVar("T")
@@ -32,9 +35,15 @@ OUTAGES = (
     exceptions.RedisClusterException,
     exceptions.TimeoutError,
     exceptions.TryAgainError,
+    NotConfirmed,
 )
-# Refusals that a server takes back when it has loaded its data, or found its disk, replicas or cluster again.
-PASSING = ("BUSY ", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM ", "READONLY")
+# Refusals that a server takes back when it has loaded its data, has room, or found its disk, its replicas, its cluster
+# or its rank again. Redis 6.2 wraps those that befall a command of a script.
+PASSING = re.compile(
+    r"^(?:Error running script .*: -)?"
+    r"(?:BUSY |CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|OOM |READONLY|UNBLOCKED)"
+)
+READ_ONLY = re.compile(r"^Error running script .*: -READONLY")
 
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 1.0
@@ -44,9 +53,10 @@ DICE = random.SystemRandom()
 class Client:
     """Wraps redis-py's client; for `patience` seconds an ordinary call goes on while Redis is away."""
 
-    def __init__(self, redis: Redis | RedisCluster, *, patience: float = 2.0) -> None:
+    def __init__(self, redis: Redis | RedisCluster, *, patience: float = 2.0, replicas: Replicas | None = None) -> None:
         self.redis = redis
         self.patience = patience
+        self.replicas = replicas or Replicas()
 
     @property
     def clustered(self) -> bool:
@@ -67,6 +77,8 @@ class Client:
             except (AttributeError, exceptions.ResponseError, *OUTAGES) as error:
                 if not (_passes(error) or self._is_torn(error)):
                     raise
+                if _is_demoted(error):
+                    await self._part()
                 if give_up():
                     raise StoreUnavailable(_reason(error)) from error
                 log.warning("no answer from Redis, trying again: %s", _reason(error))
@@ -78,6 +90,12 @@ class Client:
             return await self.redis.evalsha(script.sha, len(keys), *keys, *arguments)
         except exceptions.NoScriptError:
             return await self.redis.eval(script.text, len(keys), *keys, *arguments)
+
+    async def change(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Reply:
+        """Run a script that changes what may not be lost: it has happened when as many replicas have it as must."""
+        if not self.replicas.count:
+            return await self.run(script, keys, arguments)
+        return await run_confirmed(self.redis, self.replicas, script, keys, arguments)
 
     def pipeline(self) -> Pipeline:
         """A pipeline without a transaction; in a cluster its commands go to their nodes side by side."""
@@ -113,6 +131,15 @@ class Client:
         # these stumble over a writer that is None.
         return isinstance(error, AttributeError) and self.clustered
 
+    async def _part(self) -> None:
+        """Let go of connections to a server that is a replica now: behind its address may be another one.
+
+        They would stay open for ever, since a replica answers. A cluster's client finds its way by itself.
+        """
+        if not isinstance(self.redis, RedisCluster):
+            with suppress(*OUTAGES):
+                await self.redis.connection_pool.disconnect(inuse_connections=False)
+
     async def aclose(self) -> None:
         """Close every connection."""
         await self.redis.aclose()
@@ -126,7 +153,11 @@ async def _connected(connection: AbstractConnection) -> AbstractConnection:
 
 
 def _passes(error: Exception) -> bool:
-    return isinstance(error, OUTAGES) or str(error).startswith(PASSING)
+    return isinstance(error, OUTAGES) or PASSING.search(str(error)) is not None
+
+
+def _is_demoted(error: Exception) -> bool:
+    return isinstance(error, exceptions.ReadOnlyError) or READ_ONLY.search(str(error)) is not None
 
 
 def _reason(error: Exception) -> str:

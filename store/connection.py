@@ -1,11 +1,6 @@
 """Opens the store: one object per process with the logs, the live channels and all that is kept beside them."""
 
-from typing import Any
-
 from redis.asyncio import Redis, RedisCluster
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.maint_notifications import MaintNotificationsConfig
 
 from store.client import Client
 from store.files import FileLimits, Files
@@ -16,9 +11,10 @@ from store.log import Log
 from store.model_calls import ModelCalls
 from store.preferences import Preferences
 from store.registry import Registry
+from store.replicas import Replicas
+from store.servers import open_redis
 from store.subscriptions import Subscriptions
 from store.usage import UsageRecord
-from store.wire import LeanConnection
 
 
 class Store:
@@ -29,9 +25,15 @@ class Store:
     """
 
     def __init__(
-        self, redis: Redis | RedisCluster, keys: Keys, *, patience: float = 2.0, file_limits: FileLimits | None = None
+        self,
+        redis: Redis | RedisCluster,
+        keys: Keys,
+        *,
+        patience: float = 2.0,
+        replicas: Replicas | None = None,
+        file_limits: FileLimits | None = None,
     ) -> None:
-        self._client = Client(redis, patience=patience)
+        self._client = Client(redis, patience=patience, replicas=replicas)
         self.keys = keys
         self.log = Log(self._client, keys)
         self.registry = Registry(self._client, keys)
@@ -62,24 +64,15 @@ def connect(
     patience: float = 2.0,
     socket_timeout: float = 5.0,
     connect_timeout: float = 2.0,
+    replicas: Replicas | None = None,
     file_limits: FileLimits | None = None,
 ) -> Store:
-    """A store on the server behind a `redis://`, `rediss://` or `unix://` URL (with password and database).
+    """A store on the server behind a `redis://`, `rediss://`, `unix://` or `sentinel://` URL (see store/servers.py).
 
-    With `cluster` the URL names any node of a Redis Cluster. Nothing is sent yet: the first call connects.
+    With `cluster` the URL names any node of a Redis Cluster. `replicas` must confirm what is changed; without them
+    the one server's word counts. Nothing is sent yet: the first call connects.
     """
-    options: dict[str, Any] = {
-        "socket_timeout": socket_timeout,
-        "socket_connect_timeout": connect_timeout,
-        "health_check_interval": 30,
-        # Repetition is decided in one place, store/client.py; here it would only multiply.
-        "retry": Retry(NoBackoff(), 0),
-        # A feature of one vendor's cloud, which every other server is asked for, in vain, on each connection.
-        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
-    }
-    redis: Redis | RedisCluster
-    if cluster:
-        redis = RedisCluster.from_url(url, **options)
-    else:  # the URL's scheme overrules the class: TLS and Unix sockets have connections of their own
-        redis = Redis.from_url(url, connection_class=LeanConnection, **options)
-    return Store(redis, Keys(prefix), patience=patience, file_limits=file_limits)
+    if replicas is not None:  # a WAIT may take so long to be answered
+        socket_timeout += replicas.seconds
+    redis = open_redis(url, cluster=cluster, socket_timeout=socket_timeout, connect_timeout=connect_timeout)
+    return Store(redis, Keys(prefix), patience=patience, replicas=replicas, file_limits=file_limits)

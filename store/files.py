@@ -190,7 +190,7 @@ class Files:
         lifetime = LONG_RECEIPT_LIFETIME if change else RECEIPT_LIFETIME
         if keys.meta is not None:
             names.append(keys.meta)
-        answer = await self._client.ask(lambda: self._client.run(script, names, [lifetime, *arguments]))
+        answer = await self._client.ask(lambda: self._client.change(script, names, [lifetime, *arguments]))
         return _result(answer, scope, path, expected)
 
 

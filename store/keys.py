@@ -91,6 +91,13 @@ TABLE = (
         "a minute, in which a change whose answer was lost may be repeated; a day if its caller named it",
         expires=True,
     ),
+    KeyRow(
+        "confirmed",
+        "{<tag>}:confirmed",
+        "string",
+        "a minute: it only marks a place in the stream of replication, see store/replicas.py",
+        expires=True,
+    ),
 )
 
 
@@ -101,6 +108,7 @@ HOLES = {
     "<principal>": ".*",
     "<scope>": ".+",
     "<change>": "[0-9a-f-]+",
+    "<tag>": "[^}]+",
 }
 """What may stand in the holes of a pattern."""
 
@@ -204,6 +212,11 @@ class Keys:
         for hole, content in HOLES.items():
             pattern = pattern.replace(re.escape(hole), content)
         return re.compile(pattern, re.DOTALL)
+
+
+def marker_beside(key: str) -> str:
+    """The marker in the slot of `key`, one of ours: below the same prefix, with the same hash tag."""
+    return f"{key[: key.index('}')]}}}:confirmed"
 
 
 def _file_keys(stem: str, meta: str | None) -> FileKeys:

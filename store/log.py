@@ -38,7 +38,7 @@ class Log:
         of the new epoch in the same step, so that from here on they take no live event of an earlier one.
         """
         keys = self._keys.conversation(conversation_id)
-        flat = await self._client.ask(lambda: self._client.run(CLAIM, [keys.meta], [place, keys.live]))
+        flat = await self._client.ask(lambda: self._client.change(CLAIM, [keys.meta], [place, keys.live]))
         if not flat:
             raise ConversationNotFound(conversation_id)
         meta = decode_meta(conversation_id, pairs(flat))
@@ -66,8 +66,8 @@ class Log:
 
         Raises Fenced, Conflict, DuplicateMessage or ConversationNotFound, with nothing written. A lost
         connection is an uncertain outcome: the append is repeated under its own id, and the script, which
-        reads back first, writes it once however often it arrives. That goes on until `give_up()` is true:
-        then StoreUnavailable, and only the log knows.
+        reads back first, writes it once however often it arrives. So are replicas that have not confirmed it.
+        That goes on until `give_up()` is true: then StoreUnavailable, and only the log knows.
         """
         conversation_id, epoch = (claim.conversation_id, claim.epoch) if isinstance(claim, Claim) else claim
         keys = self._keys.conversation(conversation_id)
@@ -124,7 +124,7 @@ class Log:
         return [_record(entry) for entry in reversed(entries)]
 
     async def _run_append(self, keys: ConversationKeys, arguments: Sequence[Argument]) -> Reply:
-        return await self._client.run(APPEND, [keys.log, keys.meta, keys.clients, keys.unfinished], arguments)
+        return await self._client.change(APPEND, [keys.log, keys.meta, keys.clients, keys.unfinished], arguments)
 
 
 def _record(entry: Reply) -> Record:

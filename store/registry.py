@@ -123,7 +123,7 @@ class Registry:
         own = self._own(conversation_id)
         while True:  # another child may come while the known ones go
             words = [conversation_id, *await self._delete_children(conversation_id)]
-            if await self._client.ask(partial(self._client.run, DELETE, own, words)):
+            if await self._client.ask(partial(self._client.change, DELETE, own, words)):
                 break
         if meta.parent is not None and mark is not None:
             children_key = self._keys.conversation(meta.parent).children
@@ -146,7 +146,7 @@ class Registry:
     async def _create(self, conversation_id: str, fields: Sequence[Argument], now: int) -> ConversationMeta:
         meta_key = self._keys.conversation(conversation_id).meta
         arguments: Sequence[Argument] = [secrets.token_hex(8), now, *fields]
-        flat = await self._client.ask(lambda: self._client.run(CREATE, [meta_key], arguments))
+        flat = await self._client.ask(lambda: self._client.change(CREATE, [meta_key], arguments))
         if not flat:
             raise ConversationExists(conversation_id)
         return decode_meta(conversation_id, pairs(flat))
@@ -154,7 +154,7 @@ class Registry:
     async def _adopt(self, parent: Parent, conversation_id: str, mark: str) -> None:
         keys = self._keys.conversation(parent.conversation_id)
         names = [keys.meta, keys.children]
-        if not await self._client.ask(lambda: self._client.run(ADOPT, names, [conversation_id, mark])):
+        if not await self._client.ask(lambda: self._client.change(ADOPT, names, [conversation_id, mark])):
             raise ConversationNotFound(parent.conversation_id)
 
     async def _mark(self, meta: ConversationMeta) -> str | None:
@@ -195,7 +195,7 @@ class Registry:
     async def _title(self, conversation_id: str, title: str, now: int, *, only_if_none: bool) -> bool:
         meta_key = self._keys.conversation(conversation_id).meta
         arguments: Sequence[Argument] = [title, now, int(only_if_none)]
-        answer = await self._client.ask(lambda: self._client.run(RENAME, [meta_key], arguments))
+        answer = await self._client.ask(lambda: self._client.change(RENAME, [meta_key], arguments))
         if answer is None:
             raise ConversationNotFound(conversation_id)
         was_set, principal, parent = answer

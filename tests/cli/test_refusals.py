@@ -39,7 +39,7 @@ def test_a_public_address(terminal: Terminal) -> None:
 
 def test_a_redis_url_of_another_kind(terminal: Terminal) -> None:
     said = one_line(terminal, "up", RAYLOGUE_REDIS_URL="http://127.0.0.1:6379")
-    assert said == "RAYLOGUE_REDIS_URL: the scheme must be redis://, rediss:// or unix://"
+    assert said == "RAYLOGUE_REDIS_URL: the scheme must be redis://, rediss://, unix:// or sentinel://"
 
 
 def test_a_number_that_is_none(terminal: Terminal) -> None:

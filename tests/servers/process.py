@@ -96,19 +96,45 @@ class RedisServer:
         self.process.kill()
         self.process.wait()
 
+    def terminate(self) -> None:
+        """SIGTERM, and wait: the server writes what it has and goes."""
+        self.process.terminate()
+        self.process.wait(STOP_TIMEOUT)
+
     def restart(self) -> None:
         """Kill, then start again on the same port and data."""
         self.kill()
         self.start()
 
+    def follow(self, primary: "RedisServer") -> None:
+        """Become a replica of `primary`, and return when all of its data is here."""
+        # A primary that ends would wait ten seconds for a replica that a test has hurt; Redis 6.2 does not know it.
+        ask(primary.port, "CONFIG", "SET", "shutdown-timeout", "0")
+        ask(self.port, "REPLICAOF", "127.0.0.1", str(primary.port))
+        deadline = time.monotonic() + START_TIMEOUT
+        while f"port={self.port},state=online" not in ask(primary.port, "INFO", "replication"):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self.port} does not follow {primary.port}: {self._output()}")
+            time.sleep(0.02)
+
+    def promote(self) -> None:
+        """Become a primary, with whatever has arrived."""
+        ask(self.port, "REPLICAOF", "NO", "ONE")
+
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """SIGSTOP for the length of the block: connections stay open and nothing is answered."""
-        self.process.send_signal(signal.SIGSTOP)
+        self.pause()
         try:
             yield
         finally:
-            self.process.send_signal(signal.SIGCONT)
+            self.resume()
+
+    def pause(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
 
     def _command(self) -> list[str]:
         settings = {
@@ -118,6 +144,8 @@ class RedisServer:
             "appendonly": "yes",
             "appendfsync": "everysec",
             "save": "",
+            # Replicas are told at once where the stream is, not five seconds later.
+            "repl-diskless-sync-delay": "0",
             "daemonize": "no",
         }
         words = [word for name, value in settings.items() for word in (f"--{name}", value)]

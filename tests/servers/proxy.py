@@ -42,6 +42,10 @@ class Proxy:
         self.cut()
         await asyncio.gather(*self._pumps, return_exceptions=True)
 
+    def move(self, port: int) -> None:
+        """Lead new connections elsewhere; those that are open stay where they are."""
+        self._upstream = port
+
     def cut(self) -> None:
         """Close every connection that is open now."""
         for writer in self._writers:

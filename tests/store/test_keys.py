@@ -4,7 +4,7 @@ import pytest
 from redis.crc import key_slot
 
 from store import Keys, Parent, Scope, Store
-from store.keys import PARTITIONS, TABLE
+from store.keys import PARTITIONS, TABLE, marker_beside
 from tests.store.conftest import Target
 from tests.store.leaks import all_keys, complaints
 from tests.store.writer import NOW, Writer
@@ -75,6 +75,7 @@ def test_the_table_recognises_each_kind_of_key_and_no_other() -> None:
         KEYS.preferences("a b}c"),
         KEYS.spent("a:b}c"),
         KEYS.hosts,
+        marker_beside(KEYS.owner("a b}c")),
     ]
     users = KEYS.files("user", "a}b")
     rows = [KEYS.row(key) for key in spelled]
@@ -88,6 +89,12 @@ def test_the_table_recognises_each_kind_of_key_and_no_other() -> None:
     assert KEYS.row("raylogue:{1}:conversation:c:lock") is None
     assert KEYS.row("elsewhere:{1}:unfinished") is None
     assert Keys("other").row(spelled[0]) is None
+
+
+def test_a_marker_is_in_the_slot_of_its_neighbour() -> None:
+    for key in (KEYS.conversation("c-1").meta, KEYS.owner("a}b"), KEYS.files("user", "{x}").files):
+        assert key_slot(marker_beside(key).encode()) == key_slot(key.encode())
+    assert marker_beside(KEYS.conversation("c-1").meta) == "raylogue:{62}:confirmed"
 
 
 @pytest.mark.parametrize("prefix", ["", "a{b}", "}"])

@@ -190,7 +190,8 @@ class Host:
     async def _let_go(self) -> None:
         living = [activation.result() for activation in self._living.values() if _is_open(activation)]
         for conversation in await self._eviction.due(living):
-            await conversation.stop()
+            if not await conversation.leave():
+                self._eviction.enter(conversation)
         for conversation_id in self._eviction.to_wake():
             await self._live(conversation_id)
         if self._eviction.is_over(self._dedicated, len(self._living)):

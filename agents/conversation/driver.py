@@ -77,6 +77,7 @@ class Conversation:
         self._mailbox: asyncio.Queue[_Letter] = asyncio.Queue()
         self._rested = asyncio.Event()
         self._resting_since: int | None = None
+        self._taking = False
         self._loop: asyncio.Task[None] | None = None
 
     @classmethod
@@ -131,8 +132,12 @@ class Conversation:
 
     @property
     def resting_since(self) -> int | None:
-        """When (ms since the epoch) it came to rest, at which nothing is under way; None while it works."""
-        return self._resting_since if self._rested.is_set() else None
+        """When (ms since the epoch) it came to rest, at which nothing is under way; None while it works.
+
+        Work is also what it has been asked and has not answered yet.
+        """
+        idle = self._rested.is_set() and not self._taking and self._mailbox.empty()
+        return self._resting_since if idle else None
 
     @property
     def next_expiry(self) -> int | None:
@@ -149,6 +154,13 @@ class Conversation:
         if not self.gone.is_set():
             self._post(Stop())
             await self.gone.wait()
+
+    async def leave(self) -> bool:
+        """Stop, unless there is work meanwhile; whether it has. Who asks from now on is told `Superseded`."""
+        if self.resting_since is None:
+            return False
+        await self.stop()
+        return True
 
     def abandon(self) -> None:
         """Drop everything at once and write nothing more, as when the process dies or a newer one has claimed."""
@@ -167,6 +179,7 @@ class Conversation:
     async def _live(self) -> None:
         while not self.gone.is_set():
             letter = await self._mailbox.get()
+            self._taking = True
             try:
                 await self._take(letter)
             except StoreError as error:
@@ -179,6 +192,7 @@ class Conversation:
             except asyncio.CancelledError:
                 letter.refuse(Superseded(self.id))
                 raise
+            self._taking = False
             self._note_rest()
 
     def _give_way(self, error: Exception) -> None:

@@ -6,12 +6,15 @@ import pytest
 
 from agents.agent import Agent
 from agents.clock import now_ms
+from agents.context import AgentContext
 from agents.conversation import Conversation
-from agents.models import Call, ScriptedModel, Step
+from agents.models import Call, ModelRequest, ScriptedModel, Step
 from agents.tools import tool
+from agents.turn.events import TurnEnded, UserMsg
+from agents.turn.inputs import UserMessage
 from deployments.eviction import Eviction
 from deployments.settings import Settings
-from tests.conversations import PATIENCE, World, rest, say, watching
+from tests.conversations import PATIENCE, World, rest, say, text, watching
 
 
 @tool(approval="required")
@@ -123,3 +126,43 @@ async def test_one_that_hibernates_is_woken_when_its_question_runs_out(world: Wo
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("deployments.eviction.now_ms", lambda: now_ms() + 100_000_000)
         assert letting_go.to_wake() == ["parked"]
+
+
+async def test_one_that_is_given_work_at_the_last_moment_does_not_leave(world: World) -> None:
+    conversation = await started(world, talker(), "c")
+    await rest(conversation)
+    asked = asyncio.create_task(say(conversation, "one moment"))
+    await asyncio.sleep(0)
+    assert not await conversation.leave()
+    await asked
+    await rest(conversation)
+    assert await conversation.leave()
+    assert conversation.gone.is_set()
+
+
+async def test_a_message_that_arrives_while_it_leaves_is_answered_once(world: World) -> None:
+    asked: list[int] = []
+
+    def answer(request: ModelRequest) -> Step:
+        asked.append(len(request.messages))
+        return Step("hi")
+
+    async def leave_after(moments: int) -> bool:
+        await asyncio.sleep(moments * 0.0003)
+        return await world.doors.live["c"].leave()
+
+    await world.start(Agent(name="talker", model=ScriptedModel(answer)), "c")
+    left = []
+    for number in range(100):
+        message = UserMessage(content=text(f"{number}"), client_id=f"m{number}", principal="ada")
+        sending = world.doors.send("c", message, AgentContext())
+        _, leaves = await asyncio.gather(sending, leave_after(number % 20))
+        left.append(leaves)
+        await rest(world.doors.live["c"])
+    events = await world.events("c")
+    heard = [event.content[0]["text"] for event in events if isinstance(event, UserMsg)]
+    assert heard == [f"{number}" for number in range(100)]
+    assert [event.outcome for event in events if isinstance(event, TurnEnded)] == ["completed"] * 100
+    assert len(asked) == 100, "no turn that had begun was given up"
+    assert True in left
+    assert False in left

@@ -10,10 +10,11 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from redis import exceptions
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import RedisCluster
 from redis.asyncio.connection import AbstractConnection
 
 from store.errors import StoreUnavailable
+from store.redis import LineRedis
 from store.replicas import NotConfirmed, Replicas, run_confirmed
 from store.script import PUBLISH, Script
 
@@ -53,7 +54,9 @@ DICE = random.SystemRandom()
 class Client:
     """Wraps redis-py's client; for `patience` seconds an ordinary call goes on while Redis is away."""
 
-    def __init__(self, redis: Redis | RedisCluster, *, patience: float = 2.0, replicas: Replicas | None = None) -> None:
+    def __init__(
+        self, redis: LineRedis | RedisCluster, *, patience: float = 2.0, replicas: Replicas | None = None
+    ) -> None:
         self.redis = redis
         self.patience = patience
         self.replicas = replicas or Replicas()
@@ -104,13 +107,13 @@ class Client:
         return self.redis.pipeline(transaction=False)
 
     async def publish(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
-        """Publish (channel, key of its slot, payload) triples in one pipeline, once, without repetition."""
+        """Publish (channel, key of its slot, payload) triples together, once, without repetition."""
+        if not isinstance(self.redis, RedisCluster):
+            await asyncio.gather(*(self.redis.submit("PUBLISH", channel, payload) for channel, _, payload in messages))
+            return
         pipeline = self.pipeline()
         for channel, key, payload in messages:
-            if self.clustered:
-                pipeline.eval(PUBLISH.text, 1, key, channel, payload)
-            else:
-                pipeline.publish(channel, payload)
+            pipeline.eval(PUBLISH.text, 1, key, channel, payload)
         await pipeline.execute()
 
     async def listener(self) -> AbstractConnection:
@@ -138,7 +141,7 @@ class Client:
         """
         if not isinstance(self.redis, RedisCluster):
             with suppress(*OUTAGES):
-                await self.redis.connection_pool.disconnect(inuse_connections=False)
+                await self.redis.part()
 
     async def aclose(self) -> None:
         """Close every connection."""

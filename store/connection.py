@@ -1,6 +1,6 @@
 """Opens the store: one object per process with the logs, the live channels and all that is kept beside them."""
 
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import RedisCluster
 
 from store.client import Client
 from store.files import FileLimits, Files
@@ -10,6 +10,7 @@ from store.live import LivePublisher
 from store.log import Log
 from store.model_calls import ModelCalls
 from store.preferences import Preferences
+from store.redis import LineRedis
 from store.registry import Registry
 from store.replicas import Replicas
 from store.servers import open_redis
@@ -26,7 +27,7 @@ class Store:
 
     def __init__(
         self,
-        redis: Redis | RedisCluster,
+        redis: LineRedis | RedisCluster,
         keys: Keys,
         *,
         patience: float = 2.0,

@@ -3,12 +3,13 @@
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelManagedConnection
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
+from store.redis import LineRedis
 from store.wire import LeanConnection
 
 SENTINEL_PORT = 26379
@@ -28,7 +29,7 @@ class SentinelConnection(LeanConnection, SentinelManagedConnection):
 
 def open_redis(
     url: str, *, cluster: bool = False, socket_timeout: float = 5.0, connect_timeout: float = 2.0
-) -> Redis | RedisCluster:
+) -> LineRedis | RedisCluster:
     """A client for a `redis://`, `rediss://`, `unix://` or `sentinel://` URL; nothing is sent yet.
 
     With `cluster` the URL names any node of a Redis Cluster. Raises ValueError for a URL that is none of these.
@@ -39,10 +40,10 @@ def open_redis(
     if urlsplit(url).scheme == "sentinel":
         return _behind_sentinels(url, options)
     # The URL's scheme overrules the class: TLS and Unix sockets have connections of their own.
-    return Redis.from_url(url, connection_class=LeanConnection, **options)
+    return LineRedis.from_url(url, connection_class=LeanConnection, **options)  # type: ignore[return-value]
 
 
-def _behind_sentinels(url: str, options: dict[str, Any]) -> Redis:
+def _behind_sentinels(url: str, options: dict[str, Any]) -> LineRedis:
     """`sentinel://[[user]:password@]host[:port],host[:port]/service[/database]`; user and password are the server's."""
     parts = urlsplit(url)
     service, _, database = parts.path.strip("/").partition("/")
@@ -53,8 +54,9 @@ def _behind_sentinels(url: str, options: dict[str, Any]) -> Redis:
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
         addresses, sentinel_kwargs={**timeouts, "retry": options["retry"]}
     )
-    primary: Redis = sentinel.master_for(
+    primary: LineRedis = sentinel.master_for(
         service,
+        redis_class=LineRedis,
         connection_class=SentinelConnection,
         db=int(database or 0),
         username=unquote(parts.username) if parts.username else None,

@@ -1,7 +1,7 @@
 """A connection that spends less per command than redis-py's own, and never swallows a cancellation."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from redis import exceptions
 from redis.asyncio.connection import Connection
@@ -20,8 +20,7 @@ class LeanConnection(Connection):
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
         """The command as it goes over the wire."""
-        packed: list[bytes] = SERIALIZER.pack(*args)  # type: ignore[arg-type]
-        return packed
+        return packed(args)
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
         """Write a packed command; a write that fails or is cancelled takes the connection with it."""
@@ -42,3 +41,9 @@ class LeanConnection(Connection):
         except BaseException:  # half a command may have been written
             await self.disconnect(nowait=True)
             raise
+
+
+def packed(command: Sequence[EncodableT]) -> list[bytes]:
+    """A command as it goes over the wire."""
+    pieces: list[bytes] = SERIALIZER.pack(*command)  # type: ignore[arg-type]
+    return pieces

@@ -215,8 +215,9 @@ async def test_password_and_database_come_from_the_url(own_server: StartServer) 
 async def test_a_unix_socket_will_do(own_server: StartServer) -> None:
     socket = f"/tmp/raylogue-{NOW}-{id(own_server):x}.sock"  # a path must be short here
     own_server(options=("--unixsocket", socket))
-    async with opened(f"unix://{socket}") as store, store.subscriptions.subscribe("c") as subscription:
+    async with opened(f"unix://{socket}") as store:
         writer = await Writer.new(store, "c")
-        await writer.append(b"one", notice=b"{}")
+        async with store.subscriptions.subscribe("c") as subscription:
+            await writer.append(b"one", notice=b"{}")
 
-        assert await subscription.get() == {}
+            assert await subscription.get() == {}

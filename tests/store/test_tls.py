@@ -42,8 +42,8 @@ def tls_port(own_server: Callable[..., RedisServer], certificate: tuple[Path, Pa
 
 async def test_everything_works_over_tls(tls_port: int, certificate: tuple[Path, Path]) -> None:
     store = connect(f"rediss://127.0.0.1:{tls_port}/0?ssl_ca_certs={certificate[1]}")
+    writer = await Writer.new(store, "c")
     async with store.subscriptions.subscribe("c") as subscription:
-        writer = await Writer.new(store, "c")
         await writer.append(b"one", notice=b'{"n":1}')
 
         assert await subscription.get() == {"n": 1}

@@ -20,6 +20,7 @@ from agents.errors import Superseded
 from agents.services import Services
 from agents.turn.inputs import Resolve, UserMessage
 from deployments.catalog import catalog
+from deployments.collector import spare_what_is_loaded
 from deployments.door import Door
 from deployments.errors import NoRoom
 from deployments.eviction import Eviction
@@ -70,6 +71,7 @@ class Host:
         self._eviction = Eviction(self._settings, self._store)
         self._leaving = self._left = False
         self._tending: asyncio.Task[None] | None = None
+        spare_what_is_loaded()
 
     async def send(self, conversation_id: str, message: UserMessage, context: AgentContext) -> Receipt:
         return await (await self._live(conversation_id)).send(message, context)

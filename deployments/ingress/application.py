@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from deployments.catalog import catalog
+from deployments.collector import spare_what_is_loaded
 from deployments.host import connect_store, open_door
 from deployments.ingress import (
     agents,
@@ -65,6 +66,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     door = open_door(settings, store, agents)
     app.state.service = Service(settings, agents, store, door)
     sweeping = asyncio.create_task(Sweeper(store, door).run())
+    spare_what_is_loaded()
     try:
         yield
     finally:

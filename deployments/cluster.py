@@ -2,14 +2,16 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import ray
+from ray._private.state import actors
 from ray.exceptions import RayActorError, RayError
 
 from deployments.errors import ControlPlaneUnavailable
-from deployments.placement import Node, is_dedicated
+from deployments.placement import Node, is_dedicated, roomiest
 
 Answer = TypeVar("Answer")
 Actor = Any
@@ -17,6 +19,7 @@ Actor = Any
 
 CONTROL_PLANE_SECONDS = 5.0
 NODES_SECONDS = 2.0
+"""How old what is known of the nodes may be."""
 DEDICATED_BYTES = 150 * 1024**2
 """What a conversation of its own takes at most, in a node's memory."""
 
@@ -27,8 +30,10 @@ class Cluster:
     def __init__(self, namespace: str, dedicated_per_node: int | None) -> None:
         self._namespace = namespace
         self._dedicated_per_node = dedicated_per_node
-        self._nodes: list[dict[str, Any]] = []
+        self._nodes: list[Node] = []
         self._nodes_until = 0.0
+        self._dedicated = Counter[str]()
+        self._dedicated_until = 0.0
 
     async def ask(self, about: str, question: Callable[[], Answer]) -> Answer:
         """Put a blocking question to the control plane; `about` is for the error."""
@@ -61,22 +66,47 @@ class Cluster:
         return await self.ask("the cluster", names)
 
     async def nodes(self) -> list[Node]:
-        """The nodes that live, those that can run nothing left out."""
-        return [Node(node["NodeID"], max(1, int(node["Resources"].get("CPU", 1)))) for node in await self._alive()]
-
-    async def room_for_dedicated(self) -> tuple[int, int]:
-        """How many actors of a single conversation live, and how many may."""
-        budget = sum(map(self._budget, await self._alive()))
-        return sum(map(is_dedicated, await self.living())), budget
-
-    async def _alive(self) -> list[dict[str, Any]]:
+        """The nodes that live; those that have no cores to give are left out, unless there are no others."""
         if time.monotonic() > self._nodes_until:
             found: list[dict[str, Any]] = await self.ask("the cluster", ray.nodes)
-            self._nodes = [node for node in found if node["Alive"]]
+            alive = [node for node in found if node["Alive"]]
+            self._nodes = list(map(self._node, filter(_has_cores, alive) if any(map(_has_cores, alive)) else alive))
             self._nodes_until = time.monotonic() + NODES_SECONDS
         return self._nodes
 
-    def _budget(self, node: dict[str, Any]) -> int:
-        if self._dedicated_per_node is not None:
-            return self._dedicated_per_node
-        return int(node["Resources"].get("memory", 0) / 2 // DEDICATED_BYTES)
+    async def room_for_dedicated(self) -> tuple[int, int]:
+        """How many actors of a single conversation live, and how many may."""
+        budget = sum(node.budget for node in await self.nodes())
+        return sum(map(is_dedicated, await self.living())), budget
+
+    async def node_for_dedicated(self, conversation_id: str) -> str | None:
+        """Where the conversation's own actor should start; it is counted there from now on."""
+        nodes = await self.nodes()
+        node = roomiest(conversation_id, nodes, await self.dedicated() if len(nodes) > 1 else {})
+        if node is None:
+            return None
+        self._dedicated[node.id] += 1
+        return node.id
+
+    async def dedicated(self) -> Counter[str]:
+        """How many actors of a single conversation live on each node, by its id."""
+        if time.monotonic() > self._dedicated_until:
+            self._dedicated = await self.ask("the cluster", self._count_dedicated)
+            self._dedicated_until = time.monotonic() + NODES_SECONDS
+        return self._dedicated
+
+    def _count_dedicated(self) -> Counter[str]:
+        alive = actors(actor_state_name="ALIVE").values()
+        return Counter(found["Address"]["NodeID"] for found in alive if is_dedicated(found["Name"]))
+
+    def _node(self, node: dict[str, Any]) -> Node:
+        resources = node["Resources"]
+        budget = self._dedicated_per_node
+        if budget is None:
+            budget = int(resources.get("memory", 0) / 2 // DEDICATED_BYTES)
+        raylet = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+        return Node(node["NodeID"], max(1, int(resources.get("CPU", 1))), budget, raylet)
+
+
+def _has_cores(node: dict[str, Any]) -> bool:
+    return bool(node["Resources"].get("CPU", 0) >= 1)

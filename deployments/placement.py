@@ -13,10 +13,15 @@ HOST = "host:{}:{}"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node of the cluster that lives; `id` is Ray's."""
+    """A node of the cluster that lives; `id` is Ray's, `raylet` where the process that runs it listens.
+
+    `budget` is how many conversations of their own it has memory for.
+    """
 
     id: str
     cores: int
+    budget: int = 0
+    raylet: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,18 @@ def decide(wish: Placement, dedicated: int, budget: int) -> Literal["dedicated",
     return "dedicated" if dedicated < budget else "shared"
 
 
+def roomiest(conversation_id: str, nodes: Iterable[Node], dedicated: Mapping[str, int]) -> Node | None:
+    """The node for a conversation's own actor; `dedicated` are those that each node has, by its id.
+
+    It is the emptier of two that the conversation's id draws, of those with room if there are any: what a door knows
+    of the others' starts is some seconds old, and all doors would crowd on the emptiest of all.
+    """
+    room = {node: node.budget - dedicated.get(node.id, 0) for node in nodes}
+    roomy = [node for node in room if room[node] > 0] or list(room)
+    drawn = sorted(roomy, key=lambda node: _lot(node.id, conversation_id))[:2]
+    return max(drawn, key=room.__getitem__, default=None)
+
+
 def seats(nodes: Iterable[Node], loads: Mapping[str, int], comfortable: int) -> list[Seat]:
     """The shared hosts that there should be: on each node one more than are comfortably full, up to its cores.
 
@@ -60,10 +77,14 @@ def seats(nodes: Iterable[Node], loads: Mapping[str, int], comfortable: int) -> 
 
 def in_order(conversation_id: str, among: Iterable[Seat]) -> list[Seat]:
     """The seats as this conversation tries them: alike at every door, and evenly spread (rendezvous hashing)."""
-    return sorted(among, key=lambda seat: hashlib.blake2b(f"{seat.name} {conversation_id}".encode()).digest())
+    return sorted(among, key=lambda seat: _lot(seat.name, conversation_id))
 
 
 def _wanted(node: Node, loads: Mapping[str, int], comfortable: int) -> int:
     prefix = HOST.format(node.id[:12], "")
     here = sum(load for name, load in loads.items() if name.startswith(prefix))
     return max(1, min(node.cores, 1 + here // comfortable))
+
+
+def _lot(name: str, conversation_id: str) -> bytes:
+    return hashlib.blake2b(f"{name} {conversation_id}".encode()).digest()

@@ -82,6 +82,11 @@ class Settings(BaseSettings):
     dedicated_per_node: int | None = Field(
         None, ge=0, description="Most actors of a single conversation on a node; unset: half of its memory's worth."
     )
+    warm_workers: int = Field(
+        2,
+        ge=0,
+        description="Worker processes that each node keeps ready for conversations of their own; 0 keeps none.",
+    )
     host_conversations: int = Field(10_000, ge=1, description="Most conversations that live in one shared host.")
     comfortable_conversations: int = Field(
         1_000, ge=1, description="With so many a shared host is comfortably full, and a node gets another one."

@@ -1,4 +1,4 @@
-"""What shared hosts report of themselves, so that doors know how many of them are needed."""
+"""What shared hosts report of themselves, so that doors know how many are needed, and who asks nodes for workers."""
 
 from store.client import Client, Reply
 from store.keys import Keys
@@ -13,6 +13,7 @@ class Hosts:
     def __init__(self, client: Client, keys: Keys) -> None:
         self._client = client
         self._key = keys.hosts
+        self._prestart = keys.prestart
 
     async def report(self, name: str, conversations: int) -> None:
         now = await self._now()
@@ -35,6 +36,15 @@ class Hosts:
         if stale:
             await self._client.ask(lambda: self._client.redis.hdel(self._key, *stale))
         return loads
+
+    async def may_prestart(self, node_id: str, milliseconds: int) -> bool:
+        """Whether the caller, and nobody else for so long, may ask the node for warm workers."""
+        key = self._prestart(node_id)
+        return bool(await self._client.ask(lambda: self._client.redis.set(key, 1, nx=True, px=milliseconds)))
+
+    async def prestarted(self, node_id: str) -> None:
+        """The node has its warm workers; the next one that it lacks may be asked for at once."""
+        await self._client.ask(lambda: self._client.redis.delete(self._prestart(node_id)))
 
     async def _now(self) -> int:
         """The server's clock (ms): the hosts' own may differ."""

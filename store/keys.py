@@ -44,6 +44,13 @@ TABLE = (
     ),
     KeyRow("hosts", "{hosts}:loads", "hash", "an entry until its host leaves, or has not reported for ten seconds"),
     KeyRow(
+        "prestart",
+        "{hosts}:prestart:<node>",
+        "string",
+        "seconds, in which the processes that one replica asked a node for may come up",
+        expires=True,
+    ),
+    KeyRow(
         "children",
         "{p}:conversation:<id>:children",
         "hash",
@@ -107,6 +114,7 @@ HOLES = {
     "<id>": ".+",
     "<principal>": ".*",
     "<scope>": ".+",
+    "<node>": "[0-9a-f]+",
     "<change>": "[0-9a-f-]+",
     "<tag>": "[^}]+",
 }
@@ -169,6 +177,10 @@ class Keys:
     def hosts(self) -> str:
         """Hash: the name of a shared host -> how many conversations live in it, and when it said so (ms)."""
         return f"{self.prefix}:{{hosts}}:loads"
+
+    def prestart(self, node_id: str) -> str:
+        """String: that a node has just been asked for warm workers."""
+        return f"{self.prefix}:{{hosts}}:prestart:{node_id}"
 
     def owner(self, principal: str) -> str:
         """Sorted set: ids of a principal's conversations, by their last activity (ms)."""

@@ -29,6 +29,8 @@ from tests.servers.process import RedisServer, available_binaries
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 240.0
 STOP_SECONDS = 45.0
+WARM_WORKERS = 2
+"""Of the run's service; those that a test starts for itself have none: they cost seconds of a core each."""
 PR_SET_PDEATHSIG = 1
 GCS = re.compile(r"--gcs-address=(\S+)")
 
@@ -154,6 +156,7 @@ class RunningService:
             "RAY_AUTH_MODE": "disabled",
             "RAYLOGUE_HEARTBEAT_SECONDS": "0.3",
             "RAYLOGUE_PLACEMENT": "shared",
+            "RAYLOGUE_WARM_WORKERS": "0",
             **self._env,
         }
 
@@ -202,7 +205,7 @@ def service(pytestconfig: pytest.Config, stand_in: MessagesServer) -> RunningSer
         running = RunningService(
             Path(tempfile.mkdtemp(prefix="raylogue-test-")),
             agents="tests.deployments.agents:catalog",
-            env={"ANTHROPIC_BASE_URL": stand_in.url},
+            env={"ANTHROPIC_BASE_URL": stand_in.url, "RAYLOGUE_WARM_WORKERS": str(WARM_WORKERS)},
         )
         running.start()
         pytestconfig.add_cleanup(running.stop)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
@@ -31,6 +31,7 @@ from deployments.page.routes import page_router
 from deployments.settings import Settings
 from deployments.sweeper import Sweeper
 from deployments.telemetry import configure_logging
+from deployments.warm_pool import WarmPool
 
 log = structlog.get_logger(__name__)
 
@@ -65,14 +66,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     store, agents = connect_store(settings), catalog(settings)
     door = open_door(settings, store, agents)
     app.state.service = Service(settings, agents, store, door)
-    sweeping = asyncio.create_task(Sweeper(store, door).run())
+    chores = [asyncio.create_task(chore.run()) for chore in (Sweeper(store, door), WarmPool(settings, store))]
     spare_what_is_loaded()
     try:
         yield
     finally:
-        sweeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await sweeping
+        for chore in chores:
+            chore.cancel()
+        await asyncio.wait(chores)
         await store.aclose()
 
 

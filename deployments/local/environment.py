@@ -13,7 +13,7 @@ from deployments.settings import Settings
 LOOPBACK = "127.0.0.1"
 
 
-def ray_environment(runtime_dir: Path) -> dict[str, str]:
+def ray_environment(settings: Settings, runtime_dir: Path) -> dict[str, str]:
     """Variables for Ray, read by its modules while they are imported and by every process it starts."""
     stats, metrics, fallback = ports.any_free(LOOPBACK, 3)
     return {
@@ -22,7 +22,7 @@ def ray_environment(runtime_dir: Path) -> dict[str, str]:
         # servers then listen. Without it they listen on every interface.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         # Most of what an actor's start costs is its imports: workers that Ray starts ahead of need have made them.
-        "RAY_preload_python_modules": "deployments.host",
+        "RAY_preload_python_modules": ",".join(_imported_by_hosts(settings)),
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         # A busy or small machine is slow to start, not broken: Serve's own 5 and 10 seconds end in a loop of restarts.
@@ -43,12 +43,18 @@ def ray_environment(runtime_dir: Path) -> dict[str, str]:
 
 def service_environment(settings: Settings, runtime_dir: Path) -> dict[str, str]:
     """The whole environment of the service's process."""
-    return {**os.environ, **settings.environment(), **ray_environment(runtime_dir)}
+    return {**os.environ, **settings.environment(), **ray_environment(settings, runtime_dir)}
 
 
 def asks_for_token() -> bool:
     """Whether Ray's dashboard, once started, lets in only who knows the token; Ray decides it for itself."""
     return os.environ.get("RAY_AUTH_MODE") == "token"
+
+
+def _imported_by_hosts(settings: Settings) -> list[str]:
+    """The SDK alone takes a second."""
+    agents = [settings.agents.partition(":")[0]] if settings.agents else []
+    return ["deployments.host", *agents, *([] if settings.offline else ["agents.models.anthropic"])]
 
 
 def _write_wrapper(runtime_dir: Path) -> Path:

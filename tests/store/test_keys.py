@@ -76,6 +76,7 @@ def test_the_table_recognises_each_kind_of_key_and_no_other() -> None:
         KEYS.spent("a:b}c"),
         KEYS.hosts,
         marker_beside(KEYS.owner("a b}c")),
+        KEYS.prestart("0f"),
     ]
     users = KEYS.files("user", "a}b")
     rows = [KEYS.row(key) for key in spelled]

@@ -1,0 +1,42 @@
+"""Warm workers: a conversation of its own starts in one that was there before it, and another takes its place."""
+
+import pytest
+import ray
+
+from deployments.raylet import fresh_workers
+from tests.deployments.api import Api, eventually
+from tests.deployments.conftest import pid_of
+from tests.service import WARM_WORKERS
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
+
+
+@pytest.fixture
+def placement() -> str:
+    return "dedicated"
+
+
+def warm() -> list[int]:
+    """The processes that wait for work."""
+    [node] = ray.nodes()
+    return fresh_workers(f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}")
+
+
+async def all_warm() -> set[int]:
+    """Wait until there are as many as there should be."""
+
+    async def filled() -> bool:
+        return len(warm()) >= WARM_WORKERS
+
+    await eventually(filled)
+    return set(warm())
+
+
+async def test_each_start_uses_one_that_waited_and_it_is_replaced(api: Api) -> None:
+    for _ in range(2):
+        waiting = await all_warm()
+        conversation_id = await api.create()
+        await api.turn(conversation_id, "hello")
+        pid = await pid_of(conversation_id)
+        assert pid in waiting
+        assert pid not in await all_warm()

@@ -1,0 +1,39 @@
+"""What shared hosts say of themselves, how long it counts, and whose turn it is to ask a node for workers."""
+
+import asyncio
+
+import pytest
+
+from store import Store
+
+
+async def test_a_host_counts_until_it_leaves(store: Store) -> None:
+    assert await store.hosts.loads() == {}
+    await store.hosts.report("host:a:0", 3)
+    await store.hosts.report("host:b:0", 5)
+    await store.hosts.report("host:a:0", 4)
+    assert await store.hosts.loads() == {"host:a:0": 4, "host:b:0": 5}
+    await store.hosts.forget("host:a:0")
+    assert await store.hosts.loads() == {"host:b:0": 5}
+
+
+async def test_one_that_falls_silent_is_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await store.hosts.report("host:gone:0", 3)
+    monkeypatch.setattr("store.hosts.FRESH_MS", 5)
+    await asyncio.sleep(0.02)
+    assert await store.hosts.loads() == {}
+    monkeypatch.undo()
+    assert await store.hosts.loads() == {}, "its entry is removed"
+
+
+async def test_one_asks_a_node_for_workers_until_it_has_them(store: Store) -> None:
+    assert sorted([await store.hosts.may_prestart("0f", 60_000) for _ in range(3)]) == [False, False, True]
+    assert await store.hosts.may_prestart("1f", 60_000)
+    await store.hosts.prestarted("0f")
+    assert await store.hosts.may_prestart("0f", 60_000)
+
+
+async def test_workers_that_never_come_up_are_asked_for_again(store: Store) -> None:
+    assert await store.hosts.may_prestart("0f", 5)
+    await asyncio.sleep(0.02)
+    assert await store.hosts.may_prestart("0f", 60_000)

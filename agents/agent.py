@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -12,6 +12,7 @@ from agents.context import AgentContext
 from agents.errors import AgentDefinitionError, UnknownAgent
 from agents.middleware.middleware import Middleware
 from agents.models import Model
+from agents.ray_options import ray_problems
 from agents.tools import Tool
 from agents.turn.draft import Limits
 from agents.turn.inputs import OnBusy
@@ -44,7 +45,8 @@ class Agent:
     running turn; a message may override it.
 
     `placement` says where its conversations live: `dedicated`, each in a process of its own; `shared`, many in one;
-    `auto`, the first while there is room for it. `stays_while_watched` keeps one that somebody looks at.
+    `auto`, the first while there is room for it. `ray` are options of a Ray actor that such a process gets, for work
+    that needs resources or a runtime environment of its own. `stays_while_watched` keeps one that somebody looks at.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Agent:
     output: type[BaseModel] | None = None
     until_tool: str | None = None
     placement: Placement = "auto"
+    ray: Mapping[str, Any] | None = None
     stays_while_watched: bool = False
     on_busy: OnBusy = "reject"
     max_tokens: int = 8192
@@ -73,6 +76,8 @@ class Agent:
         self._refuse_twins("MCP server", (server.name for server in self.mcp))
         if self.until_tool is not None and self.tool(self.until_tool) is None:
             raise AgentDefinitionError(self.name, f"until_tool names {self.until_tool}, which is no tool of it")
+        for problem in self._ray_problems():
+            raise AgentDefinitionError(self.name, problem)
 
     def behaviours(self) -> Iterator[Middleware]:
         """Its middleware in order, groups taken apart."""
@@ -93,6 +98,13 @@ class Agent:
     def model_named(self, name: str | None) -> Model:
         """The model that a message chose, or the agent's own."""
         return self.models.get(name, self.model) if name is not None else self.model
+
+    def _ray_problems(self) -> Iterator[str]:
+        if self.ray is None:
+            return
+        if self.placement == "shared":
+            yield "ray is for processes of their own: a shared one is everybody's"
+        yield from ray_problems(self.ray)
 
     def _refuse_twins(self, what: str, names: Iterator[str]) -> None:
         twins = [name for name, count in Counter(names).items() if count > 1]

@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import ray
@@ -42,6 +43,21 @@ class Address(NamedTuple):
     actor: Actor
 
 
+class Start(NamedTuple):
+    """How an actor is started: its name, the node if it matters, and the resources if it has any of its own."""
+
+    name: str
+    node: str | None
+    resources: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def strategy(self) -> NodeAffinitySchedulingStrategy | str:
+        """A node that cannot run it is no reason not to; what needs resources goes where they are."""
+        if self.resources:
+            return "SPREAD"
+        return NodeAffinitySchedulingStrategy(self.node, soft=True) if self.node else "DEFAULT"
+
+
 class Door:
     """One per process: `agents.services.Conversations` on the cluster that it belongs to.
 
@@ -72,9 +88,9 @@ class Door:
         meta = await self._store.registry.get(conversation_id)
         if meta.place and meta.place not in full and (living := await self._living_at(meta.place)) is not None:
             return living
-        async for name, node in self._places(meta):
-            if name not in full:
-                return await self._start(name, node)
+        async for start in self._places(meta):
+            if start.name not in full:
+                return await self._start(start)
         raise Unreachable(conversation_id)
 
     async def find(self, conversation_id: str) -> Address | None:
@@ -116,9 +132,12 @@ class Door:
         return None
 
     async def dismiss(self, conversation_id: str, place: str | None) -> None:
-        """End what a conversation does that has been deleted; `place` is where it lived."""
+        """End what a conversation does that has been deleted; `place` is where it lived.
+
+        One that never lived may still wait for the resources of an actor of its own.
+        """
         held = self._held.pop(conversation_id, None)
-        address = held or (await self._living_at(place) if place else None)
+        address = held or await self._living_at(place or actor_name(conversation_id))
         if address is None:
             return
         if is_dedicated(address.name):
@@ -186,46 +205,46 @@ class Door:
         actor = self._hosts.get(place) or await self._cluster.find(place)
         return None if actor is None else Address(place, actor)
 
-    async def _places(self, meta: ConversationMeta) -> AsyncIterator[tuple[str, str | None]]:
-        """Where the conversation may be started, best first: names of actors, and the node if it matters."""
+    async def _places(self, meta: ConversationMeta) -> AsyncIterator[Start]:
+        """Where the conversation may be started, best first."""
         wish = self._wish(meta)
         room = await self._cluster.room_for_dedicated() if wish == "auto" else (0, 0)
         if decide(wish, *room) == "dedicated":
-            yield actor_name(meta.id), None
+            resources = self._agents.get(meta.agent).ray or {}
+            yield Start(actor_name(meta.id), await self._cluster.node_for_dedicated(meta.id), resources)
         if wish == "dedicated":
             return
         loads = await self._store.hosts.loads()
         for seat in in_order(meta.id, seats(await self._cluster.nodes(), loads, self._comfortable)):
-            yield seat.name, seat.node
+            yield Start(seat.name, seat.node)
 
     def _wish(self, meta: ConversationMeta) -> Placement:
         """The conversation's own, or its agent's, or the deployment's."""
         wish = meta.placement or self._agents.get(meta.agent).placement
         return self._placement if wish == "auto" else wish
 
-    async def _start(self, name: str, node: str | None) -> Address:
+    async def _start(self, start: Start) -> Address:
         """`get_if_exists` makes this atomic: of two doors racing, both get the one actor."""
-        known = self._hosts.get(name)
+        known = self._hosts.get(start.name)
         if known is not None:
-            return Address(name, known)
-        affinity = NodeAffinitySchedulingStrategy(node, soft=True) if node else "DEFAULT"
+            return Address(start.name, known)
 
         def create() -> Actor:
-            return self._host_class.options(
-                name=name,
-                namespace=self._namespace,
-                lifetime="detached",
-                get_if_exists=True,
-                num_cpus=0,
-                max_restarts=0,
-                max_concurrency=CALLS_AT_ONCE,
-                scheduling_strategy=affinity,
-            ).remote(name)
+            fixed = {
+                "name": start.name,
+                "namespace": self._namespace,
+                "lifetime": "detached",
+                "get_if_exists": True,
+                "max_restarts": 0,
+                "max_concurrency": CALLS_AT_ONCE,
+                "scheduling_strategy": start.strategy,
+            }
+            return self._host_class.options(**{"num_cpus": 0, **start.resources}, **fixed).remote(start.name)
 
-        actor = await self._cluster.ask(name, create)
-        if not is_dedicated(name):
-            self._hosts[name] = actor
-        return Address(name, actor)
+        actor = await self._cluster.ask(start.name, create)
+        if not is_dedicated(start.name):
+            self._hosts[start.name] = actor
+        return Address(start.name, actor)
 
     def _hold(self, conversation_id: str, address: Address) -> None:
         self._held[conversation_id] = address

@@ -1,13 +1,13 @@
 """What a tool's definition must fulfil: each rule is a sentence for its author, the first one broken is raised."""
 
 import inspect
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain
 from typing import get_args
 
 from agents.errors import ToolDefinitionError
+from agents.ray_options import is_number, ray_problems
 from agents.tools.tool import Tool, Trust
 from agents.turn.events import Approval, Decision, Executor, UnknownOutcome
 
@@ -18,11 +18,6 @@ TRUSTS: tuple[str, ...] = get_args(Trust)
 DECISIONS: tuple[str, ...] = get_args(Decision)
 UNKNOWN_OUTCOMES: tuple[str, ...] = get_args(UnknownOutcome)
 GATEABLE = ("server", "client")
-
-# What a task of the cluster accepts, and of which kind each is.
-AMOUNTS = ("num_cpus", "num_gpus", "memory")
-TABLES = ("resources", "label_selector", "runtime_env")
-RAY_OPTIONS = (*AMOUNTS, *TABLES, "accelerator_type")
 
 
 def check(tool: Tool) -> None:
@@ -67,7 +62,7 @@ def _gate(tool: Tool) -> Iterator[str]:
 
 
 def _bounds(tool: Tool) -> Iterator[str]:
-    if not (_is_number(tool.timeout) and tool.timeout > 0):
+    if not (is_number(tool.timeout) and tool.timeout > 0):
         yield "timeout must be a positive number of seconds"
     if not (_is_whole(tool.retries) and tool.retries >= 0):
         yield "retries must be a whole number, 0 or more"
@@ -94,27 +89,12 @@ def _heavy(tool: Tool) -> Iterator[str]:
         yield "ray is for executor 'server'"
     if not inspect.isfunction(tool.function):
         yield "ray needs a plain function, sync or async: it is sent to another process"
-    options: object = tool.ray
-    if not isinstance(options, Mapping):
-        yield "ray is a mapping, such as dict(num_cpus=1)"
-        return
-    for key, value in options.items():
-        yield from _choice("each key of ray", key, RAY_OPTIONS)
-        if key in AMOUNTS and not (_is_number(value) and value >= 0):
-            yield f"ray: {key} must be a number, 0 or more"
-        if key in TABLES and not isinstance(value, Mapping):
-            yield f"ray: {key} must be a mapping"
-        if key == "accelerator_type" and not isinstance(value, str):
-            yield f"ray: {key} must be a text"
+    yield from ray_problems(tool.ray)
 
 
 def _choice(what: str, found: object, known: tuple[str, ...]) -> Iterator[str]:
     if found not in known:
         yield f"{what} is one of {', '.join(known)}, not {found!r}"
-
-
-def _is_number(value: float) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
 
 
 def _is_whole(value: object) -> bool:

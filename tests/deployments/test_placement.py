@@ -1,8 +1,10 @@
 """Where conversations live: the policy, and the seats that there are for it."""
 
+from collections import Counter
+
 import pytest
 
-from deployments.placement import Node, Seat, decide, in_order, is_dedicated, seats
+from deployments.placement import Node, Seat, decide, in_order, is_dedicated, roomiest, seats
 from store import Placement
 
 NODES = [Node("a" * 56, 2), Node("b" * 56, 1)]
@@ -21,6 +23,34 @@ NODES = [Node("a" * 56, 2), Node("b" * 56, 1)]
 )
 def test_an_actor_of_its_own_while_there_is_room(wish: Placement, dedicated: int, budget: int, where: str) -> None:
     assert decide(wish, dedicated, budget) == where
+
+
+def test_actors_of_their_own_spread_over_the_nodes_by_their_room() -> None:
+    nodes = [Node("a", 2, budget=100), Node("b", 2, budget=100), Node("c", 2, budget=50)]
+    dedicated = Counter[str]()
+    for number in range(250):
+        chosen = roomiest(f"c{number}", nodes, dedicated)
+        assert chosen is not None
+        assert dedicated[chosen.id] < chosen.budget, "nobody is full while there is room elsewhere"
+        dedicated[chosen.id] += 1
+        if number == 100:
+            assert all(dedicated[node.id] < node.budget * 0.6 for node in nodes)
+    assert dedicated == {"a": 100, "b": 100, "c": 50}
+
+
+def test_who_must_have_an_actor_of_its_own_gets_it_on_full_nodes_too_and_nowhere_without_nodes() -> None:
+    nodes = [Node("a", 2, budget=1), Node("b", 2, budget=1)]
+    assert roomiest("c", nodes, {"a": 1, "b": 2}) == nodes[0]
+    assert roomiest("c", nodes, {"a": 9, "b": 2}) == nodes[1]
+    assert roomiest("c", [], {}) is None
+
+
+def test_doors_that_know_nothing_of_each_other_do_not_crowd_on_one_node() -> None:
+    nodes = [Node(letter, 2, budget=100) for letter in "abcd"]
+    stale = {"a": 0, "b": 10, "c": 10, "d": 10}
+    chosen = Counter(node.id for number in range(400) if (node := roomiest(f"c{number}", nodes, stale)))
+    assert chosen["a"] < 250
+    assert len(chosen) == 4
 
 
 def test_a_node_has_one_host_until_it_is_comfortably_full_and_never_more_than_cores() -> None:

@@ -15,15 +15,22 @@ import ray
 from agents.context import AgentContext, current_context
 from agents.errors import TaskLost, ToolError
 from agents.interrupt import Interrupt
+from agents.ray_options import RAY_OPTIONS
 from agents.services import Services
 from agents.tools import ToolContext, ToolOutcome, run_tool, tool
-from agents.tools.checks import RAY_OPTIONS
 from deployments.tasks import RayTasks
 from tests.conversations import until
 from tests.deployments.api import Api, eventually
 from tests.deployments.conftest import pid_of
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
+
+
+@pytest.fixture
+def placement() -> str:
+    """A task has a process of its own, wherever its conversation lives."""
+    return "shared"
+
 
 SMALL = {"num_cpus": 0.1}
 

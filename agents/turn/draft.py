@@ -25,11 +25,15 @@ Effect = CallModel | StopModel | RunTool | StopTools | ArmExpiry | DisarmExpiry 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds against endless turns: `blank_answers` is how often an empty answer is asked for again."""
+    """Bounds against endless turns: `blank_answers` is how often an empty answer is asked for again.
+
+    `queued` is how many messages may wait for the end of a turn, or for its next model call.
+    """
 
     model_calls: int = 50
     self_started: int = 10
     blank_answers: int = 2
+    queued: int = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,8 @@ class Facts:
 
     `turn` is the number of the newest turn that began, `running` whether it still lacks its end, `step` how
     many model answers it has. `queued` counts the messages held for the next turn, `steered_to` is the step
-    that the newest steering message waits for. `self_started` counts turns in a row begun by the agent.
+    that the newest steering message waits for, `steered` how many came since the last answer. `self_started` counts
+    turns in a row begun by the agent.
 
     `final`: nothing is left to ask the model once the open calls have their results. `state` is the durable state
     of the middleware, by name. `usage` are the totals of the conversation: tokens by kind, and `cost`.
@@ -57,6 +58,7 @@ class Facts:
     queued_by: Literal["user", "agent"] = "agent"
     queued_principal: str | None = None
     steered_to: int = 0
+    steered: int = 0
     principal: str | None = None
     self_started: int = 0
     final: bool = False
@@ -128,7 +130,7 @@ def _applied(facts: Facts, event: Event) -> Facts:
 
 def _accept(facts: Facts, message: UserMsg) -> Facts:
     if facts.running and message.turn == facts.turn:
-        return replace(facts, steered_to=message.step)
+        return replace(facts, steered_to=message.step, steered=facts.steered + 1)
     by_user = message.origin == "user" or (facts.queued > 0 and facts.queued_by == "user")
     waiting = replace(
         facts,
@@ -157,7 +159,7 @@ def _begin(facts: Facts) -> Facts:
 def _answered(facts: Facts, answer: AssistantMsg) -> Facts:
     counted = {**answer.usage, **({} if answer.cost is None else {"cost": answer.cost})}
     usage = {kind: facts.usage.get(kind, 0) + counted.get(kind, 0) for kind in (*facts.usage, *counted)}
-    return replace(facts, step=answer.step, final=answer.stop_reason != "pause_turn", usage=usage)
+    return replace(facts, step=answer.step, steered=0, final=answer.stop_reason != "pause_turn", usage=usage)
 
 
 def _patched(facts: Facts, event: StatePatch) -> Mapping[str, Any]:
@@ -166,7 +168,7 @@ def _patched(facts: Facts, event: StatePatch) -> Mapping[str, Any]:
 
 
 def _end(facts: Facts) -> Facts:
-    ended = replace(facts, running=False, calls={}, steered_to=0, final=False)
+    ended = replace(facts, running=False, calls={}, steered_to=0, steered=0, final=False)
     return _begin(ended) if ended.queued else ended
 
 

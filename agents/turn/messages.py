@@ -16,6 +16,10 @@ def on_user_message(draft: Draft, message: UserMessage) -> Refusal | None:
         flow.start(draft)
     elif message.on_busy == "reject":
         return Refusal("turn_running", "A turn is running; wait for its end, or cancel it.")
+    elif _is_full(draft, message):
+        return Refusal(
+            "queue_full", f"{draft.limits.queued} messages wait already; send this when they have been read."
+        )
     elif message.on_busy == "queue":
         _accept(draft, message, draft.facts.turn + 1, step=1)
     elif message.on_busy == "steer":
@@ -23,6 +27,12 @@ def on_user_message(draft: Draft, message: UserMessage) -> Refusal | None:
     else:
         _interrupt(draft, message)
     return None
+
+
+def _is_full(draft: Draft, message: UserMessage) -> bool:
+    """Whether as many messages wait as may; an interrupt does not wait, and takes along those that do."""
+    waiting = {"queue": draft.facts.queued, "steer": draft.facts.steered}
+    return message.on_busy in waiting and waiting[message.on_busy] >= draft.limits.queued
 
 
 def _next_unasked_step(draft: Draft) -> int:

@@ -51,6 +51,28 @@ def test_queue_holds_the_message_for_the_next_turn(state: State) -> None:
 
 
 @BUSY_STATES
+def test_no_more_messages_wait_than_may_and_an_interrupt_takes_them_along(state: State) -> None:
+    scene = BUSY[state](Limits(queued=2))
+    for waiting in ("queue", "steer"):
+        for _ in range(2):
+            assert scene.say(on_busy=waiting).refusal is None
+        logged = list(scene.log)
+        refused = scene.say(on_busy=waiting).refusal
+        assert refused is not None
+        assert refused.code == "queue_full"
+        assert scene.log == logged
+    assert scene.say(on_busy="interrupt").refusal is None
+    assert scene.machine.facts.queued == 0
+
+
+def test_steering_messages_that_have_been_read_wait_no_more() -> None:
+    scene = streaming(Limits(queued=1))
+    scene.say(on_busy="steer")
+    scene.answer()
+    assert scene.say(on_busy="steer").refusal is None
+
+
+@BUSY_STATES
 def test_steer_waits_for_the_first_model_call_that_can_read_it(state: State) -> None:
     scene = BUSY[state]()
 

@@ -8,7 +8,7 @@ from store.client import Argument, Client, Reply
 from store.errors import Conflict, ConversationNotFound, DuplicateMessage, Fenced
 from store.keys import ConversationKeys, Keys
 from store.records import Claim, Record, decode_meta
-from store.script import APPEND, CLAIM
+from store.script import APPEND, CLAIM, PAGE
 
 NO_CLIENT_IDS: Mapping[str, int] = {}
 
@@ -123,13 +123,35 @@ class Log:
         entries: Reply = await self._client.ask(lambda: self._client.redis.xrevrange(key, max=newest, count=limit))
         return [_record(entry) for entry in reversed(entries)]
 
+    async def page(self, conversation_id: str, *, after: int = 0, limit: int, max_bytes: int) -> list[Record]:
+        """What `read` gives, but no more records than it takes to have `max_bytes` together, and at least one."""
+        entries = await self._page(conversation_id, "XRANGE", f"{after + 1}-0", "+", limit, max_bytes)
+        return [_record(entry) for entry in entries]
+
+    async def page_back(
+        self, conversation_id: str, *, before: int | None = None, limit: int, max_bytes: int
+    ) -> list[Record]:
+        """What `read_back` gives, bounded as a `page` is."""
+        newest = "+" if before is None else f"{max(before - 1, 0)}-0"
+        entries = await self._page(conversation_id, "XREVRANGE", newest, "-", limit, max_bytes)
+        return [_record(entry) for entry in reversed(entries)]
+
+    async def _page(
+        self, conversation_id: str, command: str, first: str, last: str, limit: int, max_bytes: int
+    ) -> Sequence[Reply]:
+        key = self._keys.conversation(conversation_id).log
+        arguments: list[Argument] = [command, first, last, limit, max_bytes]
+        entries: list[Reply] = await self._client.ask(lambda: self._client.run(PAGE, [key], arguments))
+        return entries
+
     async def _run_append(self, keys: ConversationKeys, arguments: Sequence[Argument]) -> Reply:
         return await self._client.change(APPEND, [keys.log, keys.meta, keys.clients, keys.unfinished], arguments)
 
 
 def _record(entry: Reply) -> Record:
     entry_id, fields = entry
-    return Record(int(entry_id[:-2]), fields[b"d"])  # ids end in "-0"
+    data = fields[1] if isinstance(fields, list) else fields[b"d"]  # a script's answer is as Redis gives it
+    return Record(int(entry_id[:-2]), data)  # ids end in "-0"
 
 
 def _last_seq(answer: Reply, conversation_id: str, epoch: int, expected_last_seq: int) -> int:

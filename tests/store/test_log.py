@@ -205,3 +205,28 @@ async def test_one_append_is_one_command(store: Store, target: Target) -> None:
     }
     assert sent["evalsha"] == 10
     assert sent.keys() <= {"evalsha", "info", "cluster|slots", "command", *inside}
+
+
+async def test_a_page_is_full_when_it_has_so_many_bytes(store: Store) -> None:
+    writer = await Writer.new(store, "c")
+    await writer.append(*[b"x" * 100] * 20, b"y" * 10_000, *[b"z"] * 5)
+
+    async def seqs(**bounds: int) -> list[int]:
+        return [record.seq for record in await store.log.page("c", **bounds)]
+
+    assert await seqs(limit=100, max_bytes=1_000_000) == list(range(1, 27))
+    assert await seqs(limit=17, max_bytes=1_000_000) == list(range(1, 18))
+    assert await seqs(limit=100, max_bytes=950) == list(range(1, 11))
+    assert await seqs(after=18, limit=100, max_bytes=1_000) == [19, 20, 21]
+    assert await seqs(after=20, limit=100, max_bytes=1) == [21]
+    assert await seqs(after=26, limit=100, max_bytes=1) == []
+    assert await store.log.page("nowhere", limit=100, max_bytes=1) == []
+
+    async def seqs_back(**bounds: int) -> list[int]:
+        return [record.seq for record in await store.log.page_back("c", **bounds)]
+
+    assert await seqs_back(limit=100, max_bytes=1_000_000) == list(range(1, 27))
+    assert await seqs_back(limit=3, max_bytes=1_000_000) == [24, 25, 26]
+    assert await seqs_back(limit=100, max_bytes=1_000) == list(range(21, 27))
+    assert await seqs_back(before=21, limit=100, max_bytes=950) == list(range(11, 21))
+    assert await seqs_back(before=1, limit=100, max_bytes=950) == []

@@ -9,14 +9,19 @@ from store.errors import Overflow, Reconnected, StoreError
 Payload = dict[str, Any]
 
 
+QUEUED_BYTES = 262_144
+"""How much may wait for a reader; a single message may be larger than that."""
+
+
 class Subscription:
-    """One reader's bounded queue of messages of one conversation."""
+    """One reader's queue of messages of one conversation, bounded in their number and in their bytes."""
 
     def __init__(self, conversation_id: str, size: int) -> None:
         self.conversation_id = conversation_id
         self.established = False
         self._size = size
-        self._queue: deque[Payload] = deque()
+        self._queue: deque[tuple[Payload, int]] = deque()
+        self._bytes = 0
         self._gap: StoreError | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -33,21 +38,25 @@ class Subscription:
             finally:
                 self._waiter = None
         if self._gap is None:
-            return self._queue.popleft()
+            payload, size = self._queue.popleft()
+            self._bytes -= size
+            return payload
         gap, self._gap = self._gap, None
         raise gap
 
-    def offer(self, payload: Payload) -> None:
-        """Queue a message; a full queue is emptied instead, because a gap makes its content worthless."""
-        if len(self._queue) >= self._size:
+    def offer(self, payload: Payload, size: int) -> None:
+        """Queue a message of `size` bytes; a full queue is emptied instead: a gap makes its content worthless."""
+        if len(self._queue) >= self._size or (self._queue and self._bytes + size > QUEUED_BYTES):
             self.interrupt(Overflow(self.conversation_id))
         else:
-            self._queue.append(payload)
+            self._queue.append((payload, size))
+            self._bytes += size
             self._wake()
 
     def interrupt(self, gap: StoreError) -> None:
         """Forget what is queued and raise `gap` from the next `get`."""
         self._queue.clear()
+        self._bytes = 0
         self._gap = gap
         self._wake()
 
@@ -77,7 +86,7 @@ class Channel:
             reader.established = True
         self.listening.set()
 
-    def deliver(self, payload: Payload) -> None:
-        """Hand one parsed message to every reader."""
+    def deliver(self, payload: Payload, size: int) -> None:
+        """Hand one parsed message of `size` bytes to every reader."""
         for reader in self.readers:
-            reader.offer(payload)
+            reader.offer(payload, size)

@@ -164,4 +164,4 @@ class Subscriptions:
         except orjson.JSONDecodeError:
             log.warning("ignored a message on %s that is not JSON", name.decode())
         else:
-            self._channels[name].deliver(payload)
+            self._channels[name].deliver(payload, len(data))

@@ -17,10 +17,13 @@ from deployments.ingress.view import Event
 from deployments.ingress.watch import watching
 from deployments.page.markdown import render_answer
 
+PAGE_BYTES = 4 * 1024**2
+"""A page ends with the event that makes it as large as this, however many more were asked for."""
+
 router = APIRouter(prefix="/v1/conversations/{conversation_id}", tags=["events"])
 
 
-@router.get("/events", response_model=None, responses=documented(*ONE, "invalid_request"))
+@router.get("/events", response_model=None, responses=documented(*ONE, "invalid_request", "too_many_streams"))
 async def events(
     conversation_id: ConversationId,
     request: Request,
@@ -38,10 +41,11 @@ async def events(
             raise Problem("invalid_request", "query.before: a stream goes forward only")
         start = _cursor(last_event_id, after)
         return await _watched(service, conversation_id, start, render)
+    log = service.store.log
     if before is not None:
-        records = await service.store.log.read_back(conversation_id, before=before, limit=limit)
+        records = await log.page_back(conversation_id, before=before, limit=limit, max_bytes=PAGE_BYTES)
     else:
-        records = await service.store.log.read(conversation_id, after=after, limit=limit)
+        records = await log.page(conversation_id, after=after, limit=limit, max_bytes=PAGE_BYTES)
     found = [_rendered(wire_record(record, conversation_id), render) for record in records]
     first, last = (records[0].seq, records[-1].seq) if records else (None, None)
     return ORJSONResponse(
@@ -61,7 +65,12 @@ def _cursor(last_event_id: str | None, after: int) -> int:
 async def _watched(service: Service, conversation_id: str, after: int, render: str | None) -> Response:
     """Subscribe before the answer begins: if the store does not listen, that is a plain problem."""
     stack = AsyncExitStack()
-    watch = await stack.enter_async_context(watching(service.store, service.door, conversation_id))
+    try:
+        stack.enter_context(service.limits.streams.hold())
+        watch = await stack.enter_async_context(watching(service.store, service.door, conversation_id))
+    except BaseException:
+        await stack.aclose()
+        raise
     return EventStream(_each_rendered(watch.events(after), render), service.settings.heartbeat_seconds, stack)
 
 

@@ -16,7 +16,8 @@ log = structlog.get_logger(__name__)
 
 HEARTBEAT = b": heartbeat\n\n"
 END = b""
-READ_AHEAD = 64
+READ_AHEAD, SMALL = 64, 4096
+"""So many frames wait for a client at most; one with more bytes than a small one waits for those before it to leave."""
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -56,6 +57,8 @@ async def _frames(events: AsyncGenerator[Event, None], heartbeat: float) -> Asyn
                 yield together
             if pieces[-1] == END:
                 return
+            for _ in pieces:
+                ready.task_done()
     finally:
         reading.cancel()
         await asyncio.wait({reading})
@@ -66,7 +69,10 @@ async def _read(events: AsyncGenerator[Event, None], ready: asyncio.Queue[bytes]
     """Reads ahead a little, then waits for the client; one that is too slow is dropped to the snapshot behind it."""
     try:
         async for event in events:
-            await ready.put(frame(event))
+            piece = frame(event)
+            if len(piece) > SMALL:
+                await ready.join()
+            await ready.put(piece)
     except StoreError as error:
         log.info("stream_ended", cause=str(error))  # the client comes back and is told why
     except Exception:

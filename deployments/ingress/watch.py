@@ -12,8 +12,8 @@ from deployments.ingress.view import Event, Gap, View
 from store import ConversationMeta, MissedEvents, Store
 from store.subscriptions import Subscription
 
-PAGE = 200
-"""How many events of the log are held at once, however far behind a watcher is."""
+PAGE, PAGE_BYTES = 200, 262_144
+"""How many events of the log are held at once, and about how large, however far behind a watcher is."""
 
 _ENDINGS = {"completed": "turn_completed", "cancelled": "turn_cancelled", "failed": "turn_failed"}
 
@@ -106,7 +106,8 @@ class Watch:
 
     async def _logged(self) -> AsyncIterator[Event]:
         """The log behind what has been shown."""
-        while records := await self._store.log.read(self._id, after=self._view.last_seq, limit=PAGE):
+        log = self._store.log
+        while records := await log.page(self._id, after=self._view.last_seq, limit=PAGE, max_bytes=PAGE_BYTES):
             for record in records:
                 for event in self._view.canonical(wire_record(record, self._id)):
                     yield event

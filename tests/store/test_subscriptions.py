@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 import store.subscriptions
 from store import Overflow, Reconnected, Store, StoreUnavailable, connect
-from store.subscription import Subscription
+from store.subscription import QUEUED_BYTES, Subscription
 from store.subscriptions import Subscriptions
 from tests.servers.cluster import ValkeyCluster
 from tests.servers.process import RedisServer
@@ -157,6 +157,23 @@ async def test_a_slow_reader_overflows_and_goes_on(store: Store) -> None:
         rest = [await heard(slow)]
         while rest[-1] != said(99):
             rest.append(await heard(slow))
+
+
+async def test_a_reader_who_does_not_read_keeps_so_many_bytes_at_most(store: Store) -> None:
+    async def tell(text: str) -> None:
+        store.live.publish("c", 1, {"type": "note", "text": text})
+        await store.live.flush()
+
+    async with store.subscriptions.subscribe("c") as slow, store.subscriptions.subscribe("c") as quick:
+        for number in range(4):
+            text = str(number) * (QUEUED_BYTES // 3)
+            await tell(text)
+            assert (await heard(quick))["events"][0]["text"] == text
+        with pytest.raises(Overflow):
+            await heard(slow)
+        assert (await heard(slow))["events"][0]["text"][0] == "3"
+        await tell("x" * 2 * QUEUED_BYTES)  # alone it is taken, however large
+        assert len((await heard(slow))["events"][0]["text"]) == 2 * QUEUED_BYTES
 
 
 async def test_a_message_that_is_not_json_is_ignored(store: Store, target: Target) -> None:

@@ -121,6 +121,10 @@ class UnreadableRecord(AgentError):
         return f"record {self.seq} cannot be read: {self.problem}"
 
 
+PASSING = frozenset({"terminating", "too_many_turns", "queue_full", "cluster_full", "overloaded"})
+"""Why something may be refused that can be asked for again in the same words, a little later."""
+
+
 class Refused(AgentError):
     """What the caller wishes is illegal in the present state; `code` is stable. Nothing was written."""
 
@@ -128,6 +132,11 @@ class Refused(AgentError):
         super().__init__(code, detail)
         self.code = code
         self.detail = detail
+
+    @property
+    def passes(self) -> bool:
+        """Whether it is only for now that there is no room, or nobody to ask."""
+        return self.code in PASSING
 
     def __str__(self) -> str:
         return self.detail

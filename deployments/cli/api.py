@@ -14,19 +14,28 @@ from deployments.settings import is_loopback
 
 Answer = dict[str, Any]
 EVENT_STREAM = {"Accept": "text/event-stream"}
+PROBLEM = "application/problem+json"
 SERVICE_UNAVAILABLE = 503
+PAUSE_SECONDS = 1.0
 # A stream may be silent between heartbeats; how often those come is the service's choice.
 STREAM_TIMEOUT = httpx.Timeout(10.0, read=None)
 
 
 class ServiceRefused(CommandFailed):
-    """The service answered with a problem; `code` is the last word of its type, `passing` worth a retry."""
+    """The service answered with a problem; `code` is the last word of its type.
 
-    def __init__(self, code: str, detail: str, passing: bool = False) -> None:
-        super().__init__(code, detail, passing)
+    `retry_after` says in how many seconds it is worth a repetition, if it ever is.
+    """
+
+    def __init__(self, code: str, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(code, detail, retry_after)
         self.code = code
         self.detail = detail
-        self.passing = passing
+        self.retry_after = retry_after
+
+    @property
+    def passing(self) -> bool:
+        return self.retry_after is not None
 
     def __str__(self) -> str:
         return f"{self.detail} ({self.code})"
@@ -133,9 +142,17 @@ def _refuse(response: httpx.Response) -> None:
     """Raises ServiceRefused for a problem, which is what the service answers when it cannot do something."""
     if response.is_success:
         return
+    retry_after = _seconds(response.headers.get("Retry-After"))
+    if response.status_code == SERVICE_UNAVAILABLE and response.headers.get("Content-Type") != PROBLEM:
+        # What stands in front of the service says so in its own words.
+        raise ServiceRefused("unavailable", "The service takes no requests now", retry_after or PAUSE_SECONDS)
     problem = response.json()
     code = str(problem["type"]).rpartition(":")[2]
-    raise ServiceRefused(code, problem.get("detail") or problem["title"], response.status_code == SERVICE_UNAVAILABLE)
+    raise ServiceRefused(code, problem.get("detail") or problem["title"], retry_after)
+
+
+def _seconds(header: str | None) -> float | None:
+    return float(header) if header and header.isdecimal() else None
 
 
 def _path(conversation_id: str) -> str:

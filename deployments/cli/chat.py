@@ -10,7 +10,7 @@ from rich.text import Text
 
 from deployments.cli.api import Service, ServiceRefused
 from deployments.cli.deciding import decide
-from deployments.cli.following import follow, show_until_rest
+from deployments.cli.following import follow, show_until_rest, speak
 from deployments.cli.options import Agent, Model, OnBusy, Url, chosen, service_url
 from deployments.cli.transcript import Transcript
 
@@ -70,13 +70,13 @@ class Chat:
         client_id = uuid.uuid4().hex
         self._transcript.expect(client_id)
 
-        def speak() -> None:
-            events = self._service.turn(self._id, {"text": text, "client_id": client_id, **self._options})
+        def take() -> None:
+            events = speak(self._service, self._id, {"text": text, "client_id": client_id, **self._options})
             show_until_rest(events, self._transcript)
             self._attend()
 
         try:
-            self._guarded(speak)
+            self._guarded(take)
         except ServiceRefused as refusal:
             self._console.print(Text(str(refusal), style="red"))
 

@@ -3,13 +3,29 @@
 import time
 from collections.abc import Iterator
 
-from deployments.cli.api import Service, ServiceRefused
+from deployments.cli.api import PAUSE_SECONDS, Answer, Service, ServiceRefused
 from deployments.cli.errors import CommandFailed
 from deployments.cli.sse import Event
 from deployments.cli.transcript import Transcript
 
 PATIENCE_SECONDS = 60.0
-PAUSE_SECONDS = 1.0
+
+
+def speak(service: Service, conversation_id: str, message: Answer) -> Iterator[Event]:
+    """Send a message, whose `client_id` makes it one, and yield its turn; a service that is too busy is asked again.
+
+    Raises ServiceRefused when it stays so, and at once for a refusal that does not pass.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            yield from service.turn(conversation_id, message)
+        except ServiceRefused as refusal:
+            if refusal.retry_after is None or time.monotonic() + refusal.retry_after > deadline:
+                raise
+            time.sleep(refusal.retry_after)
+        else:
+            return
 
 
 def follow(service: Service, conversation_id: str, transcript: Transcript) -> Iterator[Event]:

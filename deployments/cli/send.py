@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from deployments.cli.api import Service
-from deployments.cli.following import follow, show_until_rest
+from deployments.cli.following import follow, show_until_rest, speak
 from deployments.cli.options import Agent, Json, Model, OnBusy, Url, chosen, service_url
 from deployments.cli.transcript import Transcript, harmless
 
@@ -39,7 +39,7 @@ def send(
 
 
 def _print_events(service: Service, conversation_id: str, message: dict[str, str]) -> None:
-    for event in service.turn(conversation_id, message):
+    for event in speak(service, conversation_id, message):
         typer.echo(encoder.dumps(event, ensure_ascii=False))
 
 
@@ -47,7 +47,7 @@ def _print_answer(service: Service, conversation_id: str, message: dict[str, str
     notes = Console(stderr=True)
     transcript = Transcript(Console(), notes)
     transcript.expect(message["client_id"])
-    show_until_rest(service.turn(conversation_id, message), transcript)
+    show_until_rest(speak(service, conversation_id, message), transcript)
     while not transcript.resting:
         show_until_rest(follow(service, conversation_id, transcript), transcript)
     notes.print(f"Conversation {conversation_id}", style="dim", soft_wrap=True)

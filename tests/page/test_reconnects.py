@@ -1,5 +1,7 @@
 """Tabs and trouble: every watcher shows the same rows, whatever happened to its connection meanwhile."""
 
+import json
+
 import pytest
 from playwright.sync_api import Request, Route, expect
 
@@ -109,3 +111,24 @@ def test_a_message_that_no_service_took_survives_a_reload(person: Person) -> Non
     person.unblock("**/v1/**")
     expect(person.answers.last).to_contain_text("42")
     expect(person.questions).to_have_text(["What is 6*7?"])
+
+
+def test_a_busy_service_gets_the_message_when_it_says_so(person: Person) -> None:
+    refusals: list[str] = []
+
+    def refuse_once(route: Route, request: Request) -> None:
+        if request.method != "POST" or refusals:
+            return route.fallback()
+        refusals.append(request.post_data_json["client_id"])
+        problem = {"type": "urn:raylogue:problem:too_many_turns", "status": 429, "title": "Too many turns"}
+        headers = {"Content-Type": "application/problem+json", "Retry-After": "2"}
+        return route.fulfill(status=429, headers=headers, body=json.dumps(problem))
+
+    person.expects_trouble = True
+    person.page.route("**/messages", refuse_once)
+    person.say("hello")
+    expect(person.banner).to_contain_text("The service is busy. Trying again")
+    expect(person.answers).to_have_count(1)
+    person.wait_until_idle()
+    expect(person.banner).to_be_hidden()
+    assert len(refusals) == len(person.rows()) - 1 == 1

@@ -33,10 +33,10 @@ LOOK_SECONDS = 5.0
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 TRIES = 5
-"""How often the way to the sub-agent may fail before the call does; an outage of the store is waited out."""
+"""How often the way to the sub-agent may fail before the call does.
 
-MOVING = "terminating"
-"""The code with which a conversation refuses that is about to leave its place: the next incarnation will hear."""
+An outage of the store is waited out, and so is a refusal that passes: the sub-agent moves, or there is no room for it.
+"""
 
 NEWS = frozenset({"state_changed", "suspended", "turn_ended"})
 
@@ -83,7 +83,7 @@ class Errand:
             except ConversationNotFound as error:
                 raise ToolError(f"The conversation of the sub-agent {self.agent} was deleted.") from error
             except AgentError as error:
-                if not isinstance(error, Refused) or error.code != MOVING:
+                if not isinstance(error, Refused) or not error.passes:
                     raise ToolError(f"The sub-agent {self.agent} cannot work: {error}") from error
             except Exception as error:  # the way there is the shell's: its errors are worth a repetition
                 failures += 1
@@ -152,7 +152,7 @@ class Errand:
         try:
             await self.services.conversations.resolve(self.child, answer_for(asked, story, resolution), context)
         except Refused as refused:
-            if refused.code == MOVING:
+            if refused.passes:
                 raise
             return refused.detail if refused.code == "invalid_decision" else None
         return None

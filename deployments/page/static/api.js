@@ -33,6 +33,11 @@ export function isFinal(error) {
   return error instanceof Problem && error.isFinal;
 }
 
+/** Whether the service itself asks to be left alone for a while: it is there, but has no room now. */
+export function isBusy(error) {
+  return error instanceof Problem && error.code !== null && !error.isFinal;
+}
+
 export const info = () => call("GET", "/v1/info");
 export const agents = () => call("GET", "/v1/agents");
 export const list = (cursor) => call("GET", `/v1/conversations?${query({ limit: 50, cursor })}`);

@@ -62,7 +62,7 @@ class App {
     onChange: () => this.#screen.invalidate(),
     onCreated: (id) => this.#created(id),
     onUp: () => this.#link.up("outbox"),
-    onDown: (retryAt) => this.#link.down("outbox", retryAt),
+    onDown: (retryAt, isBusy) => this.#link.down("outbox", retryAt, isBusy),
   });
 
   start() {

@@ -39,7 +39,7 @@ export class Conversation {
       connect: (signal) => this.#connect(signal),
       onEvent: (event) => this.#receive(event),
       onUp: () => link.up("stream"),
-      onDown: (retryAt) => link.down("stream", retryAt),
+      onDown: (retryAt, isBusy) => link.down("stream", retryAt, isBusy),
       onEnd: () => this.#end(),
     });
   }

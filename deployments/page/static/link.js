@@ -6,6 +6,8 @@ const GRACE = 700;
 export class Link {
   /** When somebody will try again, in ms since the epoch; null while all is well. */
   retryAt = null;
+  /** Whether all that is wrong is that the service has too much to do. */
+  isBusy = false;
   #down = new Map();
   #onChange;
   #timer = null;
@@ -28,15 +30,17 @@ export class Link {
     this.#onChange(this);
   }
 
-  down(source, retryAt) {
-    this.#down.set(source, retryAt);
+  down(source, retryAt, isBusy = false) {
+    this.#down.set(source, { retryAt, isBusy });
     if (this.isUp) this.#timer ??= setTimeout(() => this.#show(), GRACE);
     else this.#show();
   }
 
   #show() {
     this.#timer = null;
-    this.retryAt = Math.min(...this.#down.values());
+    const troubles = [...this.#down.values()];
+    this.retryAt = Math.min(...troubles.map((trouble) => trouble.retryAt));
+    this.isBusy = troubles.every((trouble) => trouble.isBusy);
     this.#onChange(this);
   }
 }

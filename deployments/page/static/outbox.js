@@ -67,14 +67,14 @@ export class Outbox {
     if (this.#sending) return;
     this.#sending = true;
     for (let attempt = 0, entry; (entry = this.#next()); ) {
-      const retryAfter = await this.#try(entry);
-      if (retryAfter === null) attempt = 0;
-      else await this.#rest(entry, attempt++, retryAfter);
+      const trouble = await this.#try(entry);
+      if (trouble === null) attempt = 0;
+      else await this.#rest(entry, attempt++, trouble);
     }
     this.#sending = false;
   }
 
-  /** Null when the matter is settled, else the seconds that the service asked to be left alone. */
+  /** Null when the matter is settled, else the error that passes. */
   async #try(entry) {
     const { clientId } = entry;
     try {
@@ -83,7 +83,7 @@ export class Outbox {
       localStorage.removeItem(PREFIX + clientId);
       if (this.#entries.has(clientId)) this.#keep({ ...entry, state: "sent" });
     } catch (error) {
-      if (!api.isFinal(error)) return error.retryAfter ?? 0;
+      if (!api.isFinal(error)) return error;
       if (this.#entries.has(clientId)) this.#store({ ...entry, state: "failed", reason: error.message });
     }
     return null;
@@ -106,10 +106,10 @@ export class Outbox {
     this.#onCreated(fields.id);
   }
 
-  async #rest(entry, attempt, retryAfter) {
-    const delay = delayBefore(attempt, retryAfter);
+  async #rest(entry, attempt, trouble) {
+    const delay = delayBefore(attempt, trouble.retryAfter ?? 0);
     if (this.#entries.has(entry.clientId)) this.#keep({ ...entry, state: "waiting" });
-    this.#onDown(Date.now() + delay);
+    this.#onDown(Date.now() + delay, api.isBusy(trouble));
     await this.#pause.wait(delay);
   }
 

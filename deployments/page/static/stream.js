@@ -1,6 +1,6 @@
 // Follows a conversation for ever: connects, reads, notices silence, and connects again.
 
-import { isFinal } from "./api.js";
+import { isBusy, isFinal } from "./api.js";
 import { delayBefore, Pause } from "./backoff.js";
 import { serverSentEvents } from "./sse.js";
 
@@ -23,7 +23,7 @@ export class Stream {
 
   /**
    * `connect(signal)` opens the stream where the last one left off; `onEvent(event)` gets each event;
-   * `onUp()` and `onDown(retryAt)` tell how the connection fares; `onEnd(problem)` says that it is over for good.
+   * `onUp()` and `onDown(retryAt, isBusy)` tell how the connection fares; `onEnd(problem)` says that it is over for good.
    */
   constructor({ connect, onEvent, onUp, onDown, onEnd }) {
     this.#connect = connect;
@@ -39,14 +39,14 @@ export class Stream {
     // A loop that was stopped may still be on its way out when the next one starts.
     const run = ++this.#run;
     for (let attempt = 0; run === this.#run; attempt++) {
-      let retryAfter = 0;
+      let trouble = null;
       try {
         if (await this.#follow(run)) attempt = -1;
       } catch (error) {
         if (isFinal(error) && run === this.#run) return this.#finish(error);
-        retryAfter = error.retryAfter;
+        trouble = error;
       }
-      if (run === this.#run) await this.#rest(Math.max(attempt, 0), retryAfter);
+      if (run === this.#run) await this.#rest(Math.max(attempt, 0), trouble);
     }
   }
 
@@ -97,9 +97,9 @@ export class Stream {
     if (Date.now() - this.#heardAt > SILENCE) connection.abort();
   }
 
-  async #rest(attempt, retryAfter) {
-    const delay = delayBefore(attempt, retryAfter);
-    this.#onDown(Date.now() + delay);
+  async #rest(attempt, trouble) {
+    const delay = delayBefore(attempt, trouble?.retryAfter ?? 0);
+    this.#onDown(Date.now() + delay, isBusy(trouble));
     await this.#pause.wait(delay);
   }
 

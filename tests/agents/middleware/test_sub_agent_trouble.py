@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agents.errors import Refused
+from agents.errors import PASSING, Refused
 from agents.middleware.middleware import Middleware
 from agents.middleware.reply import Reply
 from agents.middleware.sub_agent import errand
@@ -26,8 +26,9 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trouble() -> list[Exception]:
-    """What is worth a repetition: a place that is being left, an outage, whatever may happen on the way."""
-    return [Refused("terminating", "It is moving."), StoreUnavailable("gone fishing"), OSError("no way there")]
+    """What is worth a repetition: a place that is being left or is full, an outage, what may happen on the way."""
+    passing = [Refused(code, "Not now.") for code in sorted(PASSING)]
+    return [*passing, StoreUnavailable("gone fishing"), OSError("no way there")]
 
 
 async def test_on_the_way_there_and_with_an_answer(world: World) -> None:

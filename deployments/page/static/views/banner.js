@@ -1,4 +1,4 @@
-// The line that says that the service is away, and when the page will knock again.
+// The line that says that the service is away or busy, and when the page will knock again.
 
 import { h, icon } from "./element.js";
 
@@ -18,7 +18,8 @@ export class Banner {
     if (link.isUp) return this.#node.replaceChildren();
     const when = h("span", { class: "when", "aria-hidden": "true" });
     const retry = h("button", { type: "button", class: "link", onclick: this.#onRetry }, "Try now");
-    this.#node.replaceChildren(icon("alert"), h("span", {}, "Connection lost. Reconnecting"), when, retry);
+    const what = link.isBusy ? "The service is busy. Trying again" : "Connection lost. Reconnecting";
+    this.#node.replaceChildren(icon("alert"), h("span", {}, what), when, retry);
     const tick = () => {
       const seconds = Math.ceil((link.retryAt - Date.now()) / 1000);
       when.textContent = seconds > 0 ? ` in ${seconds} s` : "…";

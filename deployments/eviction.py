@@ -50,10 +50,16 @@ class Eviction:
 
     async def due(self, living: Sequence[Conversation]) -> list[Conversation]:
         """Those to be stopped now; never one that works, nor one that is watched and whose agent wants to stay."""
+        return await self._due(living, self._hurried(living))
+
+    async def longest_idle(self, living: Sequence[Conversation]) -> list[Conversation]:
+        """Those to be stopped now so that others find room: a share, that it need not be done for each of them."""
+        return await self._due(living, _share(living))
+
+    async def _due(self, living: Sequence[Conversation], hurried: int) -> list[Conversation]:
         now = now_ms()
         since = ((conversation.resting_since, conversation) for conversation in living)
         resting = sorted(((at, conversation) for at, conversation in since if at is not None), key=itemgetter(0))
-        hurried = self._hurried(len(living))
         due: list[Conversation] = []
         for number, (at, conversation) in enumerate(resting):
             if number >= hurried and now - at < min(self._hibernate_ms, self._leave_ms):
@@ -83,12 +89,12 @@ class Eviction:
         self._empty_since = self._empty_since or now
         return dedicated or now - self._empty_since >= self._leave_ms
 
-    def _hurried(self, living: int) -> int:
+    def _hurried(self, living: Sequence[Conversation]) -> int:
         """How many must go at once, however short they have been idle."""
         if psutil.virtual_memory().percent < self._memory_percent:
             return 0
-        log.warning("memory_is_short", living=living)
-        return max(1, round(living * PRESSURE_SHARE))
+        log.warning("memory_is_short", living=len(living))
+        return _share(living)
 
     async def _stays(self, conversation: Conversation) -> bool:
         if not conversation.agent.stays_while_watched:
@@ -98,3 +104,7 @@ class Eviction:
                 return await self._store.live.watchers(conversation.id) > 0
         except (StoreError, TimeoutError):
             return True
+
+
+def _share(living: Sequence[Conversation]) -> int:
+    return max(1, round(len(living) * PRESSURE_SHARE))

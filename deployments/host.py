@@ -24,7 +24,8 @@ from deployments.collector import spare_what_is_loaded
 from deployments.door import Door
 from deployments.errors import NoRoom
 from deployments.eviction import Eviction
-from deployments.placement import is_dedicated
+from deployments.intake import Intake, is_owed
+from deployments.placement import beside, is_dedicated
 from deployments.settings import Settings
 from deployments.tasks import RayTasks
 from deployments.telemetry import configure_logging
@@ -69,22 +70,29 @@ class Host:
         self._living: dict[str, asyncio.Task[Conversation]] = {}
         self._departures: set[asyncio.Task[None]] = set()
         self._eviction = Eviction(self._settings, self._store)
+        self._intake = Intake(self._settings)
+        self._room_making = asyncio.Lock()
+        self._beside = 0
         self._leaving = self._left = False
         self._tending: asyncio.Task[None] | None = None
         spare_what_is_loaded()
 
     async def send(self, conversation_id: str, message: UserMessage, context: AgentContext) -> Receipt:
-        return await (await self._live(conversation_id)).send(message, context)
+        with self._intake.arrival(message):
+            conversation = await self._live(conversation_id, owed=is_owed(message))
+            return await self._intake.deliver(conversation, message, context)
 
     async def resolve(self, conversation_id: str, resolution: Resolve, context: AgentContext) -> Receipt:
-        return await (await self._live(conversation_id)).resolve(resolution, context)
+        conversation = await self._live(conversation_id, owed=True)
+        self._intake.note(conversation)
+        return await conversation.resolve(resolution, context)
 
     async def cancel(self, conversation_id: str, principal: str | None) -> Receipt:
-        return await (await self._live(conversation_id)).cancel(principal)
+        return await (await self._live(conversation_id, owed=True)).cancel(principal)
 
     async def wake(self, conversation_id: str) -> Glimpse:
         """Activate the conversation if need be, so that it takes up what is unfinished."""
-        return (await self._live(conversation_id)).inspect()
+        return (await self._live(conversation_id, owed=True)).inspect()
 
     async def inspect(self, conversation_id: str) -> Glimpse | None:
         """What a conversation shows of itself now; None if it sleeps, or lives elsewhere."""
@@ -109,6 +117,13 @@ class Host:
         if activation is not None:
             (await asyncio.shield(activation)).abandon()
 
+    async def make_room(self) -> bool:
+        """Let the longest idle go now, for somebody who finds no place anywhere; whether there is a place then."""
+        async with self._room_making:
+            if not self._leaving and not self._has_room():
+                await self._part_from(await self._eviction.longest_idle(self._open()))
+            return not self._leaving and self._has_room()
+
     async def leave(self) -> None:
         """Take nobody in any more, let everybody come to rest, hand over the others, and end the process."""
         self._leaving = True
@@ -132,11 +147,11 @@ class Host:
         await self._store.aclose()
         ray.actor.exit_actor()  # type: ignore[no-untyped-call]  # Ray has no type for it
 
-    async def _live(self, conversation_id: str) -> Conversation:
-        """The conversation, activated by whoever asks first."""
+    async def _live(self, conversation_id: str, *, owed: bool) -> Conversation:
+        """The conversation, activated by whoever asks first; what is `owed` finds room where there is none."""
         activation = self._living.get(conversation_id)
         if activation is None:
-            self._admit(conversation_id)
+            self._admit(conversation_id, owed)
             activation = asyncio.create_task(self._activate(conversation_id))
             self._living[conversation_id] = activation
         try:
@@ -145,17 +160,23 @@ class Host:
             self._forget(conversation_id, activation)
             raise
 
-    def _admit(self, conversation_id: str) -> None:
+    def _admit(self, conversation_id: str, owed: bool) -> None:
         if self._leaving and self._dedicated:
             raise Superseded(conversation_id)  # by the next actor of that name
-        if self._leaving or len(self._living) >= self._room:
+        if self._leaving or not (owed or self._has_room()):
             raise NoRoom(self._name)
+
+    def _has_room(self) -> bool:
+        most = self._settings.node_conversations
+        on_node = len(self._living) + self._beside
+        return len(self._living) < self._room and (self._dedicated or most is None or on_node < most)
 
     async def _activate(self, conversation_id: str) -> Conversation:
         if self._tending is None:
             self._tending = asyncio.create_task(self._tend())
         conversation = await Conversation.open(self._services, conversation_id, self._catalog)
         self._eviction.enter(conversation)
+        self._intake.note(conversation)  # it takes up what is unfinished
         departure = asyncio.create_task(self._until_gone(conversation))
         self._departures.add(departure)
         departure.add_done_callback(self._departures.discard)
@@ -164,6 +185,7 @@ class Host:
     async def _until_gone(self, conversation: Conversation) -> None:
         """An incarnation is over when it is stopped, or fenced by a newer one."""
         await conversation.gone.wait()
+        self._intake.forget(conversation)
         asleep = self._eviction.is_asleep(conversation)
         self._forget(conversation.id, self._living.get(conversation.id))
         if self._dedicated and not asleep:
@@ -186,18 +208,28 @@ class Host:
                 log.exception("host_not_tended", host=self._name)
 
     async def _report(self) -> None:
-        if not self._dedicated:
-            await self._store.hosts.report(self._name, len(self._living))
+        if self._dedicated:
+            return
+        await self._store.hosts.report(self._name, len(self._living))
+        if self._settings.node_conversations is not None:
+            self._beside = beside(self._name, await self._store.hosts.loads())
 
     async def _let_go(self) -> None:
-        living = [activation.result() for activation in self._living.values() if _is_open(activation)]
-        for conversation in await self._eviction.due(living):
-            if not await conversation.leave():
-                self._eviction.enter(conversation)
+        await self._part_from(await self._eviction.due(self._open()))
         for conversation_id in self._eviction.to_wake():
-            await self._live(conversation_id)
+            await self._live(conversation_id, owed=True)
         if self._eviction.is_over(self._dedicated, len(self._living)):
             self._leave()
+
+    def _open(self) -> list[Conversation]:
+        """Those that live here, without those that are just being opened."""
+        return [activation.result() for activation in self._living.values() if _is_open(activation)]
+
+    async def _part_from(self, conversations: Iterable[Conversation]) -> None:
+        """Let them leave, those apart that have got work meanwhile."""
+        for conversation in conversations:
+            if not await conversation.leave():
+                self._eviction.enter(conversation)
 
     def _leave(self) -> None:
         """End this process once the answers under way are out."""

@@ -63,6 +63,12 @@ def roomiest(conversation_id: str, nodes: Iterable[Node], dedicated: Mapping[str
     return max(drawn, key=room.__getitem__, default=None)
 
 
+def beside(name: str, loads: Mapping[str, int]) -> int:
+    """The conversations in the other shared hosts of the node on which the host `name` is."""
+    node = name.rpartition(":")[0] + ":"
+    return sum(load for other, load in loads.items() if other.startswith(node) and other != name)
+
+
 def seats(nodes: Iterable[Node], loads: Mapping[str, int], comfortable: int) -> list[Seat]:
     """The shared hosts that there should be: on each node one more than are comfortably full, up to its cores.
 

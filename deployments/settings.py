@@ -91,6 +91,11 @@ class Settings(BaseSettings):
     comfortable_conversations: int = Field(
         1_000, ge=1, description="With so many a shared host is comfortably full, and a node gets another one."
     )
+    node_conversations: int | None = Field(
+        None, ge=1, description="Most conversations that live in the shared hosts of a node; unset: those of its hosts."
+    )
+    host_turns: int = Field(500, ge=1, description="Most turns that run in one shared host; a further one gets 429.")
+    host_messages: int = Field(1_000, ge=1, description="Most messages that a host takes in at once.")
     hibernate_seconds: float = Field(
         60.0, gt=0, description="How long a conversation that waits for people keeps its working set in memory."
     )
@@ -100,6 +105,18 @@ class Settings(BaseSettings):
         gt=0,
         le=100,
         description="With so much of a node's memory in use, the longest idle conversations go at once.",
+    )
+    min_replicas: int = Field(1, ge=1, description="Fewest replicas of the ingress.")
+    max_replicas: int = Field(1, ge=1, description="Most replicas of the ingress; between the two it scales by itself.")
+    target_requests: float = Field(
+        500.0, gt=0, description="With more requests a replica than this, streams above all, another one is started."
+    )
+    upscale_seconds: float = Field(10.0, ge=1, description="How long there must be too few replicas of the ingress.")
+    downscale_seconds: float = Field(300.0, gt=0, description="How long there must be too many of them.")
+    replica_streams: int = Field(2_000, ge=1, description="Most event streams that are open at one replica.")
+    replica_messages: int = Field(500, ge=1, description="Most messages that one replica is handing over at once.")
+    replica_body_bytes: int = Field(
+        67_108_864, ge=1, description="Most bytes of requests' bodies that one replica holds at once."
     )
     heartbeat_seconds: float = Field(15.0, gt=0, description="How often a silent event stream sends a heartbeat.")
     anthropic_api_key: SecretStr | None = Field(

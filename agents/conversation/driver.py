@@ -101,11 +101,18 @@ class Conversation:
 
         `context` goes with the work of the turn in which the message is read.
         """
-        if (known := await self._sent_before(message.client_id)) is not None:
+        if (known := await self.sent_before(message.client_id)) is not None:
             return known
         if message.model is not None and message.model not in self.agent.models:
             raise Refused("unknown_model", f"{self.agent.name} has no model called {message.model}.")
         return await self._ask(await self._handled(message), context)
+
+    async def sent_before(self, client_id: str | None) -> Receipt | None:
+        """The receipt of a message that is in the log already, also if that is older than the working set."""
+        known = self.history.receipt(client_id)
+        if known is not None or client_id is None or not self.history.partial:
+            return known
+        return await self._journal.receipt(client_id)
 
     async def resolve(self, resolution: Resolve, context: AgentContext | None = None) -> Receipt:
         """Answer a suspension: durable when this returns, carried out afterwards. Raises `Refused`, `Superseded`."""
@@ -129,6 +136,11 @@ class Conversation:
             pending=fsm_state(facts)["pending"],
             streaming=self._effects.answer.glimpse() if self._effects.answer else None,
         )
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether a turn has begun that is not over; it may wait for people."""
+        return self._machine.facts.running
 
     @property
     def resting_since(self) -> int | None:
@@ -248,13 +260,6 @@ class Conversation:
     def _known(self, happened: Input) -> Receipt | None:
         """A message that was sent before is answered as it was then."""
         return self.history.receipt(happened.client_id) if isinstance(happened, UserMessage) else None
-
-    async def _sent_before(self, client_id: str | None) -> Receipt | None:
-        """The same for one that may be older than the working set."""
-        known = self.history.receipt(client_id)
-        if known is not None or client_id is None or not self.history.partial:
-            return known
-        return await self._journal.receipt(client_id)
 
     async def _handled(self, message: UserMessage) -> UserMessage:
         """The message as the middleware wants it logged."""

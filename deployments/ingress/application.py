@@ -26,6 +26,7 @@ from deployments.ingress import (
     preferences,
     problems,
 )
+from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.service import Service
 from deployments.page.routes import page_router
 from deployments.settings import Settings
@@ -65,7 +66,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = Settings()
     store, agents = connect_store(settings), catalog(settings)
     door = open_door(settings, store, agents)
-    app.state.service = Service(settings, agents, store, door)
+    app.state.service = Service(settings, agents, store, door, ReplicaLimits(settings))
     chores = [asyncio.create_task(chore.run()) for chore in (Sweeper(store, door), WarmPool(settings, store))]
     spare_what_is_loaded()
     try:

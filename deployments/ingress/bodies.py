@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from agents.turn.events import Approval, Decision
 from agents.turn.inputs import OnBusy
 from deployments.ingress.content import Content, TextBlock
+from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.problems import Problem
 from store import Placement
 
@@ -92,12 +93,12 @@ async def read_body(request: Request, model: type[Body], limit: int = SMALL_BODY
     return body
 
 
-async def read_message(request: Request, limit: int, limit_attached: int) -> NewMessage:
-    """A message; `limit_attached` holds for one that brings images or documents. Raises `Problem`."""
+async def read_message(request: Request, limit: int, limit_attached: int) -> tuple[NewMessage, int]:
+    """A message and its size; `limit_attached` holds for one with images or documents. Raises `Problem`."""
     message, size = await read_sized(request, NewMessage, max(limit, limit_attached))
     if size > limit and not message.has_attachments:
         raise _too_large(limit)
-    return message
+    return message, size
 
 
 async def read_sized(request: Request, model: type[Body], limit: int) -> tuple[Body, int]:
@@ -119,13 +120,21 @@ async def read_sized(request: Request, model: type[Body], limit: int) -> tuple[B
 
 
 async def read_bytes(request: Request, limit: int, code: str = "message_too_large") -> bytes:
-    """The raw body; raises `Problem` with this code as soon as it has more than `limit` bytes."""
+    """The raw body; raises `Problem` with this code as soon as it has more than `limit` bytes.
+
+    What all requests have sent so far is bounded too: one that is too much then is refused as `overloaded`.
+    """
+    limits: ReplicaLimits = request.app.state.service.limits
     received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > limit:
-            raise _too_large(limit, code)
-    return bytes(received)
+    try:
+        async for chunk in request.stream():
+            limits.body_bytes.take(len(chunk))
+            received += chunk
+            if len(received) > limit:
+                raise _too_large(limit, code)
+        return bytes(received)
+    finally:
+        limits.body_bytes.give_back(len(received))
 
 
 def _too_large(limit: int, code: str = "message_too_large") -> Problem:

@@ -16,7 +16,7 @@ from store import ConversationMeta, Store
 
 router = APIRouter(prefix="/v1/conversations", tags=["conversations"])
 
-BODY = ("malformed_json", "unsupported_media_type", "invalid_request", "message_too_large")
+BODY = ("malformed_json", "unsupported_media_type", "invalid_request", "message_too_large", "overloaded")
 ONE = ("unknown_conversation", "invalid_conversation_id", "store_unavailable")
 
 

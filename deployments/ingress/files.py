@@ -21,6 +21,7 @@ from store import ConversationMeta, Scope
 router = APIRouter(prefix="/v1/conversations/{conversation_id}", tags=["files"])
 
 HERE = (*ONE, "unknown_file", "bad_path")
+ROOM = ("file_too_large", "scope_full", "overloaded")
 ETAG = re.compile(r'"([1-9][0-9]{0,15})"')
 OUTSIDE_OF_A_TURN = 0
 MOST_RENDERED: Final = 65_536
@@ -60,7 +61,7 @@ async def read_file(
     "/files/{path:path}",
     response_model=None,
     openapi_extra=RAW_BODY,
-    responses=documented(*HERE, "invalid_request", "file_conflict", "file_exists", "file_too_large", "scope_full"),
+    responses=documented(*HERE, "invalid_request", "file_conflict", "file_exists", *ROOM),
 )
 async def write_file(
     conversation_id: ConversationId,
@@ -75,7 +76,8 @@ async def write_file(
     expected = _expected(if_match, if_none_match)
     meta, scope, inner = await _place(conversation_id, path, service)
     content = await read_bytes(request, service.store.files.limits.file_bytes, "file_too_large")
-    version = await service.store.files.write(scope, inner, content, expected_version=expected, now=now_ms())
+    with service.limits.body_bytes.hold(len(content)):
+        version = await service.store.files.write(scope, inner, content, expected_version=expected, now=now_ms())
     _tell(service, meta, path, version)
     response.headers["ETag"] = _etag(version)
     return {"path": path, "version": version}

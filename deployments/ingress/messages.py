@@ -19,11 +19,15 @@ from deployments.ingress.watch import watching
 
 router = APIRouter(prefix="/v1/conversations/{conversation_id}", tags=["messages"])
 
-REACH = (*ONE, "control_plane_unavailable", "conversation_unreachable", "terminating")
+REACH = (*ONE, "control_plane_unavailable", "conversation_unreachable", "terminating", "overloaded")
 
 TAKING = (
     "empty_message",
     "turn_running",
+    "queue_full",
+    "too_many_turns",
+    "cluster_full",
+    "too_many_streams",
     "unknown_model",
     "self_run_limit",
     "budget_exhausted",
@@ -45,8 +49,14 @@ def wants_events(request: Request) -> bool:
 )
 async def send(conversation_id: ConversationId, request: Request, service: TheService) -> Response:
     """Accept a message: 202 with its seq once it is durable, or the whole turn as events when asked for."""
-    settings = service.settings
-    body = await read_message(request, settings.max_message_bytes, settings.max_attachment_bytes)
+    settings, limits = service.settings, service.limits
+    with limits.messages.hold():
+        body, size = await read_message(request, settings.max_message_bytes, settings.max_attachment_bytes)
+        with limits.body_bytes.hold(size):
+            return await _send(conversation_id, body, request, service)
+
+
+async def _send(conversation_id: str, body: NewMessage, request: Request, service: Service) -> Response:
     meta = await service.store.registry.get(conversation_id)
     agent = service.catalog.get(meta.agent)
     message = UserMessage(
@@ -96,6 +106,7 @@ async def _send_and_watch(
     """Subscribe, then send, then stream: a refusal is still a plain problem, and no event is missed."""
     stack = AsyncExitStack()
     try:
+        stack.enter_context(service.limits.streams.hold())
         watch = await stack.enter_async_context(watching(service.store, service.door, conversation_id))
         receipt = await service.door.send(conversation_id, message, context)
     except BaseException:

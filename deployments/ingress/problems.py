@@ -18,13 +18,17 @@ from store.errors import BadPath, FileConflict, FileExists, FileMissing, FileToo
 
 TYPE_PREFIX = "urn:raylogue:problem:"
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = 2
+SOON, LATER = 2, 5
+"""Seconds, for `Retry-After`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
+    """`retry_after` is for what passes by itself: in so many seconds the same request may be taken."""
+
     status: int
     title: str
+    retry_after: int | None = None
 
 
 KINDS: Mapping[str, Kind] = {
@@ -42,7 +46,7 @@ KINDS: Mapping[str, Kind] = {
     "conversation_exists": Kind(409, "The id is taken"),
     "file_exists": Kind(409, "The path is taken"),
     "file_conflict": Kind(412, "The file has changed since"),
-    "terminating": Kind(503, "The conversation is moving"),
+    "terminating": Kind(503, "The conversation is moving", SOON),
     "message_too_large": Kind(413, "The message is too large"),
     "file_too_large": Kind(413, "The file is too large"),
     "unsupported_media_type": Kind(415, "The body must be application/json"),
@@ -52,13 +56,18 @@ KINDS: Mapping[str, Kind] = {
     "unknown_agent": Kind(422, "There is no such agent"),
     "unknown_model": Kind(422, "The agent has no such model"),
     "bad_path": Kind(422, "The path is not valid"),
+    "queue_full": Kind(429, "Too many messages wait", SOON),
+    "too_many_turns": Kind(429, "Too many turns are running", SOON),
     "self_run_limit": Kind(429, "The agent has started itself too often"),
     "budget_exhausted": Kind(429, "The budget is used up"),
     "middleware_failed": Kind(500, "A middleware of the agent failed"),
     "internal": Kind(500, "Something went wrong here"),
-    "store_unavailable": Kind(503, "The store cannot be reached"),
-    "conversation_unreachable": Kind(503, "The conversation does not answer"),
-    "control_plane_unavailable": Kind(503, "The cluster's control plane cannot be reached"),
+    "store_unavailable": Kind(503, "The store cannot be reached", SOON),
+    "conversation_unreachable": Kind(503, "The conversation does not answer", SOON),
+    "control_plane_unavailable": Kind(503, "The cluster's control plane cannot be reached", SOON),
+    "cluster_full": Kind(503, "There is no room for more live conversations", LATER),
+    "too_many_streams": Kind(503, "Too many event streams are open", LATER),
+    "overloaded": Kind(503, "There is too much to do", SOON),
     "scope_full": Kind(507, "There is no room for more files"),
 }
 
@@ -87,14 +96,14 @@ def answer(problem: Problem, instance: str) -> Response:
         "instance": instance,
         **problem.members,
     }
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if kind.status == 503 else None
+    headers = {"Retry-After": str(kind.retry_after)} if kind.retry_after is not None else None
     return Response(orjson.dumps(body), kind.status, headers, MEDIA_TYPE)
 
 
 def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route for OpenAPI: which problems it may answer with."""
     by_status: dict[int | str, list[str]] = {}
-    for code in codes:
+    for code in dict.fromkeys(codes):
         by_status.setdefault(KINDS[code].status, []).append(code)
     return {
         status: {

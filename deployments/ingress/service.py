@@ -11,6 +11,7 @@ from agents.agent import Catalog
 from agents.context import AgentContext
 from deployments.door import Door
 from deployments.ingress.bodies import CONVERSATION_ID
+from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.problems import Problem
 from deployments.settings import Settings
 from store import Store
@@ -30,6 +31,7 @@ class Service:
     catalog: Catalog
     store: Store
     door: Door
+    limits: ReplicaLimits
 
 
 def context_of(request: Request) -> AgentContext:

@@ -11,7 +11,7 @@ OF_NO_ROUTE = {"not_found", "method_not_allowed", "internal"}
 
 
 def test_every_refusal_has_its_problem() -> None:
-    codes = {code for module in modules("agents") for code in REFUSED.findall(module.read_text())}
+    codes = {code for module in modules("agents", "deployments") for code in REFUSED.findall(module.read_text())}
     assert len(codes) > 5
     assert codes <= set(KINDS)
 

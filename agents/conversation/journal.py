@@ -32,6 +32,7 @@ class Journal:
         self.meta = claim.meta
         self.ownership = ownership.Ownership(store, claim.conversation_id, claim.epoch)
         self._touching: asyncio.Task[None] | None = None
+        self._held: list[LiveEvent] | None = None
 
     @classmethod
     async def open(cls, store: Store, conversation_id: str, place: str) -> Self:
@@ -67,9 +68,27 @@ class Journal:
     ) -> list[Logged]:
         """Append `events`, which lead to `facts`, and tell the watchers in the same step.
 
-        What was buffered for the watchers goes first, so that an answer's last words precede its end. A lost
+        What was buffered for the watchers goes first, so that an answer's last words precede its end; what is
+        published meanwhile is held back, so that nobody reads words that come too late to be logged. A lost
         connection is waited out: the outcome is known when this returns.
         """
+        held: list[LiveEvent] = []
+        self._held = held
+        try:
+            return await self._append(events, facts, live, now)
+        finally:
+            self._held = None
+            for event in held:
+                self.publish(event)
+
+    def publish(self, event: LiveEvent) -> None:
+        """Tell the watchers, soon and without a promise."""
+        if self._held is not None:
+            self._held.append(event)
+        else:
+            self._store.live.publish(self.conversation_id, self.epoch, self._wire_live(event))
+
+    async def _append(self, events: Sequence[Event], facts: Facts, live: Sequence[LiveEvent], now: int) -> list[Logged]:
         first = facts.last_seq - len(events) + 1
         logged = [Logged(first + i, now, event) for i, event in enumerate(events)]
         stored = [encode(event, now) for event in events]
@@ -92,10 +111,6 @@ class Journal:
         if any(isinstance(event, UserMsg) for event in events):
             self._touching = asyncio.create_task(self._touch(now))  # nobody waits for its round trip
         return logged
-
-    def publish(self, event: LiveEvent) -> None:
-        """Tell the watchers, soon and without a promise."""
-        self._store.live.publish(self.conversation_id, self.epoch, self._wire_live(event))
 
     async def _touch(self, now: int) -> None:
         """Move the conversation to the front of its owner's list; the next message mends what a failure leaves."""

@@ -169,3 +169,30 @@ async def test_errors_of_tools_are_told_as_such(world: World) -> None:
         await watcher.until("turn_completed")
     [errored] = [event for event in watcher.seen if event["type"] == "tool_call_errored"]
     assert errored["status"] == "error"
+
+
+async def test_what_is_said_while_a_cancel_is_written_is_told_to_nobody(world: World) -> None:
+    """The text that is kept is settled when the cancel is decided: later words would vanish before the reader."""
+    store = world.connect()
+    await world.create(agent := Agent(name="a", model=ScriptedModel([Step(WORDS)])))
+    conversation = await world.open(agent, store=store)
+    append = store.log.append
+
+    async def slow(*arguments: Any, **options: Any) -> int:
+        if b"cancelled" in b"".join(arguments[1]):
+            said = conversation.inspect().streaming["text"]
+            await until(lambda: len(conversation.inspect().streaming["text"]) > len(said) + 50)
+            await store.live.flush()
+        return await append(*arguments, **options)
+
+    async with watching(world.store) as watcher:
+        await say(conversation)
+        await watcher.until("text_delta")
+        store.log.append = slow
+        await conversation.cancel()
+        await watcher.until("turn_cancelled")
+
+    reader = Reader()
+    for delta in deltas(watcher.seen):
+        reader.take(delta)
+    assert spoken(await world.events()) == [(reader.text, "cancelled")]

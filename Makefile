@@ -8,13 +8,13 @@ READY := $(VENV)/.ready
 # The quick tiers come first, so that a mistake shows itself early, and share the cores; the others start the service,
 # which wants all of them.
 QUICK := house turn store agents messages_api fundamentals
-TIERS := benchmarks cli deployments page
+TIERS := benchmarks cli deployments page chaos
 CODE := store agents deployments tests $(wildcard benchmarks)
 
 ACCEPTABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test lint format bench settings lock clean
+.PHONY: help venv run test lint format bench chaos settings lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ format: $(READY)  ## Rewrite the code in the house's format
 
 bench: $(READY)  ## Measure the service next to a plain application
 	$(BIN)/python -m benchmarks
+
+chaos: $(READY)  ## Break the service at random for ten minutes and check what it promised: make chaos SECONDS=60 SEED=7
+	$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 settings: $(READY)  ## Write docs/settings.md from the settings
 	$(BIN)/python -c 'from deployments.settings import settings_page; print(settings_page(), end="")' \

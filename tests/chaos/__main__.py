@@ -1,0 +1,47 @@
+"""`python -m tests.chaos`: break the running service at random for some time, then say whether it kept its promises."""
+
+import argparse
+import asyncio
+import random
+import sys
+from pathlib import Path
+
+from tests.chaos import report
+from tests.chaos.checks import violations
+from tests.chaos.faults import FAULTS
+from tests.chaos.plan import Size, make_plan
+from tests.chaos.run import run
+from tests.chaos.world import running_world
+
+
+def main() -> None:
+    options = _options()
+    kinds, bad = options.only or list(FAULTS), False
+    with running_world() as world:
+        for seed in options.seed:
+            plan = make_plan(seed, Size(seconds=options.seconds), kinds)
+            print(f"seed {seed}: {len(plan.faults)} faults in {options.seconds:.0f} s", flush=True)
+            result = asyncio.run(run(plan, world))
+            found = violations(result.evidence)
+            bad |= bool(found)
+            print(report.text(result, found), flush=True)
+            if options.keep is not None:
+                report.keep(result, found, options.keep)
+            if options.save is not None:
+                report.save(report.markdown(result, found), options.save)
+    sys.exit(bad)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=600, help="how long things are broken")
+    seed = [random.randrange(10_000)]
+    parser.add_argument("--seed", type=int, nargs="+", default=seed, help="of the plan; several are run one by one")
+    parser.add_argument("--only", action="append", choices=FAULTS, metavar="FAULT", help="a kind of fault; repeatable")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="put the result between FILE's two marks")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where to put all that is known of a violation")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""The promises, one a file: each check is a function from the evidence to the violations it finds."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from tests.chaos.checks import answers, cancels, decisions, effects, epochs, laws, messages, unfinished, watchers
+from tests.chaos.evidence import Evidence, Violation
+
+Check = Callable[[Evidence], Iterator[Violation]]
+
+CHECKS: Sequence[Check] = (
+    messages.check,
+    answers.check,
+    cancels.check,
+    decisions.check,
+    effects.check,
+    epochs.check,
+    watchers.check,
+    unfinished.check,
+    laws.check,
+)
+
+
+def violations(evidence: Evidence) -> list[Violation]:
+    """Everything that is wrong."""
+    return [violation for check in CHECKS for violation in check(evidence)]

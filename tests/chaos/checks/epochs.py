@@ -1,0 +1,39 @@
+"""Incarnations follow one another: what was appended, as announced, belongs to rising epochs and is what is logged."""
+
+from collections.abc import Iterator, Sequence
+
+from tests.chaos.evidence import Evidence, Transcript, Violation
+from tests.chaos.notices import Notice
+
+
+def check(evidence: Evidence) -> Iterator[Violation]:
+    for conversation, notices in evidence.notices.items():
+        for law, seen in _in_order(notices):
+            yield Violation(law, conversation, seen)
+        if (transcript := evidence.transcripts.get(conversation)) is not None:
+            yield from _logged(transcript, notices)
+
+
+def _in_order(notices: Sequence[Notice]) -> Iterator[tuple[str, str]]:
+    last_seq, newest, session = 0, 0, None
+    for notice in notices:
+        if not notice.events:
+            newest = max(newest, notice.epoch)
+            continue
+        first = notice.events[0]["seq"]
+        if notice.epoch < newest:
+            yield "epochs_interleave", f"epoch {notice.epoch} wrote {first}, after epoch {newest} had claimed"
+        if first <= last_seq:
+            yield "seq_twice", f"epoch {notice.epoch} wrote {first}, after {last_seq} had been written"
+        elif first > last_seq + 1 and notice.session == session:
+            yield "append_not_announced", f"{first} follows {last_seq}"
+        newest, last_seq, session = max(newest, notice.epoch), notice.events[-1]["seq"], notice.session
+
+
+def _logged(transcript: Transcript, notices: Sequence[Notice]) -> Iterator[Violation]:
+    logged = {event["seq"]: event for event in transcript.log}
+    for notice in notices:
+        for event in notice.events:
+            if logged.get(event["seq"]) != event:
+                seen = f"{event} of epoch {notice.epoch} was announced, {logged.get(event['seq'])} is logged"
+                yield Violation("announced_not_logged", transcript.id, seen)

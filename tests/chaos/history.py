@@ -1,0 +1,51 @@
+"""What the people of a run did and were told: every operation with its attempts, as they saw it from outside."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["send", "cancel", "decide"]
+Outcome = Literal["ok", "refused", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request; times are seconds since the epoch, `answer` the body of the response or what went wrong.
+
+    `refused` is a definite no (4xx); whatever else is no acknowledgement leaves it unknown what came of it.
+    """
+
+    begun: float
+    ended: float
+    outcome: Outcome
+    answer: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Operation:
+    """Something a person wanted, repeated until the answer was definite or the person gave up."""
+
+    person: str
+    kind: Kind
+    conversation: str
+    wanted: Mapping[str, Any]
+    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> Outcome:
+        """`ok` once acknowledged; `refused` if every attempt was; else nobody was told."""
+        outcomes = {attempt.outcome for attempt in self.attempts}
+        if "ok" in outcomes:
+            return "ok"
+        return "refused" if outcomes == {"refused"} else "unknown"
+
+    @property
+    def acknowledged(self) -> list[Attempt]:
+        return [attempt for attempt in self.attempts if attempt.outcome == "ok"]
+
+    def note(self, begun: float, outcome: Outcome, answer: Mapping[str, Any]) -> Attempt:
+        """Record an attempt that ends now."""
+        attempt = Attempt(begun, time.time(), outcome, answer)
+        self.attempts.append(attempt)
+        return attempt

@@ -1,0 +1,113 @@
+"""Says what a run did and what it found: for the terminal, and as Markdown for docs/reliability.md."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks import machine
+from benchmarks.report import save
+from tests.chaos.evidence import Evidence, Violation
+from tests.chaos.run import Result
+
+__all__ = ["counts", "faults", "keep", "markdown", "save", "text"]
+
+
+def counts(result: Result) -> dict[str, int]:
+    """What there was, by its name."""
+    evidence = result.evidence
+    logs = evidence.transcripts.values()
+    outcomes = Counter(f"{operation.kind} {operation.outcome}" for operation in evidence.operations)
+    begun = Counter(
+        (entry.facts["conversation"], entry.facts["call"]) for entry in evidence.entries if entry.kind == "begin"
+    )
+    return {
+        **dict(sorted(outcomes.items())),
+        "requests": sum(len(operation.attempts) for operation in evidence.operations),
+        "conversations": len(logs),
+        "events logged": sum(len(log.log) for log in logs),
+        "turns": sum(len(log.of_type("turn_ended")) for log in logs),
+        "incarnations that wrote": _incarnations(evidence),
+        "model calls": sum(entry.kind == "model" for entry in evidence.entries),
+        "tool calls begun": len(begun),
+        "of which made again": sum(times > 1 for times in begun.values()),
+        "event streams": sum(len(watched.connections) for watched in evidence.watched),
+    }
+
+
+def faults(result: Result) -> dict[str, int]:
+    """How often each kind of fault hit."""
+    return dict(sorted(Counter(hit.kind for hit in result.hits).items()))
+
+
+def text(result: Result, found: Sequence[Violation]) -> str:
+    """For the terminal."""
+    lines = [f"seed {result.plan.seed}, {result.plan.size.seconds:.0f} s, at rest after {result.rest_seconds:.1f} s"]
+    lines += [f"  {times:6} {name}" for name, times in (*counts(result).items(), *faults(result).items())]
+    lines += [f"VIOLATION {violation.law} in {violation.conversation}: {violation.seen}" for violation in found]
+    return "\n".join([*lines, f"{len(found)} violations"])
+
+
+def markdown(result: Result, found: Sequence[Violation]) -> str:
+    """For the documentation."""
+    size = result.plan.size
+    lines = [
+        f"Seed {result.plan.seed}, {size.seconds:.0f} seconds, {size.people} people, {size.dedicated} dedicated and "
+        f"{size.shared} shared conversations: **{len(found) or 'no'} violations**. "
+        f"Everything was at rest {result.rest_seconds:.1f} s after the last fault was healed.",
+        *_table("What happened", counts(result)),
+        *_table("What was broken", faults(result)),
+        "Run on: " + "; ".join(f"{name} {value}" for name, value in machine.facts().items()) + ".",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _table(title: str, rows: Mapping[str, int]) -> list[str]:
+    return ["", f"| {title} | times |", "| --- | --: |", *(f"| {name} | {times} |" for name, times in rows.items()), ""]
+
+
+def keep(result: Result, found: Sequence[Violation], directory: Path) -> None:
+    """The course of the run, and a file for every conversation in which something is wrong: all that is known of it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / f"{result.plan.seed}.txt").write_text("\n".join(line for _, line in sorted(_course(result))))
+    for conversation in {violation.conversation for violation in found}:
+        known = [f"VIOLATION {violation}" for violation in found if violation.conversation == conversation]
+        known += [line for _, line in sorted(_happened(result, conversation))]
+        (directory / f"{result.plan.seed}-{conversation.replace('/', '_')}.txt").write_text("\n".join(known))
+
+
+def _course(result: Result) -> Iterator[tuple[float, str]]:
+    """The faults, and how each request fared."""
+    for hit in result.hits:
+        yield hit.begun, f"{hit.begun:.3f} FAULT {hit.kind}: {hit.target}, healed at {hit.healed:.3f}"
+    for operation in result.evidence.operations:
+        for attempt in operation.attempts:
+            told = f"{operation.kind} to {operation.conversation} until {attempt.ended:.3f}: {attempt.outcome}"
+            yield attempt.begun, f"{attempt.begun:.3f} {operation.person} {told} {attempt.answer}"
+
+
+def _happened(result: Result, conversation: str) -> Iterator[tuple[float, str]]:
+    evidence = result.evidence
+    for hit in result.hits:
+        yield hit.begun, f"{hit.begun:.3f} FAULT {hit.kind}: {hit.target}, healed at {hit.healed:.3f}"
+    for operation in evidence.operations:
+        if operation.conversation == conversation:
+            for attempt in operation.attempts:
+                told = f"{operation.kind} {operation.wanted} until {attempt.ended:.3f}"
+                yield (
+                    attempt.begun,
+                    f"{attempt.begun:.3f} {operation.person} {told}: {attempt.outcome} {attempt.answer}",
+                )
+    for entry in evidence.entries:
+        if entry.kind == "process" or entry.facts.get("conversation") == conversation:
+            yield entry.at, f"{entry.at:.3f} LEDGER {entry.kind} in {entry.pid} {entry.facts}"
+    epochs = {
+        event["seq"]: notice.epoch for notice in evidence.notices.get(conversation, ()) for event in notice.events
+    }
+    if (transcript := evidence.transcripts.get(conversation)) is not None:
+        for event in transcript.log:
+            yield event["at"] / 1000, f"{event['at'] / 1000:.3f} LOG epoch {epochs.get(event['seq'])} {event}"
+
+
+def _incarnations(evidence: Evidence) -> int:
+    return sum(len({notice.epoch for notice in notices}) for notices in evidence.notices.values())

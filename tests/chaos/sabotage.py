@@ -1,0 +1,146 @@
+"""The product with one of its guards taken out, to see whether the checker notices: each a context of that name.
+
+RAYLOGUE_AGENTS may name `catalog` of this module: a process that starts while the file `sabotage` in the data
+directory names one of them works without that guard. Nothing in the product knows of it.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agents.agent import Catalog
+from agents.conversation import Conversation, Receipt
+from agents.conversation import journal as journal_module
+from agents.conversation.ownership import Ownership
+from agents.conversation.workplace import Workplace
+from agents.turn import answers
+from agents.turn.events import ToolCall
+from deployments.ingress.view import View
+from deployments.settings import Settings
+from store import log as log_module
+from store.script import Script
+from tests.chaos import agents
+
+FENCE = ("if epoch ~= ARGV[1]", "if last_seq ~= ARGV[2]")
+CLIENT_IDS = ("if known then return {'duplicate'",)
+
+
+@contextmanager
+def without_fencing() -> Iterator[None]:
+    """Whoever has ever claimed may write."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_module, "APPEND", _without(log_module.APPEND, *FENCE))
+        patch.setattr(Ownership, "confirm", _nothing)
+        yield
+
+
+@contextmanager
+def without_client_ids() -> Iterator[None]:
+    """A message that comes twice is two messages."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_module, "APPEND", _without(log_module.APPEND, *CLIENT_IDS))
+        patch.setattr(Conversation, "_known", lambda *_: None)
+        patch.setattr(Conversation, "_sent_before", _nothing)
+        yield
+
+
+@contextmanager
+def with_new_ids() -> Iterator[None]:
+    """A tool is called under another id than the one that is logged."""
+    context_of = Workplace.tool_context
+
+    def renamed(work: Workplace, command: Any, *rest: Any) -> Any:
+        context = context_of(work, command, *rest)
+        return replace(context, tool_call_id=f"{context.tool_call_id}-{work.journal.epoch}")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Workplace, "tool_context", renamed)
+        yield
+
+
+@contextmanager
+def without_reports() -> Iterator[None]:
+    """What must not be done twice is done again after a crash, like everything else."""
+    decode = journal_module.decode
+
+    def careless(record: Any) -> Any:
+        logged = decode(record)
+        if isinstance(logged.event, ToolCall):
+            return replace(logged, event=replace(logged.event, on_unknown_outcome="repeat"))
+        return logged
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal_module, "decode", careless)
+        yield
+
+
+@contextmanager
+def acknowledging_early() -> Iterator[None]:
+    """A message is acknowledged, and then written."""
+    send = Conversation.send
+    pending: set[asyncio.Task[Receipt]] = set()
+
+    async def hasty(conversation: Conversation, *arguments: Any) -> Receipt:
+        seen = conversation.inspect()
+        pending.add(asyncio.create_task(send(conversation, *arguments)))
+        return Receipt(seen.last_seq + 1, seen.turn + 1)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Conversation, "send", hasty)
+        yield
+
+
+@contextmanager
+def missing_an_event() -> Iterator[None]:
+    """Watchers are not shown the results of tools, and are not told that something is missing."""
+    canonical = View.canonical
+
+    def silent(view: View, event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        for shown in canonical(view, event):
+            if shown["type"] != "tool_result":
+                yield shown
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(View, "canonical", silent)
+        yield
+
+
+@contextmanager
+def without_a_gate() -> Iterator[None]:
+    """What needs an approval is done at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(answers, "_waits_for", lambda _: None)
+        yield
+
+
+SABOTAGE: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
+    "without_fencing": without_fencing,
+    "without_client_ids": without_client_ids,
+}
+"""Those that a process of the service can be made to suffer."""
+
+
+def catalog(settings: Settings) -> Catalog:
+    """The agents of a run, in a process that may lack a guard."""
+    order = settings.data_dir / "sabotage"
+    if order.exists():
+        SABOTAGE[order.read_text()]().__enter__()  # as long as the process lives
+    return agents.catalog(settings)
+
+
+def _without(script: Script, *guards: str) -> Script:
+    """The script without the lines that begin so."""
+    lines = script.text.splitlines()
+    kept = [line for line in lines if not line.strip().startswith(guards)]
+    assert len(lines) - len(kept) == len(guards), f"{script.name} has not one line for each of {guards}"
+    text = "\n".join(kept)
+    return Script(script.name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+async def _nothing(*_: Any, **__: Any) -> None:
+    return None

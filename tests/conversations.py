@@ -122,10 +122,13 @@ class World:
 
 
 def check_incarnation(conversation: Conversation) -> None:
-    """Whatever this incarnation has done, its live state is the fold of its log."""
+    """Whatever this incarnation has done, its live state is the fold of its log, and can be packed and unpacked."""
     history = conversation.history
     base = thaw(history.summary.base, history.summary.after) if history.summary else None
     assert fold(history.logged, base) == conversation._machine.facts
+    seen = (history.logged, history.rests, history.tool_call_ids, history.facts)
+    history.pack()
+    assert (history.logged, history.rests, history.tool_call_ids, history.facts) == seen
 
 
 def text(words: str) -> list[dict[str, Any]]:

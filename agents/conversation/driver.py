@@ -29,6 +29,9 @@ from store import DuplicateMessage, StoreError
 
 log = structlog.get_logger(__name__)
 
+PACK_SECONDS = 3.0
+"""How long a conversation at rest keeps its working set as it needs it: people often answer within."""
+
 _AT_REST = frozenset({State.IDLE, State.AWAITING_INPUT, State.TERMINATING})
 
 
@@ -78,6 +81,7 @@ class Conversation:
         self._rested = asyncio.Event()
         self._resting_since: int | None = None
         self._taking = False
+        self._packing: asyncio.TimerHandle | None = None
         self._loop: asyncio.Task[None] | None = None
 
     @classmethod
@@ -181,6 +185,7 @@ class Conversation:
         self.gone.set()
         self._rested.set()
         self._effects.drop()
+        self._stay_awake()
         if self._loop is not None and self._loop is not asyncio.current_task():
             self._loop.cancel()
         while not self._mailbox.empty():
@@ -214,6 +219,7 @@ class Conversation:
 
     async def _take(self, letter: _Letter) -> None:
         """Decide, append, adopt, acknowledge, act."""
+        self._stay_awake()
         happened = self._informed(letter.happened)
         if (known := self._known(happened)) is not None:
             letter.accept(known)
@@ -282,11 +288,19 @@ class Conversation:
         return await reply
 
     def _note_rest(self) -> None:
-        if self.gone.is_set() or (self._machine.state in _AT_REST and self._mailbox.empty()):
+        if self.gone.is_set():
+            self._rested.set()
+        elif self._machine.state in _AT_REST and self._mailbox.empty():
             self._rested.set()
             self._resting_since = self._clock()
+            self._packing = asyncio.get_running_loop().call_later(PACK_SECONDS, self.history.pack)
         else:
             self._rested.clear()
+
+    def _stay_awake(self) -> None:
+        if self._packing is not None:
+            self._packing.cancel()
+            self._packing = None
 
 
 def _receipt(logged: list[Logged], turn: int) -> Receipt:

@@ -1,12 +1,21 @@
 """The working set: what has been logged behind the last summary, with the look-ups that inputs are compared with."""
 
+import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import orjson
+
+from agents.codec import decode, encode
 from agents.receipt import Receipt
 from agents.turn import Event, Facts, Logged
+from agents.turn.base import thaw
 from agents.turn.events import Summary, ToolCall, UserMsg
 from agents.turn.facts import apply
+from store import Record
+
+FASTEST = 1
+"""Of zlib's levels: records are alike, so that even this one makes a sixth of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,36 +27,70 @@ class Rest:
     facts: Facts
 
 
-class History:
-    """The log in memory, in order, from the last summary on; `tool_call_ids` are those given out since.
+@dataclass(slots=True)
+class WorkingSet:
+    """The log in memory, in order; `tool_call_ids` are those given out in it, `receipts` by client id."""
 
-    `partial`: there are older events, which only the store knows.
+    logged: list[Logged] = field(default_factory=list)
+    rests: list[Rest] = field(default_factory=list)
+    tool_call_ids: set[str] = field(default_factory=set)
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+
+    def add(self, logged: Iterable[Logged]) -> None:
+        for entry in logged:
+            self.logged.append(entry)
+            if isinstance(entry.event, ToolCall):
+                self.tool_call_ids.add(entry.event.tool_call_id)
+            elif isinstance(entry.event, UserMsg) and entry.event.client_id:
+                self.receipts[entry.event.client_id] = Receipt(entry.seq, entry.event.turn, duplicate=True)
+
+    def behind(self, seq: int) -> "WorkingSet":
+        """What is left of it without the events up to `seq`."""
+        left = WorkingSet(rests=[rest for rest in self.rests if rest.seq > seq])
+        left.add(entry for entry in self.logged if entry.seq > seq)
+        return left
+
+
+class History:
+    """The log from the last summary on, which leads from the facts `base` to `facts`.
+
+    `partial`: there are older events, which only the store knows. It can be packed while nobody needs it; whoever
+    looks at it finds it as it was.
     """
 
     def __init__(self, base: Facts, summary: Summary | None = None, logged: Iterable[Logged] = ()) -> None:
-        self.logged: list[Logged] = []
-        self.rests: list[Rest] = []
-        self.tool_call_ids: set[str] = set()
         self.summary = summary
-        self.facts = base
-        self._receipts: dict[str, Receipt] = {}
-        for entry in logged:
-            self.extend([entry], apply(self.facts, entry.event, entry.seq))
+        self.facts = self._base = base
+        self._set: WorkingSet | None = WorkingSet()
+        self._packed = b""
+        self._replay(logged)
 
     @property
     def partial(self) -> bool:
         return self.summary is not None
 
     @property
+    def logged(self) -> Sequence[Logged]:
+        return self._unpacked().logged
+
+    @property
     def events(self) -> Sequence[Event]:
         return [entry.event for entry in self.logged]
 
+    @property
+    def rests(self) -> Sequence[Rest]:
+        return self._unpacked().rests
+
+    @property
+    def tool_call_ids(self) -> set[str]:
+        return self._unpacked().tool_call_ids
+
     def extend(self, logged: Sequence[Logged], facts: Facts) -> None:
         """Take note of what has just become durable, and of the `facts` behind it."""
-        self.logged += logged
-        self._index(logged)
-        if not facts.running and not facts.queued and facts.turn > self._newest_rest():
-            self.rests.append(Rest(facts.turn, facts.last_seq, facts))
+        working_set = self._unpacked()
+        working_set.add(logged)
+        if not facts.running and not facts.queued and facts.turn > self._newest_rest(working_set):
+            working_set.rests.append(Rest(facts.turn, facts.last_seq, facts))
         self.facts = facts
         for entry in logged:
             if isinstance(entry.event, Summary):
@@ -55,27 +98,35 @@ class History:
 
     def receipt(self, client_id: str | None) -> Receipt | None:
         """How the message with this client id was answered, if it is in the working set."""
-        return None if client_id is None else self._receipts.get(client_id)
+        return None if client_id is None else self._unpacked().receipts.get(client_id)
+
+    def pack(self) -> None:
+        """Keep the working set as compressed records, a tenth of its size, until somebody looks at it."""
+        if self._set is not None:
+            records = (orjson.dumps(encode(entry.event, entry.at)) for entry in self._set.logged)
+            self._packed = zlib.compress(b"\n".join(records), FASTEST)
+            self._set = None
+
+    def _unpacked(self) -> WorkingSet:
+        if self._set is None:
+            records = zlib.decompress(self._packed).splitlines()
+            self._set, self._packed, self.facts = WorkingSet(), b"", self._base
+            self._replay(decode(Record(seq, data)) for seq, data in enumerate(records, self._base.last_seq + 1))
+        return self._set
+
+    def _replay(self, logged: Iterable[Logged]) -> None:
+        for entry in logged:
+            self.extend([entry], apply(self.facts, entry.event, entry.seq))
 
     def _forget(self, summary: Summary) -> None:
         """Let go of what the summary stands for; the store keeps it."""
         if self.summary is not None and self.summary.after >= summary.after:
             return
         self.summary = summary
-        self.logged = [entry for entry in self.logged if entry.seq > summary.after]
-        self.rests = [rest for rest in self.rests if rest.seq > summary.after]
-        self.tool_call_ids.clear()
-        self._receipts.clear()
-        self._index(self.logged)
+        self._base = thaw(summary.base, summary.after)
+        self._set = self._unpacked().behind(summary.after)
 
-    def _index(self, logged: Iterable[Logged]) -> None:
-        for entry in logged:
-            if isinstance(entry.event, ToolCall):
-                self.tool_call_ids.add(entry.event.tool_call_id)
-            elif isinstance(entry.event, UserMsg) and entry.event.client_id:
-                self._receipts[entry.event.client_id] = Receipt(entry.seq, entry.event.turn, duplicate=True)
-
-    def _newest_rest(self) -> int:
-        if self.rests:
-            return self.rests[-1].turn
+    def _newest_rest(self, working_set: WorkingSet) -> int:
+        if working_set.rests:
+            return working_set.rests[-1].turn
         return self.summary.through_turn if self.summary else 0

@@ -106,7 +106,12 @@ async def test_it_goes_on_for_hundreds_of_turns_in_the_same_memory(world: World)
     async def go_on(turns: int) -> int:
         for _ in range(turns):
             await talk(conversation, WORDS)
-            held.append(len(history.logged) + len(history.rests) + len(history.tool_call_ids) + len(history._receipts))
+            held.append(
+                len(history.logged)
+                + len(history.rests)
+                + len(history.tool_call_ids)
+                + len(history._unpacked().receipts)
+            )
         gc.collect()
         return tracemalloc.get_traced_memory()[0]
 

@@ -1,0 +1,68 @@
+"""A conversation at rest keeps its working set packed, and nobody can tell."""
+
+import pytest
+
+from agents.agent import Agent
+from agents.conversation import Conversation, driver
+from agents.conversation.history import History
+from agents.models import ModelRequest, ScriptedModel, Step
+from agents.models.transcript import user_texts
+from agents.turn import Facts
+from tests.conversations import World, rest, say, until
+
+
+def parrot(request: ModelRequest) -> Step:
+    return Step(" / ".join(user_texts(request.messages)))
+
+
+def packed(history: History) -> bool:
+    return history._set is None
+
+
+async def talk(conversation: Conversation, said: str) -> None:
+    await say(conversation, said)
+    await rest(conversation)
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "PACK_SECONDS", 0.0)
+
+
+async def test_it_remembers_when_it_is_spoken_to(world: World) -> None:
+    conversation = await world.start(Agent(name="a", model=ScriptedModel(parrot)))
+    for said in ("one", "two", "three"):
+        await talk(conversation, said)
+        await until(lambda: packed(conversation.history))
+    [answer] = [
+        block["text"]
+        for event in conversation.history.events[-2:-1]
+        for block in event.content  # type: ignore[union-attr]
+    ]
+    assert answer == "one / two / three"
+
+
+async def test_a_double_is_known(world: World) -> None:
+    conversation = await world.start(Agent(name="a", model=ScriptedModel(parrot)))
+    first = await say(conversation, client_id="x")
+    await rest(conversation)
+    await until(lambda: packed(conversation.history))
+    again = await say(conversation, client_id="x")
+    assert (again.seq, again.duplicate) == (first.seq, True)
+
+
+async def test_an_incarnation_that_nobody_needs_is_packed_from_its_start(world: World) -> None:
+    agent = Agent(name="a", model=ScriptedModel(parrot))
+    conversation = await world.start(agent)
+    await talk(conversation, "one")
+    await world.crash(conversation)
+    revived = await world.open(agent)
+    await until(lambda: packed(revived.history))
+    assert [entry.seq for entry in revived.history.logged] == [1, 2, 3]
+
+
+def test_an_empty_one() -> None:
+    history = History(Facts())
+    history.pack()
+    history.pack()
+    assert history.logged == []

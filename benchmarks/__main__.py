@@ -1,50 +1,81 @@
-"""`python -m benchmarks`: start each subject, measure it, stop it, and put the figures side by side."""
+"""`python -m benchmarks`: the subjects take turns at each measure; their figures are put side by side."""
 
 import argparse
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import uvloop
 from rich.console import Console
 
 from benchmarks import machine, report
-from benchmarks.figures import Figure
 from benchmarks.measures import MEASURES
+from benchmarks.results import Results
 from benchmarks.running import adopt_orphans
+from benchmarks.services import model
 from benchmarks.size import QUICK, Size
-from benchmarks.subjects import SUBJECTS, Subject, messages_api
+from benchmarks.subjects import KINDS, Subject
+
+console = Console(highlight=False)
 
 
 def main() -> None:
     options = _options()
     adopt_orphans()
-    console = Console()
-    size = QUICK if options.quick else Size(conversations=options.conversations, turns=options.turns)
+    size = QUICK if options.quick else Size(rounds=options.rounds)
     facts = {**machine.facts(), "load before the start": f"{machine.load():.1f}"}
-    results: dict[str, list[Figure]] = {}
-    with messages_api(size.tokens) as model_url:
-        for start in SUBJECTS:
-            begin = time.monotonic()
-            with console.status("starting"), start(model_url) as subject:
-                console.print(f"{subject.name} runs after {time.monotonic() - begin:.1f} s", highlight=False)
-                results[subject.name] = uvloop.run(_measured(subject, size))
-    console.print(report.table(results))
-    text = report.markdown(results, facts)
+    results = Results(options.results)
+    with model() as model_url:
+        for number in range(size.rounds):
+            _round(model_url, number, _chosen(options), size, results)
+    found = results.cells()
+    console.print(report.table(found))
     if options.save is not None:
-        report.save(text, options.save)
+        report.save(report.markdown(found, facts), options.save)
 
 
-async def _measured(subject: Subject, size: Size) -> list[Figure]:
-    return [figure for measure in MEASURES for figure in await measure(subject, size)]
+def _chosen(options: argparse.Namespace) -> dict[str, list[str]]:
+    """The subjects, each with its measures."""
+    return {
+        subject: [name for name in options.only if subject in MEASURES[name].subjects] for subject in options.subjects
+    }
+
+
+def _round(model_url: str, number: int, chosen: Mapping[str, list[str]], size: Size, results: Results) -> None:
+    """Each subject once at each measure, in a service of its own."""
+    for subject, names in chosen.items():
+        due = [name for name in names if MEASURES[name].rounds or not number]
+        kind = KINDS[subject]
+        if not due:
+            continue
+        with kind.start(model_url) as service:
+            for name in due:
+                _measure(name, Subject(kind, service), size, results)
+
+
+def _measure(name: str, subject: Subject, size: Size, results: Results) -> None:
+    begin = time.monotonic()
+    results.add(subject.kind.name, uvloop.run(MEASURES[name].run(subject, size)))
+    console.print(f"{name}: {subject.kind.name} {time.monotonic() - begin:.0f} s")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--conversations", type=int, default=50, help="at once")
-    parser.add_argument("--turns", type=int, default=20, help="of each conversation")
+    parser.add_argument("--only", type=_names, default=list(MEASURES), help=f"some of: {','.join(MEASURES)}")
+    parser.add_argument("--subjects", type=_names, default=list(KINDS), help=f"some of: {','.join(KINDS)}")
+    parser.add_argument("--rounds", type=int, default=Size().rounds, help="how often the subjects take turns")
     parser.add_argument("--quick", action="store_true", help="tiny: shows that it works, measures nothing")
+    parser.add_argument("--results", type=Path, metavar="FILE", help="add the figures to those in FILE")
     parser.add_argument("--save", type=Path, metavar="FILE", help="put the table between FILE's two marks")
-    return parser.parse_args()
+    options = parser.parse_args()
+    unknown = {*options.only} - {*MEASURES} | {*options.subjects} - {*KINDS}
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    return options
+
+
+def _names(text: str) -> list[str]:
+    return text.split(",")
 
 
 if __name__ == "__main__":

@@ -2,22 +2,25 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
 REPLICA = "Serve replica"
-ACTORS = "conversation actors"
+SHARED = "shared hosts"
+DEDICATED = "dedicated actors"
 HAPROXY = "HAProxy"
 VALKEY = "Valkey"
 APPLICATION = "uvicorn workers"
 RAY = "rest of Ray"
 
-# The first pattern found in a process's title or command line names its role.
+# The first pattern found in a process's title or command line names its role. Ray calls an actor's process after
+# the actor, so a shared host is known by its name, and by its class only while it has none yet.
 ROLES: Mapping[str, str] = {
     r"^ray::ServeReplica": REPLICA,
-    r"^ray::(?:Host|host:|conversation:)": ACTORS,
+    r"^ray::conversation:": DEDICATED,
+    r"^ray::(?:host:|Host)": SHARED,
     r"valkey-server": VALKEY,
     r"haproxy ": HAPROXY,
     r"uvicorn|multiprocessing\.spawn": APPLICATION,
@@ -30,6 +33,16 @@ ByRole = Mapping[str, float]
 def role_of(command_line: str) -> str:
     """The first role whose pattern the command line shows."""
     return next(role for pattern, role in ROLES.items() if re.search(pattern, command_line))
+
+
+def processes(roots: Sequence[int]) -> Iterator[tuple[str, psutil.Process]]:
+    """The processes `roots` and their living descendants, each with its role."""
+    parents = [psutil.Process(root) for root in roots]
+    for process in [*parents, *(child for parent in parents for child in parent.children(recursive=True))]:
+        try:
+            yield role_of(" ".join(process.cmdline())), process
+        except psutil.Error:
+            continue  # it has ended just now
 
 
 def cpu_seconds(roots: Sequence[int]) -> ByRole:
@@ -49,11 +62,9 @@ def growth(before: ByRole, after: ByRole) -> ByRole:
 
 def _count(roots: Sequence[int], amount: Callable[[psutil.Process], float]) -> ByRole:
     total: defaultdict[str, float] = defaultdict(float)
-    parents = [psutil.Process(root) for root in roots]
-    children = [child for parent in parents for child in parent.children(recursive=True)]
-    for process in [*parents, *children]:
+    for role, process in processes(roots):
         try:
-            total[role_of(" ".join(process.cmdline()))] += amount(process)
+            total[role] += amount(process)
         except (psutil.Error, ProcessLookupError, FileNotFoundError):
             continue  # it has ended just now
     return total

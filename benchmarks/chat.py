@@ -2,19 +2,24 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
-import httpx
 import orjson
 
+from benchmarks.model import PACED
+from benchmarks.subjects import Subject
+
 READ_BYTES = 65_536
-TURN_SECONDS = 60.0
-BUSY = ("503", "409")
+TURN_SECONDS = 120.0
+BUSY = ("503", "409", "429")
 PATIENCE, PAUSE_SECONDS = 20, 2.0
 FIRST_TOKEN = b"event: text_delta"
 COMPLETED = b"event: turn_completed"
+HEAD_END = b"\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 QUESTION = "Please tell me something about the sea, in about fifty words."
 
@@ -42,33 +47,31 @@ class Timing:
 class Chat:
     """One user with one conversation, on one connection that is kept; make it with `begin`."""
 
-    def __init__(self, url: str, conversation_id: str) -> None:
-        parts = urlsplit(url)
+    def __init__(self, subject: Subject, conversation_id: str, *, paced: bool = False) -> None:
+        parts = urlsplit(subject.url)
         assert parts.hostname is not None
         assert parts.port is not None
+        self.id = conversation_id
+        self._subject = subject
         self._address = (parts.hostname, parts.port)
-        body = orjson.dumps({"text": QUESTION})
-        head = (
-            f"POST /v1/conversations/{conversation_id}/messages HTTP/1.1\r\nHost: {parts.netloc}\r\n"
-            f"Content-Type: application/json\r\nAccept: text/event-stream\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        self._request = head.encode() + body
+        body = orjson.dumps({"text": f"{QUESTION} {PACED}" if paced else QUESTION})
+        request = f"POST /v1/conversations/{conversation_id}/messages HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+        head = f"{request}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        self._watched = f"{head}Accept: text/event-stream\r\n\r\n".encode() + body
+        self._unwatched = f"{head}\r\n".encode() + body
         self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     @classmethod
-    async def begin(cls, url: str) -> Self:
+    async def begin(cls, subject: Subject, *, paced: bool = False, agent: str | None = None) -> Self:
         """Create a conversation; nothing runs for it until its first turn."""
-        async with httpx.AsyncClient(timeout=TURN_SECONDS) as client:
-            response = await client.post(f"{url}/v1/conversations", json={})
-        response.raise_for_status()
-        return cls(url, response.json()["id"])
+        return cls(subject, await subject.create(agent), paced=paced)
 
     async def turn(self) -> Timing:
         """Send the message, read the stream to its end. Raises `BrokenTurn`."""
         async with asyncio.timeout(TURN_SECONDS):
             reader, writer = await self._connected()
             begin = time.perf_counter()
-            writer.write(self._request)
+            writer.write(self._watched)
             return await _read_turn(reader, begin)
 
     async def first_turn(self) -> Timing:
@@ -87,6 +90,31 @@ class Chat:
                 return Timing(waited + timing.first_token, waited + timing.whole)
         raise CannotBegin
 
+    async def accepted(self) -> float:
+        """Seconds from sending the message until it is acknowledged; nobody watches the turn. Raises `BrokenTurn`."""
+        async with asyncio.timeout(TURN_SECONDS):
+            reader, writer = await self._connected()
+            begin = time.perf_counter()
+            writer.write(self._unwatched)
+            received = await reader.readuntil(HEAD_END)
+            seconds = time.perf_counter() - begin
+        if not received.startswith(b"HTTP/1.1 202"):
+            raise BrokenTurn(received.decode(errors="replace"))
+        await self.aclose()
+        return seconds
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The turn's stream as it comes, to its end or to the end of the connection."""
+        reader, writer = await self._connected()
+        writer.write(self._watched)
+        tail = b""
+        while not tail.endswith(LAST_CHUNK):
+            piece = await reader.read(READ_BYTES)
+            if not piece:
+                return
+            yield piece
+            tail = (tail + piece)[-len(LAST_CHUNK) :]
+
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """The kept connection, or a new one when the server has closed it in a long silence."""
         if self._connection is not None and self._connection[0].at_eof():
@@ -96,11 +124,24 @@ class Chat:
         return self._connection
 
     async def aclose(self) -> None:
+        """Close the connection; the conversation stays."""
         if self._connection is not None:
             _, writer = self._connection
             self._connection = None
             writer.close()
             await writer.wait_closed()
+
+
+@asynccontextmanager
+async def chats(subject: Subject) -> AsyncIterator[list[Chat]]:
+    """An empty list for chats; those in it at the end are closed, and their conversations deleted."""
+    begun: list[Chat] = []
+    try:
+        yield begun
+    finally:
+        for chat in begun:
+            await chat.aclose()
+        await subject.delete([chat.id for chat in begun])
 
 
 async def _read_turn(reader: asyncio.StreamReader, begin: float) -> Timing:

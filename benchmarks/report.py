@@ -1,44 +1,44 @@
 """Shows the figures side by side: as a table in the terminal, and as Markdown in docs/performance.md."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rich.table import Table
 
-from benchmarks.figures import Figure
+from benchmarks import targets
+from benchmarks.targets import Cells
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 ABSENT = ""
 
-Results = Mapping[str, Sequence[Figure]]
-"""The figures by the name of the subject; the first subject is the one that the others are compared with."""
+
+def rows(found: Cells) -> list[tuple[str, ...]]:
+    """Name of the figure, its value for each subject, then the ratio of each but the last to the last."""
+    return [(name, *_values(name, found), *_ratios(name, found)) for name in _names(found)]
 
 
-def rows(results: Results) -> list[tuple[str, ...]]:
-    """Name of the figure, then its value for each subject, then the ratio of the first to the last."""
-    return [_row(name, results) for name in _names(results)]
+def headings(found: Cells) -> tuple[str, ...]:
+    """`shared / plain app` heads the column of a ratio."""
+    *others, last = found
+    return ("", *found, *(f"{other.rpartition(', ')[2]} / {last}" for other in others))
 
 
-def headings(results: Results) -> tuple[str, ...]:
-    return ("", *results, "ratio")
-
-
-def table(results: Results) -> Table:
+def table(found: Cells) -> Table:
     """For the terminal."""
     shown = Table(title="Measured")
-    for heading in headings(results):
+    for heading in headings(found):
         shown.add_column(heading, justify="right" if heading else "left")
-    for row in rows(results):
+    for row in rows(found):
         shown.add_row(*row)
     return shown
 
 
-def markdown(results: Results, facts: Mapping[str, str]) -> str:
+def markdown(found: Cells, facts: Mapping[str, str]) -> str:
     """For the documentation."""
-    lines = [headings(results), ("---", *["--:"] * (len(results) + 1)), *rows(results)]
-    measured = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    measured = _markdown(headings(found), rows(found))
+    reached = _markdown(("Target for", "subject", "target", "reached", "verdict"), targets.rows(found))
     circumstances = "; ".join(f"{name} {value}" for name, value in facts.items())
-    return f"{measured}\n\nMeasured with: {circumstances}.\n"
+    return f"{measured}\n\nMeasured with: {circumstances}.\n\n{reached}\n"
 
 
 def save(text: str, document: Path) -> None:
@@ -48,25 +48,31 @@ def save(text: str, document: Path) -> None:
     document.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
 
 
-def _names(results: Results) -> list[str]:
+def _markdown(head: tuple[str, ...], body: Iterable[tuple[str, ...]]) -> str:
+    """A table whose first column is words and whose others are figures."""
+    lines = [head, ("---", *["--:"] * (len(head) - 1)), *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _names(found: Cells) -> list[str]:
     """Every figure once, where the subject that measured it has it."""
     names: list[str] = []
-    for figures in results.values():
+    for figures in found.values():
         place = 0
-        for figure in figures:
-            if figure.name not in names:
-                names.insert(place, figure.name)
-            place = names.index(figure.name) + 1
+        for name in figures:
+            if name not in names:
+                names.insert(place, name)
+            place = names.index(name) + 1
     return names
 
 
-def _row(name: str, results: Results) -> tuple[str, ...]:
-    found = [next((figure for figure in figures if figure.name == name), None) for figures in results.values()]
-    return (name, *(ABSENT if figure is None else figure.shown() for figure in found), _ratio(found))
+def _values(name: str, found: Cells) -> Iterator[str]:
+    for figures in found.values():
+        yield figures[name].shown() if name in figures else ABSENT
 
 
-def _ratio(found: Sequence[Figure | None]) -> str:
-    first, last = found[0], found[-1]
-    if len(found) < 2 or first is None or last is None or not last.value:
-        return ABSENT
-    return f"{first.value / last.value:.2f}"
+def _ratios(name: str, found: Cells) -> Iterator[str]:
+    *others, last = found.values()
+    for figures in others:
+        known = name in figures and name in last and last[name].value
+        yield f"{figures[name].value / last[name].value:.2f}" if known else ABSENT

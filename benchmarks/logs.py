@@ -1,0 +1,131 @@
+"""Histories of any length, written straight into the store as conversations would have written them."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+
+import orjson
+
+from agents.clock import now_ms
+from agents.codec import encode
+from agents.turn import Event, Facts, fsm_state
+from agents.turn.base import freeze
+from agents.turn.events import AssistantMsg, Summary, ToolCall, ToolResult, TurnEnded, UserMsg
+from agents.turn.facts import apply
+from benchmarks.agents import COMPACTING, PLAIN
+from benchmarks.subjects import Subject
+from deployments.ingress.service import LOCAL_PRINCIPAL
+from store import Placement, Store, connect
+
+AT_ONCE = 100
+BATCH = 2000
+ANSWER = "word " * 50
+USAGE = {"input_tokens": 1000, "output_tokens": 100}
+KEPT_TURNS = 25
+"""How many turns of a long history follow its summary."""
+
+
+@asynccontextmanager
+async def opened(subject: Subject) -> AsyncIterator[Store]:
+    """The subject's store."""
+    store = connect(subject.service.redis_url)
+    try:
+        yield store
+    finally:
+        await store.aclose()
+
+
+async def write_idle(subject: Subject, count: int) -> list[str]:
+    """The ids of so many new conversations of 20 events that live nowhere: four turns, and one with two tool calls."""
+    places = asyncio.Semaphore(AT_ONCE)
+    events = [*(event for turn in range(1, 5) for event in _turn(turn)), *_turn_with_tools(5)]
+
+    async def write_one(store: Store) -> str:
+        async with places:
+            return await _write(store, PLAIN, subject.placement, events)
+
+    async with opened(subject) as store:
+        return await asyncio.gather(*(write_one(store) for _ in range(count)))
+
+
+async def write_long(subject: Subject, messages: int) -> str:
+    """The id of a new conversation with so many messages, two a turn; all but the last turns are summarised."""
+    turns = messages // 2
+    events = [event for turn in range(1, turns + 1) for event in _turn(turn)]
+    if turns > KEPT_TURNS:
+        events.append(_summary(events, turns - KEPT_TURNS, turns))
+    async with opened(subject) as store:
+        return await _write(store, COMPACTING, subject.placement, events)
+
+
+async def _write(store: Store, agent: str, placement: Placement | None, events: Sequence[Event]) -> str:
+    conversation_id, now = uuid.uuid4().hex, now_ms()
+    await store.registry.create(conversation_id, agent=agent, principal=LOCAL_PRINCIPAL, placement=placement, now=now)
+    claim = await store.log.claim(conversation_id)
+    facts = Facts()
+    for begin in range(0, len(events), BATCH):
+        batch = events[begin : begin + BATCH]
+        for seq, event in enumerate(batch, begin + 1):
+            facts = apply(facts, event, seq)
+        await store.log.append(
+            claim,
+            [orjson.dumps(encode(event, now)) for event in batch],
+            expected_last_seq=begin,
+            state=orjson.dumps(fsm_state(facts)),
+            due_at=None,
+            now=now,
+            client_ids={
+                event.client_id: seq
+                for seq, event in enumerate(batch, begin + 1)
+                if isinstance(event, UserMsg) and event.client_id
+            },
+            summary_seq=begin + len(batch) if isinstance(batch[-1], Summary) else None,
+        )
+    return conversation_id
+
+
+def _summary(events: Sequence[Event], through: int, turn: int) -> Summary:
+    facts = Facts()
+    for seq, event in enumerate(events, 1):
+        if event.turn > through:
+            break
+        facts = apply(facts, event, seq)
+    return Summary(turn=turn, text=ANSWER, through_turn=through, after=facts.last_seq, base=freeze(facts))
+
+
+def _turn(turn: int) -> Iterator[Event]:
+    yield _message(turn)
+    yield _answer(turn, 1)
+    yield TurnEnded(turn=turn, principal=LOCAL_PRINCIPAL, outcome="completed")
+
+
+def _turn_with_tools(turn: int) -> Iterator[Event]:
+    calls = [f"toolu_{turn}_{number}" for number in range(2)]
+    yield _message(turn)
+    yield _answer(turn, 1)
+    for call in calls:
+        yield ToolCall(
+            turn=turn, principal=LOCAL_PRINCIPAL, tool_call_id=call, step=1, name="look_up", arguments={"about": "sea"}
+        )
+    for call in calls:
+        yield ToolResult(turn=turn, principal=LOCAL_PRINCIPAL, tool_call_id=call, content=ANSWER)
+    yield _answer(turn, 2)
+    yield TurnEnded(turn=turn, principal=LOCAL_PRINCIPAL, outcome="completed")
+
+
+def _message(turn: int) -> UserMsg:
+    content = [{"type": "text", "text": f"Please tell me something about the sea, number {turn}."}]
+    return UserMsg(turn=turn, principal=LOCAL_PRINCIPAL, content=content, client_id=f"message-{turn}")
+
+
+def _answer(turn: int, step: int) -> AssistantMsg:
+    return AssistantMsg(
+        turn=turn,
+        principal=LOCAL_PRINCIPAL,
+        message_id=f"msg_{turn}_{step}",
+        step=step,
+        content=[{"type": "text", "text": ANSWER}],
+        usage=USAGE,
+        model="claude-sonnet-4-5",
+    )

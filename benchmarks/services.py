@@ -1,0 +1,93 @@
+"""The services that are measured, started as their users would start them, from nothing; they leave nothing behind."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import redis
+
+from benchmarks.running import running, wait_for
+from deployments.local.ports import any_free
+from deployments.local.record import find_running
+from store.embedded import EmbeddedServer
+
+LOOPBACK = "127.0.0.1"
+UP = (str(Path(sys.executable).with_name("raylogue")), "up")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """It answers at `url` and keeps its data at `redis_url`; all that it runs descends from the processes `roots`."""
+
+    url: str
+    redis_url: str
+    roots: Sequence[int]
+
+
+@contextmanager
+def model() -> Iterator[str]:
+    """The URL of the Messages API that all services talk to: a process of its own, which counts for nobody."""
+    port = any_free(LOOPBACK, 1)[0]
+    url = f"http://{LOOPBACK}:{port}"
+    with running([sys.executable, "-m", "benchmarks.model", str(port)], {}) as server:
+        yield wait_for(server, lambda: _answering(url))
+
+
+@contextmanager
+def raylogue(model_url: str) -> Iterator[Service]:
+    """Raylogue as `raylogue up` runs it."""
+    with tempfile.TemporaryDirectory(prefix="raylogue-") as folder:
+        data_dir = Path(folder)
+        environment = {
+            **_model(model_url),
+            "RAYLOGUE_AGENTS": "benchmarks.agents:catalog",
+            "RAYLOGUE_DASHBOARD_PORT": "0",
+        }
+        with running([*UP, "--port", "0", "--data-dir", folder], environment) as service:
+            wait_for(service, lambda: _url_in(data_dir))
+            record = find_running(data_dir)
+            assert record is not None
+            assert record.redis is not None
+            yield Service(record.url, record.redis, [service.pid])
+
+
+@contextmanager
+def plain(model_url: str) -> Iterator[Service]:
+    """The plain application under uvicorn, a worker for each core; its Valkey syncs to disk once a second."""
+    port = any_free(LOOPBACK, 1)[0]
+    url = f"http://{LOOPBACK}:{port}"
+    command = [
+        *(sys.executable, "-m", "uvicorn", "benchmarks.plain:app", "--host", LOOPBACK, "--port", str(port)),
+        *("--workers", str(os.cpu_count() or 1), "--log-level", "warning", "--no-access-log"),
+    ]
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="plain-"))
+        database = stack.enter_context(EmbeddedServer(Path(folder)))
+        assert database.pid is not None
+        with redis.Redis.from_url(database.url) as client:
+            client.config_set("appendfsync", "everysec")
+        application = stack.enter_context(running(command, {"REDIS_URL": database.url, **_model(model_url)}))
+        wait_for(application, lambda: _answering(url))
+        yield Service(url, database.url, [application.pid, database.pid])
+
+
+def _model(url: str) -> Mapping[str, str]:
+    return {"ANTHROPIC_API_KEY": "x", "ANTHROPIC_BASE_URL": url}
+
+
+def _answering(url: str) -> str | None:
+    try:
+        return url if httpx.get(f"{url}/healthz").is_success else None
+    except httpx.TransportError:
+        return None
+
+
+def _url_in(data_dir: Path) -> str | None:
+    """Where the service listens, once it has written down that it runs."""
+    record = find_running(data_dir)
+    return record.url if record is not None and record.state == "running" else None

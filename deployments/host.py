@@ -6,6 +6,7 @@ conversation is in its log.
 
 import asyncio
 import os
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -76,6 +77,7 @@ class Host:
         self._leaving = self._left = False
         self._tending: asyncio.Task[None] | None = None
         spare_what_is_loaded()
+        self._leave_if_unused()
 
     async def send(self, conversation_id: str, message: UserMessage, context: AgentContext) -> Receipt:
         with self._intake.arrival(message):
@@ -230,6 +232,17 @@ class Host:
         for conversation in conversations:
             if not await conversation.leave():
                 self._eviction.enter(conversation)
+
+    def _leave_if_unused(self) -> None:
+        """Whoever had it started may have died before the first word; an actor has no loop yet to wait in."""
+
+        def look() -> None:
+            if self._tending is None:
+                self._leave()
+
+        timer = threading.Timer(self._settings.leave_seconds, look)
+        timer.daemon = True
+        timer.start()
 
     def _leave(self) -> None:
         """End this process once the answers under way are out."""

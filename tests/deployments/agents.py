@@ -6,12 +6,13 @@ The tools keep a ledger, a file that survives the death of the process they run 
 import asyncio
 import os
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 import orjson
+import ray
 
 from agents.agent import Agent, Catalog
 from agents.context import current_context
@@ -44,6 +45,7 @@ def catalog(settings: Settings) -> Catalog:
         worker(Ledger(settings.data_dir)),
         clerk(),
         chief(Ledger(settings.data_dir)),
+        *restless_agents(Ledger(settings.data_dir)),
         mortal(orders, Ledger(settings.data_dir).note),
         *page_agents(),
     )
@@ -131,6 +133,34 @@ def worker(ledger: Ledger) -> Agent:
     """An agent with a tool for every kind of waiting."""
     return Agent(
         name="worker", model=ScriptedModel(work), tools=(*risky_tools(ledger), announce, ask, photograph, weigh)
+    )
+
+
+@tool
+def whereabouts(text: str) -> str:
+    """Tell what the process has been given."""
+    given = {"resources": ray.get_runtime_context().get_assigned_resources(), "word": os.environ.get("WORD")}
+    return orjson.dumps(given).decode()
+
+
+def restless_agents(ledger: Ledger) -> Iterator[Agent]:
+    """Workers in processes of their own, which have other settings than the service: they soon let go."""
+    soon = {"RAYLOGUE_LEAVE_SECONDS": "0.3", "WORD": "given"}
+    yield _restless(ledger, "fleeting", soon)
+    yield _restless(ledger, "lingering", soon, stays_while_watched=True)
+    yield _restless(ledger, "drowsy", {"RAYLOGUE_HIBERNATE_SECONDS": "0.3"})
+    yield _restless(ledger, "pressed", {"RAYLOGUE_MEMORY_PERCENT": "0.001"})
+    yield replace(worker(ledger), name="impossible", placement="dedicated", ray={"resources": {"moonstone": 1}})
+
+
+def _restless(ledger: Ledger, name: str, environment: dict[str, str], *, stays_while_watched: bool = False) -> Agent:
+    return replace(
+        worker(ledger),
+        name=name,
+        tools=(*worker(ledger).tools, whereabouts),
+        placement="dedicated",
+        ray={"num_cpus": 0.125, "runtime_env": {"env_vars": environment}},
+        stays_while_watched=stays_while_watched,
     )
 
 

@@ -20,14 +20,14 @@ ENDS = frozenset({"turn_completed", "turn_cancelled", "turn_failed"})
 class Api:
     """One person at the service; remembers the conversations that were created."""
 
-    def __init__(self, url: str, placement: str = "auto") -> None:
+    def __init__(self, url: str, placement: str | None = None) -> None:
         self.http = httpx.AsyncClient(base_url=url, timeout=PATIENCE)
         self.created: list[str] = []
         self._placement = placement
 
     async def create(self, agent: str | None = None, **fields: Any) -> str:
         """A new conversation; its id."""
-        body = {"placement": self._placement, **({"agent": agent} if agent else {}), **fields}
+        body = {"placement": self._placement, "agent": agent, **fields}
         response = await self.http.post("/v1/conversations", json=body)
         assert response.status_code == 201, response.text
         conversation_id: str = response.json()["id"]

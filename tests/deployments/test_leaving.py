@@ -1,0 +1,104 @@
+"""Eviction end to end: processes that end, names that are free again, and conversations that are none the worse.
+
+The agents of this file run with times of a fraction of a second, which they bring along as their own environment.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import psutil
+import pytest
+import ray
+
+from deployments.placement import actor_name
+from tests.deployments.agents import Ledger
+from tests.deployments.api import Api, eventually
+from tests.deployments.conftest import actor_of, own_door, pid_of
+from tests.service import RunningService
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
+
+
+@pytest.fixture
+def placement() -> None:
+    """The agents' own."""
+    return
+
+
+def is_alive(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def names() -> list[str]:
+    return [found["name"] for found in ray.util.list_named_actors(all_namespaces=True)]
+
+
+def gone(conversation_id: str, pid: int) -> Callable[[], Awaitable[bool]]:
+    """Whether its process has ended, and its name is free."""
+
+    async def is_gone() -> bool:
+        return actor_name(conversation_id) not in names() and not is_alive(pid)
+
+    return is_gone
+
+
+async def test_idle_for_long_it_leaves_and_comes_back_with_its_memory(api: Api) -> None:
+    conversation_id = await api.create("fleeting")
+    await api.turn(conversation_id, "hello")
+    before = await api.log(conversation_id)
+    pid = await pid_of(conversation_id)
+    await eventually(gone(conversation_id, pid))
+    events = await api.turn(conversation_id, "hello again")
+    assert events[-1]["type"] == "turn_completed"
+    log = await api.log(conversation_id)
+    assert log[: len(before)] == before
+    assert [event["turn"] for event in log if event["type"] == "user_msg"] == [1, 2]
+
+
+async def test_one_that_was_started_for_nothing_leaves_too(api: Api, service: RunningService) -> None:
+    conversation_id = await api.create("fleeting")
+    address = await own_door(service).ensure_started(conversation_id)
+    await eventually(gone(conversation_id, await address.actor.pid.remote()))
+
+
+async def test_one_that_works_and_one_that_is_watched_outlast_one_that_is_idle(api: Api, ledger: Ledger) -> None:
+    working, watched, idle = [await api.create(agent) for agent in ("fleeting", "lingering", "fleeting")]
+    await api.send(working, "wait: here")
+    async with api.watching(watched) as stream:
+        await api.send(watched, "hello")
+        await stream.until("turn_completed")
+        pids = [await pid_of(working), await pid_of(watched)]
+        await api.turn(idle, "hello")
+        await eventually(gone(idle, await pid_of(idle)))
+        assert [await pid_of(working), await pid_of(watched)] == pids
+        assert all(map(is_alive, pids))
+    ledger.open_gate(working)
+    for conversation_id, pid in zip((working, watched), pids, strict=True):
+        await eventually(gone(conversation_id, pid))
+    assert [deed for _, deed in ledger.read(working)] == ["started", "done"]
+    assert [event["outcome"] for event in await api.log(working) if event["type"] == "turn_ended"] == ["completed"]
+
+
+async def test_parked_it_hibernates_where_it_is_and_the_approval_wakes_it(api: Api) -> None:
+    conversation_id = await api.create("drowsy")
+    await api.turn(conversation_id, "announce: lunch")
+    actor, pid = await actor_of(conversation_id), await pid_of(conversation_id)
+
+    async def sleeps() -> bool:
+        return (await actor.inspect.remote(conversation_id)) is None
+
+    await eventually(sleeps)
+    assert actor_name(conversation_id) in names()
+    shown = await api.show(conversation_id)
+    assert shown["state"] == "awaiting_input"
+    [call] = shown["pending"]
+    response = await api.post(conversation_id, "resolutions", {"tool_call_id": call, "decision": "approve"})
+    assert response.status_code == 202
+    log = await api.rest(conversation_id)
+    assert [event["status"] for event in log if event["type"] == "tool_result"] == ["ok"]
+    assert await pid_of(conversation_id) == pid
+
+
+async def test_where_memory_is_short_it_leaves_at_once(api: Api) -> None:
+    conversation_id = await api.create("pressed")
+    await api.turn(conversation_id, "hello")
+    await eventually(gone(conversation_id, await pid_of(conversation_id)))

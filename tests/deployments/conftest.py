@@ -19,17 +19,20 @@ from tests.deployments.api import Api
 from tests.invariants import check_log
 from tests.service import RunningService, service, service_url, stand_in
 
+in_the_ingress = pytest.mark.parametrize("placement", ["shared"])
+"""For a test of what no conversation has a part in: it need not run once for each place where they live."""
+
 __all__ = ["service", "service_url", "stand_in"]
 
 
-@pytest.fixture
-def placement() -> str:
-    """Where the test's conversations live; a module that behaves alike in both has them as parameters."""
-    return "shared"
+@pytest.fixture(params=["shared", "dedicated"])
+def placement(request: pytest.FixtureRequest) -> str | None:
+    """Where the test's conversations live: everything is the same in both; modules without conversations say so."""
+    return str(request.param)
 
 
 @pytest.fixture
-async def api(service: RunningService, store: Store, placement: str) -> AsyncIterator[Api]:
+async def api(service: RunningService, store: Store, placement: str | None) -> AsyncIterator[Api]:
     """Requests to the service."""
     person = Api(service.url, placement)
     try:

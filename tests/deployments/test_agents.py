@@ -8,6 +8,12 @@ from tests.deployments.api import Api
 pytestmark = pytest.mark.ray
 
 
+@pytest.fixture
+def placement() -> str:
+    """No conversation lives here."""
+    return "shared"
+
+
 async def test_every_agent_is_listed_with_what_it_can_do(api: Api) -> None:
     agents = {agent["name"]: agent for agent in (await api.http.get("/v1/agents")).json()["agents"]}
     assert {name for name, agent in agents.items() if agent["default"]} == {"assistant"}

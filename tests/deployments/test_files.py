@@ -12,6 +12,13 @@ from tests.deployments.test_problems import check
 
 pytestmark = pytest.mark.ray
 
+
+@pytest.fixture
+def placement() -> str:
+    """They are in the store, wherever conversations live."""
+    return "shared"
+
+
 NEW = {"If-None-Match": "*"}
 
 

@@ -42,11 +42,6 @@ AT_ONCE = 4
 WHOLE_TURN = ["user_msg", "assistant_msg", "tool_call", "tool_result", "assistant_msg", "turn_ended"]
 
 
-@pytest.fixture(params=["shared", "dedicated"])
-def placement(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def orders(service: RunningService) -> Orders:
     return Orders(service.data_dir)

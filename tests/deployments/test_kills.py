@@ -14,11 +14,6 @@ from tests.messages_api import MessagesServer
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
 
-@pytest.fixture(params=["shared", "dedicated"])
-def placement(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 async def kill(conversation_id: str) -> int:
     """SIGKILL the process of the conversation's actor; its pid."""
     pid = await pid_of(conversation_id)

@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from tests.deployments.api import Api
+from tests.deployments.conftest import in_the_ingress
 from tests.deployments.test_problems import check
 
 pytestmark = pytest.mark.ray
@@ -33,6 +34,7 @@ async def test_a_message_chooses_its_model(api: Api) -> None:
     assert [event["model"] for event in log if event["type"] == "assistant_msg"] == ["fast", "slow", "slow"]
 
 
+@in_the_ingress
 async def test_an_unknown_model_is_refused(api: Api) -> None:
     conversation_id = await api.create("clerk")
     body = {"text": "hello", "model": "clever"}
@@ -40,6 +42,7 @@ async def test_an_unknown_model_is_refused(api: Api) -> None:
     assert await api.log(conversation_id) == []
 
 
+@in_the_ingress
 @pytest.mark.parametrize(
     "block",
     [
@@ -69,6 +72,7 @@ async def test_an_attachment_may_be_larger_than_words(api: Api) -> None:
     assert log[0]["content"][0]["source"]["data"] == data
 
 
+@in_the_ingress
 @pytest.mark.parametrize(
     "block",
     [
@@ -92,6 +96,7 @@ async def test_what_is_no_attachment(api: Api, block: dict[str, Any]) -> None:
     check(await api.post(conversation_id, "messages", {"content": [TEXT, block]}), 422, "invalid_request")
 
 
+@in_the_ingress
 async def test_attachments_have_their_bounds(api: Api) -> None:
     conversation_id = await api.create("clerk")
     check(await api.post(conversation_id, "messages", {"content": [image()] * 21}), 422, "invalid_request")

@@ -10,11 +10,6 @@ from tests.deployments.api import Api, canonical, text_of
 pytestmark = pytest.mark.ray
 
 
-@pytest.fixture(params=["shared", "dedicated"])
-def placement(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 async def test_a_message_is_accepted_with_its_place_in_the_log(api: Api) -> None:
     conversation_id = await api.create(title="Greetings")
     receipt = await api.send(conversation_id, "hello", client_id="m1")

@@ -10,6 +10,13 @@ from tests.deployments.test_problems import check
 
 pytestmark = pytest.mark.ray
 
+
+@pytest.fixture
+def placement() -> str:
+    """They are in the store, wherever conversations live."""
+    return "shared"
+
+
 APPROVALS = "/v1/preferences/approvals"
 
 

@@ -13,6 +13,13 @@ from tests.deployments.api import Api
 
 pytestmark = pytest.mark.ray
 
+
+@pytest.fixture
+def placement() -> str:
+    """What is refused here is refused at the ingress, wherever conversations live."""
+    return "shared"
+
+
 JSON = {"Content-Type": "application/json"}
 LIMIT = 262_144
 

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from store import Store
 from tests.deployments.agents import Ledger
 from tests.deployments.api import EVENTS, PATIENCE, Api, Event, Stream, canonical, eventually, text_of
+from tests.deployments.conftest import in_the_ingress
 from tests.messages_api import MessagesServer
 from tests.service import RunningService
 
@@ -59,6 +60,7 @@ async def read_up_to(stream: Stream, last: int, known: int) -> None:
     await (stream.until("snapshot") if known == last else stream.until("turn_ended", seq=last))
 
 
+@in_the_ingress
 @pytest.mark.parametrize("cursor", ["nonsense", "-1", "999999", "1.5", ""])
 async def test_a_bad_cursor_is_dropped(api: Api, cursor: str) -> None:
     conversation_id = await api.create()
@@ -96,6 +98,7 @@ async def test_a_late_joiner_gets_the_whole_text_under_way(api: Api) -> None:
     await api.rest(conversation_id)
 
 
+@in_the_ingress
 async def test_the_log_is_read_page_by_page_in_both_directions(api: Api) -> None:
     conversation_id = await api.create()
     await api.turn(conversation_id, SENTENCE)
@@ -115,6 +118,7 @@ async def test_the_log_is_read_page_by_page_in_both_directions(api: Api) -> None
     assert forward == backward == log
 
 
+@in_the_ingress
 async def test_answers_are_rendered_when_asked_for(api: Api) -> None:
     conversation_id = await api.create()
     await api.turn(conversation_id, SENTENCE)

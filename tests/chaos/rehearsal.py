@@ -6,7 +6,7 @@ An incarnation can be doubled and can crash; who watches does so through the ing
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from agents.conversation import Conversation, Glimpse, Receipt
 from agents.errors import Refused
 from agents.turn.inputs import OnBusy, Resolve, UserMessage
 from deployments.ingress.watch import watching
+from store import StoreError
 from tests.chaos.agents import agents
 from tests.chaos.collect import transcripts
 from tests.chaos.evidence import Evidence
@@ -136,10 +137,12 @@ class Rehearsal:
 
     async def _follow(self, watched: Watched) -> None:
         door: Any = Glimpses(self.stage.doors)
-        async with watching(self.stage.store, door, CONVERSATION) as watch:
-            watched.connect(0)
-            async for event in watch.events(0):
-                watched.take(event)
+        while True:
+            with suppress(StoreError):  # the stream ends, and the tab comes back
+                async with watching(self.stage.store, door, CONVERSATION) as watch:
+                    after = watched.connect(watched.last_seq).after
+                    async for event in watch.events(after):
+                        watched.take(event)
 
     def _deeds(self, tool: str) -> int:
         return sum(entry.kind == "begin" and entry.facts["tool"] == tool for entry in self.ledger.entries())

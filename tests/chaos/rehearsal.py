@@ -17,7 +17,7 @@ from agents.turn.inputs import OnBusy, Resolve, UserMessage
 from deployments.ingress.watch import watching
 from store import StoreError
 from tests.chaos.agents import agents
-from tests.chaos.collect import transcripts
+from tests.chaos.collect import at_rest, transcripts
 from tests.chaos.evidence import Evidence
 from tests.chaos.history import Operation
 from tests.chaos.ledger import Ledger
@@ -29,6 +29,7 @@ from tests.doors import Doors
 
 CONVERSATION = "c"
 PERSON = AgentContext(principal="ada")
+YES = {"approval": "approve", "elicitation": "respond"}
 
 
 class Stage(World):
@@ -64,10 +65,27 @@ class Rehearsal:
         conversation = await self._living()
         await self.until(lambda: conversation.inspect().pending)
         [call] = conversation.inspect().pending
+        return await self._decided(call, decision)
+
+    async def _decided(self, call: str, decision: Any) -> Receipt:
         wanted = {"tool_call_id": call, "decision": decision}
         answer = "yes" if decision == "respond" else None
         resolution = Resolve(tool_call_id=call, decision=decision, answer=answer, principal="ada")
         return await self._noted("decide", wanted, self.stage.doors.resolve(CONVERSATION, resolution, PERSON))
+
+    async def decide_any(self, refuse: bool = False) -> Receipt | None:
+        """Answer one of the calls that wait, if any does."""
+        pending = (await self._living()).inspect().pending
+        for call, asked in pending.items():
+            return await self._decided(call, "reject" if refuse else YES[asked["kind"]])
+        return None
+
+    async def settle(self, seconds: float) -> None:
+        """Say yes to all that waits, until nothing is unfinished."""
+        async with asyncio.timeout(seconds):
+            while not await at_rest(self.stage.store, 0.2):
+                with suppress(Refused):
+                    await self.decide_any()
 
     async def cancel(self) -> Receipt:
         return await self._noted("cancel", {}, self.stage.doors.cancel(CONVERSATION, "ada"))
@@ -160,11 +178,11 @@ class Glimpses:
 
 
 @asynccontextmanager
-async def rehearsing(url: str, prefix: str, directory: Path) -> AsyncIterator[Rehearsal]:
-    """A rehearsal with its conversation created."""
+async def rehearsing(url: str, prefix: str, directory: Path, *, around: str | None = None) -> AsyncIterator[Rehearsal]:
+    """A rehearsal with its conversation created; the listener hears Redis at `around`, if `url` cannot be trusted."""
     ledger = Ledger(directory)
     stage = Stage(url, prefix)
-    async with Listener(url, prefix) as listener:
+    async with Listener(around or url, prefix) as listener:
         rehearsal = Rehearsal(stage, listener, ledger)
         try:
             stage.agents.update(agents(ledger).agents)

@@ -7,7 +7,7 @@ directory names one of them works without that guard. Nothing in the product kno
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,8 +16,11 @@ import pytest
 from agents.agent import Catalog
 from agents.conversation import Conversation, Receipt
 from agents.conversation import journal as journal_module
+from agents.conversation.history import History
+from agents.conversation.journal import Journal
 from agents.conversation.ownership import Ownership
 from agents.conversation.workplace import Workplace
+from agents.errors import Superseded
 from agents.turn import answers
 from agents.turn.events import ToolCall
 from deployments.ingress.view import View
@@ -28,6 +31,7 @@ from tests.chaos import agents
 
 FENCE = ("if epoch ~= ARGV[1]", "if last_seq ~= ARGV[2]")
 CLIENT_IDS = ("if known then return {'duplicate'",)
+LATE_SECONDS = 0.2
 
 
 @contextmanager
@@ -44,8 +48,8 @@ def without_client_ids() -> Iterator[None]:
     """A message that comes twice is two messages."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log_module, "APPEND", _without(log_module.APPEND, *CLIENT_IDS))
-        patch.setattr(Conversation, "_known", lambda *_: None)
-        patch.setattr(Conversation, "_sent_before", _nothing)
+        patch.setattr(History, "receipt", lambda *_: None)
+        patch.setattr(Journal, "receipt", _nothing)
         yield
 
 
@@ -83,12 +87,17 @@ def without_reports() -> Iterator[None]:
 def acknowledging_early() -> Iterator[None]:
     """A message is acknowledged, and then written."""
     send = Conversation.send
-    pending: set[asyncio.Task[Receipt]] = set()
+    pending: set[asyncio.Task[None]] = set()
 
     async def hasty(conversation: Conversation, *arguments: Any) -> Receipt:
         seen = conversation.inspect()
-        pending.add(asyncio.create_task(send(conversation, *arguments)))
+        pending.add(asyncio.create_task(later(conversation, *arguments)))
         return Receipt(seen.last_seq + 1, seen.turn + 1)
+
+    async def later(conversation: Conversation, *arguments: Any) -> None:
+        await asyncio.sleep(LATE_SECONDS)
+        with suppress(Superseded):
+            await send(conversation, *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Conversation, "send", hasty)

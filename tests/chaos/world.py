@@ -15,11 +15,12 @@ from tests.servers.process import RedisServer, available_binaries
 from tests.service import RunningService
 
 AGENTS = "tests.chaos.agents:catalog"
-EVICTION = {
-    # So short that conversations hibernate and leave while people talk.
+SETTINGS = {
+    # Evictions are so early that they happen while people talk.
     "RAYLOGUE_HIBERNATE_SECONDS": "3",
     "RAYLOGUE_LEAVE_SECONDS": "6",
     "RAYLOGUE_HEARTBEAT_SECONDS": "0.3",
+    "RAYLOGUE_MIN_REPLICAS": "2",
 }
 DURABLE = ("--appendfsync", "always")
 """As `raylogue up` runs its own: what was acknowledged survives the server."""
@@ -90,6 +91,6 @@ def running_world(agents: str = AGENTS) -> Iterator[World]:
     with tempfile.TemporaryDirectory(prefix="raylogue-chaos-") as directory:
         place = Path(directory)
         with redis_on_a_line(place) as (redis, line):
-            env = {**EVICTION, "RAYLOGUE_REDIS_URL": line.url}
+            env = {**SETTINGS, "RAYLOGUE_REDIS_URL": line.url}
             with RunningService(place, redis=redis, agents=agents, env=env) as service:
                 yield World(service, redis, line)

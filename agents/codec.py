@@ -1,16 +1,19 @@
 """Joins meaning and storage: canonical events to versioned JSON records and back, live events to wire objects.
 
-A record is one JSON object: `type`, `v`, `at` (ms since the epoch), then the event's own fields. The wire shows the
-same object with `seq` and `conversation_id` added, so a watcher and the log can be compared field by field.
+A record is one JSON object: `type`, `v`, `at` (ms since the epoch), then those of the event's fields that differ from
+their defaults. The wire shows all fields, with `seq` and `conversation_id` added.
+
+The defaults of the events are part of the version: a record that leaves a field out means the default of its time. So
+a field that is added needs no new version, but a default that changes does, and a field that changes its meaning.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
 from typing import Any
 
 import orjson
 
-from agents.errors import UnreadableRecord
+from agents.errors import NewerRecord, UnreadableRecord
 from agents.turn.events import (
     AssistantMsg,
     Event,
@@ -45,7 +48,7 @@ from agents.turn.live import (
 )
 from store import Record
 
-VERSION = 1
+VERSION = 2
 
 EVENT_TYPES: Mapping[str, type[Event]] = {
     "user_msg": UserMsg,
@@ -78,16 +81,37 @@ LIVE_TYPES: Mapping[str, type[LiveEvent]] = {
     "turn_failed": TurnFailed,
 }
 
+
+def _from_1(stored: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 wrote every field that it knew, and watchers were shown records as they are: it must not see less."""
+    return {**stored, "v": 2}
+
+
 # What turns a record of version n into one of version n + 1; new code reads every log ever written.
-UPCASTS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+UPCASTS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+
+
+def _default(field: "Field[Any]") -> Any:  # noqa: ANN401 - whatever the field holds
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
 
 _NAMES = {cls: name for name, cls in (*EVENT_TYPES.items(), *LIVE_TYPES.items())}
-_FIELDS = {cls: tuple(field.name for field in fields(cls)) for cls in _NAMES}
+_FIELDS = {cls: tuple((field.name, _default(field)) for field in fields(cls)) for cls in _NAMES}
+_DEFAULTS = {
+    name: {field: default for field, default in _FIELDS[cls] if default is not MISSING}
+    for name, cls in EVENT_TYPES.items()
+}
+_NOTHING: Mapping[str, Any] = {}
 
 
 def encode(event: Event, at: int) -> dict[str, Any]:
     """The record of `event`, as an object still to be serialised."""
-    return {"type": _NAMES[type(event)], "v": VERSION, "at": at, **_values(event)}
+    said = {"type": _NAMES[type(event)], "v": VERSION, "at": at}
+    for name, default in _FIELDS[type(event)]:
+        value = getattr(event, name)
+        if value is not default and value != default:
+            said[name] = value
+    return said
 
 
 def decode(record: Record) -> Logged:
@@ -97,25 +121,28 @@ def decode(record: Record) -> Logged:
     if cls is None:
         raise UnreadableRecord(record.seq, f"unknown type {found.get('type')!r}")
     try:
-        event = cls(**{name: found[name] for name in _FIELDS[cls] if name in found})
+        event = cls(**{name: found[name] for name, _ in _FIELDS[cls] if name in found})
         return Logged(record.seq, found["at"], event)
     except (TypeError, KeyError) as error:
         raise UnreadableRecord(record.seq, str(error)) from error
 
 
 def upcast(found: dict[str, Any], seq: int) -> dict[str, Any]:
-    """Bring a stored object to the current version, step by step."""
-    while found.get("v") != VERSION:
-        step = UPCASTS.get(found.get("v", 0))
+    """Bring a stored object to the current version, step by step; raises `NewerRecord` for what comes after it."""
+    while (version := found.get("v")) != VERSION:
+        if isinstance(version, int) and version > VERSION:
+            raise NewerRecord(seq, f"version {version} is newer than {VERSION}")
+        step = UPCASTS.get(version or 0)
         if step is None:
-            raise UnreadableRecord(seq, f"unknown version {found.get('v')!r}")
+            raise UnreadableRecord(seq, f"unknown version {version!r}")
         found = step(found)
     return found
 
 
 def wire(stored: Mapping[str, Any], seq: int, conversation_id: str) -> dict[str, Any]:
     """A canonical event as watchers see it."""
-    return {**stored, "seq": seq, "conversation_id": conversation_id}
+    defaults = _DEFAULTS.get(stored["type"], _NOTHING)
+    return {**defaults, **stored, "seq": seq, "conversation_id": conversation_id}
 
 
 def wire_record(record: Record, conversation_id: str) -> dict[str, Any]:
@@ -125,7 +152,8 @@ def wire_record(record: Record, conversation_id: str) -> dict[str, Any]:
 
 def wire_live(event: LiveEvent, conversation_id: str) -> dict[str, Any]:
     """A live event as watchers see it."""
-    return {"type": _NAMES[type(event)], "conversation_id": conversation_id, **_values(event)}
+    said = {name: getattr(event, name) for name, _ in _FIELDS[type(event)]}
+    return {"type": _NAMES[type(event)], "conversation_id": conversation_id, **said}
 
 
 def _current(record: Record) -> dict[str, Any]:
@@ -137,7 +165,3 @@ def _current(record: Record) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UnreadableRecord(record.seq, "it is not an object")
     return upcast(found, record.seq)
-
-
-def _values(event: Event | LiveEvent) -> dict[str, Any]:
-    return {name: getattr(event, name) for name in _FIELDS[type(event)]}

@@ -121,6 +121,10 @@ class UnreadableRecord(AgentError):
         return f"record {self.seq} cannot be read: {self.problem}"
 
 
+class NewerRecord(UnreadableRecord):
+    """Newer code than this has written to the log; this code must leave it alone."""
+
+
 PASSING = frozenset({"terminating", "too_many_turns", "queue_full", "cluster_full", "overloaded"})
 """Why something may be refused that can be asked for again in the same words, a little later."""
 

@@ -40,6 +40,18 @@ class Fenced(StoreError):
         return f"conversation {self.conversation_id!r}: epoch {self.epoch} was fenced by {self.current_epoch}"
 
 
+class NewerFormat(StoreError):
+    """A writer that can read a newer `format` of records has had the conversation; an older one leaves it alone."""
+
+    def __init__(self, conversation_id: str, format: int) -> None:  # noqa: A002
+        super().__init__(conversation_id, format)
+        self.conversation_id = conversation_id
+        self.format = format
+
+    def __str__(self) -> str:
+        return f"conversation {self.conversation_id!r} has been written by newer code (format {self.format})"
+
+
 class Conflict(StoreError):
     """The writer's picture of the log is wrong: it ends at `last_seq`, not where the writer expected."""
 

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from store.client import Argument, Client, Reply
-from store.errors import Conflict, ConversationNotFound, DuplicateMessage, Fenced
+from store.errors import Conflict, ConversationNotFound, DuplicateMessage, Fenced, NewerFormat
 from store.keys import ConversationKeys, Keys
 from store.records import Claim, Record, decode_meta
 from store.script import APPEND, CLAIM, PAGE
@@ -31,14 +31,19 @@ class Log:
         self._process = secrets.token_hex(6)
         self._appends = itertools.count()
 
-    async def claim(self, conversation_id: str, place: str = "") -> Claim:
+    async def claim(self, conversation_id: str, place: str = "", *, format: int | None = None) -> Claim:  # noqa: A002
         """Become the only writer: every earlier epoch is fenced. Raises ConversationNotFound.
 
         `place` is noted for those who look for the writer: the name of the actor in which it lives. Watchers hear
-        of the new epoch in the same step, so that from here on they take no live event of an earlier one.
+        of the new epoch in the same step, so that from here on they take no live event of an earlier one. `format` is
+        the newest form of records that the writer can read: a conversation that one of a newer form has had is not
+        for it. That raises NewerFormat and fences nobody.
         """
         keys = self._keys.conversation(conversation_id)
-        flat = await self._client.ask(lambda: self._client.change(CLAIM, [keys.meta], [place, keys.live]))
+        arguments: list[Argument] = [place, keys.live, "" if format is None else format]
+        flat = await self._client.ask(lambda: self._client.change(CLAIM, [keys.meta], arguments))
+        if isinstance(flat, int):
+            raise NewerFormat(conversation_id, flat)
         if not flat:
             raise ConversationNotFound(conversation_id)
         meta = decode_meta(conversation_id, pairs(flat))

@@ -88,7 +88,8 @@ class Conversation:
     async def open(cls, services: Services, conversation_id: str, catalog: Catalog) -> Self:
         """Claim the log, fold it and take it up where it ends.
 
-        Raises `store.ConversationNotFound`, `agents.errors.UnknownAgent`, `agents.errors.UnreadableRecord`.
+        Raises `store.ConversationNotFound`, `store.NewerFormat`, `agents.errors.UnknownAgent`,
+        `agents.errors.UnreadableRecord`.
         """
         journal = await Journal.open(services.store, conversation_id, services.place)
         agent, context = catalog.get(journal.meta.agent), catalog.context(journal.meta)

@@ -7,7 +7,7 @@ from typing import Self
 
 import orjson
 
-from agents.codec import decode, encode, wire, wire_live
+from agents.codec import VERSION, decode, encode, wire, wire_live
 from agents.conversation import ownership
 from agents.conversation.history import History
 from agents.errors import UnreadableRecord
@@ -36,8 +36,11 @@ class Journal:
 
     @classmethod
     async def open(cls, store: Store, conversation_id: str, place: str) -> Self:
-        """Claim the log for a writer that lives at `place`; raises `store.ConversationNotFound`."""
-        return cls(store, await store.log.claim(conversation_id, place))
+        """Claim the log for a writer that lives at `place`; raises `store.ConversationNotFound`.
+
+        Raises `store.NewerFormat` for a conversation that newer code has had: it is left as it is.
+        """
+        return cls(store, await store.log.claim(conversation_id, place, format=VERSION))
 
     async def replay(self) -> History:
         """The working set: the latest summary and the log behind what it covers, or else the whole log."""

@@ -7,15 +7,16 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import ORJSONResponse
 
-from agents.codec import wire_record
+from agents.codec import VERSION, wire_record
 from deployments.ingress.conversations import ONE
-from deployments.ingress.messages import wants_events
+from deployments.ingress.messages import UNREADABLE, wants_events
 from deployments.ingress.problems import Problem, documented
 from deployments.ingress.service import ConversationId, Service, TheService
 from deployments.ingress.sse import EventStream
 from deployments.ingress.view import Event
 from deployments.ingress.watch import watching
 from deployments.page.markdown import render_answer
+from store import NewerFormat
 
 PAGE_BYTES = 4 * 1024**2
 """A page ends with the event that makes it as large as this, however many more were asked for."""
@@ -23,7 +24,9 @@ PAGE_BYTES = 4 * 1024**2
 router = APIRouter(prefix="/v1/conversations/{conversation_id}", tags=["events"])
 
 
-@router.get("/events", response_model=None, responses=documented(*ONE, "invalid_request", "too_many_streams"))
+@router.get(
+    "/events", response_model=None, responses=documented(*ONE, "invalid_request", *UNREADABLE, "too_many_streams")
+)
 async def events(
     conversation_id: ConversationId,
     request: Request,
@@ -36,6 +39,8 @@ async def events(
 ) -> Response:
     """With `Accept: text/event-stream` a snapshot and then the tail; else one page of the log as JSON."""
     meta = await service.store.registry.get(conversation_id)
+    if meta.format > VERSION:
+        raise NewerFormat(conversation_id, meta.format)  # a stream could not say it any more
     if wants_events(request):
         if before is not None:
             raise Problem("invalid_request", "query.before: a stream goes forward only")

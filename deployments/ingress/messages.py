@@ -19,7 +19,8 @@ from deployments.ingress.watch import watching
 
 router = APIRouter(prefix="/v1/conversations/{conversation_id}", tags=["messages"])
 
-REACH = (*ONE, "control_plane_unavailable", "conversation_unreachable", "terminating", "overloaded")
+UNREADABLE = ("unreadable_log", "newer_code")
+REACH = (*ONE, *UNREADABLE, "control_plane_unavailable", "conversation_unreachable", "terminating", "overloaded")
 
 TAKING = (
     "empty_message",

@@ -11,9 +11,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from agents.errors import Refused, UnknownAgent
+from agents.errors import NewerRecord, Refused, UnknownAgent, UnreadableRecord
 from deployments.errors import ControlPlaneUnavailable, Unreachable
-from store import ConversationExists, ConversationNotFound, StoreUnavailable
+from store import ConversationExists, ConversationNotFound, NewerFormat, StoreUnavailable
 from store.errors import BadPath, FileConflict, FileExists, FileMissing, FileTooLarge, ScopeFull
 
 TYPE_PREFIX = "urn:raylogue:problem:"
@@ -61,6 +61,7 @@ KINDS: Mapping[str, Kind] = {
     "self_run_limit": Kind(429, "The agent has started itself too often"),
     "budget_exhausted": Kind(429, "The budget is used up"),
     "middleware_failed": Kind(500, "A middleware of the agent failed"),
+    "unreadable_log": Kind(500, "The log of the conversation cannot be read"),
     "internal": Kind(500, "Something went wrong here"),
     "store_unavailable": Kind(503, "The store cannot be reached", SOON),
     "conversation_unreachable": Kind(503, "The conversation does not answer", SOON),
@@ -68,6 +69,7 @@ KINDS: Mapping[str, Kind] = {
     "cluster_full": Kind(503, "There is no room for more live conversations", LATER),
     "too_many_streams": Kind(503, "Too many event streams are open", LATER),
     "overloaded": Kind(503, "There is too much to do", SOON),
+    "newer_code": Kind(503, "Newer code has written to the conversation", SOON),
     "scope_full": Kind(507, "There is no room for more files"),
 }
 
@@ -114,6 +116,8 @@ def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
     }
 
 
+_NEWER = "It is served by newer code than answers here, and left as it is; try again."
+
 _TRANSLATIONS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     Problem: lambda e: e,
     Refused: lambda e: Problem(e.code, e.detail),
@@ -128,6 +132,9 @@ _TRANSLATIONS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     FileTooLarge: lambda e: Problem("file_too_large", str(e)),
     ScopeFull: lambda e: Problem("scope_full", str(e)),
     BadPath: lambda e: Problem("bad_path", str(e)),
+    NewerFormat: lambda _: Problem("newer_code", _NEWER),
+    NewerRecord: lambda _: Problem("newer_code", _NEWER),
+    UnreadableRecord: lambda e: Problem("unreadable_log", f"{str(e).capitalize()}. It is left as it is."),
     StoreUnavailable: lambda e: Problem("store_unavailable", "The store does not answer now; try again."),
     ControlPlaneUnavailable: lambda e: Problem(
         "control_plane_unavailable", "It cannot be told now where the conversation lives; try again."

@@ -6,10 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
+from agents.codec import VERSION
 from agents.errors import PASSING
 from deployments.ingress.problems import KINDS
+from store import Store
 from tests.deployments.agents import Ledger
-from tests.deployments.api import Api
+from tests.deployments.api import EVENTS, Api
 
 pytestmark = pytest.mark.ray
 
@@ -216,3 +218,24 @@ def check_references(value: Any, document: dict[str, Any]) -> None:
     elif isinstance(value, list):
         for inner in value:
             check_references(inner, document)
+
+
+async def test_what_newer_code_has_had_is_left_alone(api: Api, store: Store, conversation_id: str) -> None:
+    await store.log.claim(conversation_id, format=VERSION + 1)
+    epoch = (await store.registry.get(conversation_id)).epoch
+    address = f"/v1/conversations/{conversation_id}"
+    check(await api.http.post(f"{address}/messages", json={"text": "hello"}), 503, "newer_code")
+    check(await api.http.post(f"{address}/cancel"), 503, "newer_code")
+    check(await api.http.get(f"{address}/events"), 503, "newer_code")
+    check(await api.http.get(f"{address}/events", headers=EVENTS), 503, "newer_code")
+    assert (await store.registry.get(conversation_id)).epoch == epoch
+
+
+async def test_a_damaged_log_is_named_and_left_alone(api: Api, store: Store) -> None:
+    conversation_id = await api.create()
+    claim = await store.log.claim(conversation_id)
+    await store.log.append(claim, [b"no JSON"], expected_last_seq=0, state=b"{}", due_at=None, now=1)
+    address = f"/v1/conversations/{conversation_id}"
+    check(await api.http.post(f"{address}/messages", json={"text": "hello"}), 500, "unreadable_log")
+    check(await api.http.get(f"{address}/events"), 500, "unreadable_log")
+    await store.registry.delete(conversation_id)

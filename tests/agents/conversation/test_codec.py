@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from agents import codec
 from agents.codec import EVENT_TYPES, VERSION, decode, encode, wire_live, wire_record
-from agents.errors import UnreadableRecord
-from agents.turn import Event, Logged, State
+from agents.errors import NewerRecord, UnreadableRecord
+from agents.turn import Event, Logged, State, fsm_state
 from agents.turn.events import (
     AssistantMsg,
     Resolution,
@@ -25,9 +25,13 @@ from agents.turn.events import (
 )
 from agents.turn.live import StateChanged, TextDelta
 from store import Record
+from tests.invariants import check_log
 
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.json"))
 """Records as earlier versions wrote them: none of these files is ever changed, each new version adds its own."""
+
+LOGS = sorted((Path(__file__).parent / "samples" / "logs").glob("*/*.jsonl"))
+"""Whole logs as earlier code wrote them in its own tests, each with the facts that it knew at the end."""
 
 words = st.text(alphabet=st.characters(codec="utf-8"), max_size=20)
 values = st.recursive(
@@ -67,15 +71,74 @@ def test_every_event_comes_back_as_it_went(event: Event, at: int, seq: int) -> N
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
 def test_what_was_ever_written_can_be_read(sample: Path) -> None:
     stored = orjson.loads(sample.read_bytes())
+    found = Record(5, sample.read_bytes())
 
-    logged = decode(Record(5, sample.read_bytes()))
+    logged = decode(found)
 
     assert type(logged.event) is EVENT_TYPES[stored["type"]]
-    assert stored.items() <= encode(logged.event, logged.at).items(), "and it is written in the same way today"
+    assert {**stored, "v": VERSION}.items() <= wire_record(found, "c").items(), "watchers see all that it says"
+    if stored["v"] == VERSION:
+        assert stored == encode(logged.event, logged.at), "and it is written in the same way today"
 
 
-def test_every_type_has_a_sample() -> None:
-    assert {path.stem for path in SAMPLES} == {f"{kind}.v{VERSION}" for kind in EVENT_TYPES}
+def test_every_type_has_a_sample_of_every_version() -> None:
+    versions = range(1, VERSION + 1)
+    assert {path.stem for path in SAMPLES} == {f"{kind}.v{version}" for kind in EVENT_TYPES for version in versions}
+
+
+@pytest.mark.parametrize("kind", EVENT_TYPES)
+def test_the_versions_of_a_sample_say_the_same(kind: str) -> None:
+    said = [path.read_bytes() for path in SAMPLES if path.stem.startswith(f"{kind}.")]
+    assert len(said) == VERSION
+    assert len({repr(decode(Record(1, data))) for data in said}) == 1
+    assert len({orjson.dumps(wire_record(Record(1, data), "c"), option=orjson.OPT_SORT_KEYS) for data in said}) == 1
+
+
+@pytest.mark.parametrize("path", LOGS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_logs_of_earlier_code_fold_to_the_same_facts(path: Path) -> None:
+    records = [Record(seq, line) for seq, line in enumerate(path.read_bytes().splitlines(), 1)]
+    golden = orjson.loads(path.with_suffix(".facts.json").read_bytes())
+
+    facts = check_log([decode(record) for record in records])
+
+    assert fsm_state(facts) == golden["state"]
+    assert_within(golden["facts"], orjson.loads(orjson.dumps(facts)))
+
+
+@pytest.mark.parametrize("path", LOGS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_logs_of_earlier_code_look_to_watchers_as_todays_do(path: Path) -> None:
+    for seq, line in enumerate(path.read_bytes().splitlines(), 1):
+        found = Record(seq, line)
+        logged = decode(found)
+        again = Record(seq, orjson.dumps(encode(logged.event, logged.at)))
+        assert wire_record(found, "c") == wire_record(again, "c")
+        assert len(again.data) <= len(line)
+
+
+def assert_within(golden: Any, found: Any) -> None:
+    """Everything that was known then is known now; what came later may stand beside it."""
+    if not isinstance(golden, dict):
+        assert found == golden
+        return
+    assert golden.keys() <= found.keys()
+    for name, value in golden.items():
+        assert_within(value, found[name])
+
+
+def test_what_is_left_out_is_shown_to_watchers() -> None:
+    event = UserMsg(turn=1, content=[])
+    stored = encode(event, at=7)
+    assert stored == {"type": "user_msg", "v": VERSION, "at": 7, "turn": 1, "content": []}
+    assert wire_record(record(stored), "c") == {
+        **stored,
+        "principal": None,
+        "step": 1,
+        "client_id": None,
+        "origin": "user",
+        "model": None,
+        "seq": 1,
+        "conversation_id": "c",
+    }
 
 
 def test_fields_that_came_later_have_defaults() -> None:
@@ -86,7 +149,8 @@ def test_fields_that_came_later_have_defaults() -> None:
 @pytest.mark.parametrize(
     ("stored", "problem"),
     [
-        ({"type": "user_msg", "v": 2, "at": 1, "turn": 1, "content": []}, "unknown version 2"),
+        ({"type": "user_msg", "v": 0, "at": 1, "turn": 1, "content": []}, "unknown version 0"),
+        ({"type": "user_msg", "v": "2", "at": 1, "turn": 1, "content": []}, "unknown version '2'"),
         ({"type": "user_msg", "at": 1, "turn": 1, "content": []}, "unknown version None"),
         ({"type": "dream", "v": 1, "at": 1, "turn": 1}, "unknown type 'dream'"),
         ({"v": 1, "at": 1, "turn": 1}, "type"),
@@ -98,6 +162,14 @@ def test_what_cannot_be_read_is_named_with_its_seq(stored: dict[str, Any], probl
     with pytest.raises(UnreadableRecord, match=problem) as unreadable:
         decode(record(stored, 17))
     assert unreadable.value.seq == 17
+
+
+def test_a_record_of_newer_code_is_told_apart() -> None:
+    newer = record({"type": "user_msg", "v": VERSION + 1, "at": 1, "turn": 1, "content": []}, 17)
+    for read in (decode, lambda found: wire_record(found, "c")):
+        with pytest.raises(NewerRecord, match=f"record 17 .* version {VERSION + 1} is newer") as refusal:
+            read(newer)
+        assert refusal.value.seq == 17
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff", b"null"])
@@ -113,7 +185,7 @@ def test_older_records_are_brought_up_step_by_step(monkeypatch: pytest.MonkeyPat
     def numbered(stored: dict[str, Any]) -> dict[str, Any]:
         return {**stored, "v": 1, "turn": stored["round"]}
 
-    monkeypatch.setattr(codec, "UPCASTS", {-1: says, 0: numbered})
+    monkeypatch.setattr(codec, "UPCASTS", {**codec.UPCASTS, -1: says, 0: numbered})
     stored = {"type": "user_msg", "v": -1, "at": 7, "round": 3, "says": "hi"}
 
     assert decode(record(stored)).event == UserMsg(turn=3, content=[{"type": "text", "text": "hi"}])
@@ -123,7 +195,7 @@ def test_watchers_see_the_record_with_its_place() -> None:
     stored = encode(TurnEnded(turn=1, principal="ada", outcome="completed"), at=7)
     assert wire_record(record(stored, 9), "c") == {
         "type": "turn_ended",
-        "v": 1,
+        "v": VERSION,
         "at": 7,
         "turn": 1,
         "principal": "ada",

@@ -5,12 +5,13 @@ import asyncio
 import pytest
 
 from agents.agent import Agent
+from agents.codec import VERSION
 from agents.conversation.ownership import PROOF_SECONDS
 from agents.errors import Superseded
 from agents.models import Call, ModelRequest, ScriptedModel, Step
 from agents.tools import ToolContext, tool
 from agents.turn.inputs import Resolve
-from store import ConversationNotFound
+from store import ConversationNotFound, NewerFormat
 from tests.agents.conversation.workbench import Bench, worker
 from tests.conversations import World, ends, rest, results, say, until
 from tests.servers.process import RedisServer
@@ -154,6 +155,20 @@ async def test_a_call_waits_for_the_store_before_it_is_made_again(fragile: tuple
 
     assert await rest(conversation) == "idle"
     assert results(await world.events()) == [("ok", "done")]
+
+
+async def test_what_newer_code_has_had_is_left_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer = await world.start(Agent(name="a", model=ScriptedModel([Step("hi"), Step("again")])))
+    await say(newer)
+    await rest(newer)
+
+    with monkeypatch.context() as older:
+        older.setattr("agents.conversation.journal.VERSION", VERSION - 1)
+        with pytest.raises(NewerFormat):
+            await world.revive("c")
+
+    await say(newer, "are you still there?")
+    assert await rest(newer) == "idle", "nobody has fenced it"
 
 
 async def test_everybody_who_waits_for_the_older_one_is_told(world: World) -> None:

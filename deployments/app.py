@@ -1,12 +1,17 @@
 """The composition root: the Serve application for `serve run deployments.app:app` and `serve deploy`."""
 
+import uuid
+
+from fastapi import FastAPI
 from ray import serve
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig, BackpressureConfig
 
+from deployments.errors import StaleProcess
 from deployments.ingress.application import http_application
 from deployments.ingress.problems import SOON
 from deployments.local.loopback import keep_replica_private
+from deployments.release import is_stale
 from deployments.scaling import WAITING, autoscaling, requests_a_replica
 from deployments.settings import Settings
 
@@ -22,13 +27,22 @@ SETTINGS = Settings()
     ray_actor_options={"num_cpus": 0},
     health_check_period_s=5,
     graceful_shutdown_timeout_s=10,
+    # Those who replace a replica are there before it goes.
+    max_surge_percent=100,
 )
-@serve.ingress(http_application)
+@serve.ingress()
 class Ingress:
-    """One HTTP replica; everything it does is in `deployments.ingress`."""
+    """One HTTP replica; everything it does is in `deployments.ingress`. `deployment` is what it was deployed with."""
 
-    def __init__(self) -> None:
+    def __init__(self, deployment: str) -> None:
+        if is_stale():
+            raise StaleProcess("a replica")
+        self._deployment = deployment
         keep_replica_private()
 
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        return http_application(self._deployment)
 
-app: Application = Ingress.bind()  # type: ignore[attr-defined]  # the decorator adds it
+
+# Serve imports this once for each deployment, and all of its replicas are given the same name.
+app: Application = Ingress.bind(uuid.uuid4().hex)  # type: ignore[attr-defined]  # the decorator adds it

@@ -20,12 +20,15 @@ from agents.turn.inputs import Resolve, UserMessage
 from deployments.cluster import Actor, Cluster
 from deployments.errors import ControlPlaneUnavailable, NoRoom, Unreachable
 from deployments.placement import actor_name, decide, in_order, is_dedicated, seats
+from deployments.release import OwnRelease
 from deployments.settings import Settings
 from store import ConversationMeta, ConversationNotFound, Placement, Store
 
 log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
+Ask = Callable[[Actor, int], Awaitable[Answer]]
+"""What is asked of an actor, with the number of the caller's release."""
 
 KEPT_HANDLES = 100_000
 CALL_SECONDS = 10.0
@@ -67,10 +70,13 @@ class Door:
     `host_class` is what is started: a host has a door itself, so neither module can import the other's class.
     """
 
-    def __init__(self, settings: Settings, store: Store, agents: Catalog, host_class: type) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, agents: Catalog, host_class: type, release: OwnRelease
+    ) -> None:
         self._namespace = settings.namespace
         self._placement = settings.placement
         self._comfortable = settings.comfortable_conversations
+        self._release = release
         self._store = store
         self._agents = agents
         self._cluster = Cluster(settings.namespace, settings.dedicated_per_node)
@@ -103,19 +109,23 @@ class Door:
         return await self._living_at(meta.place) if meta.place else None
 
     async def send(self, conversation_id: str, message: UserMessage, context: AgentContext) -> Receipt:
-        return await self._call(conversation_id, lambda actor: actor.send.remote(conversation_id, message, context))
+        return await self._call(
+            conversation_id, lambda actor, caller: actor.send.remote(conversation_id, message, context, caller)
+        )
 
     async def resolve(self, conversation_id: str, resolution: Resolve, context: AgentContext) -> Receipt:
         return await self._call(
-            conversation_id, lambda actor: actor.resolve.remote(conversation_id, resolution, context)
+            conversation_id, lambda actor, caller: actor.resolve.remote(conversation_id, resolution, context, caller)
         )
 
     async def cancel(self, conversation_id: str, principal: str | None) -> Receipt:
-        return await self._call(conversation_id, lambda actor: actor.cancel.remote(conversation_id, principal))
+        return await self._call(
+            conversation_id, lambda actor, caller: actor.cancel.remote(conversation_id, principal, caller)
+        )
 
     async def wake(self, conversation_id: str) -> Glimpse:
         """Start the conversation if need be, so that it takes up what is unfinished."""
-        return await self._call(conversation_id, lambda actor: actor.wake.remote(conversation_id))
+        return await self._call(conversation_id, lambda actor, caller: actor.wake.remote(conversation_id, caller))
 
     async def glimpse(self, conversation_id: str) -> Glimpse | None:
         """What a live conversation shows of itself now; None if none lives or it cannot be asked."""
@@ -169,7 +179,7 @@ class Door:
             return ()
         return missing
 
-    async def _call(self, conversation_id: str, ask: Callable[[Actor], Awaitable[Answer]]) -> Answer:
+    async def _call(self, conversation_id: str, ask: Ask[Answer]) -> Answer:
         """Ask the actor; when it dies under the call, is dying, full or superseded, ask its successor."""
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + PATIENCE_SECONDS, FIRST_PAUSE
@@ -206,12 +216,11 @@ class Door:
                     return [*full[:number], *full[number + 1 :]]
         raise Refused("cluster_full", "All the room for conversations is taken by some that work; try again.")
 
-    async def _answer(
-        self, conversation_id: str, address: Address, ask: Callable[[Actor], Awaitable[Answer]]
-    ) -> Answer:
+    async def _answer(self, conversation_id: str, address: Address, ask: Ask[Answer]) -> Answer:
         """One try; who has answered once is held."""
         has_answered = self._held.get(conversation_id) == address
-        answer = await asyncio.wait_for(ask(address.actor), CALL_SECONDS if has_answered else START_SECONDS)
+        caller = (await self._release.get()).number
+        answer = await asyncio.wait_for(ask(address.actor, caller), CALL_SECONDS if has_answered else START_SECONDS)
         self._hold(conversation_id, address)
         return answer
 
@@ -228,8 +237,9 @@ class Door:
             yield Start(actor_name(meta.id), await self._cluster.node_for_dedicated(meta.id), resources)
         if wish == "dedicated":
             return
-        loads = await self._store.hosts.loads()
-        for seat in in_order(meta.id, seats(await self._cluster.nodes(), loads, self._comfortable)):
+        loads, release = await self._store.hosts.loads(), await self._release.get()
+        among = seats(await self._cluster.nodes(), loads, self._comfortable, release.number)
+        for seat in in_order(meta.id, among):
             yield Start(seat.name, seat.node)
 
     def _wish(self, meta: ConversationMeta) -> Placement:
@@ -242,6 +252,7 @@ class Door:
         known = self._hosts.get(start.name)
         if known is not None:
             return Address(start.name, known)
+        release = await self._release.get()
 
         def create() -> Actor:
             fixed = {
@@ -253,7 +264,7 @@ class Door:
                 "max_concurrency": CALLS_AT_ONCE,
                 "scheduling_strategy": start.strategy,
             }
-            return self._host_class.options(**{"num_cpus": 0, **start.resources}, **fixed).remote(start.name)
+            return self._host_class.options(**{"num_cpus": 0, **start.resources}, **fixed).remote(start.name, release)
 
         actor = await self._cluster.ask(start.name, create)
         if not is_dedicated(start.name):

@@ -27,6 +27,17 @@ class NoRoom(DeploymentError):
         return f"{self.host} takes no more conversations"
 
 
+class StaleProcess(DeploymentError):
+    """This process was started ahead of need, before the sources changed: another one must do the work."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"{self.name} was given a process with older code"
+
+
 class Unreachable(DeploymentError):
     """The conversation's actor did not answer in time, however often it was asked: try again."""
 

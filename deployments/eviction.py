@@ -45,6 +45,10 @@ class Eviction:
         """It lives again."""
         self._asleep.pop(conversation.id, None)
 
+    def forget(self, conversation_id: str) -> None:
+        """It will not come back here."""
+        self._asleep.pop(conversation_id, None)
+
     def is_asleep(self, conversation: Conversation) -> bool:
         return conversation.id in self._asleep
 

@@ -23,10 +23,11 @@ from agents.turn.inputs import Resolve, UserMessage
 from deployments.catalog import catalog
 from deployments.collector import spare_what_is_loaded
 from deployments.door import Door
-from deployments.errors import NoRoom
+from deployments.errors import NoRoom, StaleProcess
 from deployments.eviction import Eviction
 from deployments.intake import Intake, is_owed
 from deployments.placement import beside, is_dedicated
+from deployments.release import OwnRelease, Release, code_of, is_stale
 from deployments.settings import Settings
 from deployments.tasks import RayTasks
 from deployments.telemetry import configure_logging
@@ -35,8 +36,10 @@ from store import Replicas, Store, StoreError, connect
 log = structlog.get_logger(__name__)
 
 TEND_SECONDS = 1.0
-LEAVING_SECONDS = 10.0
-"""How long turns that run may take to come to rest before a host that leaves hands them over unfinished."""
+RELEASE_SECONDS = 5.0
+"""How often a host asks whether there is newer code."""
+GOING_AT_ONCE = 100
+"""How many conversations an outdated host lets go of in one round, so that the log's server never feels it."""
 
 
 def connect_store(settings: Settings) -> Store:
@@ -52,19 +55,28 @@ def connect_store(settings: Settings) -> Store:
 
 
 class Host:
-    """`name` is that of the actor; a dedicated one has room for its own conversation and leaves with it."""
+    """`name` is that of the actor; a dedicated one has room for its own conversation and leaves with it.
 
-    def __init__(self, name: str) -> None:
+    `caller` is always the release of the door that asks. A newer one is served what is under way here, and nothing
+    else; for all others the host works as ever, until it finds out by itself that there is newer code.
+    """
+
+    def __init__(self, name: str, release: Release) -> None:
         configure_logging()
+        if is_stale():
+            raise StaleProcess(name)
+        self._release = release
+        self._outdated = False
         self._settings = Settings()
         self._name = name
         self._dedicated = is_dedicated(name)
         self._room = 1 if self._dedicated else self._settings.host_conversations
         self._catalog = catalog(self._settings)
         self._store = connect_store(self._settings)
+        self._door = Door(self._settings, self._store, self._catalog, Host, OwnRelease.known(self._store, release))
         self._services = Services(
             store=self._store,
-            conversations=open_door(self._settings, self._store, self._catalog),
+            conversations=self._door,
             tasks=RayTasks(),
             place=name,
         )
@@ -76,32 +88,33 @@ class Host:
         self._beside = 0
         self._leaving = self._left = False
         self._tending: asyncio.Task[None] | None = None
+        self._next_check = 0.0
         spare_what_is_loaded()
         self._leave_if_unused()
 
-    async def send(self, conversation_id: str, message: UserMessage, context: AgentContext) -> Receipt:
+    async def send(self, conversation_id: str, message: UserMessage, context: AgentContext, caller: int = 0) -> Receipt:
         with self._intake.arrival(message):
-            conversation = await self._live(conversation_id, owed=is_owed(message))
+            conversation = await self._for(caller, conversation_id, owed=is_owed(message))
             return await self._intake.deliver(conversation, message, context)
 
-    async def resolve(self, conversation_id: str, resolution: Resolve, context: AgentContext) -> Receipt:
-        conversation = await self._live(conversation_id, owed=True)
+    async def resolve(
+        self, conversation_id: str, resolution: Resolve, context: AgentContext, caller: int = 0
+    ) -> Receipt:
+        conversation = await self._for(caller, conversation_id, owed=True)
         self._intake.note(conversation)
         return await conversation.resolve(resolution, context)
 
-    async def cancel(self, conversation_id: str, principal: str | None) -> Receipt:
-        return await (await self._live(conversation_id, owed=True)).cancel(principal)
+    async def cancel(self, conversation_id: str, principal: str | None, caller: int = 0) -> Receipt:
+        return await (await self._for(caller, conversation_id, owed=True)).cancel(principal)
 
-    async def wake(self, conversation_id: str) -> Glimpse:
+    async def wake(self, conversation_id: str, caller: int = 0) -> Glimpse:
         """Activate the conversation if need be, so that it takes up what is unfinished."""
-        return (await self._live(conversation_id, owed=True)).inspect()
+        return (await self._for(caller, conversation_id, owed=True)).inspect()
 
     async def inspect(self, conversation_id: str) -> Glimpse | None:
         """What a conversation shows of itself now; None if it sleeps, or lives elsewhere."""
         activation = self._living.get(conversation_id)
-        if activation is None or not activation.done():
-            return None
-        return activation.result().inspect()
+        return activation.result().inspect() if activation is not None and _is_open(activation) else None
 
     async def missing(self, conversation_ids: Iterable[str]) -> list[str]:
         """Those of these conversations that do not live here."""
@@ -127,14 +140,21 @@ class Host:
             return not self._leaving and self._has_room()
 
     async def leave(self) -> None:
-        """Take nobody in any more, let everybody come to rest, hand over the others, and end the process."""
+        """Take nobody in any more, let everybody come to rest, hand over the others, and end the process.
+
+        What was let in a moment ago is waited for, so that nobody is forgotten.
+        """
         self._leaving = True
-        living = [activation.result() for activation in self._living.values() if activation.done()]
+        await asyncio.gather(*self._living.values(), return_exceptions=True)
+        living = self._open()
         with suppress(TimeoutError):
-            async with asyncio.timeout(LEAVING_SECONDS):
+            async with asyncio.timeout(self._settings.drain_seconds):
                 await asyncio.gather(*(conversation.rest() for conversation in living))
+        unfinished = [conversation.id for conversation in living if conversation.resting_since is None]
         await asyncio.gather(*(conversation.stop() for conversation in living))
-        self._leave()
+        if not self._dedicated:
+            await asyncio.gather(*map(self._hand_over, unfinished))
+        self._leave()  # a dedicated one's successor needs its name: the sweep starts it once that is free
 
     async def pid(self) -> int:
         """The process, for operators and for tests that kill it."""
@@ -148,6 +168,30 @@ class Host:
         await self._services.mcp.aclose()
         await self._store.aclose()
         ray.actor.exit_actor()  # type: ignore[no-untyped-call]  # Ray has no type for it
+
+    async def _for(self, caller: int, conversation_id: str, *, owed: bool) -> Conversation:
+        """The conversation, for a door of that release; raises what sends a newer one elsewhere."""
+        if caller > self._release.number and not await self._works(conversation_id):
+            self._eviction.forget(conversation_id)
+            if self._dedicated:
+                self._leave()
+                raise Superseded(conversation_id)
+            raise NoRoom(self._name)
+        return await self._live(conversation_id, owed=owed)
+
+    async def _works(self, conversation_id: str) -> bool:
+        """Whether the conversation is in the middle of something here; if it only rests, it leaves."""
+        activation = self._living.get(conversation_id)
+        if activation is None:
+            return False
+        return not await (await asyncio.shield(activation)).leave()
+
+    async def _hand_over(self, conversation_id: str) -> None:
+        """Have what was stopped in the middle taken up elsewhere; if that fails, the sweep finds it."""
+        try:
+            await self._door.wake(conversation_id)
+        except Exception as error:  # noqa: BLE001 - it must not keep the others from leaving
+            log.warning("not_handed_over", conversation=conversation_id, cause=str(error))
 
     async def _live(self, conversation_id: str, *, owed: bool) -> Conversation:
         """The conversation, activated by whoever asks first; what is `owed` finds room where there is none."""
@@ -205,6 +249,7 @@ class Host:
             await asyncio.sleep(TEND_SECONDS)
             try:
                 await self._report()
+                await self._check_release()
                 await self._let_go()
             except Exception:
                 log.exception("host_not_tended", host=self._name)
@@ -215,6 +260,20 @@ class Host:
         await self._store.hosts.report(self._name, len(self._living))
         if self._settings.node_conversations is not None:
             self._beside = beside(self._name, await self._store.hosts.loads())
+
+    async def _check_release(self) -> None:
+        """Let go of whoever rests once there is newer code, and end when all have: what comes next starts there."""
+        if not self._outdated:
+            if asyncio.get_running_loop().time() < self._next_check:
+                return
+            self._next_check = asyncio.get_running_loop().time() + RELEASE_SECONDS
+            self._outdated = await self._store.releases.current() > self._release.number
+        if self._outdated:
+            resting = [conversation for conversation in self._open() if conversation.resting_since is not None]
+            for conversation in resting[:GOING_AT_ONCE]:
+                await conversation.leave()
+            if not self._living:
+                self._leave()
 
     async def _let_go(self) -> None:
         await self._part_from(await self._eviction.due(self._open()))
@@ -246,18 +305,18 @@ class Host:
 
     def _leave(self) -> None:
         """End this process once the answers under way are out."""
-        if self._tending is not None:
-            self._tending.cancel()
         if self._left:
             return
         self._leaving = self._left = True
+        if self._tending is not None:
+            self._tending.cancel()
         me: Any = ray.get_runtime_context().current_actor
         me.exit.remote()
 
 
-def open_door(settings: Settings, store: Store, agents: Catalog) -> Door:
-    """A door to the conversations of this deployment."""
-    return Door(settings, store, agents, Host)
+def open_door(settings: Settings, store: Store, agents: Catalog, deployment: str | None = None) -> Door:
+    """A door to the conversations; what `deployment` is, see `deployments.release`."""
+    return Door(settings, store, agents, Host, OwnRelease(store, code_of(settings), deployment))
 
 
 def _is_open(activation: "asyncio.Task[Conversation]") -> bool:

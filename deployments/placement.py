@@ -8,7 +8,8 @@ from typing import Literal
 from store import Placement
 
 CONVERSATION = "conversation:{}"
-HOST = "host:{}:{}"
+HOST = "host:{}:{}:{}"
+"""Node, release, number: newer code begins with hosts of its own, and nobody new goes to the older ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +66,19 @@ def roomiest(conversation_id: str, nodes: Iterable[Node], dedicated: Mapping[str
 
 def beside(name: str, loads: Mapping[str, int]) -> int:
     """The conversations in the other shared hosts of the node on which the host `name` is."""
-    node = name.rpartition(":")[0] + ":"
+    node = ":".join(name.split(":")[:2]) + ":"
     return sum(load for other, load in loads.items() if other.startswith(node) and other != name)
 
 
-def seats(nodes: Iterable[Node], loads: Mapping[str, int], comfortable: int) -> list[Seat]:
-    """The shared hosts that there should be: on each node one more than are comfortably full, up to its cores.
+def seats(nodes: Iterable[Node], loads: Mapping[str, int], comfortable: int, release: int) -> list[Seat]:
+    """The shared hosts of a release that there should be: on each node one more than are comfortably full.
 
-    `loads` are the conversations in each host, by its name.
+    A node has no more of them than cores. `loads` are the conversations in each host, by its name.
     """
     return [
-        Seat(HOST.format(node.id[:12], number), node.id)
+        Seat(HOST.format(node.id[:12], release, number), node.id)
         for node in nodes
-        for number in range(_wanted(node, loads, comfortable))
+        for number in range(_wanted(node, loads, comfortable, release))
     ]
 
 
@@ -86,8 +87,8 @@ def in_order(conversation_id: str, among: Iterable[Seat]) -> list[Seat]:
     return sorted(among, key=lambda seat: _lot(seat.name, conversation_id))
 
 
-def _wanted(node: Node, loads: Mapping[str, int], comfortable: int) -> int:
-    prefix = HOST.format(node.id[:12], "")
+def _wanted(node: Node, loads: Mapping[str, int], comfortable: int, release: int) -> int:
+    prefix = HOST.format(node.id[:12], release, "")
     here = sum(load for name, load in loads.items() if name.startswith(prefix))
     return max(1, min(node.cores, 1 + here // comfortable))
 

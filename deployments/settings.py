@@ -67,6 +67,10 @@ class Settings(BaseSettings):
         pattern=r"^[\w.]+:\w+$",
         description="Your agents: `module:function`, a function from `Settings` to `agents.agent.Catalog`.",
     )
+    release: str | None = Field(
+        None,
+        description="Name of the code that is deployed; unset: a digest of its sources and of your agents' module.",
+    )
     dashboard_url: str | None = Field(
         None, description="Where the Ray dashboard is; `raylogue up` sets it, and the page links to it."
     )
@@ -100,6 +104,9 @@ class Settings(BaseSettings):
         60.0, gt=0, description="How long a conversation that waits for people keeps its working set in memory."
     )
     leave_seconds: float = Field(600.0, gt=0, description="How long an idle conversation stays where it is.")
+    drain_seconds: float = Field(
+        10.0, ge=0, description="How long running turns may take to come to rest when their host has to leave."
+    )
     memory_percent: float = Field(
         90.0,
         gt=0,

@@ -12,6 +12,7 @@ from store.model_calls import ModelCalls
 from store.preferences import Preferences
 from store.redis import LineRedis
 from store.registry import Registry
+from store.releases import Releases
 from store.replicas import Replicas
 from store.servers import open_redis
 from store.subscriptions import Subscriptions
@@ -38,6 +39,7 @@ class Store:
         self.keys = keys
         self.log = Log(self._client, keys)
         self.registry = Registry(self._client, keys)
+        self.releases = Releases(self._client, keys)
         self.hosts = Hosts(self._client, keys)
         self.files = Files(self._client, keys, file_limits)
         self.usage = UsageRecord(self._client, keys)

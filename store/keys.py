@@ -43,6 +43,8 @@ TABLE = (
         "an entry until the conversation is deleted; a dangling one until the next listing",
     ),
     KeyRow("hosts", "{hosts}:loads", "hash", "an entry until its host leaves, or has not reported for ten seconds"),
+    KeyRow("release", "{releases}:current", "hash", "never: whatever is deployed next comes after it"),
+    KeyRow("deployments", "{releases}:deployments", "zset", "an entry until a thousand others have been deployed"),
     KeyRow(
         "prestart",
         "{hosts}:prestart:<node>",
@@ -181,6 +183,16 @@ class Keys:
     def prestart(self, node_id: str) -> str:
         """String: that a node has just been asked for warm workers."""
         return f"{self.prefix}:{{hosts}}:prestart:{node_id}"
+
+    @property
+    def release(self) -> str:
+        """Hash: the number of the newest release, and its code."""
+        return f"{self.prefix}:{{releases}}:current"
+
+    @property
+    def deployments(self) -> str:
+        """Sorted set: what has been deployed, by the number of its release."""
+        return f"{self.prefix}:{{releases}}:deployments"
 
     def owner(self, principal: str) -> str:
         """Sorted set: ids of a principal's conversations, by their last activity (ms)."""

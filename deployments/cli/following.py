@@ -9,6 +9,8 @@ from deployments.cli.sse import Event
 from deployments.cli.transcript import Transcript
 
 PATIENCE_SECONDS = 60.0
+RECONNECT = "reconnect"
+"""The end of a stream whose replica goes: another one is there already."""
 
 
 def speak(service: Service, conversation_id: str, message: Answer) -> Iterator[Event]:
@@ -37,8 +39,13 @@ def follow(service: Service, conversation_id: str, transcript: Transcript) -> It
     while True:
         try:
             for event in service.follow(conversation_id, transcript.last_seq):
+                if event["type"] == RECONNECT:
+                    break
                 yield event
                 deadline = time.monotonic() + PATIENCE_SECONDS
+            else:
+                time.sleep(PAUSE_SECONDS)
+            continue
         except ServiceRefused as refusal:
             if not refusal.passing or time.monotonic() > deadline:
                 raise
@@ -51,6 +58,8 @@ def follow(service: Service, conversation_id: str, transcript: Transcript) -> It
 def show_until_rest(events: Iterator[Event], transcript: Transcript) -> None:
     """Show events until the turn has ended or waits for people, or the stream is over."""
     for event in events:
+        if event["type"] == RECONNECT:
+            return
         transcript.show(event)
         if transcript.resting:
             return

@@ -9,8 +9,9 @@ import typer
 from rich.console import Console
 
 from deployments.cli.api import Service
-from deployments.cli.following import follow, show_until_rest, speak
+from deployments.cli.following import RECONNECT, follow, show_until_rest, speak
 from deployments.cli.options import Agent, Json, Model, OnBusy, Url, chosen, service_url
+from deployments.cli.sse import Event
 from deployments.cli.transcript import Transcript, harmless
 
 WAITS_FOR_PEOPLE = 2
@@ -39,8 +40,22 @@ def send(
 
 
 def _print_events(service: Service, conversation_id: str, message: dict[str, str]) -> None:
+    transcript = Transcript(Console(quiet=True), Console(quiet=True))
     for event in speak(service, conversation_id, message):
-        typer.echo(encoder.dumps(event, ensure_ascii=False))
+        if event["type"] == RECONNECT:
+            break
+        _print(event, transcript)
+    else:
+        return
+    for event in follow(service, conversation_id, transcript):
+        _print(event, transcript)
+        if transcript.resting:
+            return
+
+
+def _print(event: Event, transcript: Transcript) -> None:
+    typer.echo(encoder.dumps(event, ensure_ascii=False))
+    transcript.show(event)
 
 
 def _print_answer(service: Service, conversation_id: str, message: dict[str, str]) -> None:

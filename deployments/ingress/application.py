@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import structlog
@@ -26,6 +27,7 @@ from deployments.ingress import (
     preferences,
     problems,
 )
+from deployments.ingress.draining import Draining, begin_when_serve_stops
 from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.service import Service
 from deployments.page.routes import page_router
@@ -50,10 +52,15 @@ class ProblemBody(BaseModel):
     instance: str
 
 
-def http_application() -> FastAPI:
-    """The application of one replica; it connects when it starts, and closes what it holds when it stops."""
+def http_application(deployment: str | None = None) -> FastAPI:
+    """The application of one replica; it connects when it starts, and closes what it holds when it stops.
+
+    What `deployment` is, see `deployments.release`.
+    """
     configure_logging()
-    app = FastAPI(title="Raylogue", version="1", lifespan=_lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Raylogue", version="1", lifespan=partial(_lifespan, deployment=deployment), docs_url=None, redoc_url=None
+    )
     problems.install(app)
     for router in (*(subject.router for subject in ROUTED), page_router()):
         app.include_router(router)
@@ -62,11 +69,13 @@ def http_application() -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI, deployment: str | None) -> AsyncIterator[None]:
     settings = Settings()
     store, agents = connect_store(settings), catalog(settings)
-    door = open_door(settings, store, agents)
-    app.state.service = Service(settings, agents, store, door, ReplicaLimits(settings))
+    door = open_door(settings, store, agents, deployment)
+    draining = Draining()
+    begin_when_serve_stops(draining)
+    app.state.service = Service(settings, agents, store, door, ReplicaLimits(settings), draining)
     chores = [asyncio.create_task(chore.run()) for chore in (Sweeper(store, door), WarmPool(settings, store))]
     spare_what_is_loaded()
     try:

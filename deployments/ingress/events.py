@@ -76,7 +76,8 @@ async def _watched(service: Service, conversation_id: str, after: int, render: s
     except BaseException:
         await stack.aclose()
         raise
-    return EventStream(_each_rendered(watch.events(after), render), service.settings.heartbeat_seconds, stack)
+    shown = _each_rendered(watch.events(after), render)
+    return EventStream(shown, service.settings.heartbeat_seconds, stack, service.draining)
 
 
 async def _each_rendered(events: AsyncIterator[Event], render: str | None) -> AsyncGenerator[Event, None]:

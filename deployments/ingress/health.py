@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from deployments.ingress.problems import documented
+from deployments.ingress.problems import Problem, documented
 from deployments.ingress.service import TheService
 
 router = APIRouter(tags=["service"])
@@ -17,9 +17,11 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", responses=documented("store_unavailable"))
+@router.get("/readyz", responses=documented("store_unavailable", "replica_draining"))
 async def readyz(service: TheService) -> dict[str, str]:
-    """The store answers as well, so messages can be accepted."""
+    """The store answers as well, so messages can be accepted; and this replica is not about to go."""
+    if service.draining.begun:
+        raise Problem("replica_draining", "This replica is about to stop; others answer.")
     await service.store.ping()
     return {"status": "ready"}
 

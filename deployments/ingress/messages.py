@@ -114,7 +114,7 @@ async def _send_and_watch(
         await stack.aclose()
         raise
     turn = watch.turn(receipt.turn, receipt.seq, fresh=not receipt.duplicate)
-    return EventStream(turn, service.settings.heartbeat_seconds, stack)
+    return EventStream(turn, service.settings.heartbeat_seconds, stack, service.draining)
 
 
 def _shown(conversation_id: str, receipt: Receipt) -> dict[str, Any]:

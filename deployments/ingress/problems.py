@@ -70,6 +70,7 @@ KINDS: Mapping[str, Kind] = {
     "too_many_streams": Kind(503, "Too many event streams are open", LATER),
     "overloaded": Kind(503, "There is too much to do", SOON),
     "newer_code": Kind(503, "Newer code has written to the conversation", SOON),
+    "replica_draining": Kind(503, "The replica is about to stop", SOON),
     "scope_full": Kind(507, "There is no room for more files"),
 }
 

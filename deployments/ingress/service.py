@@ -11,6 +11,7 @@ from agents.agent import Catalog
 from agents.context import AgentContext
 from deployments.door import Door
 from deployments.ingress.bodies import CONVERSATION_ID
+from deployments.ingress.draining import Draining
 from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.problems import Problem
 from deployments.settings import Settings
@@ -32,6 +33,7 @@ class Service:
     store: Store
     door: Door
     limits: ReplicaLimits
+    draining: Draining
 
 
 def context_of(request: Request) -> AgentContext:

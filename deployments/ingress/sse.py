@@ -9,6 +9,7 @@ import structlog
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from deployments.ingress.draining import Draining
 from deployments.ingress.view import Event
 from store import StoreError
 
@@ -16,6 +17,8 @@ log = structlog.get_logger(__name__)
 
 HEARTBEAT = b": heartbeat\n\n"
 END = b""
+RECONNECT = b'event: reconnect\nretry: 100\ndata: {"type":"reconnect"}\n\n'
+"""The replica goes, the conversation does not: connect again at once, from the last event id."""
 READ_AHEAD, SMALL = 64, 4096
 """So many frames wait for a client at most; one with more bytes than a small one waits for those before it to leave."""
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -30,8 +33,10 @@ def frame(event: Event) -> bytes:
 class EventStream(StreamingResponse):
     """A stream that lets go of `held` at its end, also when the client is gone before it began."""
 
-    def __init__(self, events: AsyncGenerator[Event, None], heartbeat: float, held: AsyncExitStack) -> None:
-        super().__init__(_frames(events, heartbeat), headers=HEADERS, media_type="text/event-stream")
+    def __init__(
+        self, events: AsyncGenerator[Event, None], heartbeat: float, held: AsyncExitStack, draining: Draining
+    ) -> None:
+        super().__init__(_frames(events, heartbeat, draining), headers=HEADERS, media_type="text/event-stream")
         self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,10 +44,18 @@ class EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _frames(events: AsyncGenerator[Event, None], heartbeat: float) -> AsyncIterator[bytes]:
+async def _frames(events: AsyncGenerator[Event, None], heartbeat: float, draining: Draining) -> AsyncIterator[bytes]:
     """Frames as events come; those that come together leave as one piece, since every piece is a system call."""
     ready: asyncio.Queue[bytes] = asyncio.Queue(READ_AHEAD)
     reading = asyncio.create_task(_read(events, ready))
+
+    def send_elsewhere() -> None:
+        reading.cancel()
+        while not ready.empty():  # the client asks again for what comes after the last event that it has seen
+            ready.get_nowait()
+        ready.put_nowait(RECONNECT)
+
+    draining.attend(send_elsewhere)
     try:
         while True:
             try:
@@ -55,11 +68,12 @@ async def _frames(events: AsyncGenerator[Event, None], heartbeat: float) -> Asyn
                 pieces.append(ready.get_nowait())
             if together := b"".join(pieces):
                 yield together
-            if pieces[-1] == END:
+            if pieces[-1] in (END, RECONNECT):
                 return
             for _ in pieces:
                 ready.task_done()
     finally:
+        draining.release(send_elsewhere)
         reading.cancel()
         await asyncio.wait({reading})
         await events.aclose()

@@ -33,6 +33,9 @@ def ray_environment(settings: Settings, runtime_dir: Path) -> dict[str, str]:
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         # Beside the hosts' module, theirs: what they import takes time once, not for each conversation.
         "RAY_preload_python_modules": ",".join(_imported_by_hosts(settings)),
+        # How long a replica that stops stays reachable for the sake of load balancers: here that is HAProxy alone,
+        # which Serve tells at once.
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "3",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(_write_wrapper(runtime_dir)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(runtime_dir / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(runtime_dir / "admin.sock"),

@@ -54,12 +54,17 @@ def test_doors_that_know_nothing_of_each_other_do_not_crowd_on_one_node() -> Non
 
 
 def test_a_node_has_one_host_until_it_is_comfortably_full_and_never_more_than_cores() -> None:
-    first, second = Seat("host:aaaaaaaaaaaa:0", NODES[0].id), Seat("host:aaaaaaaaaaaa:1", NODES[0].id)
-    other = Seat("host:bbbbbbbbbbbb:0", NODES[1].id)
-    assert seats(NODES, {}, 100) == [first, other]
-    assert seats(NODES, {first.name: 99, other.name: 500}, 100) == [first, other]
-    assert seats(NODES, {first.name: 100}, 100) == [first, second, other]
-    assert seats(NODES, {first.name: 900, second.name: 900}, 100) == [first, second, other]
+    first, second = Seat("host:aaaaaaaaaaaa:7:0", NODES[0].id), Seat("host:aaaaaaaaaaaa:7:1", NODES[0].id)
+    other = Seat("host:bbbbbbbbbbbb:7:0", NODES[1].id)
+    assert seats(NODES, {}, 100, 7) == [first, other]
+    assert seats(NODES, {first.name: 99, other.name: 500}, 100, 7) == [first, other]
+    assert seats(NODES, {first.name: 100}, 100, 7) == [first, second, other]
+    assert seats(NODES, {first.name: 900, second.name: 900}, 100, 7) == [first, second, other]
+
+
+def test_hosts_of_another_release_count_for_nothing() -> None:
+    [old] = seats(NODES[:1], {}, 100, 6)
+    assert seats(NODES[:1], {old.name: 900}, 100, 7) == [Seat("host:aaaaaaaaaaaa:7:0", NODES[0].id)]
 
 
 def test_every_door_tries_the_seats_in_the_same_order_and_conversations_spread() -> None:
@@ -78,4 +83,4 @@ def test_a_seat_that_goes_moves_only_those_who_had_it() -> None:
 
 def test_a_name_tells_what_it_is() -> None:
     assert is_dedicated("conversation:c")
-    assert not is_dedicated("host:aaaaaaaaaaaa:0")
+    assert not is_dedicated("host:aaaaaaaaaaaa:7:0")

@@ -20,6 +20,7 @@ export class Stream {
   #heardAt = 0;
   #run = 0;
   #running = false;
+  #sentOn = false;
 
   /**
    * `connect(signal)` opens the stream where the last one left off; `onEvent(event)` gets each event;
@@ -42,6 +43,7 @@ export class Stream {
       let trouble = null;
       try {
         if (await this.#follow(run)) attempt = -1;
+        if (this.#sentOn) continue;
       } catch (error) {
         if (isFinal(error) && run === this.#run) return this.#finish(error);
         trouble = error;
@@ -76,13 +78,18 @@ export class Stream {
     const watchdog = setInterval(() => this.#checkSilence(connection), 1000);
     this.#heardAt = Date.now();
     let isLive = false;
+    this.#sentOn = false;
     try {
       const response = await this.#connect(connection.signal);
       for await (const { data } of serverSentEvents(response.body, () => (this.#heardAt = Date.now()))) {
         if (run !== this.#run) break;
         if (!isLive) this.#onUp();
         isLive = true;
-        this.#onEvent(JSON.parse(data));
+        const event = JSON.parse(data);
+        // This replica goes and another one is there: nobody needs to hear of it.
+        this.#sentOn = event.type === "reconnect";
+        if (this.#sentOn) break;
+        this.#onEvent(event);
       }
     } catch (error) {
       if (!isLive) throw error;

@@ -1,0 +1,109 @@
+"""New code for a running service: nobody notices more than a pause, and nothing of the old code stays."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+import ray
+
+from tests.deployments.agents import Ledger
+from tests.deployments.api import Api, Event, Stream, canonical, eventually
+from tests.deployments.conftest import check_conversation
+from tests.deployments.releases import redeploy
+from tests.service import RunningService
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture(scope="module")
+def replaced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service of its own, since the others' tests count on the code that they began with."""
+    directory = tmp_path_factory.mktemp("replaced")
+    with RunningService(directory, agents="tests.deployments.releases:first") as service, service.connected_ray():
+        yield service
+
+
+@asynccontextmanager
+async def knocking(api: Api, conversation_id: str) -> AsyncIterator[list[int]]:
+    """Somebody who asks all the time on connections that are kept alive; the statuses of the answers."""
+    statuses: list[int] = []
+
+    async def knock() -> None:
+        while True:
+            statuses.append((await api.http.get(f"/v1/conversations/{conversation_id}")).status_code)
+            await asyncio.sleep(0.01)
+
+    knocker = asyncio.create_task(knock())
+    try:
+        yield statuses
+    finally:
+        knocker.cancel()
+        await asyncio.gather(knocker, return_exceptions=True)
+
+
+def said(log: list[Event]) -> list[str]:
+    return [
+        block["text"]
+        for event in log
+        if event["type"] == "assistant_msg"
+        for block in event["content"][:1]
+        if block["type"] == "text"
+    ]
+
+
+async def sent_on(stream: Stream) -> list[Event]:
+    """Read to the end, which must be the word to connect again."""
+    events = [event async for event in stream.events()]
+    assert events[-1]["type"] == "reconnect", events
+    return events[:-1]
+
+
+def hosts() -> set[str]:
+    return {
+        found["name"] for found in ray.util.list_named_actors(all_namespaces=True) if found["namespace"] == "raylogue"
+    }
+
+
+@pytest.mark.parametrize(("placement", "old", "new"), [("shared", "first", "second"), ("dedicated", "second", "first")])
+async def test_a_redeploy(replaced: RunningService, placement: str, old: str, new: str) -> None:
+    ledger, store = Ledger(replaced.data_dir), replaced.store()
+    api = Api(replaced.url, placement)
+    idle, long, parked, unasked = [await api.create() for _ in range(4)]
+    for conversation_id in (idle, unasked):
+        await api.turn(conversation_id, "hello")
+    await api.turn(parked, "ask:which colour?")
+    before = hosts()
+    async with api.watching(long) as watcher, api.speaking(long, "wait:here", client_id="m1") as turn:
+        await turn.until("tool_progress")
+        await watcher.until("tool_progress")
+        async with knocking(api, idle) as statuses:
+            await asyncio.to_thread(redeploy, new)
+            await sent_on(watcher)
+            await sent_on(turn)
+            await api.send(idle, "and now?")
+            assert said(await api.rest(idle, turns=2)) == [f"{old}: hello", f"{new}: and now?"]
+        assert set(statuses) == {200}, "no request is refused or cut"
+
+    async with api.watching(long, last_event_id=watcher.ids[-1]) as again:
+        ledger.open_gate(long)
+        await again.until("turn_completed")
+    assert canonical(watcher.seen) + canonical(again.seen) == await api.log(long)
+    assert said(await api.log(long))[-1] == f"{old}: here", "the turn that ran was finished by who had begun it"
+    assert [deed for _, deed in ledger.read(long)] == ["started", "done"]
+
+    [asked] = (await api.show(parked))["pending"]
+    answer = {"tool_call_id": asked, "decision": "respond", "answer": "green"}
+    assert (await api.post(parked, "resolutions", answer)).status_code == 202
+    assert said(await api.rest(parked))[-1] == f"{new}: green", "the answer counts"
+
+    async def nothing_old_is_left() -> bool:
+        return not hosts() & before - {f"conversation:{idle}", f"conversation:{parked}"}
+
+    await eventually(nothing_old_is_left)
+    await api.send(unasked, "and now?")
+    assert said(await api.rest(unasked, turns=2))[-1] == f"{new}: and now?"
+    for conversation_id in api.created:
+        await check_conversation(store, conversation_id)
+    await api.http.aclose()
+    await store.aclose()

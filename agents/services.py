@@ -52,11 +52,12 @@ class Nobody:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One per process. `place` is where its conversations can be reached: the name of an actor."""
+    """One per process. `place` is where its conversations can be reached: the name of an actor, in `cluster`."""
 
     store: Store
     conversations: Conversations = field(default_factory=Nobody)
     tasks: Tasks = field(default_factory=LocalTasks)
     mcp: McpPool = field(default_factory=McpPool)
     place: str = ""
+    cluster: str = ""
     clock: Callable[[], int] = now_ms

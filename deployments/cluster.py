@@ -24,6 +24,12 @@ DEDICATED_BYTES = 150 * 1024**2
 """What a conversation of its own takes at most, in a node's memory."""
 
 
+def cluster_name() -> str:
+    """What tells this cluster from any other, earlier ones on the same machine included."""
+    name: str = ray.get_runtime_context().get_session_name()
+    return name
+
+
 class Cluster:
     """Raises `ControlPlaneUnavailable` when nobody can tell: that is never taken for a no."""
 

@@ -21,6 +21,7 @@ from agents.errors import Superseded
 from agents.services import Services
 from agents.turn.inputs import Resolve, UserMessage
 from deployments.catalog import catalog
+from deployments.cluster import cluster_name
 from deployments.collector import spare_what_is_loaded
 from deployments.door import Door
 from deployments.errors import NoRoom, StaleProcess
@@ -79,6 +80,7 @@ class Host:
             conversations=self._door,
             tasks=RayTasks(),
             place=name,
+            cluster=cluster_name(),
         )
         self._living: dict[str, asyncio.Task[Conversation]] = {}
         self._departures: set[asyncio.Task[None]] = set()

@@ -21,7 +21,8 @@ AT_ONCE = 8
 class Sweeper:
     """Runs in every ingress replica; what two of them do at once the door makes one."""
 
-    def __init__(self, store: Store, door: Door) -> None:
+    def __init__(self, store: Store, door: Door, cluster: str) -> None:
+        self._cluster = cluster
         self._store = store
         self._door = door
         self._bound = asyncio.Semaphore(AT_ONCE)
@@ -36,10 +37,11 @@ class Sweeper:
             await asyncio.sleep(PERIOD_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - replicas need not sweep together
 
     async def sweep(self) -> None:
-        """Wake every conversation that is due and lives nowhere."""
+        """Wake every conversation that is due and lives nowhere; another cluster sees to its own while it is there."""
+        others = await self._store.clusters.report(self._cluster)
         due = await self._store.registry.unfinished(now_ms() - GRACE_MS, BATCH)
         if due:
-            await self._wake_all(await self._door.lost(await self._store.registry.places(due)))
+            await self._wake_all(await self._door.lost(await self._store.registry.places(due, others)))
 
     async def _wake_all(self, conversation_ids: Iterable[str]) -> None:
         await asyncio.gather(*map(self._wake, conversation_ids))

@@ -3,6 +3,7 @@
 from redis.asyncio import RedisCluster
 
 from store.client import Client
+from store.clusters import Clusters
 from store.files import FileLimits, Files
 from store.hosts import Hosts
 from store.keys import Keys
@@ -39,6 +40,7 @@ class Store:
         self.keys = keys
         self.log = Log(self._client, keys)
         self.registry = Registry(self._client, keys)
+        self.clusters = Clusters(self._client, keys)
         self.releases = Releases(self._client, keys)
         self.hosts = Hosts(self._client, keys)
         self.files = Files(self._client, keys, file_limits)

@@ -43,6 +43,7 @@ TABLE = (
         "an entry until the conversation is deleted; a dangling one until the next listing",
     ),
     KeyRow("hosts", "{hosts}:loads", "hash", "an entry until its host leaves, or has not reported for ten seconds"),
+    KeyRow("clusters", "{clusters}:seen", "zset", "an entry until its cluster has not reported for a minute"),
     KeyRow("release", "{releases}:current", "hash", "never: whatever is deployed next comes after it"),
     KeyRow("deployments", "{releases}:deployments", "zset", "an entry until a thousand others have been deployed"),
     KeyRow(
@@ -183,6 +184,11 @@ class Keys:
     def prestart(self, node_id: str) -> str:
         """String: that a node has just been asked for warm workers."""
         return f"{self.prefix}:{{hosts}}:prestart:{node_id}"
+
+    @property
+    def clusters(self) -> str:
+        """Sorted set: the clusters that share this store, by when they were last heard of (ms)."""
+        return f"{self.prefix}:{{clusters}}:seen"
 
     @property
     def release(self) -> str:

@@ -31,16 +31,18 @@ class Log:
         self._process = secrets.token_hex(6)
         self._appends = itertools.count()
 
-    async def claim(self, conversation_id: str, place: str = "", *, format: int | None = None) -> Claim:  # noqa: A002
+    async def claim(
+        self, conversation_id: str, place: str = "", *, cluster: str = "", reads: int | None = None
+    ) -> Claim:
         """Become the only writer: every earlier epoch is fenced. Raises ConversationNotFound.
 
-        `place` is noted for those who look for the writer: the name of the actor in which it lives. Watchers hear
-        of the new epoch in the same step, so that from here on they take no live event of an earlier one. `format` is
-        the newest form of records that the writer can read: a conversation that one of a newer form has had is not
-        for it. That raises NewerFormat and fences nobody.
+        `place` is noted for those who look for the writer: the name of the actor in which it lives, in `cluster`.
+        Watchers hear of the new epoch in the same step, so that from here on they take no live event of an earlier
+        one. `reads` is the newest form of records that the writer can read: a conversation that one of a newer form
+        has had is not for it. That raises NewerFormat and fences nobody.
         """
         keys = self._keys.conversation(conversation_id)
-        arguments: list[Argument] = [place, keys.live, "" if format is None else format]
+        arguments: list[Argument] = [place, keys.live, cluster, "" if reads is None else reads]
         flat = await self._client.ask(lambda: self._client.change(CLAIM, [keys.meta], arguments))
         if isinstance(flat, int):
             raise NewerFormat(conversation_id, flat)

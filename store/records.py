@@ -21,8 +21,9 @@ class ConversationMeta:
 
     A child was started by `parent`'s call `parent_call`, which stands at `parent_seq`; `root` is the oldest
     ancestor (its own id if there is none), `depth` the number of ancestors. `summary_seq` is where the latest
-    summary stands in the log. `place` is the name of the actor in which the last writer lived, `placement` what was
-    wished for this conversation. `format` is the newest form of records that any of its writers could read.
+    summary stands in the log. `place` is the name of the actor in which the last writer lived, in `cluster`;
+    `placement` what was wished for this conversation. `format` is the newest form of records that any of its
+    writers could read.
     """
 
     id: str
@@ -42,6 +43,7 @@ class ConversationMeta:
     depth: int = 0
     summary_seq: int | None = None
     place: str | None = None
+    cluster: str | None = None
     placement: Placement | None = None
     format: int = 0
 
@@ -91,6 +93,7 @@ def decode_meta(conversation_id: str, fields: Mapping[bytes, bytes]) -> Conversa
         depth=int(fields.get(b"depth", 0)),
         summary_seq=None if summary_seq is None else int(summary_seq),
         place=_text(fields, b"place"),
+        cluster=_text(fields, b"cluster"),
         placement=placement,
         format=int(fields.get(b"format", 0)),
     )

@@ -1,7 +1,7 @@
 """The register of conversations: created, looked up, listed by owner, renamed, deleted, left unfinished."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -203,10 +203,13 @@ class Registry:
             await self.touch(principal.decode(), conversation_id, now)
         return bool(was_set)
 
-    async def places(self, conversation_ids: Sequence[str]) -> dict[str, str | None]:
-        """Where the last writer of each of these conversations lived; those that do not exist are left out."""
+    async def places(self, conversation_ids: Sequence[str], besides: Collection[str] = ()) -> dict[str, str | None]:
+        """Where the last writer of each of these conversations lived.
+
+        Those that do not exist are left out, and those whose writer lived in one of the clusters `besides`.
+        """
         metas = await self._metas(conversation_ids)
-        return {meta.id: meta.place for meta in metas if meta is not None}
+        return {meta.id: meta.place for meta in metas if meta is not None and meta.cluster not in besides}
 
     async def _entries(self, owner_key: str, count: int, before: str | None) -> Entries:
         """`count` entries (id, time) after the cursor; equal times are ordered by id, as Redis does."""

@@ -91,7 +91,7 @@ class Conversation:
         Raises `store.ConversationNotFound`, `store.NewerFormat`, `agents.errors.UnknownAgent`,
         `agents.errors.UnreadableRecord`.
         """
-        journal = await Journal.open(services.store, conversation_id, services.place)
+        journal = await Journal.open(services.store, conversation_id, services.place, services.cluster)
         agent, context = catalog.get(journal.meta.agent), catalog.context(journal.meta)
         conversation = cls(journal, agent, await journal.replay(), services, context)
         conversation._loop = asyncio.create_task(conversation._live(), name=f"conversation {conversation_id}")

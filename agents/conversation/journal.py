@@ -35,12 +35,12 @@ class Journal:
         self._held: list[LiveEvent] | None = None
 
     @classmethod
-    async def open(cls, store: Store, conversation_id: str, place: str) -> Self:
-        """Claim the log for a writer that lives at `place`; raises `store.ConversationNotFound`.
+    async def open(cls, store: Store, conversation_id: str, place: str, cluster: str) -> Self:
+        """Claim the log for a writer that lives at `place` in `cluster`; raises `store.ConversationNotFound`.
 
         Raises `store.NewerFormat` for a conversation that newer code has had: it is left as it is.
         """
-        return cls(store, await store.log.claim(conversation_id, place, format=VERSION))
+        return cls(store, await store.log.claim(conversation_id, place, cluster=cluster, reads=VERSION))
 
     async def replay(self) -> History:
         """The working set: the latest summary and the log behind what it covers, or else the whole log."""

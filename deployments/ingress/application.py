@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from deployments.catalog import catalog
+from deployments.cluster import cluster_name
 from deployments.collector import spare_what_is_loaded
 from deployments.host import connect_store, open_door
 from deployments.ingress import (
@@ -76,7 +77,8 @@ async def _lifespan(app: FastAPI, deployment: str | None) -> AsyncIterator[None]
     draining = Draining()
     begin_when_serve_stops(draining)
     app.state.service = Service(settings, agents, store, door, ReplicaLimits(settings), draining)
-    chores = [asyncio.create_task(chore.run()) for chore in (Sweeper(store, door), WarmPool(settings, store))]
+    sweeper, pool = Sweeper(store, door, cluster_name()), WarmPool(settings, store)
+    chores = [asyncio.create_task(chore.run()) for chore in (sweeper, pool)]
     spare_what_is_loaded()
     try:
         yield

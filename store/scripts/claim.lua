@@ -7,26 +7,27 @@
 --
 -- ARGV[1] place: where the writer lives, or '' for one that cannot be reached
 -- ARGV[2] live channel, on which the watchers hear of the new epoch
--- ARGV[3] format: the newest form of records that the writer can read, or '' for one that writes none
+-- ARGV[3] cluster to which that place belongs
+-- ARGV[4] format: the newest form of records that the writer can read, or '' for one that writes none
 --
 -- Returns the meta hash as a flat list of fields and values, or an empty list if there is no such conversation;
 -- the format as a number, with nothing done, if a writer that can read a newer one has had the conversation.
 
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then return {} end
-if ARGV[3] ~= '' then
+if ARGV[4] ~= '' then
   local newest = tonumber(redis.call('HGET', KEYS[1], 'format') or 0)
-  if newest > tonumber(ARGV[3]) then return newest end
-  redis.call('HSET', KEYS[1], 'format', ARGV[3])
+  if newest > tonumber(ARGV[4]) then return newest end
+  redis.call('HSET', KEYS[1], 'format', ARGV[4])
 end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local new = string.format('%.0f', math.max(tonumber(epoch) + 1, now))
 redis.call('HSET', KEYS[1], 'epoch', new)
 if ARGV[1] == '' then
-  redis.call('HDEL', KEYS[1], 'place')
+  redis.call('HDEL', KEYS[1], 'place', 'cluster')
 else
-  redis.call('HSET', KEYS[1], 'place', ARGV[1])
+  redis.call('HSET', KEYS[1], 'place', ARGV[1], 'cluster', ARGV[3])
 end
 redis.call('PUBLISH', ARGV[2], '{"epoch":' .. new .. ',"events":[]}')
 return redis.call('HGETALL', KEYS[1])

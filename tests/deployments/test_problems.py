@@ -221,7 +221,7 @@ def check_references(value: Any, document: dict[str, Any]) -> None:
 
 
 async def test_what_newer_code_has_had_is_left_alone(api: Api, store: Store, conversation_id: str) -> None:
-    await store.log.claim(conversation_id, format=VERSION + 1)
+    await store.log.claim(conversation_id, reads=VERSION + 1)
     epoch = (await store.registry.get(conversation_id)).epoch
     address = f"/v1/conversations/{conversation_id}"
     check(await api.http.post(f"{address}/messages", json={"text": "hello"}), 503, "newer_code")

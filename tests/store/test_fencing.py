@@ -11,16 +11,16 @@ from tests.store.writer import NOW, Writer, texts
 
 async def test_an_older_writer_is_kept_from_what_a_newer_one_has_had(store: Store) -> None:
     await Writer.new(store, "c")
-    newer = Writer(store, await store.log.claim("c", format=2))
+    newer = Writer(store, await store.log.claim("c", reads=2))
     await newer.append(b"m1")
 
     with pytest.raises(NewerFormat) as refusal:
-        await store.log.claim("c", format=1)
+        await store.log.claim("c", reads=1)
 
     assert refusal.value.format == 2
     await newer.append(b"m2")  # nobody has fenced it
     assert (await store.registry.get("c")).format == 2
-    again = Writer(store, await store.log.claim("c", format=2))
+    again = Writer(store, await store.log.claim("c", reads=2))
     with pytest.raises(Fenced):
         await newer.append(b"m3")
     await again.append(b"m3")

@@ -1,0 +1,58 @@
+"""Two clusters with one Redis, as while the traffic moves from one to the other: neither takes what is the other's."""
+
+import asyncio
+
+import orjson
+import pytest
+
+from agents.clock import now_ms
+from agents.codec import encode
+from agents.turn import Facts, fsm_state
+from agents.turn.events import UserMsg
+from agents.turn.facts import apply
+from store import Claim, Store
+from tests.deployments.api import Api
+
+pytestmark = pytest.mark.ray
+
+SWEEPS = 3
+"""Of a second each: enough for one behind the grace that a turn has."""
+
+
+async def begin_a_turn(store: Store, claim: Claim) -> None:
+    message = UserMsg(turn=1, principal="local", content=[{"type": "text", "text": "hello"}])
+    facts = apply(Facts(), message, 1)
+    now = now_ms()
+    await store.log.append(
+        claim,
+        [orjson.dumps(encode(message, now))],
+        expected_last_seq=0,
+        state=orjson.dumps(fsm_state(facts)),
+        due_at=now,
+        now=now,
+    )
+
+
+async def test_a_turn_of_another_cluster_is_left_alone_while_that_is_heard_of(api: Api, store: Store) -> None:
+    conversation_id = await api.create()
+    claim = await store.log.claim(conversation_id, "conversation:there", cluster="another")
+    await store.clusters.report("another")
+    await begin_a_turn(store, claim)
+
+    for _ in range(SWEEPS * 5):
+        await store.clusters.report("another")
+        await asyncio.sleep(0.2)
+        assert (await store.registry.get(conversation_id)).epoch == claim.epoch
+
+    log = await api.rest(conversation_id)  # nothing is heard of it any more
+    assert [event["type"] for event in log] == ["user_msg", "assistant_msg", "turn_ended"]
+
+
+async def test_who_speaks_to_it_here_has_it_here(api: Api, store: Store) -> None:
+    conversation_id = await api.create()
+    claim = await store.log.claim(conversation_id, "conversation:there", cluster="another")
+    await store.clusters.report("another")
+    assert (await api.turn(conversation_id, "hello"))[-1]["type"] == "turn_completed"
+    meta = await store.registry.get(conversation_id)
+    assert meta.epoch > claim.epoch, "the other incarnation is fenced"
+    assert meta.cluster not in (None, "another")

@@ -12,8 +12,9 @@ from agents.turn.events import UserMsg
 from agents.turn.facts import apply
 from store import Claim, Store
 from tests.deployments.api import Api
+from tests.deployments.conftest import in_the_ingress
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, in_the_ingress]
 
 SWEEPS = 3
 """Of a second each: enough for one behind the grace that a turn has."""

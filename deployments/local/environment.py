@@ -27,7 +27,6 @@ def ray_environment(settings: Settings, runtime_dir: Path) -> dict[str, str]:
     """Variables for Ray, read by its modules while they are imported and by every process it starts."""
     stats, metrics, fallback = ports.any_free(LOOPBACK, 3)
     return {
-        **every_node(),
         # Ray's word for "this machine only": it makes 127.0.0.1 the node's address, on which all of its own
         # servers then listen. Without it they listen on every interface.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
@@ -52,7 +51,7 @@ def ray_environment(settings: Settings, runtime_dir: Path) -> dict[str, str]:
 
 def service_environment(settings: Settings, runtime_dir: Path) -> dict[str, str]:
     """The whole environment of the service's process."""
-    return {**os.environ, **settings.environment(), **ray_environment(settings, runtime_dir)}
+    return {**every_node(), **os.environ, **settings.environment(), **ray_environment(settings, runtime_dir)}
 
 
 def asks_for_token() -> bool:

@@ -1,11 +1,12 @@
 """Joins the provider's stream events into finished content blocks, and names the ones worth watching."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
 import orjson
 
+from agents.errors import ModelError
 from agents.models.protocol import (
     Completed,
     Json,
@@ -104,6 +105,27 @@ class Accumulator:
         blocks = [self._blocks[index].finished() for index in sorted(self._blocks)]
         content = [block for block in blocks if block["type"] != "text" or block["text"]]
         return Completed(content, self._stop_reason or "end_turn", Usage(**self._usage), self._model)
+
+
+def joined(news: Iterable[ModelEvent]) -> Iterator[ModelEvent]:
+    """The same with neighbouring deltas of a kind as one: so what came in together costs no more than one word."""
+    last: ModelEvent | None = None
+    try:
+        for event in news:
+            if isinstance(event, TextDelta) and isinstance(last, TextDelta):
+                last = TextDelta(last.text + event.text)
+            elif isinstance(event, ThinkingDelta) and isinstance(last, ThinkingDelta):
+                last = ThinkingDelta(last.text + event.text)
+            else:
+                if last is not None:
+                    yield last
+                last = event
+    except ModelError:  # what was said before it is kept
+        if last is not None:
+            yield last
+        raise
+    if last is not None:
+        yield last
 
 
 def _arguments(text: str, start: Json) -> Json:

@@ -1,7 +1,7 @@
 """Claude, or any server that speaks the Messages API, through the official SDK on its aiohttp transport."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -11,7 +11,7 @@ import structlog
 from anthropic import AsyncAnthropic, AsyncStream, DefaultAioHttpClient
 
 from agents.errors import ModelError
-from agents.models.accumulate import Accumulator
+from agents.models.accumulate import Accumulator, joined
 from agents.models.body import body_of
 from agents.models.failures import PRECISE_MIDWAY, failure, from_error_event, refused_thinking, translated
 from agents.models.protocol import Completed, Json, ModelEvent, ModelRequest
@@ -125,12 +125,10 @@ class AnthropicModel:
                 answer = Accumulator(body["model"])
                 reader = SseReader()
                 async for chunk in chunks:
-                    for event in _parsed(reader, chunk, request_id):
-                        news = _applied(answer, event, request_id)
+                    for news in joined(_news(answer, _parsed(reader, chunk, request_id), request_id)):
                         if isinstance(news, Completed):
                             await _drain(chunks)
-                        if news is not None:
-                            yield news
+                        yield news
                         if isinstance(news, Completed):
                             return
                 raise failure("stream_broken", request_id)
@@ -177,11 +175,14 @@ def _parsed(reader: SseReader, chunk: bytes, request_id: str | None) -> Iterator
         raise failure("malformed_stream", request_id) from error
 
 
-def _applied(answer: Accumulator, event: Json, request_id: str | None) -> ModelEvent | None:
-    try:
-        return answer.apply(event)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise failure("malformed_stream", request_id) from error
+def _news(answer: Accumulator, events: Iterable[Json], request_id: str | None) -> Iterator[ModelEvent]:
+    for event in events:
+        try:
+            news = answer.apply(event)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise failure("malformed_stream", request_id) from error
+        if news is not None:
+            yield news
 
 
 async def _drain(chunks: AsyncIterator[bytes]) -> None:

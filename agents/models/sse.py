@@ -1,7 +1,7 @@
 """Reads server-sent events from bytes as they arrive, wherever the chunks are cut."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_LINE = 8 * 1024 * 1024
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -11,8 +11,7 @@ class LineTooLongError(ValueError):
     """The stream holds a line longer than MAX_LINE: it is no event stream."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSentEvent:
+class ServerSentEvent(NamedTuple):
     """One dispatched event; several `data` lines are joined with a line feed."""
 
     name: str

@@ -1,11 +1,13 @@
 """Blocks grow out of the provider's events, each kind in its own way."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from agents.errors import ModelError
 from agents.models import Completed, Json, ModelEvent, TextDelta, ThinkingDelta, ToolCallStarted, Usage
-from agents.models.accumulate import Accumulator
+from agents.models.accumulate import Accumulator, joined
 
 
 def block(index: int, start: Json, *deltas: Json) -> list[Json]:
@@ -121,3 +123,21 @@ def test_unknown_deltas_are_ignored() -> None:
 def test_events_of_the_wrong_shape(event: dict[str, Any]) -> None:
     with pytest.raises((KeyError, TypeError)):
         Accumulator("m").apply(event)
+
+
+def test_neighbouring_deltas_of_a_kind_are_joined() -> None:
+    call = ToolCallStarted("toolu_1", "clock")
+    news = [ThinkingDelta("a"), ThinkingDelta("b"), TextDelta("c"), TextDelta("d"), call, TextDelta("e")]
+    assert list(joined(news)) == [ThinkingDelta("ab"), TextDelta("cd"), call, TextDelta("e")]
+
+
+def test_what_was_said_before_a_failure_is_not_held_back() -> None:
+    def breaking() -> Iterator[ModelEvent]:
+        yield TextDelta("a")
+        yield TextDelta("b")
+        raise ModelError("stream_broken", "It broke.")
+
+    heard = joined(breaking())
+    assert next(heard) == TextDelta("ab")
+    with pytest.raises(ModelError):
+        next(heard)

@@ -12,13 +12,19 @@ from tests.messages_api import MessagesServer, Reply, ToolUse
 
 
 async def test_text_arrives_token_by_token(claude: AnthropicModel, messages_api: MessagesServer) -> None:
-    messages_api.enqueue(Reply("One two three.", input_tokens=12, output_tokens=3))
+    messages_api.enqueue(Reply("One two three.", input_tokens=12, output_tokens=3, delay=0.02))
     assert await read(claude, request()) == [
         TextDelta("One"),
         TextDelta(" two"),
         TextDelta(" three."),
         Completed([{"type": "text", "text": "One two three."}], "end_turn", Usage(12, 3), "claude-test"),
     ]
+
+
+async def test_tokens_that_come_together_are_one_piece(claude: AnthropicModel, messages_api: MessagesServer) -> None:
+    messages_api.enqueue(Reply("One two three.", thinking="Hm."))
+    *deltas, _ = await read(claude, request())
+    assert deltas == [ThinkingDelta("Hm."), TextDelta("One two three.")]
 
 
 async def test_thinking_text_and_two_calls(claude: AnthropicModel, messages_api: MessagesServer) -> None:

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 Event = dict[str, Any]
 
 INTERVAL = 0.015
+INTERVAL_EACH = 0.0005
+"""So much longer for each conversation that a flight carries: its readers have all of them to show."""
 LONGEST_INTERVAL = 0.25
 DELTAS = frozenset({"text_delta", "thinking_delta"})
 MAX_EVENTS = 256
@@ -60,8 +62,9 @@ def _continues(event: Event, last: Event) -> bool:
 class LivePublisher:
     """Publishes the live events of all conversations of this process; publishing never blocks and never raises.
 
-    One pipeline carries whatever is due. While it is under way events gather, and the pause after it grows
-    with the time it took: under load fewer and larger messages leave. When Redis is away, events are dropped.
+    One flight carries whatever is due. While it is under way events gather, and the pause after it grows with the
+    time it took and with the conversations in it: under load fewer and larger messages leave. When Redis is away,
+    events are dropped.
     """
 
     def __init__(self, client: Client, keys: Keys) -> None:
@@ -166,7 +169,8 @@ class LivePublisher:
         try:
             await self._client.publish(messages)
             landed = loop.time()
-            self._interval = min(max(INTERVAL, 2 * (landed - started)), LONGEST_INTERVAL)
+            unhurried = INTERVAL + INTERVAL_EACH * len(messages)
+            self._interval = min(max(unhurried, 2 * (landed - started)), LONGEST_INTERVAL)
         except (RedisError, *OUTAGES) as error:
             landed = loop.time()
             self._interval = LONGEST_INTERVAL

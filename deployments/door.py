@@ -262,6 +262,7 @@ class Door:
                 "get_if_exists": True,
                 "max_restarts": 0,
                 "max_concurrency": CALLS_AT_ONCE,
+                "enable_task_events": False,  # a record of each call, for Ray's dashboard: nobody needs it
                 "scheduling_strategy": start.strategy,
             }
             return self._host_class.options(**{"num_cpus": 0, **start.resources}, **fixed).remote(start.name, release)

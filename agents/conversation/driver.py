@@ -110,6 +110,8 @@ class Conversation:
             return known
         if message.model is not None and message.model not in self.agent.models:
             raise Refused("unknown_model", f"{self.agent.name} has no model called {message.model}.")
+        if message.on_busy is None:
+            message = replace(message, on_busy=self.agent.on_busy)
         return await self._ask(await self._handled(message), context)
 
     async def sent_before(self, client_id: str | None) -> Receipt | None:

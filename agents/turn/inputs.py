@@ -30,8 +30,10 @@ class Partial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserMessage:
+    """`on_busy` None: as the agent has it; the driver fills it in."""
+
     content: Sequence[Block]
-    on_busy: OnBusy = "reject"
+    on_busy: OnBusy | None = "reject"
     client_id: str | None = None
     principal: str | None = None
     origin: Literal["user", "agent"] = "user"

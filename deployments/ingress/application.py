@@ -40,7 +40,8 @@ from deployments.warm_pool import WarmPool
 log = structlog.get_logger(__name__)
 
 BODIES = (bodies.NewConversation, bodies.Renaming, bodies.NewMessage, bodies.NewResolution, bodies.ApprovalChoice)
-ROUTED = (agents, children, conversations, events, files, health, messages, model_calls, preferences)
+# Routes are tried in this order: what is asked most comes first.
+ROUTED = (messages, events, conversations, agents, children, files, health, model_calls, preferences)
 
 
 class ProblemBody(BaseModel):

@@ -58,11 +58,9 @@ async def send(conversation_id: ConversationId, request: Request, service: TheSe
 
 
 async def _send(conversation_id: str, body: NewMessage, request: Request, service: Service) -> Response:
-    meta = await service.store.registry.get(conversation_id)
-    agent = service.catalog.get(meta.agent)
     message = UserMessage(
         content=body.blocks(),
-        on_busy=body.on_busy or agent.on_busy,
+        on_busy=body.on_busy,
         client_id=body.client_id or uuid.uuid4().hex,  # makes the door's own retries one message
         principal=LOCAL_PRINCIPAL,
         model=body.model,

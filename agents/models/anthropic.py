@@ -8,12 +8,13 @@ from typing import Any
 import httpx2
 import orjson
 import structlog
-from anthropic import AsyncAnthropic, AsyncStream, DefaultAioHttpClient
+from anthropic import AsyncAnthropic, DefaultAioHttpClient
 
 from agents.errors import ModelError
 from agents.models.accumulate import Accumulator, joined
 from agents.models.body import body_of
 from agents.models.failures import PRECISE_MIDWAY, failure, from_error_event, refused_thinking, translated
+from agents.models.post import Post
 from agents.models.protocol import Completed, Json, ModelEvent, ModelRequest
 from agents.models.retry import RetryPolicy
 from agents.models.sse import LineTooLongError, SseReader
@@ -52,20 +53,18 @@ class AnthropicModel:
     ) -> None:
         self.name = model
         self._options = dict(options or {})
-        self._headers = {"content-type": "application/json", **(headers or {})}
+        self._headers = {name.lower(): value for name, value in (headers or {}).items()}
         self._knows_schemas = knows_schemas
         self._binding: set[str] = set()  # the models that have refused thinking behind a changed prefix
         self._read_timeout = read_timeout
         self._retry = RetryPolicy(retries=max_retries, first=retry_pause)
         timeout = httpx2.Timeout(read_timeout, connect=connect_timeout)
         # The SDK's own retries are off: it obeys a Retry-After of hours, and its attempts multiply ours.
+        http = DefaultAioHttpClient(timeout=timeout, limits=CONNECTIONS)
         self._client = AsyncAnthropic(
-            api_key=api_key,
-            base_url=base_url or BASE_URL,
-            max_retries=0,
-            timeout=timeout,
-            http_client=DefaultAioHttpClient(timeout=timeout, limits=CONNECTIONS),
+            api_key=api_key, base_url=base_url or BASE_URL, max_retries=0, timeout=timeout, http_client=http
         )
+        self._post = Post(self._client, http)
 
     async def aclose(self) -> None:
         """Close the pooled connections; the model is not usable afterwards."""
@@ -119,7 +118,7 @@ class AnthropicModel:
 
     async def _attempt(self, body: Json) -> AsyncGenerator[ModelEvent, None]:
         with translated():
-            response = await self._post(body)
+            response = await self._post.stream("v1/messages", _serialised(body), headers_of(body, self._headers))
             async with aclosing(response), aclosing(self._chunks(response)) as chunks:
                 request_id = response.headers.get("request-id")
                 answer = Accumulator(body["model"])
@@ -132,18 +131,6 @@ class AnthropicModel:
                         if isinstance(news, Completed):
                             return
                 raise failure("stream_broken", request_id)
-
-    async def _post(self, body: Json) -> httpx2.Response:
-        """Through the SDK's door for serialised bodies: `messages.create` copies and checks the whole history."""
-        stream = await self._client.post(
-            "/v1/messages",
-            cast_to=object,
-            content=_serialised(body),
-            options={"headers": headers_of(body, self._headers)},
-            stream=True,
-            stream_cls=AsyncStream[object],
-        )
-        return stream.response
 
     async def _chunks(self, response: httpx2.Response) -> AsyncGenerator[bytes, None]:
         """The body as it arrives. Silence is timed here as well: aiohttp drops its timer on a broken framing."""

@@ -103,7 +103,11 @@ def _from_status(error: anthropic.APIStatusError) -> ModelError:
 def refused_thinking(error: ModelError) -> str | None:
     """What the provider said against the thinking of earlier answers, or against its absence; None if nothing."""
     cause = error.__cause__
-    if isinstance(cause, anthropic.BadRequestError) and THINKING_REFUSED.search(cause.message):
+    if (
+        isinstance(cause, anthropic.APIStatusError)
+        and cause.status_code == 400
+        and THINKING_REFUSED.search(cause.message)
+    ):
         return cause.message
     return None
 

@@ -32,7 +32,7 @@ from deployments.release import OwnRelease, Release, code_of, is_stale
 from deployments.settings import Settings
 from deployments.tasks import RayTasks
 from deployments.telemetry import configure_logging
-from store import Replicas, Store, StoreError, connect
+from store import Archive, Replicas, Store, StoreError, connect
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,15 @@ def connect_store(settings: Settings) -> Store:
         prefix=settings.prefix,
         cluster=settings.redis_cluster,
         replicas=Replicas(settings.replicas, settings.replicas_seconds),
+        archive=open_archive(settings),
     )
+
+
+def open_archive(settings: Settings) -> Archive | None:
+    """The archive that the settings name, if any."""
+    if settings.archive_url is None:
+        return None
+    return Archive(settings.archive_url, keep_events=settings.archive_keep_events)
 
 
 class Host:

@@ -50,6 +50,14 @@ class Settings(BaseSettings):
     replicas_seconds: float = Field(
         1.0, gt=0, description="How long one attempt waits for them; it is made again until they have confirmed."
     )
+    archive_url: str | None = Field(
+        None,
+        description="Where the oldest events of long conversations go: a directory, or any URL that fsspec understands "
+        "with the driver that you have installed (`s3://bucket/path`). Unset: they stay in Redis (docs/durability.md).",
+    )
+    archive_keep_events: int = Field(
+        1000, ge=1, description="How many of a conversation's newest events stay in Redis at least."
+    )
     prefix: str = Field("raylogue", pattern=r"^[A-Za-z0-9_.-]+$", description="First word of every key in Redis.")
     namespace: str = Field(
         "raylogue", min_length=1, description="Ray namespace in which the conversations' actors live."
@@ -149,6 +157,15 @@ class Settings(BaseSettings):
     def _redis_url_has_a_known_scheme(cls, url: str | None) -> str | None:
         if url is not None and urlsplit(url).scheme not in REDIS_SCHEMES:
             raise ValueError("the scheme must be redis://, rediss://, unix:// or sentinel://")
+        return url
+
+    @field_validator("archive_url")
+    @classmethod
+    def _archive_outlives_a_process(cls, url: str | None) -> str | None:
+        if url is not None and "://" not in url:
+            return str(Path(url).absolute())  # Ray's processes run elsewhere
+        if url is not None and urlsplit(url).scheme == "memory":
+            raise ValueError("memory:// is lost with the process: name a directory, or object storage")
         return url
 
     def environment(self) -> dict[str, str]:

@@ -1,7 +1,10 @@
 """Durable facts in Redis: each conversation a fenced, append-only log, with its live channel and files beside it."""
 
+from store.archive import Archive
 from store.connection import Store, connect
 from store.errors import (
+    ArchiveDamaged,
+    ArchiveUnavailable,
     BadPath,
     Conflict,
     ConversationExists,
@@ -28,6 +31,9 @@ from store.subscription import Subscription
 from store.usage import Usage
 
 __all__ = [
+    "Archive",
+    "ArchiveDamaged",
+    "ArchiveUnavailable",
     "BadPath",
     "Claim",
     "Conflict",

@@ -2,6 +2,8 @@
 
 from redis.asyncio import RedisCluster
 
+from store.archive import Archive
+from store.archived import ArchivedLogs
 from store.client import Client
 from store.clusters import Clusters
 from store.files import FileLimits, Files
@@ -34,12 +36,15 @@ class Store:
         *,
         patience: float = 2.0,
         replicas: Replicas | None = None,
+        archive: Archive | None = None,
         file_limits: FileLimits | None = None,
     ) -> None:
         self._client = Client(redis, patience=patience, replicas=replicas)
         self.keys = keys
-        self.log = Log(self._client, keys)
-        self.registry = Registry(self._client, keys)
+        self.archive = archive
+        archived = ArchivedLogs(self._client, keys, archive)
+        self.log = Log(self._client, keys, archived)
+        self.registry = Registry(self._client, keys, archived)
         self.clusters = Clusters(self._client, keys)
         self.releases = Releases(self._client, keys)
         self.hosts = Hosts(self._client, keys)
@@ -59,6 +64,8 @@ class Store:
         await self.live.aclose()
         await self.subscriptions.aclose()
         await self._client.aclose()
+        if self.archive is not None:
+            self.archive.close()
 
 
 def connect(
@@ -70,14 +77,15 @@ def connect(
     socket_timeout: float = 5.0,
     connect_timeout: float = 2.0,
     replicas: Replicas | None = None,
+    archive: Archive | None = None,
     file_limits: FileLimits | None = None,
 ) -> Store:
     """A store on the server behind a `redis://`, `rediss://`, `unix://` or `sentinel://` URL (see store/servers.py).
 
     With `cluster` the URL names any node of a Redis Cluster. `replicas` must confirm what is changed; without them
-    the one server's word counts. Nothing is sent yet: the first call connects.
+    the one server's word counts. `archive` takes what no replay needs. Nothing is sent yet: the first call connects.
     """
     if replicas is not None:  # a WAIT may take so long to be answered
         socket_timeout += replicas.seconds
     redis = open_redis(url, cluster=cluster, socket_timeout=socket_timeout, connect_timeout=connect_timeout)
-    return Store(redis, Keys(prefix), patience=patience, replicas=replicas, file_limits=file_limits)
+    return Store(redis, Keys(prefix), patience=patience, replicas=replicas, archive=archive, file_limits=file_limits)

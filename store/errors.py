@@ -89,6 +89,30 @@ class StoreUnavailable(StoreError):
         return f"the store is unavailable: {self.reason}"
 
 
+class ArchiveUnavailable(StoreError):
+    """The archive did not answer, or is not configured any more: what stands there can be read later."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the archive is unavailable: {self.reason}"
+
+
+class ArchiveDamaged(StoreError):
+    """A part of a conversation's log is not in the archive as it was written; nothing is shown in its place."""
+
+    def __init__(self, conversation_id: str, segment: str, problem: str) -> None:
+        super().__init__(conversation_id, segment, problem)
+        self.conversation_id = conversation_id
+        self.segment = segment
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"the archive of conversation {self.conversation_id!r} is damaged: {self.segment}: {self.problem}"
+
+
 class FileMissing(StoreError):
     """The caller names a file (or directory) that is not there, or not any more."""
 

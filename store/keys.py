@@ -22,13 +22,24 @@ class KeyRow:
 # What is the truth about somebody's work never expires by time: only its owner may end it. `<files>` is the stem of
 # a file system: `{p}:conversation:<id>` for a conversation's, `{files:<kind>:<id>}` for any other.
 TABLE = (
-    KeyRow("log", "{p}:conversation:<id>:log", "stream", "until the conversation is deleted"),
+    KeyRow(
+        "log",
+        "{p}:conversation:<id>:log",
+        "stream",
+        "until the conversation is deleted; its oldest records until they are in the archive, if there is one",
+    ),
     KeyRow("meta", "{p}:conversation:<id>:meta", "hash", "until the conversation is deleted"),
     KeyRow(
         "clients",
         "{p}:conversation:<id>:clients",
         "hash",
-        "until the conversation is deleted: a client may repeat a message after any time",
+        "until the conversation is deleted: a client may repeat a message after any time; or until the archive has it",
+    ),
+    KeyRow(
+        "segments",
+        "{p}:conversation:<id>:segments",
+        "hash",
+        "until the conversation is deleted: it says what of the archive counts",
     ),
     KeyRow(
         "unfinished",
@@ -146,6 +157,7 @@ class ConversationKeys:
     log: str
     meta: str
     clients: str
+    segments: str
     unfinished: str
     children: str
     usage: str
@@ -229,6 +241,7 @@ class Keys:
             log=f"{stem}:log",
             meta=f"{stem}:meta",
             clients=f"{stem}:clients",
+            segments=f"{stem}:segments",
             unfinished=self.unfinished(partition),
             children=f"{stem}:children",
             usage=f"{stem}:usage",

@@ -1,14 +1,16 @@
-"""The log of a conversation: claimed, then appended to by one fenced writer, read both ways by anybody."""
+"""The log of a conversation: claimed, then appended to by one fenced writer; read by anybody (store/reading.py)."""
 
 import itertools
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 
+from store.archived import ArchivedLogs
 from store.client import Argument, Client, Reply
 from store.errors import Conflict, ConversationNotFound, DuplicateMessage, Fenced, NewerFormat
 from store.keys import ConversationKeys, Keys
-from store.records import Claim, Record, decode_meta
-from store.script import APPEND, CLAIM, PAGE
+from store.reading import LogReader
+from store.records import Claim, decode_meta
+from store.script import APPEND, CLAIM
 
 NO_CLIENT_IDS: Mapping[str, int] = {}
 
@@ -22,12 +24,11 @@ def pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
-class Log:
+class Log(LogReader):
     """Reads and writes the logs of all conversations."""
 
-    def __init__(self, client: Client, keys: Keys) -> None:
-        self._client = client
-        self._keys = keys
+    def __init__(self, client: Client, keys: Keys, archived: ArchivedLogs) -> None:
+        super().__init__(client, keys, archived)
         self._process = secrets.token_hex(6)
         self._appends = itertools.count()
 
@@ -110,55 +111,15 @@ class Log:
         if int(current) != epoch:
             raise Fenced(conversation_id, epoch, int(current))
 
-    async def seq_of(self, conversation_id: str, client_id: str) -> int | None:
-        """Where the message with this client id is in the log, or None if it never arrived."""
-        key = self._keys.conversation(conversation_id).clients
-        seq = await self._client.ask(lambda: self._client.redis.hget(key, client_id))
-        return None if seq is None else int(seq)
+    async def archive(self, writer: tuple[str, int], archived: int, upto: int) -> int:
+        """Move records behind seq `archived`, up to `upto` at most, to the archive; return the last seq that is there.
 
-    async def read(self, conversation_id: str, *, after: int = 0, limit: int | None = None) -> list[Record]:
-        """The records that follow seq `after`, oldest first; the first `limit` of them."""
-        key = self._keys.conversation(conversation_id).log
-        oldest = f"{after + 1}-0"
-        entries: Reply = await self._client.ask(lambda: self._client.redis.xrange(key, min=oldest, count=limit))
-        return [_record(entry) for entry in entries]
-
-    async def read_back(self, conversation_id: str, *, before: int | None = None, limit: int) -> list[Record]:
-        """The last `limit` records ahead of seq `before` (None: of the whole log), oldest first."""
-        key = self._keys.conversation(conversation_id).log
-        newest = "+" if before is None else f"{max(before - 1, 0)}-0"
-        entries: Reply = await self._client.ask(lambda: self._client.redis.xrevrange(key, max=newest, count=limit))
-        return [_record(entry) for entry in reversed(entries)]
-
-    async def page(self, conversation_id: str, *, after: int = 0, limit: int, max_bytes: int) -> list[Record]:
-        """What `read` gives, but no more records than it takes to have `max_bytes` together, and at least one."""
-        entries = await self._page(conversation_id, "XRANGE", f"{after + 1}-0", "+", limit, max_bytes)
-        return [_record(entry) for entry in entries]
-
-    async def page_back(
-        self, conversation_id: str, *, before: int | None = None, limit: int, max_bytes: int
-    ) -> list[Record]:
-        """What `read_back` gives, bounded as a `page` is."""
-        newest = "+" if before is None else f"{max(before - 1, 0)}-0"
-        entries = await self._page(conversation_id, "XREVRANGE", newest, "-", limit, max_bytes)
-        return [_record(entry) for entry in reversed(entries)]
-
-    async def _page(
-        self, conversation_id: str, command: str, first: str, last: str, limit: int, max_bytes: int
-    ) -> Sequence[Reply]:
-        key = self._keys.conversation(conversation_id).log
-        arguments: list[Argument] = [command, first, last, limit, max_bytes]
-        entries: list[Reply] = await self._client.ask(lambda: self._client.run(PAGE, [key], arguments))
-        return entries
+        See `ArchivedLogs.move`; `writer` is the conversation id and the epoch.
+        """
+        return await self._archived.move(writer, archived, upto)
 
     async def _run_append(self, keys: ConversationKeys, arguments: Sequence[Argument]) -> Reply:
         return await self._client.change(APPEND, [keys.log, keys.meta, keys.clients, keys.unfinished], arguments)
-
-
-def _record(entry: Reply) -> Record:
-    entry_id, fields = entry
-    data = fields[1] if isinstance(fields, list) else fields[b"d"]  # a script's answer is as Redis gives it
-    return Record(int(entry_id[:-2]), data)  # ids end in "-0"
 
 
 def _last_seq(answer: Reply, conversation_id: str, epoch: int, expected_last_seq: int) -> int:

@@ -21,9 +21,10 @@ class ConversationMeta:
 
     A child was started by `parent`'s call `parent_call`, which stands at `parent_seq`; `root` is the oldest
     ancestor (its own id if there is none), `depth` the number of ancestors. `summary_seq` is where the latest
-    summary stands in the log. `place` is the name of the actor in which the last writer lived, in `cluster`;
-    `placement` what was wished for this conversation. `format` is the newest form of records that any of its
-    writers could read.
+    summary stands in the log. `archived_seq` is the last seq that the archive has: 0 while nothing is there yet but may
+    come at any moment, None before. `place` is the name of the actor in which the last writer lived, in `cluster`;
+    `placement` what was wished for this conversation. `format` is the newest form of records that any of its writers
+    could read.
     """
 
     id: str
@@ -42,6 +43,7 @@ class ConversationMeta:
     parent_seq: int = 0
     depth: int = 0
     summary_seq: int | None = None
+    archived_seq: int | None = None
     place: str | None = None
     cluster: str | None = None
     placement: Placement | None = None
@@ -73,7 +75,6 @@ class Claim:
 
 def decode_meta(conversation_id: str, fields: Mapping[bytes, bytes]) -> ConversationMeta:
     """Read the meta hash as it comes from Redis."""
-    summary_seq = fields.get(b"summary_seq")
     placement: Any = _text(fields, b"placement")
     return ConversationMeta(
         id=conversation_id,
@@ -91,12 +92,18 @@ def decode_meta(conversation_id: str, fields: Mapping[bytes, bytes]) -> Conversa
         parent_call=_text(fields, b"parent_call"),
         parent_seq=int(fields.get(b"parent_seq", 0)),
         depth=int(fields.get(b"depth", 0)),
-        summary_seq=None if summary_seq is None else int(summary_seq),
+        summary_seq=_number(fields, b"summary_seq"),
+        archived_seq=_number(fields, b"archived_seq"),
         place=_text(fields, b"place"),
         cluster=_text(fields, b"cluster"),
         placement=placement,
         format=int(fields.get(b"format", 0)),
     )
+
+
+def _number(fields: Mapping[bytes, bytes], name: bytes) -> int | None:
+    value = fields.get(name)
+    return None if value is None else int(value)
 
 
 def _text(fields: Mapping[bytes, bytes], name: bytes) -> str | None:

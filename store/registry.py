@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import partial
 
+from store.archived import ArchivedLogs
 from store.client import Argument, Client, Reply
 from store.errors import ConversationExists, ConversationNotFound
 from store.keys import PARTITIONS, Keys
@@ -21,12 +22,17 @@ PerhapsMetas = list[ConversationMeta | None]
 Children = list[tuple[str, str, ConversationMeta | None]]
 
 
+ARCHIVED = 2
+"""What a deletion answers if the archive may hold something of the conversation."""
+
+
 class Registry:
     """Knows every conversation by its metadata; never reads a log."""
 
-    def __init__(self, client: Client, keys: Keys) -> None:
+    def __init__(self, client: Client, keys: Keys, archived: ArchivedLogs) -> None:
         self._client = client
         self._keys = keys
+        self._archived = archived
 
     async def create(
         self,
@@ -113,18 +119,23 @@ class Registry:
     async def delete(self, conversation_id: str) -> None:
         """Remove every trace of a conversation and of its children; their writers find them gone.
 
-        A crash in between leaves what can be deleted again. Raises ConversationNotFound.
+        A crash in between leaves what can be deleted again. Raises ConversationNotFound, and ArchiveUnavailable.
         """
         meta = await self.get(conversation_id)
         mark = await self._mark(meta)
+        if meta.archived_seq is not None:  # first, while it is known that there is something
+            await self._archived.drop(conversation_id)
         if meta.parent is None:
             owner_key = self._keys.owner(meta.principal)
             await self._client.ask(lambda: self._client.redis.zrem(owner_key, conversation_id))
         own = self._own(conversation_id)
         while True:  # another child may come while the known ones go
             words = [conversation_id, *await self._delete_children(conversation_id)]
-            if await self._client.ask(partial(self._client.change, DELETE, own, words)):
+            deleted: Reply = await self._client.ask(partial(self._client.change, DELETE, own, words))
+            if deleted:
                 break
+        if deleted == ARCHIVED:  # and again, since its writer may just have moved some more
+            await self._archived.drop(conversation_id)
         if meta.parent is not None and mark is not None:
             children_key = self._keys.conversation(meta.parent).children
             await self._client.ask(lambda: self._client.run(DISOWN, [children_key], [conversation_id, mark]))
@@ -190,7 +201,17 @@ class Registry:
         """All keys of a conversation, in the order of its deletion."""
         keys = self._keys.conversation(conversation_id)
         files = (keys.files.files, keys.files.contents, keys.files.totals)
-        return [keys.meta, keys.unfinished, keys.children, keys.log, keys.clients, keys.usage, keys.model_calls, *files]
+        return [
+            keys.meta,
+            keys.unfinished,
+            keys.children,
+            keys.log,
+            keys.clients,
+            keys.segments,
+            keys.usage,
+            keys.model_calls,
+            *files,
+        ]
 
     async def _title(self, conversation_id: str, title: str, now: int, *, only_if_none: bool) -> bool:
         meta_key = self._keys.conversation(conversation_id).meta

@@ -17,7 +17,7 @@ from agents.turn import Event, Logged, fold, fsm_state
 from agents.turn.base import thaw
 from agents.turn.events import AssistantMsg, ToolResult, TurnEnded
 from agents.turn.inputs import OnBusy, UserMessage
-from store import ConversationMeta, Store, connect
+from store import Archive, ConversationMeta, Store, connect
 from store.subscriptions import Subscription
 from tests.doors import Doors
 from tests.invariants import check_log
@@ -32,9 +32,10 @@ class World:
     `doors` reach any of them by id, and start those that do not live, on an agent that was opened before.
     """
 
-    def __init__(self, url: str, prefix: str) -> None:
+    def __init__(self, url: str, prefix: str, *, archive: Callable[[], Archive | None] = lambda: None) -> None:
         self._url = url
         self._prefix = prefix
+        self._archive = archive
         self._stores: list[Store] = []
         self._of: dict[Conversation, Store] = {}
         self.agents: dict[str, Agent] = {}
@@ -44,7 +45,7 @@ class World:
 
     def connect(self) -> Store:
         """A store as another process would open it."""
-        store = connect(self._url, prefix=self._prefix)
+        store = connect(self._url, prefix=self._prefix, archive=self._archive())
         self._stores.append(store)
         return store
 

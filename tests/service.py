@@ -21,7 +21,7 @@ from ray._private import ray_constants
 
 from deployments.local.record import RunRecord, find_running
 from deployments.settings import Settings
-from store import Store, connect
+from store import Archive, Store, connect
 from tests.deployments.claude import answer
 from tests.messages_api import MessagesServer
 from tests.servers.process import RedisServer, available_binaries
@@ -54,6 +54,7 @@ class RunningService:
         self.directory = directory
         self.redis = redis or RedisServer(available_binaries()["valkey-8.1"], directory / "redis")
         self.data_dir = directory / "data"
+        self.archive_dir = directory / "archive"
         self._env = {"RAYLOGUE_AGENTS": agents} if agents else {}
         self._env.update(env or {})
         self._port = port
@@ -114,7 +115,7 @@ class RunningService:
 
     def store(self) -> Store:
         """The service's own store, as another process sees it."""
-        return connect(self.redis.url)
+        return connect(self.redis.url, archive=Archive(str(self.archive_dir)))
 
     def settings(self) -> Settings:
         """What the service's processes are told, as far as a door needs it."""
@@ -152,6 +153,7 @@ class RunningService:
             **own,
             "RAYLOGUE_REDIS_URL": self.redis.url,
             "RAYLOGUE_DATA_DIR": str(self.data_dir),
+            "RAYLOGUE_ARCHIVE_URL": str(self.archive_dir),
             "RAYLOGUE_DASHBOARD_PORT": "0",
             "RAY_AUTH_MODE": "disabled",
             "RAYLOGUE_HEARTBEAT_SECONDS": "0.3",

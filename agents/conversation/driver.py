@@ -13,6 +13,7 @@ import structlog
 
 from agents.agent import Agent, Catalog
 from agents.context import AgentContext
+from agents.conversation.archiving import Archiving
 from agents.conversation.effects import Effects
 from agents.conversation.history import History
 from agents.conversation.journal import Journal
@@ -77,6 +78,7 @@ class Conversation:
         self._machine = revive(history.facts, agent.limits)
         self._workplace = Workplace(journal, agent, history, services, context, self._post)
         self._effects = Effects(self._workplace, self._post, self._ask, self._give_way)
+        self._archiving = Archiving(self._workplace)
         self._mailbox: asyncio.Queue[_Letter] = asyncio.Queue()
         self._rested = asyncio.Event()
         self._resting_since: int | None = None
@@ -297,6 +299,7 @@ class Conversation:
             self._rested.set()
             self._resting_since = self._clock()
             self._packing = asyncio.get_running_loop().call_later(PACK_SECONDS, self.history.pack)
+            self._archiving.consider()
         else:
             self._rested.clear()
 

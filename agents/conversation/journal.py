@@ -30,6 +30,7 @@ class Journal:
         self.conversation_id = claim.conversation_id
         self.epoch = claim.epoch
         self.meta = claim.meta
+        self.archived_seq = claim.meta.archived_seq or 0
         self.ownership = ownership.Ownership(store, claim.conversation_id, claim.epoch)
         self._touching: asyncio.Task[None] | None = None
         self._held: list[LiveEvent] | None = None
@@ -51,6 +52,10 @@ class Journal:
         if not isinstance(summary, Summary):
             raise UnreadableRecord(record.seq, "it should be a summary")
         return History(thaw(summary.base, summary.after), summary, await self._read(summary.after))
+
+    async def archive(self, upto: int) -> None:
+        """Move what is older than seq `upto` to the archive, as far as it fills segments there."""
+        self.archived_seq = await self._store.log.archive((self.conversation_id, self.epoch), self.archived_seq, upto)
 
     async def receipt(self, client_id: str) -> Receipt | None:
         """How a message that may be older than the working set was answered."""

@@ -21,6 +21,7 @@ from deployments.local import ports
 from deployments.local.database import without_password
 from deployments.local.record import find_running
 from deployments.settings import Settings
+from store import Archive
 from store.servers import open_redis
 
 OLDEST_PYTHON, FIRST_PYTHON_TOO_NEW = (3, 11), (3, 14)
@@ -112,6 +113,16 @@ def check_redis(settings: Settings) -> Finding:
     return Finding(Verdict.BROKEN, f"Redis {version} at {shown} is too old: use 6.2 or newer")
 
 
+def check_archive(settings: Settings) -> Finding:
+    if settings.archive_url is None:
+        return Finding(Verdict.FINE, "All events stay in Redis")
+    try:
+        Archive(settings.archive_url).check()
+    except ValueError as error:
+        return Finding(Verdict.BROKEN, f"{error}: correct RAYLOGUE_ARCHIVE_URL, or install its driver")
+    return Finding(Verdict.FINE, f"Old events go to {settings.archive_url}")
+
+
 def check_model(settings: Settings) -> Finding:
     if settings.offline:
         return Finding(Verdict.NOTE, "Offline: set ANTHROPIC_API_KEY, and the default agent runs on Claude")
@@ -131,6 +142,7 @@ CHECKS: tuple[Callable[[Settings], Finding], ...] = (
     check_data_dir,
     check_haproxy,
     check_redis,
+    check_archive,
     check_model,
     check_chromium,
 )

@@ -90,7 +90,11 @@ async def rename(conversation_id: ConversationId, request: Request, service: The
     return shown(await service.store.registry.get(conversation_id))
 
 
-@router.delete("/{conversation_id}", status_code=204, responses=documented(*ONE, "control_plane_unavailable"))
+@router.delete(
+    "/{conversation_id}",
+    status_code=204,
+    responses=documented(*ONE, "control_plane_unavailable", "archive_unavailable"),
+)
 async def delete(conversation_id: ConversationId, service: TheService) -> Response:
     """Delete a conversation with all it holds, those of its sub-agents included; what they are doing ends unlogged."""
     places = await service.store.registry.places(await _family(service.store, conversation_id))

@@ -21,11 +21,15 @@ from store import NewerFormat
 PAGE_BYTES = 4 * 1024**2
 """A page ends with the event that makes it as large as this, however many more were asked for."""
 
+ARCHIVE = ("archive_unavailable", "archive_damaged")
+
 router = APIRouter(prefix="/v1/conversations/{conversation_id}", tags=["events"])
 
 
 @router.get(
-    "/events", response_model=None, responses=documented(*ONE, "invalid_request", *UNREADABLE, "too_many_streams")
+    "/events",
+    response_model=None,
+    responses=documented(*ONE, "invalid_request", *UNREADABLE, *ARCHIVE, "too_many_streams"),
 )
 async def events(
     conversation_id: ConversationId,

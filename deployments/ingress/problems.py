@@ -13,7 +13,14 @@ from starlette.exceptions import HTTPException
 
 from agents.errors import NewerRecord, Refused, UnknownAgent, UnreadableRecord
 from deployments.errors import ControlPlaneUnavailable, Unreachable
-from store import ConversationExists, ConversationNotFound, NewerFormat, StoreUnavailable
+from store import (
+    ArchiveDamaged,
+    ArchiveUnavailable,
+    ConversationExists,
+    ConversationNotFound,
+    NewerFormat,
+    StoreUnavailable,
+)
 from store.errors import BadPath, FileConflict, FileExists, FileMissing, FileTooLarge, ScopeFull
 
 TYPE_PREFIX = "urn:raylogue:problem:"
@@ -62,7 +69,9 @@ KINDS: Mapping[str, Kind] = {
     "budget_exhausted": Kind(429, "The budget is used up"),
     "middleware_failed": Kind(500, "A middleware of the agent failed"),
     "unreadable_log": Kind(500, "The log of the conversation cannot be read"),
+    "archive_damaged": Kind(500, "A part of the log is not as it was written"),
     "internal": Kind(500, "Something went wrong here"),
+    "archive_unavailable": Kind(503, "The archive cannot be reached", SOON),
     "store_unavailable": Kind(503, "The store cannot be reached", SOON),
     "conversation_unreachable": Kind(503, "The conversation does not answer", SOON),
     "control_plane_unavailable": Kind(503, "The cluster's control plane cannot be reached", SOON),
@@ -136,6 +145,8 @@ _TRANSLATIONS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     NewerFormat: lambda _: Problem("newer_code", _NEWER),
     NewerRecord: lambda _: Problem("newer_code", _NEWER),
     UnreadableRecord: lambda e: Problem("unreadable_log", f"{str(e).capitalize()}. It is left as it is."),
+    ArchiveUnavailable: lambda e: Problem("archive_unavailable", "The archive of old events does not answer now."),
+    ArchiveDamaged: lambda e: Problem("archive_damaged", "A part of this conversation's log cannot be read."),
     StoreUnavailable: lambda e: Problem("store_unavailable", "The store does not answer now; try again."),
     ControlPlaneUnavailable: lambda e: Problem(
         "control_plane_unavailable", "It cannot be told now where the conversation lives; try again."

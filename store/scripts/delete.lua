@@ -11,7 +11,7 @@
 --            One that is about to be created finds its parent gone and ends itself; one that was created since has
 --            another mark, and stays.
 --
--- Returns 1, or 0 if there are other children, which must go first.
+-- Returns 1, or 2 if the archive may hold something of it, or 0 if there are other children, which must go first.
 
 for i = 2, #ARGV, 2 do
   local mark = redis.call('HGET', KEYS[3], ARGV[i])
@@ -19,5 +19,6 @@ for i = 2, #ARGV, 2 do
 end
 if redis.call('HLEN', KEYS[3]) > 0 then return 0 end
 redis.call('ZREM', KEYS[2], ARGV[1])
+local archived = redis.call('HEXISTS', KEYS[1], 'archived_seq')
 redis.call('UNLINK', KEYS[1], unpack(KEYS, 3))
-return 1
+return 1 + archived

@@ -42,6 +42,14 @@ def test_a_redis_url_of_another_kind(terminal: Terminal) -> None:
     assert said == "RAYLOGUE_REDIS_URL: the scheme must be redis://, rediss://, unix:// or sentinel://"
 
 
+def test_an_archive_that_cannot_be_one(terminal: Terminal) -> None:
+    said = one_line(terminal, "up", RAYLOGUE_ARCHIVE_URL="nonsense://bucket")
+    assert said.startswith("the archive nonsense://bucket cannot be used: Protocol not known: nonsense")
+    assert one_line(terminal, "up", RAYLOGUE_ARCHIVE_URL="memory://x") == (
+        "RAYLOGUE_ARCHIVE_URL: memory:// is lost with the process: name a directory, or object storage"
+    )
+
+
 def test_a_number_that_is_none(terminal: Terminal) -> None:
     assert one_line(terminal, "up", RAYLOGUE_PORT="eight").startswith("RAYLOGUE_PORT: Input should be a valid integer")
 

@@ -5,6 +5,8 @@ import pickle
 import pytest
 
 from store import (
+    ArchiveDamaged,
+    ArchiveUnavailable,
     BadPath,
     Conflict,
     ConversationExists,
@@ -26,6 +28,8 @@ from store import (
 from store.embedded import EmbeddedServerError
 
 ERRORS = [
+    ArchiveDamaged("c", "000000000001-000000000002-0123456789abcdef.jsonl.gz", "it is missing"),
+    ArchiveUnavailable("it hangs"),
     BadPath("../a", "it has a part . or .."),
     Conflict("c", 3, 4),
     ConversationExists("c"),

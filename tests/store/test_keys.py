@@ -16,7 +16,17 @@ def spelled_for(conversation_id: str) -> list[str]:
     """Every key of a conversation, its file system's included."""
     own = KEYS.conversation(conversation_id)
     files = (own.files.files, own.files.contents, own.files.totals, own.files.receipt("0f"))
-    return [own.log, own.meta, own.clients, own.unfinished, own.children, own.usage, own.model_calls, *files]
+    return [
+        own.log,
+        own.meta,
+        own.clients,
+        own.segments,
+        own.unfinished,
+        own.children,
+        own.usage,
+        own.model_calls,
+        *files,
+    ]
 
 
 def test_the_spelling_is_part_of_the_data_format() -> None:
@@ -25,6 +35,7 @@ def test_the_spelling_is_part_of_the_data_format() -> None:
     assert own.log == "raylogue:{62}:conversation:c-1:log"
     assert own.meta == "raylogue:{62}:conversation:c-1:meta"
     assert own.clients == "raylogue:{62}:conversation:c-1:clients"
+    assert own.segments == "raylogue:{62}:conversation:c-1:segments"
     assert own.live == "raylogue:{62}:conversation:c-1:live"
     assert own.unfinished == "raylogue:{62}:unfinished"
     assert own.children == "raylogue:{62}:conversation:c-1:children"

@@ -95,7 +95,7 @@ class Door:
         meta = await self._store.registry.get(conversation_id)
         if meta.place and meta.place not in full and (living := await self._living_at(meta.place)) is not None:
             return living
-        async for start in self._places(meta):
+        async for start in self._places(meta, full):
             if start.name not in full:
                 return await self._start(start)
         raise NoRoom("the cluster")
@@ -228,8 +228,8 @@ class Door:
         actor = self._hosts.get(place) or await self._cluster.find(place)
         return None if actor is None else Address(place, actor)
 
-    async def _places(self, meta: ConversationMeta) -> AsyncIterator[Start]:
-        """Where the conversation may be started, best first."""
+    async def _places(self, meta: ConversationMeta, full: Sequence[str]) -> AsyncIterator[Start]:
+        """Where the conversation may be started, best first; those that are `full` have not all reported it yet."""
         wish = self._wish(meta)
         room = await self._cluster.room_for_dedicated() if wish == "auto" else (0, 0)
         if decide(wish, *room) == "dedicated":
@@ -237,7 +237,8 @@ class Door:
             yield Start(actor_name(meta.id), await self._cluster.node_for_dedicated(meta.id), resources)
         if wish == "dedicated":
             return
-        loads, release = await self._store.hosts.loads(), await self._release.get()
+        loads = {**await self._store.hosts.loads(), **dict.fromkeys(full, self._comfortable)}
+        release = await self._release.get()
         among = seats(await self._cluster.nodes(), loads, self._comfortable, release.number)
         for seat in in_order(meta.id, among):
             yield Start(seat.name, seat.node)

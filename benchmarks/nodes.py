@@ -24,6 +24,8 @@ def joined(subject: Subject, count: int) -> Iterator[Subject]:
     found = CONTROL_PLANE.search(" ".join(first.cmdline()))
     assert found is not None, "the raylet does not say where the control plane is"
     settings = {name: value for name, value in first.environ().items() if name.startswith(OF_RAY)}
+    # Here it is Ray's word for several nodes; their address is given, so that they stay on the loopback interface.
+    settings["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "1"
     command = [
         *(sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--address", found[1], "--num-cpus", "1"),
         *("--node-ip-address", "127.0.0.1", "--object-store-memory", str(OBJECT_STORE_BYTES)),

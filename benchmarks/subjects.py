@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-import httpx
-
 from benchmarks.services import Service, plain, raylogue
 from store import Placement
 
@@ -45,9 +43,9 @@ class Subject:
     async def create(self, agent: str | None = None) -> str:
         """The id of a new conversation; nothing runs for it until its first turn."""
         wishes = {"placement": self.placement, "agent": agent}
-        async with httpx.AsyncClient(timeout=60) as client:
+        async with self.service.client() as client:
             response = await client.post(
-                f"{self.url}/v1/conversations", json={name: wish for name, wish in wishes.items() if wish}
+                "/v1/conversations", json={name: wish for name, wish in wishes.items() if wish}
             )
         return str(response.raise_for_status().json()["id"])
 
@@ -55,9 +53,9 @@ class Subject:
         """Remove these conversations and what lives of them, so that they cost the next measure nothing."""
         if self.placement is None:
             return
-        async with httpx.AsyncClient(timeout=60) as client:
+        async with self.service.client() as client:
             for conversation_id in conversation_ids:
-                await client.delete(f"{self.url}/v1/conversations/{conversation_id}")
+                await client.delete(f"/v1/conversations/{conversation_id}")
 
 
 KINDS: Mapping[str, Kind] = {

@@ -9,7 +9,6 @@ import httpx
 from benchmarks.subjects import Subject
 
 PATIENCE, PAUSE_SECONDS = 20, 2.0
-TIMEOUT = httpx.Timeout(120)
 NOTHING_RUNS = 409
 BUSY = (429, 503)
 
@@ -21,8 +20,7 @@ class NotWoken(Exception):
 async def wake(subject: Subject, conversation_ids: Sequence[str], at_once: int) -> list[float]:
     """The seconds that each took. Raises `NotWoken`."""
     places = asyncio.Semaphore(at_once)
-    limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
-    async with httpx.AsyncClient(base_url=subject.url, timeout=TIMEOUT, limits=limits) as client:
+    async with subject.service.client(at_once) as client:
 
         async def wake_one(conversation_id: str) -> float:
             async with places:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import ray
@@ -20,6 +21,7 @@ Actor = Any
 CONTROL_PLANE_SECONDS = 5.0
 NODES_SECONDS = 2.0
 """How old what is known of the nodes may be."""
+QUESTIONS_AT_ONCE = 8
 DEDICATED_BYTES = 150 * 1024**2
 """What a conversation of its own takes at most, in a node's memory."""
 
@@ -40,11 +42,14 @@ class Cluster:
         self._nodes_until = 0.0
         self._dedicated = Counter[str]()
         self._dedicated_until = 0.0
+        # Of its own: while the control plane is away they hang in their questions, and nobody else may wait for them.
+        self._threads = ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="control-plane")
 
     async def ask(self, about: str, question: Callable[[], Answer]) -> Answer:
         """Put a blocking question to the control plane; `about` is for the error."""
         try:
-            return await asyncio.wait_for(asyncio.to_thread(question), CONTROL_PLANE_SECONDS)
+            answer = asyncio.get_running_loop().run_in_executor(self._threads, question)
+            return await asyncio.wait_for(answer, CONTROL_PLANE_SECONDS)
         except RayActorError:
             raise
         except (TimeoutError, RayError, ConnectionError, RuntimeError) as error:

@@ -17,6 +17,7 @@ from agents.context import AgentContext
 from agents.conversation import Glimpse, Receipt
 from agents.errors import Refused, Superseded
 from agents.turn.inputs import Resolve, UserMessage
+from deployments.census import Census
 from deployments.cluster import Actor, Cluster
 from deployments.errors import ControlPlaneUnavailable, NoRoom, Unreachable
 from deployments.placement import actor_name, decide, in_order, is_dedicated, seats
@@ -80,9 +81,11 @@ class Door:
         self._store = store
         self._agents = agents
         self._cluster = Cluster(settings.namespace, settings.dedicated_per_node)
+        self.census = Census(self._cluster, store)
         self._host_class: Any = ray.remote(host_class)  # once: every call of it exports the class anew
         self._held: OrderedDict[str, Address] = OrderedDict()
         self._hosts: dict[str, Actor] = {}
+        self._answering: set[str] = set()
 
     async def ensure_started(self, conversation_id: str, full: Sequence[str] = ()) -> Address:
         """Where the conversation lives, or will from the first call on; not in those that are `full`.
@@ -156,29 +159,6 @@ class Door:
         else:
             address.actor.dismiss.remote(conversation_id)
 
-    async def lost(self, places: Mapping[str, str | None]) -> list[str]:
-        """Those of these conversations that live nowhere: their actors are gone, or do not know them."""
-        living = await self._cluster.living()
-        asked: dict[str, list[str]] = {}
-        lost = [key for key, place in places.items() if place is None or place not in living]
-        for key, place in places.items():
-            if place is not None and place in living:
-                asked.setdefault(place, []).append(key)
-        answers = await asyncio.gather(*(self._missing(place, keys) for place, keys in asked.items()))
-        return [*lost, *(key for answer in answers for key in answer)]
-
-    async def _missing(self, place: str, conversation_ids: Sequence[str]) -> Sequence[str]:
-        """Those that the actor does not know; none when it cannot be asked: it may just be busy."""
-        try:
-            address = await self._living_at(place)
-            if address is None:
-                return conversation_ids
-            missing: list[str] = await asyncio.wait_for(address.actor.missing.remote(conversation_ids), CALL_SECONDS)
-        except (RayError, TimeoutError) as error:
-            log.info("host_not_asked", host=place, cause=str(error))
-            return ()
-        return missing
-
     async def _call(self, conversation_id: str, ask: Ask[Answer]) -> Answer:
         """Ask the actor; when it dies under the call, is dying, full or superseded, ask its successor."""
         loop = asyncio.get_running_loop()
@@ -200,6 +180,8 @@ class Door:
             except RayActorError as error:
                 log.info("actor_died_under_call", conversation=conversation_id, cause=type(error).__name__)
             except TimeoutError as error:
+                self._forget(conversation_id, address)
+                await self.census.note_silence(address.name)
                 raise Unreachable(conversation_id) from error
             self._forget(conversation_id, address)
             if loop.time() + pause > deadline:
@@ -218,10 +200,12 @@ class Door:
 
     async def _answer(self, conversation_id: str, address: Address, ask: Ask[Answer]) -> Answer:
         """One try; who has answered once is held."""
-        has_answered = self._held.get(conversation_id) == address
+        has_answered = address.name in self._answering or self._held.get(conversation_id) == address
         caller = (await self._release.get()).number
         answer = await asyncio.wait_for(ask(address.actor, caller), CALL_SECONDS if has_answered else START_SECONDS)
         self._hold(conversation_id, address)
+        if not is_dedicated(address.name):
+            self._answering.add(address.name)
         return answer
 
     async def _living_at(self, place: str) -> Address | None:
@@ -237,9 +221,10 @@ class Door:
             yield Start(actor_name(meta.id), await self._cluster.node_for_dedicated(meta.id), resources)
         if wish == "dedicated":
             return
-        loads = {**await self._store.hosts.loads(), **dict.fromkeys(full, self._comfortable)}
-        release = await self._release.get()
-        among = seats(await self._cluster.nodes(), loads, self._comfortable, release.number)
+        reports, release = await self._store.hosts.reports(), await self._release.get()
+        loads = {**reports.loads, **dict.fromkeys(full, self._comfortable)}
+        nodes = await self._cluster.nodes()
+        among = seats(nodes, loads, self._comfortable, release.number, reports.silent)
         for seat in in_order(meta.id, among):
             yield Start(seat.name, seat.node)
 
@@ -282,6 +267,7 @@ class Door:
     def _forget(self, conversation_id: str, address: Address | None) -> None:
         if address is None:
             return
+        self._answering.discard(address.name)
         if self._hosts.get(address.name) == address.actor:
             del self._hosts[address.name]
         if self._held.get(conversation_id) == address:

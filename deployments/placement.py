@@ -1,8 +1,9 @@
 """Where a conversation lives: one small policy, and the names under which the cluster finds it."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import Literal
 
 from store import Placement
@@ -70,21 +71,29 @@ def beside(name: str, loads: Mapping[str, int]) -> int:
     return sum(load for other, load in loads.items() if other.startswith(node) and other != name)
 
 
-def seats(nodes: Iterable[Node], loads: Mapping[str, int], comfortable: int, release: int) -> list[Seat]:
+def seats(
+    nodes: Iterable[Node], loads: Mapping[str, int], comfortable: int, release: int, silent: Collection[str] = ()
+) -> list[Seat]:
     """The shared hosts of a release that there should be: on each node one more than are comfortably full.
 
-    A node has no more of them than cores. `loads` are the conversations in each host, by its name.
+    A node has no more of them than cores. `loads` are the conversations in each host, by its name. Hosts that are
+    `silent` are not counted on.
     """
     return [
-        Seat(HOST.format(node.id[:12], release, number), node.id)
+        Seat(name, node.id)
         for node in nodes
-        for number in range(_wanted(node, loads, comfortable, release))
+        for name in _names(node, release, _wanted(node, loads, comfortable, release), silent)
     ]
 
 
 def in_order(conversation_id: str, among: Iterable[Seat]) -> list[Seat]:
     """The seats as this conversation tries them: alike at every door, and evenly spread (rendezvous hashing)."""
     return sorted(among, key=lambda seat: _lot(seat.name, conversation_id))
+
+
+def _names(node: Node, release: int, wanted: int, silent: Collection[str]) -> Iterable[str]:
+    names = (HOST.format(node.id[:12], release, number) for number in count())
+    return islice((name for name in names if name not in silent), wanted)
 
 
 def _wanted(node: Node, loads: Mapping[str, int], comfortable: int, release: int) -> int:

@@ -133,6 +133,9 @@ class Settings(BaseSettings):
     replica_body_bytes: int = Field(
         67_108_864, ge=1, description="Most bytes of requests' bodies that one replica holds at once."
     )
+    stuck_seconds: float = Field(
+        600.0, gt=0, description="A turn without any progress for so long is named as stuck: see `raylogue release`."
+    )
     heartbeat_seconds: float = Field(15.0, gt=0, description="How often a silent event stream sends a heartbeat.")
     anthropic_api_key: SecretStr | None = Field(
         None,

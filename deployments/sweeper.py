@@ -2,7 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any
 
 import structlog
 
@@ -16,41 +18,84 @@ PERIOD_SECONDS = 1.0
 GRACE_MS = 1000
 BATCH = 10_000
 AT_ONCE = 8
+LONGEST_PAUSE_SECONDS = 30.0
 
 
 class Sweeper:
-    """Runs in every ingress replica; what two of them do at once the door makes one."""
+    """Runs in every ingress replica; what two of them do at once the door makes one.
+
+    A sweep waits for nobody: a host that hangs, or a conversation that cannot be woken, holds up no other. No more than
+    `AT_ONCE` conversations are woken at a time, so that those who knock themselves find a cluster that has time.
+    """
 
     def __init__(self, store: Store, door: Door, cluster: str) -> None:
         self._cluster = cluster
         self._store = store
         self._door = door
         self._bound = asyncio.Semaphore(AT_ONCE)
+        self._waking: set[str] = set()
+        self._asking: set[str] = set()
+        self._failures = Counter[str]()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Sweep until cancelled; trouble is logged and tried again."""
-        while True:
-            try:
-                await self.sweep()
-            except Exception as error:  # noqa: BLE001 - the sweep outlives whatever is away
-                log.warning("sweep_failed", cause=str(error))
-            await asyncio.sleep(PERIOD_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - replicas need not sweep together
+        try:
+            while True:
+                try:
+                    await self.sweep()
+                except Exception as error:  # noqa: BLE001 - the sweep outlives whatever is away
+                    log.warning("sweep_failed", cause=str(error))
+                await asyncio.sleep(PERIOD_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - replicas need not sweep together
+        finally:
+            for task in self._tasks:
+                task.cancel()
 
     async def sweep(self) -> None:
-        """Wake every conversation that is due and lives nowhere; another cluster sees to its own while it is there."""
+        """Begin to wake every conversation that is due and lives nowhere.
+
+        Another cluster sees to its own while it is there.
+        """
         others = await self._store.clusters.report(self._cluster)
         due = await self._store.registry.unfinished(now_ms() - GRACE_MS, BATCH)
-        if due:
-            await self._wake_all(await self._door.lost(await self._store.registry.places(due, others)))
+        self._failures = Counter({key: self._failures[key] for key in due if key in self._failures})
+        places = await self._store.registry.places([key for key in due if key not in self._waking], others)
+        if not places:
+            return
+        lost, elsewhere = await self._door.census.lost(places)
+        self._wake_all(lost)
+        for place, conversation_ids in elsewhere.items():
+            if place not in self._asking:
+                self._asking.add(place)
+                self._begin(self._ask(place, conversation_ids))
 
-    async def _wake_all(self, conversation_ids: Iterable[str]) -> None:
-        await asyncio.gather(*map(self._wake, conversation_ids))
+    async def _ask(self, place: str, conversation_ids: Sequence[str]) -> None:
+        """An actor that lives may have let go of them."""
+        try:
+            self._wake_all(await self._door.census.missing(place, conversation_ids))
+        finally:
+            self._asking.discard(place)
+
+    def _wake_all(self, conversation_ids: Iterable[str]) -> None:
+        for conversation_id in conversation_ids:
+            if conversation_id not in self._waking:
+                self._waking.add(conversation_id)
+                self._begin(self._wake(conversation_id))
 
     async def _wake(self, conversation_id: str) -> None:
-        async with self._bound:
-            try:
+        try:
+            async with self._bound:
                 await self._door.wake(conversation_id)
-            except Exception as error:  # noqa: BLE001 - one conversation must not keep the others waiting
-                log.warning("wake_failed", conversation=conversation_id, cause=str(error))
-            else:
-                log.info("woken", conversation=conversation_id)
+        except Exception as error:  # noqa: BLE001 - one conversation must not keep the others waiting
+            self._failures[conversation_id] += 1
+            log.warning("wake_failed", conversation=conversation_id, cause=str(error))
+            await asyncio.sleep(min(2.0 ** (self._failures[conversation_id] - 1), LONGEST_PAUSE_SECONDS))
+        else:
+            log.info("woken", conversation=conversation_id)
+        finally:
+            self._waking.discard(conversation_id)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,14 +1,28 @@
 """What shared hosts report of themselves, so that doors know how many are needed, and who asks nodes for workers."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from store.client import Client, Reply
 from store.keys import Keys
 
 FRESH_MS = 10_000
 """A host that has not reported for so long is gone, or cannot be counted on."""
+SILENT_MS = 60_000
+"""How long a host that answered nobody is passed by, if it does not report again."""
+SILENT = b"silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """`loads` are the conversations in each shared host, by its name; those that are `silent` answered nobody."""
+
+    loads: Mapping[str, int]
+    silent: frozenset[str]
 
 
 class Hosts:
-    """The conversations in each shared host, by the host's name; a stale report is left out."""
+    """What shared hosts say of themselves, and whoever has asked them in vain."""
 
     def __init__(self, client: Client, keys: Keys) -> None:
         self._client = client
@@ -22,20 +36,31 @@ class Hosts:
     async def forget(self, name: str) -> None:
         await self._client.ask(lambda: self._client.redis.hdel(self._key, name))
 
-    async def loads(self) -> dict[str, int]:
-        """By the host's name; what is stale is removed."""
+    async def report_silence(self, name: str) -> None:
+        """Nobody had an answer from this host; its next report takes this back."""
+        now = await self._now()
+        await self._client.ask(lambda: self._client.redis.hset(self._key, name, f"{SILENT.decode()}:{now}"))
+
+    async def loads(self) -> Mapping[str, int]:
+        """The conversations in each host, by its name."""
+        return (await self.reports()).loads
+
+    async def reports(self) -> Reports:
+        """All that is fresh; what is stale is removed."""
         reports: Reply = await self._client.ask(lambda: self._client.redis.hgetall(self._key))
         now = await self._now() if reports else 0
-        loads, stale = dict[str, int](), list[bytes]()
+        loads, silent, stale = dict[str, int](), set[str](), list[bytes]()
         for name, report in reports.items():
             conversations, _, at = report.partition(b":")
-            if now - int(at) > FRESH_MS:
+            if now - int(at) > (SILENT_MS if conversations == SILENT else FRESH_MS):
                 stale.append(name)
+            elif conversations == SILENT:
+                silent.add(name.decode())
             else:
                 loads[name.decode()] = int(conversations)
         if stale:
             await self._client.ask(lambda: self._client.redis.hdel(self._key, *stale))
-        return loads
+        return Reports(loads, frozenset(silent))
 
     async def may_prestart(self, node_id: str, milliseconds: int) -> bool:
         """Whether the caller, and nobody else for so long, may ask the node for warm workers."""

@@ -229,8 +229,25 @@ class Registry:
 
         Those that do not exist are left out, and those whose writer lived in one of the clusters `besides`.
         """
-        metas = await self._metas(conversation_ids)
-        return {meta.id: meta.place for meta in metas if meta is not None and meta.cluster not in besides}
+        if not conversation_ids:
+            return {}
+
+        async def ask_all() -> Reply:
+            pipeline = self._client.pipeline()
+            for conversation_id in conversation_ids:
+                pipeline.hmget(self._keys.conversation(conversation_id).meta, "epoch", "place", "cluster")
+            return await pipeline.execute()
+
+        answers = zip(conversation_ids, await self._client.ask(ask_all), strict=True)
+        return {
+            key: place and place.decode()
+            for key, (epoch, place, cluster) in answers
+            if epoch is not None and (cluster or b"").decode() not in besides
+        }
+
+    async def several(self, conversation_ids: Sequence[str]) -> Metas:
+        """All that is known of these conversations; those that do not exist are left out."""
+        return [meta for meta in await self._metas(conversation_ids) if meta is not None]
 
     async def _entries(self, owner_key: str, count: int, before: str | None) -> Entries:
         """`count` entries (id, time) after the cursor; equal times are ordered by id, as Redis does."""

@@ -5,7 +5,7 @@ else. It waits on the log, because nothing may happen before it is durable.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -38,7 +38,11 @@ _AT_REST = frozenset({State.IDLE, State.AWAITING_INPUT, State.TERMINATING})
 
 @dataclass(frozen=True, slots=True)
 class Glimpse:
-    """A conversation as this incarnation sees it now; `streaming` is the answer under way, if there is one."""
+    """A conversation as this incarnation sees it now; `streaming` is the answer under way, if there is one.
+
+    `progress_at` (ms) is when something last came of its work: an event, a piece of an answer, a tool's progress.
+    `waits_for` says whose turn it is: the model's, or that of tools, each `{"kind": "model" | "tool", "name": ...}`.
+    """
 
     state: str
     turn: int
@@ -46,6 +50,8 @@ class Glimpse:
     epoch: int
     pending: Mapping[str, Any]
     streaming: Mapping[str, Any] | None
+    progress_at: int
+    waits_for: Sequence[Mapping[str, str]]
 
 
 @dataclass(slots=True)
@@ -93,7 +99,7 @@ class Conversation:
         Raises `store.ConversationNotFound`, `store.NewerFormat`, `agents.errors.UnknownAgent`,
         `agents.errors.UnreadableRecord`.
         """
-        journal = await Journal.open(services.store, conversation_id, services.place, services.cluster)
+        journal = await Journal.open(services.store, conversation_id, services.place, services.cluster, services.clock)
         agent, context = catalog.get(journal.meta.agent), catalog.context(journal.meta)
         conversation = cls(journal, agent, await journal.replay(), services, context)
         conversation._loop = asyncio.create_task(conversation._live(), name=f"conversation {conversation_id}")
@@ -144,6 +150,8 @@ class Conversation:
             epoch=self._journal.epoch,
             pending=fsm_state(facts)["pending"],
             streaming=self._effects.answer.glimpse() if self._effects.answer else None,
+            progress_at=self._journal.progress_at,
+            waits_for=self._waits_for(),
         )
 
     @property
@@ -291,6 +299,13 @@ class Conversation:
         reply: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self._mailbox.put_nowait(_Letter(happened, reply, context))
         return await reply
+
+    def _waits_for(self) -> list[Mapping[str, str]]:
+        if self._machine.model is not None:
+            answer = self._effects.answer
+            return [{"kind": "model", "name": answer.model if answer else self.agent.model.name}]
+        calls = self._machine.facts.dispatched.values()
+        return [{"kind": "tool", "name": asked.call.name, "tool_call_id": asked.call.tool_call_id} for asked in calls]
 
     def _note_rest(self) -> None:
         if self.gone.is_set():

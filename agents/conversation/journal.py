@@ -1,12 +1,13 @@
 """One conversation's log and live channel, spoken to in events: where meaning meets the store."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Self
 
 import orjson
 
+from agents.clock import now_ms
 from agents.codec import VERSION, decode, encode, wire, wire_live
 from agents.conversation import ownership
 from agents.conversation.history import History
@@ -25,8 +26,11 @@ NO_EXPIRY = 2**53
 class Journal:
     """Writes under one claim; every call fails with `store.Fenced` once a newer incarnation has claimed."""
 
-    def __init__(self, store: Store, claim: Claim) -> None:
+    def __init__(self, store: Store, claim: Claim, clock: Callable[[], int] = now_ms) -> None:
         self._store = store
+        self._clock = clock
+        self.progress_at = 0
+        """When (ms) something was last written or told, whichever incarnation did it."""
         self.conversation_id = claim.conversation_id
         self.epoch = claim.epoch
         self.meta = claim.meta
@@ -36,12 +40,14 @@ class Journal:
         self._held: list[LiveEvent] | None = None
 
     @classmethod
-    async def open(cls, store: Store, conversation_id: str, place: str, cluster: str) -> Self:
+    async def open(
+        cls, store: Store, conversation_id: str, place: str, cluster: str, clock: Callable[[], int] = now_ms
+    ) -> Self:
         """Claim the log for a writer that lives at `place` in `cluster`; raises `store.ConversationNotFound`.
 
         Raises `store.NewerFormat` for a conversation that newer code has had: it is left as it is.
         """
-        return cls(store, await store.log.claim(conversation_id, place, cluster=cluster, reads=VERSION))
+        return cls(store, await store.log.claim(conversation_id, place, cluster=cluster, reads=VERSION), clock)
 
     async def replay(self) -> History:
         """The working set: the latest summary and the log behind what it covers, or else the whole log."""
@@ -91,6 +97,7 @@ class Journal:
 
     def publish(self, event: LiveEvent) -> None:
         """Tell the watchers, soon and without a promise."""
+        self.progress_at = self._clock()
         if self._held is not None:
             self._held.append(event)
         else:
@@ -116,6 +123,7 @@ class Journal:
             summary_seq=next((entry.seq for entry in logged if isinstance(entry.event, Summary)), None),
         )
         self.ownership.prove(asked_at)
+        self.progress_at = now
         if any(isinstance(event, UserMsg) for event in events):
             self._touching = asyncio.create_task(self._touch(now))  # nobody waits for its round trip
         return logged
@@ -126,7 +134,9 @@ class Journal:
             await self._store.registry.touch(self.meta.principal, self.conversation_id, now)
 
     async def _read(self, after: int) -> list[Logged]:
-        return [decode(record) for record in await self._store.log.read(self.conversation_id, after=after)]
+        logged = [decode(record) for record in await self._store.log.read(self.conversation_id, after=after)]
+        self.progress_at = logged[-1].at if logged else 0
+        return logged
 
     def _wire_live(self, event: LiveEvent) -> dict[str, object]:
         return wire_live(event, self.conversation_id)

@@ -76,8 +76,9 @@ def complete(draft: Draft) -> None:
     _end(draft, "completed", None, None, draft.facts.principal)
 
 
-def fail(draft: Draft, reason: str, detail: str) -> None:
-    _end(draft, "failed", reason, detail, draft.facts.principal)
+def fail(draft: Draft, reason: str, detail: str, principal: str | None = None) -> None:
+    """`principal` is who ended the turn, if somebody did."""
+    _end(draft, "failed", reason, detail, principal or draft.facts.principal)
 
 
 def cancel(draft: Draft, principal: str | None, reason: str) -> None:

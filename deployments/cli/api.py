@@ -18,6 +18,8 @@ PROBLEM = "application/problem+json"
 SERVICE_UNAVAILABLE = 503
 PAUSE_SECONDS = 1.0
 # A stream may be silent between heartbeats; how often those come is the service's choice.
+ORDINARY_TIMEOUT = 10.0
+SLOW_TIMEOUT = 60.0
 STREAM_TIMEOUT = httpx.Timeout(10.0, read=None)
 
 
@@ -48,7 +50,7 @@ class Service:
         self.url = url.rstrip("/")
         # A proxy of the environment's does not lead to this machine.
         trusted = not is_loopback(urlsplit(self.url).hostname or "")
-        self._http = httpx.Client(base_url=self.url, timeout=10.0, trust_env=trusted)
+        self._http = httpx.Client(base_url=self.url, timeout=ORDINARY_TIMEOUT, trust_env=trusted)
 
     def __enter__(self) -> Self:
         return self
@@ -83,6 +85,15 @@ class Service:
     def cancel(self, conversation_id: str) -> Answer:
         return self._ask("POST", f"{_path(conversation_id)}/cancel")
 
+    def stuck(self) -> list[Answer]:
+        """The turns without progress, longest first."""
+        found: list[Answer] = self._ask("GET", "/v1/stuck")["stuck"]
+        return found
+
+    def release(self, conversation_id: str) -> Answer:
+        """The turn that ended, and which actor was killed for it; asking one that hangs takes some seconds."""
+        return self._ask("POST", f"{_path(conversation_id)}/release", timeout=SLOW_TIMEOUT)
+
     def resolve(self, conversation_id: str, resolution: Answer) -> Answer:
         return self._ask("POST", f"{_path(conversation_id)}/resolutions", resolution)
 
@@ -105,9 +116,9 @@ class Service:
         """A snapshot, then every event behind seq `after`, for ever."""
         return self._stream("GET", f"{_path(conversation_id)}/events", headers={"Last-Event-ID": str(after)})
 
-    def _ask(self, method: str, path: str, body: Answer | None = None) -> Answer:
+    def _ask(self, method: str, path: str, body: Answer | None = None, timeout: float | None = None) -> Answer:
         with self._failures():
-            response = self._http.request(method, path, json=body)
+            response = self._http.request(method, path, json=body, timeout=timeout or ORDINARY_TIMEOUT)
             _refuse(response)
             answer: Answer = response.json()
             return answer

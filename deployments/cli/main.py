@@ -12,6 +12,7 @@ from deployments.cli.doctor import doctor
 from deployments.cli.down import down
 from deployments.cli.errors import CommandFailed
 from deployments.cli.files import files
+from deployments.cli.release import release
 from deployments.cli.send import send
 from deployments.cli.status import status
 from deployments.cli.tail import tail
@@ -25,7 +26,7 @@ application = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, down, status, chat, send, tail, cancel, approve, files, doctor):
+for command in (up, down, status, chat, send, tail, cancel, release, approve, files, doctor):
     application.command()(command)
 
 

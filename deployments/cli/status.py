@@ -1,14 +1,22 @@
 """`raylogue status`: whether the service runs on this machine, where, and whether it is ready."""
 
+import time
+
 import typer
 from rich.console import Console
 
-from deployments.cli.api import Service
+from deployments.cli.api import Answer, Service
 from deployments.cli.errors import CommandFailed
 from deployments.cli.options import DataDir, Json, read_settings
 from deployments.local.record import RunRecord, find_running
 
 NOT_RUNNING = 3
+WAITS = {
+    "model": "the model {} answers nothing",
+    "tool": "the tool {} does not end",
+    "host": "{} answers nobody",
+    "owner": "it lives nowhere",
+}
 
 
 def status(data_dir: DataDir = None, json: Json = False) -> None:
@@ -25,8 +33,9 @@ def status(data_dir: DataDir = None, json: Json = False) -> None:
 
 def _show(record: RunRecord) -> None:
     console = Console()
+    state, stuck = _state(record)
     rows = {
-        "State": _state(record),
+        "State": state,
         "Page": record.url,
         "Dashboard": record.dashboard,
         "Redis": record.redis,
@@ -35,15 +44,26 @@ def _show(record: RunRecord) -> None:
     for name, value in rows.items():
         if value is not None:
             console.print(f"{name:<10} {value}", highlight=False, markup=False, soft_wrap=True)
+    for turn in stuck:
+        console.print(f"Stuck      {described(turn)}", highlight=False, markup=False, soft_wrap=True, style="red")
 
 
-def _state(record: RunRecord) -> str:
+def _state(record: RunRecord) -> tuple[str, list[Answer]]:
+    """In words, and the turns that make no progress."""
     if record.state == "starting":
-        return "starting"
+        return "starting", []
     try:
         with Service(record.url) as service:
             service.ready()
             info = service.info()
+            stuck = service.stuck()
     except CommandFailed as error:
-        return f"running, but not ready: {error}"
-    return f"ready, version {info['version']}{', offline' if info['offline'] else ''}"
+        return f"running, but not ready: {error}", []
+    return f"ready, version {info['version']}{', offline' if info['offline'] else ''}", stuck
+
+
+def described(turn: Answer) -> str:
+    """A stuck turn in one line."""
+    waits = ", ".join(WAITS[cause["kind"]].format(cause.get("name")) for cause in turn["waits_for"])
+    minutes = (time.time() - turn["progress_at"] / 1000) / 60
+    return f"{turn['conversation_id']} ({turn['agent']}) for {minutes:.0f} min: {waits}; `raylogue release` frees it"

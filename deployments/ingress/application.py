@@ -25,6 +25,7 @@ from deployments.ingress import (
     health,
     messages,
     model_calls,
+    operations,
     preferences,
     problems,
 )
@@ -33,6 +34,7 @@ from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.service import Service
 from deployments.page.routes import page_router
 from deployments.settings import Settings
+from deployments.stuck import StuckTurns
 from deployments.sweeper import Sweeper
 from deployments.telemetry import configure_logging
 from deployments.warm_pool import WarmPool
@@ -41,7 +43,7 @@ log = structlog.get_logger(__name__)
 
 BODIES = (bodies.NewConversation, bodies.Renaming, bodies.NewMessage, bodies.NewResolution, bodies.ApprovalChoice)
 # Routes are tried in this order: what is asked most comes first.
-ROUTED = (messages, events, conversations, agents, children, files, health, model_calls, preferences)
+ROUTED = (messages, events, conversations, agents, children, files, health, model_calls, operations, preferences)
 
 
 class ProblemBody(BaseModel):
@@ -78,15 +80,19 @@ async def _lifespan(app: FastAPI, deployment: str | None) -> AsyncIterator[None]
     draining = Draining()
     begin_when_serve_stops(draining)
     app.state.service = Service(settings, agents, store, door, ReplicaLimits(settings), draining)
-    sweeper, pool = Sweeper(store, door, cluster_name()), WarmPool(settings, store)
-    chores = [asyncio.create_task(chore.run()) for chore in (sweeper, pool)]
+    chores = (
+        Sweeper(store, door, cluster_name()),
+        StuckTurns(store, door, settings.stuck_seconds),
+        WarmPool(settings, store),
+    )
+    running = [asyncio.create_task(chore.run()) for chore in chores]
     spare_what_is_loaded()
     try:
         yield
     finally:
-        for chore in chores:
+        for chore in running:
             chore.cancel()
-        await asyncio.wait(chores)
+        await asyncio.wait(running)
         await store.aclose()
 
 

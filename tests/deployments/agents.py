@@ -121,8 +121,11 @@ class Ledger:
     def open_gate(self, conversation_id: str) -> None:
         self._gate(conversation_id).touch()
 
+    def is_open(self, conversation_id: str) -> bool:
+        return self._gate(conversation_id).exists()
+
     async def gate_opened(self, conversation_id: str) -> None:
-        while not self._gate(conversation_id).exists():  # noqa: ASYNC110 - another process opens it
+        while not self.is_open(conversation_id):  # noqa: ASYNC110 - another process opens it
             await asyncio.sleep(0.01)
 
     def _gate(self, conversation_id: str) -> Path:

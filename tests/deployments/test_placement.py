@@ -67,6 +67,15 @@ def test_hosts_of_another_release_count_for_nothing() -> None:
     assert seats(NODES[:1], {old.name: 900}, 100, 7) == [Seat("host:aaaaaaaaaaaa:7:0", NODES[0].id)]
 
 
+def test_a_host_that_answers_nobody_is_passed_by() -> None:
+    first, other = "host:aaaaaaaaaaaa:7:0", "host:bbbbbbbbbbbb:7:0"
+    assert [seat.name for seat in seats(NODES, {}, 100, 7, {first})] == ["host:aaaaaaaaaaaa:7:1", other]
+    assert [seat.name for seat in seats(NODES, {}, 100, 7, {first, "host:aaaaaaaaaaaa:7:1", other})] == [
+        "host:aaaaaaaaaaaa:7:2",
+        "host:bbbbbbbbbbbb:7:1",
+    ]
+
+
 def test_every_door_tries_the_seats_in_the_same_order_and_conversations_spread() -> None:
     some = [Seat(f"host:{letter}:0", letter) for letter in "abcd"]
     assert in_order("c", some) == in_order("c", reversed(some))

@@ -65,7 +65,10 @@ def test_every_node_starts_in_the_environment_of_all(file: Path, role: str) -> N
 
 def test_one_machine_has_the_same_environment(tmp_path: Path) -> None:
     local = service_environment(Settings(), tmp_path)
-    assert {name for name, value in every_node().items() if local[name] != value} <= {"RAY_SERVE_HAPROXY_MAXCONN"}
+    assert {name for name, value in every_node().items() if local[name] != value} <= {
+        "RAY_SERVE_HAPROXY_MAXCONN",
+        "RAY_health_check_failure_threshold",
+    }
     assert int(local["RAY_SERVE_HAPROXY_MAXCONN"]) == connections(Settings())
     assert connections(Settings(max_replicas=8)) < int(every_node()["RAY_SERVE_HAPROXY_MAXCONN"])
 

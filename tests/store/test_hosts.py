@@ -37,3 +37,24 @@ async def test_workers_that_never_come_up_are_asked_for_again(store: Store) -> N
     assert await store.hosts.may_prestart("0f", 5)
     await asyncio.sleep(0.02)
     assert await store.hosts.may_prestart("0f", 60_000)
+
+
+async def test_a_host_that_answers_nobody_is_silent_until_it_reports_again(store: Store) -> None:
+    await store.hosts.report("host:a:0", 3)
+    await store.hosts.report_silence("host:a:0")
+    reports = await store.hosts.reports()
+    assert (reports.loads, reports.silent) == ({}, {"host:a:0"})
+    await store.hosts.report("host:a:0", 4)
+    reports = await store.hosts.reports()
+    assert (reports.loads, reports.silent) == ({"host:a:0": 4}, frozenset())
+
+
+async def test_silence_is_remembered_longer_than_a_report(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await store.hosts.report("host:a:0", 3)
+    await store.hosts.report_silence("host:b:0")
+    monkeypatch.setattr("store.hosts.FRESH_MS", -1)
+    reports = await store.hosts.reports()
+    assert (reports.loads, reports.silent) == ({}, {"host:b:0"})
+    monkeypatch.setattr("store.hosts.SILENT_MS", -1)
+    assert (await store.hosts.reports()).silent == frozenset()
+    assert await store.hosts.loads() == {}

@@ -208,3 +208,14 @@ async def test_deleting_one_conversation_leaves_its_neighbours(store: Store) -> 
     rest = {writer.claim.conversation_id for writer in neighbours[1:]}
     assert set(await store.registry.unfinished(NOW, 1000)) == rest
     assert set(await ids(store)) == rest
+
+
+async def test_the_places_of_many_are_read_without_the_rest_of_them(store: Store) -> None:
+    for name in ("a", "b", "c"):
+        await create(store, name)
+    await store.log.claim("a", "host:1")
+    await store.log.claim("b", "host:1")
+    await store.log.claim("b")
+    assert await store.registry.places(["a", "b", "c", "nobody"]) == {"a": "host:1", "b": None, "c": None}
+    assert await store.registry.places([]) == {}
+    assert [meta.id for meta in await store.registry.several(["c", "nobody", "a"])] == ["c", "a"]

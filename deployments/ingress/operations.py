@@ -1,0 +1,28 @@
+"""What an operator asks: which turns make no progress, and to free a conversation from one."""
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter
+
+from deployments.freeing import free
+from deployments.ingress.conversations import ONE
+from deployments.ingress.problems import documented
+from deployments.ingress.service import LOCAL_PRINCIPAL, ConversationId, TheService
+from deployments.stuck import StuckTurns
+
+router = APIRouter(prefix="/v1", tags=["operations"])
+
+
+@router.get("/stuck", responses=documented("store_unavailable", "control_plane_unavailable"))
+async def stuck(service: TheService) -> dict[str, Any]:
+    """Turns without progress for as long as the settings say, longest first, with what each waits for."""
+    found = await StuckTurns(service.store, service.door, service.settings.stuck_seconds).find()
+    return {"stuck": [asdict(turn) for turn in found]}
+
+
+@router.post("/conversations/{conversation_id}/release", status_code=202, responses=documented(*ONE, "not_running"))
+async def release(conversation_id: ConversationId, service: TheService) -> dict[str, Any]:
+    """End the turn that runs as failed, whatever its actor does; one that answers nobody is killed."""
+    freed = await free(service.store, service.door, conversation_id, LOCAL_PRINCIPAL)
+    return {"conversation_id": conversation_id, **asdict(freed)}

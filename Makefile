@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # The quick tiers come first, so that a mistake shows itself early, and share the cores; the others start the service,
 # which wants all of them.
 QUICK := house turn store agents messages_api fundamentals
-TIERS := benchmarks cli deployments page chaos
+TIERS := cluster benchmarks cli deployments page chaos
 CODE := store agents deployments tests $(wildcard benchmarks)
 
 ACCEPTABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))

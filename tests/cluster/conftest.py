@@ -1,0 +1,86 @@
+"""A person at a cluster of several raylets, whose conversations must obey the laws of a log when the test is over."""
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from store import Store
+from tests.cluster.running import RunningCluster
+from tests.deployments.agents import Ledger
+from tests.deployments.api import Api, eventually
+from tests.deployments.conftest import check_conversation
+
+NODES = 2
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[RunningCluster]:
+    """One for the whole tier; a test that takes a node away puts another one there."""
+    with RunningCluster(Path(tempfile.mkdtemp(prefix="raylogue-cluster-"))) as running:
+        running.start(NODES, serve=True)
+        yield running
+
+
+@pytest.fixture
+async def store(cluster: RunningCluster) -> AsyncIterator[Store]:
+    """The cluster's store, looked at from outside."""
+    store = cluster.store()
+    yield store
+    await store.aclose()
+
+
+@pytest.fixture
+def ledger(cluster: RunningCluster) -> Ledger:
+    """What the worker's tools did."""
+    return Ledger(cluster.data_dir)
+
+
+@pytest.fixture
+async def api(cluster: RunningCluster, store: Store) -> AsyncIterator[Api]:
+    """Requests to the service."""
+    person = Api(cluster.url, "shared")
+    try:
+        yield person
+        for conversation_id in person.created:
+            await check_conversation(store, conversation_id)
+    finally:
+        for conversation_id in person.created:
+            await person.http.delete(f"/v1/conversations/{conversation_id}")
+        await person.http.aclose()
+
+
+async def started(ledger: Ledger, conversation_id: str, times: int = 1) -> None:
+    """Wait until the tool has begun so many times, by whichever process."""
+
+    async def enough() -> bool:
+        return deeds(ledger, conversation_id).count("started") >= times
+
+    await eventually(enough)
+
+
+def deeds(ledger: Ledger, conversation_id: str) -> list[str]:
+    return [deed for _, deed in ledger.read(conversation_id)]
+
+
+async def place_of(api: Api, conversation_id: str) -> str:
+    """The name of the actor in which it lives."""
+    place: str = (await api.show(conversation_id))["place"]
+    return place
+
+
+async def working(api: Api, ledger: Ledger, placement: str) -> str:
+    """A conversation whose tool has begun, and waits for its gate."""
+    conversation_id = await api.create("worker", placement=placement)
+    await api.send(conversation_id, "wait: for it")
+    await started(ledger, conversation_id)
+    return conversation_id
+
+
+async def finished(api: Api, ledger: Ledger, conversation_id: str) -> list[str]:
+    """Open the gate; the types of the log once the turn has ended."""
+    ledger.open_gate(conversation_id)
+    log = await api.rest(conversation_id)
+    assert [event["outcome"] for event in log if event["type"] == "turn_ended"] == ["completed"]
+    return [event["type"] for event in log]

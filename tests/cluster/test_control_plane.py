@@ -1,0 +1,77 @@
+"""The control plane hangs, or dies and comes back: the living go on, the cold are told so, and nobody lives twice."""
+
+import signal
+from typing import Any
+
+import pytest
+
+from tests.cluster.conftest import finished, place_of, working
+from tests.cluster.running import RunningCluster
+from tests.deployments.agents import Ledger
+from tests.deployments.api import Api, eventually
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+async def test_while_it_hangs_the_living_go_on_and_the_cold_are_told(
+    cluster: RunningCluster, api: Api, ledger: Ledger
+) -> None:
+    live, cold = await api.create(), await api.create(placement="dedicated")
+    await api.turn(live, "my name is Ada")
+    busy = [await working(api, ledger, placement) for placement in ("shared", "dedicated")]
+    before = await cluster.do("actors")
+
+    await cluster.do("signal_gcs", number=signal.SIGSTOP)
+    try:
+        assert (await api.turn(live, "what is my name?"))[-1]["type"] == "turn_completed"
+        await check_refused(api, cold)
+        for conversation_id in busy:
+            await finished(api, ledger, conversation_id)
+    finally:
+        await cluster.do("signal_gcs", number=signal.SIGCONT)
+
+    await eventually_answered(api, cold)
+    after = await cluster.do("actors")
+    assert {name: after.get(name) for name in before} == before, "nobody died, and nobody lives twice"
+
+
+async def test_it_is_killed_and_comes_back_with_all_it_knew(cluster: RunningCluster, api: Api, ledger: Ledger) -> None:
+    live, cold = await api.create(), await api.create(placement="dedicated")
+    await api.turn(live, "my name is Ada")
+    busy = await working(api, ledger, "dedicated")
+    before = await cluster.do("actors")
+
+    await cluster.do("kill_gcs")
+    try:
+        assert (await api.turn(live, "what is my name?"))[-1]["type"] == "turn_completed"
+        await check_refused(api, cold)
+    finally:
+        await cluster.do("start_gcs")
+
+    await eventually_answered(api, cold)
+    await finished(api, ledger, busy)
+    after = await cluster.do("actors")
+    assert {name: after.get(name) for name in before} == before, "nobody died, and nobody lives twice"
+    assert await place_of(api, cold) in after
+    assert len({actor["pid"] for actor in after.values()}) == len(after)
+
+
+async def check_refused(api: Api, conversation_id: str) -> None:
+    response = await api.post(conversation_id, "messages", {"text": "hello", "client_id": "m1"})
+    assert response.status_code == 503
+    assert response.headers["retry-after"]
+    assert response.json()["type"] == "urn:raylogue:problem:control_plane_unavailable"
+    assert (await api.show(conversation_id))["last_seq"] == 0
+
+
+async def eventually_answered(api: Api, conversation_id: str) -> None:
+    """The same message again and again, as a client does that was told to come back."""
+
+    async def taken() -> Any:
+        response = await api.post(conversation_id, "messages", {"text": "hello", "client_id": "m1"})
+        assert response.status_code in (202, 503), response.text
+        return response.status_code == 202
+
+    await eventually(taken)
+    log = await api.rest(conversation_id)
+    assert [event["type"] for event in log] == ["user_msg", "assistant_msg", "turn_ended"]

@@ -1,0 +1,27 @@
+"""The whole cluster dies, only Redis stays: what was unfinished goes on when a new one is there, without a knock."""
+
+import pytest
+
+from tests.cluster.conftest import NODES, finished, started, working
+from tests.cluster.running import RunningCluster
+from tests.deployments.agents import Ledger
+from tests.deployments.api import Api
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+async def test_turns_go_on_in_a_new_cluster(cluster: RunningCluster, api: Api, ledger: Ledger) -> None:
+    unfinished = [await working(api, ledger, placement) for placement in ("shared", "dedicated") * 2]
+    parked = await api.create("worker")
+    await api.turn(parked, "announce: lunch")
+
+    cluster.kill()
+    cluster.start(NODES, serve=True)
+
+    for conversation_id in unfinished:
+        await started(ledger, conversation_id, times=2)
+        assert (await finished(api, ledger, conversation_id)).count("tool_result") == 1
+    [call] = (await api.show(parked))["pending"]
+    answer = {"tool_call_id": call, "decision": "approve"}
+    assert (await api.post(parked, "resolutions", answer)).status_code == 202
+    assert (await api.rest(parked))[-1]["outcome"] == "completed"

@@ -22,6 +22,8 @@ INTERVAL = 0.015
 INTERVAL_EACH = 0.0005
 """So much longer for each conversation that a flight carries: its readers have all of them to show."""
 LONGEST_INTERVAL = 0.25
+CLOCK = 0.001
+"""So much early a timer may fire: uvloop's count whole milliseconds."""
 DELTAS = frozenset({"text_delta", "thinking_delta"})
 MAX_EVENTS = 256
 MAX_CONVERSATIONS = 4096
@@ -144,8 +146,12 @@ class LivePublisher:
 
     def _fire(self) -> None:
         self._timer = None
-        everything = asyncio.get_running_loop().time() >= self._next_tick
-        self._depart(list(self._buffers if everything else self._urgent))
+        everything = asyncio.get_running_loop().time() + CLOCK >= self._next_tick
+        aboard = list(self._buffers if everything else self._urgent)
+        if aboard:
+            self._depart(aboard)
+        else:  # what was due has been taken meanwhile
+            self._arm()
 
     def _depart(self, conversation_ids: Iterable[str]) -> None:
         if self._timer is not None:

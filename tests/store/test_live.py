@@ -166,6 +166,33 @@ async def test_what_is_taken_is_not_sent() -> None:
     assert outbox.pipelines == [{"d": {"epoch": 1, "events": [notice(1)]}}]
 
 
+async def test_nothing_leaves_for_what_was_taken() -> None:
+    outbox = Outbox()
+    live = LivePublisher(outbox, Keys())
+    live.publish("c", 1, notice(1))
+    live.take("c")
+    await live.aclose()
+    await asyncio.sleep(0.001)
+
+    assert outbox.pipelines == []
+
+
+@pytest.mark.usefixtures("slow_ticks")
+async def test_what_was_taken_does_not_hurry_the_others() -> None:
+    outbox = Outbox()
+    live = LivePublisher(outbox, Keys())
+    live.publish("c", 1, notice(1))
+    await until(lambda: len(outbox.pipelines) == 1)
+    live.publish("c", 1, notice(2))
+    live.publish("d", 1, notice(1))
+    live.take("d")
+    await asyncio.sleep(0.002)
+    assert len(outbox.pipelines) == 1, "neither an empty one nor one that comes early"
+
+    await live.flush()
+    assert outbox.pipelines[1:] == [{"c": {"epoch": 1, "events": [notice(2)]}}]
+
+
 @pytest.mark.usefixtures("slow_ticks")
 async def test_a_younger_epoch_replaces_what_an_older_one_had_to_say() -> None:
     outbox = Outbox()

@@ -65,12 +65,13 @@ class Eviction:
         since = ((conversation.resting_since, conversation) for conversation in living)
         resting = sorted(((at, conversation) for at, conversation in since if at is not None), key=itemgetter(0))
         due: list[Conversation] = []
-        for number, (at, conversation) in enumerate(resting):
-            if number >= hurried and now - at < min(self._hibernate_ms, self._leave_ms):
+        for at, conversation in resting:
+            is_hurried = len(due) < hurried  # those that stay do not count
+            if not is_hurried and now - at < min(self._hibernate_ms, self._leave_ms):
                 break
             parked = conversation.inspect().state == State.AWAITING_INPUT
             patience = self._hibernate_ms if parked else self._leave_ms
-            if (number >= hurried and now - at < patience) or await self._stays(conversation):
+            if (not is_hurried and now - at < patience) or await self._stays(conversation):
                 continue
             if parked:
                 self._asleep[conversation.id] = Sleep(now, conversation.next_expiry)

@@ -103,6 +103,19 @@ async def test_under_pressure_the_longest_idle_goes_first(world: World) -> None:
     assert ids(await letting_go.due(list(reversed(conversations)))) == ["first"]
 
 
+async def test_under_pressure_one_that_stays_keeps_nobody_else(world: World) -> None:
+    watched = await started(world, talker(stays_while_watched=True), "watched")
+    await rest(watched)
+    await asyncio.sleep(0.005)
+    idle = await started(world, talker(), "idle")
+    await rest(idle)
+    async with watching(world.store, "watched"):
+        pressed = eviction(world, hibernate=60, leave=60, memory=1e-9)
+        assert ids(await pressed.due([watched, idle])) == ["idle"]
+        crowded = eviction(world, hibernate=60, leave=60)
+        assert ids(await crowded.longest_idle([watched, idle])) == ["idle"], "who finds no place gets one"
+
+
 async def test_one_that_is_watched_stays_if_its_agent_asks_for_it(world: World) -> None:
     conversation = await started(world, talker(stays_while_watched=True), "c")
     await rest(conversation)

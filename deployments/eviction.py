@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
-import psutil
 import structlog
 
 from agents.clock import now_ms
 from agents.conversation import Conversation
 from agents.turn import State
+from deployments.memory import memory_percent
 from deployments.settings import Settings
 from store import Store, StoreError
 
@@ -96,7 +96,7 @@ class Eviction:
 
     def _hurried(self, living: Sequence[Conversation]) -> int:
         """How many must go at once, however short they have been idle."""
-        if psutil.virtual_memory().percent < self._memory_percent:
+        if memory_percent() < self._memory_percent:
             return 0
         log.warning("memory_is_short", living=len(living))
         return _share(living)

@@ -12,6 +12,7 @@ from agents.models import Call, ModelRequest, ScriptedModel, Step
 from agents.tools import tool
 from agents.turn.events import TurnEnded, UserMsg
 from agents.turn.inputs import UserMessage
+from deployments import memory
 from deployments.eviction import Eviction
 from deployments.settings import Settings
 from tests.conversations import PATIENCE, World, rest, say, text, watching
@@ -101,6 +102,16 @@ async def test_under_pressure_the_longest_idle_goes_first(world: World) -> None:
         await asyncio.sleep(0.005)
     letting_go = eviction(world, hibernate=60, leave=60, memory=1e-9)
     assert ids(await letting_go.due(list(reversed(conversations)))) == ["first"]
+
+
+async def test_in_a_container_its_limit_counts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    conversation = await started(world, talker(), "c")
+    await rest(conversation)
+    letting_go = eviction(world, hibernate=60, leave=60, memory=99)
+    assert await letting_go.due([conversation]) == []
+    # What Ray takes for the size of the memory is the limit, where there is one.
+    monkeypatch.setattr(memory, "get_system_memory", memory.get_used_memory)
+    assert await letting_go.due([conversation]) == [conversation]
 
 
 async def test_under_pressure_one_that_stays_keeps_nobody_else(world: World) -> None:

@@ -1,6 +1,6 @@
 """The points at which a process may die, each hit on purpose: what people see in the end is what they would have seen.
 
-A redeploy in a long turn is in test_rolling.py, the death of a node in tests/cluster.
+A redeploy in a long turn is in test_redeploy.py, the death of a node in tests/cluster.
 """
 
 import asyncio

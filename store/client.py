@@ -60,6 +60,8 @@ class Client:
         self.redis = redis
         self.patience = patience
         self.replicas = replicas or Replicas()
+        self.moved_at = float("-inf")
+        """When (monotonic) a change last succeeded elsewhere that a server refused because it had become a replica."""
 
     @property
     def clustered(self) -> bool:
@@ -73,18 +75,23 @@ class Client:
 
     async def insist(self, attempt: Callable[[], Awaitable[T]], give_up: Callable[[], bool]) -> T:
         """Run a repeatable call until Redis answers it. Raises StoreUnavailable once `give_up()` is true."""
-        pauses = _pauses()
+        pauses, demoted = _pauses(), False
         while True:
             try:
-                return await attempt()
+                answer = await attempt()
             except (AttributeError, exceptions.ResponseError, *OUTAGES) as error:
                 if not (_passes(error) or self._is_torn(error)):
                     raise
                 if _is_demoted(error):
+                    demoted = True
                     await self._part()
                 if give_up():
                     raise StoreUnavailable(_reason(error)) from error
                 log.warning("no answer from Redis, trying again: %s", _reason(error))
+            else:
+                if demoted:
+                    self.moved_at = time.monotonic()
+                return answer
             await asyncio.sleep(next(pauses))
 
     async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Reply:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -126,7 +127,7 @@ class Subscriptions:
                 await connection.send_command(command, *names, check_health=False)
 
     async def _read(self, connection: AbstractConnection) -> None:
-        silent = False
+        silent, since = False, time.monotonic()
         while True:
             message = await connection.read_response(
                 timeout=self._silence, disconnect_on_error=False, push_request=True
@@ -136,6 +137,8 @@ class Subscriptions:
                 self._receive(message)
             elif silent:
                 raise exceptions.ConnectionError("the server stopped answering")
+            elif self._client.moved_at > since:  # a replica that follows nobody yet answers, and hears nothing
+                raise exceptions.ConnectionError("another server has become the primary")
             else:
                 silent = True
                 self._command("PING")

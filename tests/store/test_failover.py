@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
-from store import Conflict, Fenced, Replicas, Store, connect
+from store import Conflict, Fenced, Reconnected, Replicas, Store, connect
 from tests.servers.cluster import SIZE, SLOTS, ValkeyCluster
 from tests.servers.fixtures import VALKEY
 from tests.servers.process import RedisServer, ask, available_binaries, free_port
@@ -51,6 +51,30 @@ async def test_a_stable_address_that_leads_to_the_new_primary(pair: Pair) -> Non
 
             assert await subscription.get() == {"n": 2}, "the old connection of the watchers hears it by replication"
             assert ask(new.port, "XLEN", store.keys.conversation("c").log) == ":2\r\n"
+        await store.aclose()
+
+
+async def test_watchers_leave_a_server_that_has_lost_its_rank_and_its_primary(pair: Pair) -> None:
+    old, new = pair
+    async with Proxy(old.port) as proxy:
+        store = connect(proxy.url, patience=5)
+        store.subscriptions._silence = 0.1
+        writer = await Writer.new(store, "c")
+        async with store.subscriptions.subscribe("c") as subscription:
+            await writer.append(b"one")
+            await arrived(new, store, 1)
+            new.promote()
+            proxy.move(new.port)
+            # It answers, and nobody tells it anything any more.
+            assert ask(old.port, "REPLICAOF", "127.0.0.1", "1").startswith("+OK")
+
+            assert await writer.append(b"two", notice=b'{"n":2}') == 2
+
+            async with asyncio.timeout(5):
+                with pytest.raises(Reconnected):
+                    await subscription.get()
+                await writer.append(b"three", notice=b'{"n":3}')
+                assert await subscription.get() == {"n": 3}
         await store.aclose()
 
 

@@ -16,7 +16,7 @@ from deployments.ingress.sse import EventStream
 from deployments.ingress.view import Event
 from deployments.ingress.watch import watching
 from deployments.page.markdown import render_answer
-from store import NewerFormat
+from store import ConversationMeta, NewerFormat
 
 PAGE_BYTES = 4 * 1024**2
 """A page ends with the event that makes it as large as this, however many more were asked for."""
@@ -49,6 +49,7 @@ async def events(
         if before is not None:
             raise Problem("invalid_request", "query.before: a stream goes forward only")
         start = _cursor(last_event_id, after)
+        await _reach(service, meta, start)
         return await _watched(service, conversation_id, start, render)
     log = service.store.log
     if before is not None:
@@ -69,6 +70,13 @@ async def events(
 def _cursor(last_event_id: str | None, after: int) -> int:
     """Where to resume; a cursor that is no number is dropped, the snapshot then starts at `after`."""
     return int(last_event_id) if last_event_id and last_event_id.isdecimal() else after
+
+
+async def _reach(service: Service, meta: ConversationMeta, after: int) -> None:
+    """See to it that a stream can begin there, since it could not say any more why not: it would just end."""
+    begins = after if after <= meta.last_seq else 0
+    if begins < (meta.archived_seq or 0):
+        await service.store.log.read(meta.id, after=begins, limit=1)
 
 
 async def _watched(service: Service, conversation_id: str, after: int, render: str | None) -> Response:

@@ -1,0 +1,104 @@
+"""What the ingress answers from the store: a stream that cannot begin says so.
+
+One application without a cluster, behind a real server.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import httpx
+import orjson
+import pytest
+import uvicorn
+
+from agents.clock import now_ms
+from agents.codec import encode
+from agents.turn.events import UserMsg
+from deployments.catalog import catalog
+from deployments.host import connect_store, open_door
+from deployments.ingress.application import http_application
+from deployments.ingress.draining import Draining
+from deployments.ingress.limits import ReplicaLimits
+from deployments.ingress.service import Service
+from deployments.settings import Settings
+from store import Store
+from tests.deployments.api import EVENTS
+from tests.deployments.test_problems import check
+
+
+@pytest.fixture
+def settings(redis_url: str, redis_prefix: str, tmp_path: Path) -> Settings:
+    return Settings(
+        redis_url=redis_url,
+        prefix=redis_prefix,
+        archive_url=str(tmp_path / "archive"),
+        archive_keep_events=1,
+    )
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[Store]:
+    store = connect_store(settings)
+    store.archive.segment_events = 2
+    yield store
+    await store.registry.delete("c")
+    await store.aclose()
+
+
+@pytest.fixture
+async def http(settings: Settings, store: Store) -> AsyncIterator[httpx.AsyncClient]:
+    """Requests to the application."""
+    agents, app = catalog(settings), http_application()
+    door = open_door(settings, store, agents)
+    app.state.service = Service(settings, agents, store, door, ReplicaLimits(settings), Draining())
+    async with (
+        serving(uvicorn.Config(app, lifespan="off", log_level="error")) as url,
+        httpx.AsyncClient(base_url=url, timeout=30) as client,
+    ):
+        yield client
+
+
+@asynccontextmanager
+async def serving(config: uvicorn.Config) -> AsyncIterator[str]:
+    server = uvicorn.Server(config)
+    listening = socket.create_server(("127.0.0.1", 0))
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = server.force_exit = True
+        await task
+
+
+async def written(store: Store, *words: str) -> tuple[str, int]:
+    """A log of such messages; its writer."""
+    await store.registry.create("c", agent="assistant", principal="local", now=now_ms())
+    claim = await store.log.claim("c")
+    messages = [UserMsg(turn=1, content=[{"type": "text", "text": text}], step=1) for text in words]
+    state = orjson.dumps({"state": "idle", "pending": {}, "last_seq": len(words)})
+    records = [orjson.dumps(encode(message, now_ms())) for message in messages]
+    await store.log.append(claim, records, expected_last_seq=0, state=state, due_at=None, now=now_ms())
+    return "c", claim.epoch
+
+
+async def test_a_stream_that_cannot_begin_says_why(http: httpx.AsyncClient, store: Store, tmp_path: Path) -> None:
+    writer = await written(store, "one", "two", "three")
+    assert await store.log.archive(writer, 0, 2) == 2
+    place = tmp_path / "archive"
+    place.rename(tmp_path / "unmounted")
+    address = "/v1/conversations/c/events"
+    try:
+        for after in (0, 1, 9):  # the last one is from elsewhere, and dropped
+            answer = await http.get(address, headers={**EVENTS, "Last-Event-ID": str(after)})
+            check(answer, 503, "archive_unavailable")
+        with suppress(httpx.ReadTimeout):  # a stream of what is in the log goes on for ever
+            await http.get(address, headers={**EVENTS, "Last-Event-ID": "2"}, timeout=0.5)
+            raise AssertionError("the stream has ended")
+    finally:
+        (tmp_path / "unmounted").rename(place)
+    [segment] = (place / "c").iterdir()
+    segment.write_bytes(b"spoilt")
+    check(await http.get(address, headers=EVENTS), 500, "archive_damaged")

@@ -133,6 +133,11 @@ class Settings(BaseSettings):
     replica_body_bytes: int = Field(
         67_108_864, ge=1, description="Most bytes of requests' bodies that one replica holds at once."
     )
+    replica_answer_bytes: int = Field(
+        268_435_456,
+        ge=1,
+        description="Most bytes of large answers, pages of logs and files, that wait for their clients.",
+    )
     stuck_seconds: float = Field(
         600.0, gt=0, description="A turn without any progress for so long is named as stuck: see `raylogue release`."
     )

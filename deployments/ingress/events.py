@@ -4,11 +4,12 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Annotated, Any, Literal
 
+import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import ORJSONResponse
 
 from agents.codec import VERSION, wire_record
 from deployments.ingress.conversations import ONE
+from deployments.ingress.large import answered
 from deployments.ingress.messages import UNREADABLE, wants_events
 from deployments.ingress.problems import Problem, documented
 from deployments.ingress.service import ConversationId, Service, TheService
@@ -29,7 +30,7 @@ router = APIRouter(prefix="/v1/conversations/{conversation_id}", tags=["events"]
 @router.get(
     "/events",
     response_model=None,
-    responses=documented(*ONE, "invalid_request", *UNREADABLE, *ARCHIVE, "too_many_streams"),
+    responses=documented(*ONE, "invalid_request", *UNREADABLE, *ARCHIVE, "too_many_streams", "overloaded"),
 )
 async def events(
     conversation_id: ConversationId,
@@ -58,13 +59,12 @@ async def events(
         records = await log.page(conversation_id, after=after, limit=limit, max_bytes=PAGE_BYTES)
     found = [_rendered(wire_record(record, conversation_id), render) for record in records]
     first, last = (records[0].seq, records[-1].seq) if records else (None, None)
-    return ORJSONResponse(
-        {
-            "events": found,
-            "next": last if last is not None and last < meta.last_seq else None,
-            "prev": first if first is not None and first > 1 else None,
-        }
-    )
+    page = {
+        "events": found,
+        "next": last if last is not None and last < meta.last_seq else None,
+        "prev": first if first is not None and first > 1 else None,
+    }
+    return answered(orjson.dumps(page), service.limits.answer_bytes, "application/json")
 
 
 def _cursor(last_event_id: str | None, after: int) -> int:

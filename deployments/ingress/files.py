@@ -13,6 +13,7 @@ from agents.middleware.file_system import FileSystem
 from agents.turn.live import FileChanged
 from deployments.ingress.bodies import read_bytes
 from deployments.ingress.conversations import ONE
+from deployments.ingress.large import answered
 from deployments.ingress.problems import Problem, documented
 from deployments.ingress.service import ConversationId, Service, TheService
 from deployments.page.markdown import render_markdown
@@ -45,7 +46,7 @@ async def list_files(conversation_id: ConversationId, service: TheService) -> di
     return {"files": found}
 
 
-@router.get("/files/{path:path}", response_model=None, responses=documented(*HERE))
+@router.get("/files/{path:path}", response_model=None, responses=documented(*HERE, "overloaded"))
 async def read_file(
     conversation_id: ConversationId, path: str, service: TheService, render: Literal["html"] | None = None
 ) -> Response:
@@ -54,7 +55,8 @@ async def read_file(
     file = await service.store.files.read(scope, inner)
     if render is not None:
         return _rendered(file.content)
-    return Response(file.content, headers={**HEADERS, "ETag": _etag(file.info.version)}, media_type=_type(file.content))
+    headers = {**HEADERS, "ETag": _etag(file.info.version)}
+    return answered(file.content, service.limits.answer_bytes, _type(file.content), headers)
 
 
 @router.put(

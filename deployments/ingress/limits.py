@@ -1,4 +1,4 @@
-"""What one replica holds at once: open streams, messages on their way, bytes of bodies; what is more gets 503."""
+"""What one replica holds at once: open streams, messages on their way, bytes of bodies and answers; more gets 503."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,3 +43,4 @@ class ReplicaLimits:
         self.streams = Gauge(settings.replica_streams, "too_many_streams")
         self.messages = Gauge(settings.replica_messages, "overloaded")
         self.body_bytes = Gauge(settings.replica_body_bytes, "overloaded")
+        self.answer_bytes = Gauge(settings.replica_answer_bytes, "overloaded")

@@ -1,4 +1,4 @@
-"""What the ingress answers from the store: a stream that cannot begin says so.
+"""What the ingress answers from the store: large answers are bounded together, a stream that cannot begin says so.
 
 One application without a cluster, behind a real server.
 """
@@ -25,8 +25,11 @@ from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.service import Service
 from deployments.settings import Settings
 from store import Store
-from tests.deployments.api import EVENTS
+from tests.deployments.api import EVENTS, eventually
 from tests.deployments.test_problems import check
+
+LARGE = 1_000_000
+ROOM = 3
 
 
 @pytest.fixture
@@ -36,6 +39,7 @@ def settings(redis_url: str, redis_prefix: str, tmp_path: Path) -> Settings:
         prefix=redis_prefix,
         archive_url=str(tmp_path / "archive"),
         archive_keep_events=1,
+        replica_answer_bytes=ROOM * (LARGE + 1000),
     )
 
 
@@ -65,6 +69,7 @@ async def http(settings: Settings, store: Store) -> AsyncIterator[httpx.AsyncCli
 async def serving(config: uvicorn.Config) -> AsyncIterator[str]:
     server = uvicorn.Server(config)
     listening = socket.create_server(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # else the kernel takes megabytes from us
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -82,6 +87,36 @@ async def written(store: Store, *words: str) -> tuple[str, int]:
     records = [orjson.dumps(encode(message, now_ms())) for message in messages]
     await store.log.append(claim, records, expected_last_seq=0, state=state, due_at=None, now=now_ms())
     return "c", claim.epoch
+
+
+async def test_readers_who_do_not_read_keep_a_bounded_number_of_pages(http: httpx.AsyncClient, store: Store) -> None:
+    await written(store, "x" * LARGE, "little")
+    address = "/v1/conversations/c/events"
+    whole = await http.get(address)
+    assert [event["seq"] for event in whole.json()["events"]] == [1, 2]
+    assert int(whole.headers["content-length"]) == len(whole.content) > LARGE
+
+    stuck = [await ask_without_reading(http, address) for _ in range(ROOM)]
+    check(await http.get(address), 503, "overloaded")
+    assert (await http.get(address, params={"after": 1})).status_code == 200, "a small one is answered"
+    for writer in stuck:
+        writer.close()
+
+    async def given_back() -> bool:
+        return (await http.get(address)).status_code == 200
+
+    await eventually(given_back)
+
+
+async def ask_without_reading(http: httpx.AsyncClient, address: str) -> asyncio.StreamWriter:
+    """A reader with the smallest buffers, who reads the first line and stops."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect((http.base_url.host, http.base_url.port or 80))
+    reader, writer = await asyncio.open_connection(sock=connection, limit=4096)
+    writer.write(f"GET {address} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+    assert b"200" in await reader.readuntil(b"\r\n")
+    return writer
 
 
 async def test_a_stream_that_cannot_begin_says_why(http: httpx.AsyncClient, store: Store, tmp_path: Path) -> None:

@@ -39,7 +39,8 @@ class SubAgent(Middleware):
     """Gives the tool `task`, with which the model delegates to `agents`, by name, and to a `general` copy of itself.
 
     `max_depth` bounds how deep they may delegate on (1: not at all), `max_children` the calls of one turn. A call
-    ends after `timeout` seconds, and its sub-agent is cancelled then; waiting for people does not count.
+    ends after `timeout` seconds, and its sub-agent is cancelled then; waiting for people does not count. The
+    conversations of an agent whose placement is `auto` are shared.
     """
 
     def __init__(
@@ -81,7 +82,8 @@ class SubAgent(Middleware):
         inherited = [member for member in agent.middleware if isinstance(member, Budget)]
         if any(isinstance(member, Budget) for member in tied):
             inherited = []
-        return replace(own, name=path_of(agent.name, name), middleware=(self._tether, *inherited, *tied))
+        placed = _placed(own)
+        return replace(placed, name=path_of(agent.name, name), middleware=(self._tether, *inherited, *tied))
 
     async def before_model(self, request: Request, context: TurnContext) -> Request:
         """Who may not delegate any deeper has no such tool; a call of it is refused like that of any unknown one."""
@@ -142,3 +144,8 @@ class SubAgent(Middleware):
 
     def _too_many(self) -> str:
         return f"Not started: no more than {self._max_children} tasks in one turn."
+
+
+def _placed(agent: "Agent") -> "Agent":
+    """Sub-agents are many, for a short time: without a wish of their own they share."""
+    return replace(agent, placement="shared", ray=None) if agent.placement == "auto" else agent

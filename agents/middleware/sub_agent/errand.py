@@ -121,7 +121,6 @@ class Errand:
                 title=title_of(self.prompt),
                 now=self.services.clock(),
                 parent=parent,
-                placement="shared",  # many of them, for a short time, on trusted tools
             )
         except ConversationExists:
             found = await store.registry.get(child)

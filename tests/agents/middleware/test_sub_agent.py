@@ -15,6 +15,7 @@ from agents.middleware.sub_agent.naming import title_of
 from agents.models import Call, ModelRequest, ScriptedModel, Step
 from agents.tools import tool
 from agents.turn.events import AssistantMsg, UserMsg
+from store import Placement
 from tests.agents.conversation.workbench import Bench
 from tests.agents.middleware.family import boss, calls_of, child_of, scholar, task
 from tests.conversations import World, ends, rest, results, say, spoken, until, watching
@@ -50,6 +51,7 @@ async def test_the_child_is_a_conversation_of_its_own_below_the_call(world: Worl
         "web",
         "What is a ray?",
     )
+    assert child.placement is None, "its agent says where it lives"
     assert (child.parent, child.parent_call, child.root, child.depth) == ("c", call.tool_call_id, "c", 1)
     [at] = [entry.seq for entry in await world.log() if entry.event == call]
     assert child.parent_seq == at
@@ -61,6 +63,23 @@ async def test_the_child_is_a_conversation_of_its_own_below_the_call(world: Worl
         "ada",
     )
     assert ends(await world.events(child.id)) == [("completed", None)]
+
+
+@pytest.mark.parametrize(
+    ("placement", "ray", "where"),
+    [
+        ("auto", None, ("shared", None)),
+        ("auto", {"num_cpus": 1}, ("shared", None)),
+        ("shared", None, ("shared", None)),
+        ("dedicated", {"num_cpus": 1}, ("dedicated", {"num_cpus": 1})),
+    ],
+)
+def test_sub_agents_share_unless_their_definition_says_otherwise(
+    placement: Placement, ray: dict[str, int] | None, where: tuple[str, object]
+) -> None:
+    agents = boss(scholar(Step("A beam."), placement=placement, ray=ray), calls=[])
+    found = Catalog({"boss": agents}, default="boss").get("boss/scholar")
+    assert (found.placement, found.ray) == where
 
 
 def test_a_long_id_is_shortened_and_stays_its_own() -> None:

@@ -64,6 +64,10 @@ def ids(conversations: list[Conversation]) -> list[str]:
     return [conversation.id for conversation in conversations]
 
 
+def test_the_times_that_are_promised() -> None:
+    assert (Settings().hibernate_seconds, Settings().leave_seconds) == (60.0, 600.0)
+
+
 async def test_nobody_goes_before_the_time(world: World, three: list[Conversation]) -> None:
     assert await eviction(world, hibernate=60, leave=60).due(three) == []
 

@@ -85,6 +85,24 @@ async def test_a_directory_keeps_segments(tmp_path: Path) -> None:
     archive.close()
 
 
+async def test_storage_that_has_no_files_and_no_directories_keeps_segments(tmp_path: Path) -> None:
+    archive = Archive(f"memory://{tmp_path}")
+    await archive.drop("c")
+    await archive.open()
+    name = await archive.write("c", SEGMENT)
+    other, _ = pack("c", Segment(RECORDS[:1], {}))
+    await archive.write("d", SEGMENT)
+
+    assert await archive.read("c", name) == SEGMENT
+    with pytest.raises(ArchiveDamaged, match="it is missing"):
+        await archive.read("c", other)
+    await archive.drop("c")
+    with pytest.raises(ArchiveDamaged, match="it is missing"):
+        await archive.read("c", name)
+    assert (await archive.read("d", pack("d", SEGMENT)[0])).clients == SEGMENT.clients
+    archive.close()
+
+
 async def test_what_is_read_again_need_not_be_there_again(tmp_path: Path) -> None:
     archive = Archive(f"file://{tmp_path}")
     names = [await archive.write(f"c{number}", SEGMENT) for number in range(20)]

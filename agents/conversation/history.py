@@ -16,6 +16,8 @@ from store import Record
 
 FASTEST = 1
 """Of zlib's levels: records are alike, so that even this one makes a sixth of them."""
+MOST_PACKED = 1000
+"""Unpacking more events would take so long that everybody else in the process would notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +103,11 @@ class History:
         return None if client_id is None else self._unpacked().receipts.get(client_id)
 
     def pack(self) -> None:
-        """Keep the working set as compressed records, a tenth of its size, until somebody looks at it."""
-        if self._set is not None:
+        """Keep the working set as compressed records, a tenth of its size, until somebody looks at it.
+
+        One that no summary keeps small stays as it is.
+        """
+        if self._set is not None and len(self._set.logged) <= MOST_PACKED:
             records = (orjson.dumps(encode(entry.event, entry.at)) for entry in self._set.logged)
             self._packed = zlib.compress(b"\n".join(records), FASTEST)
             self._set = None

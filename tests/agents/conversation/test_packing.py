@@ -4,11 +4,13 @@ import pytest
 
 from agents.agent import Agent
 from agents.conversation import Conversation, driver
+from agents.conversation import history as history_module
 from agents.conversation.history import History
 from agents.models import ModelRequest, ScriptedModel, Step
 from agents.models.transcript import user_texts
-from agents.turn import Facts
-from tests.conversations import World, rest, say, until
+from agents.turn import Facts, Logged
+from agents.turn.events import UserMsg
+from tests.conversations import World, rest, say, text, until
 
 
 def parrot(request: ModelRequest) -> Step:
@@ -59,6 +61,15 @@ async def test_an_incarnation_that_nobody_needs_is_packed_from_its_start(world: 
     revived = await world.open(agent)
     await until(lambda: packed(revived.history))
     assert [entry.seq for entry in revived.history.logged] == [1, 2, 3]
+
+
+def test_a_large_one_is_not_packed_since_everybody_would_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_module, "MOST_PACKED", 2)
+    logged = [Logged(seq, 1, UserMsg(turn=seq, content=text("hello"))) for seq in range(1, 4)]
+    small, large = History(Facts(), None, logged[:2]), History(Facts(), None, logged)
+    small.pack()
+    large.pack()
+    assert (packed(small), packed(large)) == (True, False)
 
 
 def test_an_empty_one() -> None:

@@ -1,4 +1,4 @@
-"""What the ingress answers from the store: large answers are bounded together, a stream that cannot begin says so.
+"""What the ingress does without any conversation: it bounds what it holds, says why a stream cannot begin, and goes.
 
 One application without a cluster, behind a real server.
 """
@@ -24,7 +24,7 @@ from deployments.ingress.draining import Draining
 from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.service import Service
 from deployments.settings import Settings
-from store import Store
+from store import ConversationNotFound, Store
 from tests.deployments.api import EVENTS, eventually
 from tests.deployments.test_problems import check
 
@@ -40,6 +40,7 @@ def settings(redis_url: str, redis_prefix: str, tmp_path: Path) -> Settings:
         archive_url=str(tmp_path / "archive"),
         archive_keep_events=1,
         replica_answer_bytes=ROOM * (LARGE + 1000),
+        replica_messages=ROOM,
     )
 
 
@@ -48,16 +49,22 @@ async def store(settings: Settings) -> AsyncIterator[Store]:
     store = connect_store(settings)
     store.archive.segment_events = 2
     yield store
-    await store.registry.delete("c")
+    with suppress(ConversationNotFound):
+        await store.registry.delete("c")
     await store.aclose()
 
 
 @pytest.fixture
-async def http(settings: Settings, store: Store) -> AsyncIterator[httpx.AsyncClient]:
+def draining() -> Draining:
+    return Draining()
+
+
+@pytest.fixture
+async def http(settings: Settings, store: Store, draining: Draining) -> AsyncIterator[httpx.AsyncClient]:
     """Requests to the application."""
     agents, app = catalog(settings), http_application()
     door = open_door(settings, store, agents)
-    app.state.service = Service(settings, agents, store, door, ReplicaLimits(settings), Draining())
+    app.state.service = Service(settings, agents, store, door, ReplicaLimits(settings), draining)
     async with (
         serving(uvicorn.Config(app, lifespan="off", log_level="error")) as url,
         httpx.AsyncClient(base_url=url, timeout=30) as client,
@@ -137,3 +144,44 @@ async def test_a_stream_that_cannot_begin_says_why(http: httpx.AsyncClient, stor
     [segment] = (place / "c").iterdir()
     segment.write_bytes(b"spoilt")
     check(await http.get(address, headers=EVENTS), 500, "archive_damaged")
+
+
+async def test_messages_that_do_not_arrive_keep_a_bounded_number_of_places(http: httpx.AsyncClient) -> None:
+    address = "/v1/conversations/nowhere/messages"
+    slow = [await begin_to_say(http, address) for _ in range(ROOM)]
+
+    async def refused() -> bool:
+        return (await http.post(address, json={"text": "hello"})).status_code == 503
+
+    await eventually(refused)
+    check(await http.post(address, json={"text": "hello"}), 503, "overloaded")
+    for writer in slow:
+        writer.close()
+
+    async def looked_for() -> bool:
+        return (await http.post(address, json={"text": "hello"})).status_code == 404
+
+    await eventually(looked_for)
+
+
+async def begin_to_say(http: httpx.AsyncClient, address: str) -> asyncio.StreamWriter:
+    """A message of which only the beginning comes."""
+    _, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
+    head = f"POST {address} HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+    writer.write(head.encode() + b'{"text": "')
+    await writer.drain()
+    return writer
+
+
+async def test_a_replica_that_goes_is_not_ready_and_answers_all_the_same(
+    http: httpx.AsyncClient, store: Store, draining: Draining
+) -> None:
+    await written(store, "one")
+    assert (await http.get("/readyz")).status_code == 200
+    draining.begin()
+    check(await http.get("/readyz"), 503, "replica_draining")
+    assert (await http.get("/healthz")).status_code == 200
+    assert (await http.get("/v1/conversations/c")).status_code == 200
+    stream = await http.get("/v1/conversations/c/events", headers=EVENTS)
+    assert stream.text.endswith('event: reconnect\nretry: 100\ndata: {"type":"reconnect"}\n\n')
+    assert "id: 1\n" in stream.text

@@ -33,6 +33,7 @@ from deployments.release import OwnRelease, code_of
 from deployments.settings import Settings
 from deployments.sweeper import Sweeper
 from store import Store
+from tests.servers.process import free_port
 
 OBJECT_STORE_BYTES = 80 * 1024**2
 NODE_SECONDS = 60.0
@@ -67,7 +68,8 @@ class Machine:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._cluster = Cluster()
-        self._start({"num_cpus": 0, "include_dashboard": False})
+        # Ray looks whether the dashboard's port is free, even when there is to be no dashboard.
+        self._start({"num_cpus": 0, "include_dashboard": False, "dashboard_port": free_port()})
         self._door: Door | None = None
 
     @property

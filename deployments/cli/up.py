@@ -11,6 +11,7 @@ from rich.console import Console
 
 from deployments.cli.options import DataDir, read_settings
 from deployments.local import ports
+from deployments.local.archive import check_archive
 from deployments.local.environment import service_environment
 from deployments.local.record import refuse_second
 
@@ -26,6 +27,7 @@ def up(
     """Start Valkey, Ray and the service; Ctrl-C stops all of it."""
     settings = read_settings(port=port, host=host, data_dir=data_dir)
     refuse_second(settings.data_dir)
+    check_archive(settings)
     settings = settings.model_copy(update={"port": ports.wanted_or_any(settings.host, settings.port)})
     Console(stderr=True).print("Starting Raylogue", style="bold")
     runtime_dir = Path(tempfile.mkdtemp(prefix="raylogue-", dir=SHORT_PLACE))

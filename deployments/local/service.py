@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from deployments.local import ports
-from deployments.local.archive import check_archive
 from deployments.local.cluster import ray_head, run_application
 from deployments.local.database import database, without_password
 from deployments.local.environment import LOOPBACK
@@ -17,7 +16,6 @@ from deployments.settings import Settings
 @contextmanager
 def local_service(settings: Settings, progress: Progress) -> Iterator[RunRecord]:
     """Run while the body runs. Raises CannotStart."""
-    check_archive(settings)
     with ExitStack() as running:
         record = running.enter_context(sole_service(settings))
         redis_url = running.enter_context(database(settings, progress))

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from agents.codec import VERSION
 from tests.deployments.agents import Ledger
 from tests.deployments.api import Api, canonical, text_of
 
@@ -19,7 +20,7 @@ async def test_a_message_is_accepted_with_its_place_in_the_log(api: Api) -> None
     assert [event["seq"] for event in log] == [1, 2, 3]
     assert log[0] == {
         "type": "user_msg",
-        "v": 1,
+        "v": VERSION,
         "at": log[0]["at"],
         "turn": 1,
         "principal": "local",

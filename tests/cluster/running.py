@@ -170,7 +170,9 @@ class RunningCluster:
             "RAY_REDIS_ADDRESS": self.redis.url.removeprefix("redis://").partition("/")[0],
             "RAY_external_storage_namespace": f"start-{self._starts}",
         }
-        return {**clean, **ours, **every_node(), **memory, "RAY_AUTH_MODE": "disabled", **self._env}
+        # Several nodes: one that is silent is dead, as on a real cluster.
+        health = {name: value for name, value in every_node().items() if name.startswith("RAY_health_check")}
+        return {**clean, **ours, **health, **memory, "RAY_AUTH_MODE": "disabled", **self._env}
 
 
 def _session(leader: int) -> list[psutil.Process]:

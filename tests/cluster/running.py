@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,8 +61,7 @@ class RunningCluster:
         """Start the machine with so many nodes beside the head; it knows nothing of what ran here before."""
         self._starts += 1
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        runtime_dir = self.directory / "run"
-        runtime_dir.mkdir(exist_ok=True)
+        runtime_dir = Path(tempfile.mkdtemp(prefix="raylogue-"))  # short: HAProxy's sockets are in there
         with (self.directory / "machine.log").open("ab") as output:
             self._process = subprocess.Popen(
                 [*self._prefix, sys.executable, "-m", "tests.cluster.machine"],

@@ -32,6 +32,8 @@ Ask = Callable[[Actor, int], Awaitable[Answer]]
 """What is asked of an actor, with the number of the caller's release."""
 
 KEPT_HANDLES = 100_000
+PROMPT_SECONDS = 1.0
+"""A host answers at once: one that has not after so long may be waiting for the store."""
 CALL_SECONDS = 10.0
 START_SECONDS = 60.0
 """How long the first answer may take: a process has to start for it, on a machine that may have much to do."""
@@ -202,11 +204,22 @@ class Door:
         """One try; who has answered once is held."""
         has_answered = address.name in self._answering or self._held.get(conversation_id) == address
         caller = (await self._release.get()).number
-        answer = await asyncio.wait_for(ask(address.actor, caller), CALL_SECONDS if has_answered else START_SECONDS)
+        async with asyncio.timeout(CALL_SECONDS if has_answered else START_SECONDS):
+            answer = await self._unless_store_is_away(ask(address.actor, caller))
         self._hold(conversation_id, address)
         if not is_dedicated(address.name):
             self._answering.add(address.name)
         return answer
+
+    async def _unless_store_is_away(self, answer: Awaitable[Answer]) -> Answer:
+        """A host waits for the store as long as it must; its callers are told. Raises `store.StoreUnavailable`."""
+        answering = asyncio.ensure_future(answer)
+        try:
+            while not (await asyncio.wait([answering], timeout=PROMPT_SECONDS))[0]:
+                await self._store.ping()
+            return answering.result()
+        finally:
+            answering.cancel()
 
     async def _living_at(self, place: str) -> Address | None:
         actor = self._hosts.get(place) or await self._cluster.find(place)

@@ -22,6 +22,9 @@ from store.subscriptions import Subscriptions
 from store.usage import UsageRecord
 
 
+PING_MS = 1000
+
+
 class Store:
     """Everything durable, a door for each subject; `live` and `subscriptions` are the ends of the live channels.
 
@@ -56,8 +59,8 @@ class Store:
         self.subscriptions = Subscriptions(self._client, keys)
 
     async def ping(self) -> None:
-        """Return when Redis answers. Raises StoreUnavailable when it does not."""
-        await self._client.ask(self._client.redis.ping)
+        """Return when Redis answers and takes what is written. Raises StoreUnavailable when it does not."""
+        await self._client.ask(lambda: self._client.redis.set(self.keys.ping, 1, px=PING_MS))
 
     async def aclose(self) -> None:
         """Send what the live publisher still holds and close every connection."""

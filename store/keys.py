@@ -64,6 +64,7 @@ TABLE = (
         "seconds, in which the processes that one replica asked a node for may come up",
         expires=True,
     ),
+    KeyRow("ping", "ping", "string", "a second; that it can be written is all that it says", expires=True),
     KeyRow(
         "children",
         "{p}:conversation:<id>:children",
@@ -196,6 +197,11 @@ class Keys:
     def prestart(self, node_id: str) -> str:
         """String: that a node has just been asked for warm workers."""
         return f"{self.prefix}:{{hosts}}:prestart:{node_id}"
+
+    @property
+    def ping(self) -> str:
+        """String: written by whoever wants to know whether Redis takes anything."""
+        return f"{self.prefix}:ping"
 
     @property
     def clusters(self) -> str:

@@ -86,6 +86,7 @@ def test_the_table_recognises_each_kind_of_key_and_no_other() -> None:
         KEYS.preferences("a b}c"),
         KEYS.spent("a:b}c"),
         KEYS.hosts,
+        KEYS.ping,
         KEYS.clusters,
         KEYS.release,
         KEYS.deployments,

@@ -192,6 +192,8 @@ async def test_a_full_server_refuses_until_it_has_room(own_server: StartServer) 
         await client.config_set("maxmemory", 1)
         with pytest.raises(StoreUnavailable, match="memory"):
             await writer.append(b"one", give_up=lambda: True)
+        with pytest.raises(StoreUnavailable, match="memory"):
+            await store.ping()
         append = asyncio.create_task(writer.append(b"one"))
         await asyncio.sleep(0.1)
 

@@ -11,6 +11,7 @@ from ray._version import version
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import start
 from ray.serve import Application
+from ray.serve._private.constants import PROXY_HEALTH_CHECK_UNHEALTHY_THRESHOLD
 from ray.serve.schema import ServeDeploySchema
 
 from deployments.app import app
@@ -90,3 +91,9 @@ def check_application(schema: ServeDeploySchema) -> None:
 def test_the_versions_are_those_of_the_lock() -> None:
     locked = f"ray=={version} "
     assert locked in (ROOT / "requirements.lock").read_text()
+
+
+def test_a_front_end_that_died_is_replaced_in_seconds() -> None:
+    """A dead HAProxy fails every check at once; so many in a row and Serve starts another."""
+    period = float(every_node()["RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S"])
+    assert period * PROXY_HEALTH_CHECK_UNHEALTHY_THRESHOLD < 10.0

@@ -18,7 +18,9 @@ PERIOD_SECONDS = 1.0
 GRACE_MS = 1000
 BATCH = 10_000
 AT_ONCE = 8
+FREE_TRIES = 3
 LONGEST_PAUSE_SECONDS = 30.0
+"""A turn that ends every process that takes it up must not do so all the time: others live in those as well."""
 
 
 class Sweeper:
@@ -35,7 +37,7 @@ class Sweeper:
         self._bound = asyncio.Semaphore(AT_ONCE)
         self._waking: set[str] = set()
         self._asking: set[str] = set()
-        self._failures = Counter[str]()
+        self._tries = Counter[str]()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -58,7 +60,7 @@ class Sweeper:
         """
         others = await self._store.clusters.report(self._cluster)
         due = await self._store.registry.unfinished(now_ms() - GRACE_MS, BATCH)
-        self._failures = Counter({key: self._failures[key] for key in due if key in self._failures})
+        self._tries = Counter({key: self._tries[key] for key in due if key in self._tries})
         places = await self._store.registry.places([key for key in due if key not in self._waking], others)
         if not places:
             return
@@ -83,15 +85,17 @@ class Sweeper:
                 self._begin(self._wake(conversation_id))
 
     async def _wake(self, conversation_id: str) -> None:
+        self._tries[conversation_id] += 1
+        tries = self._tries[conversation_id]
         try:
             async with self._bound:
                 await self._door.wake(conversation_id)
         except Exception as error:  # noqa: BLE001 - one conversation must not keep the others waiting
-            self._failures[conversation_id] += 1
-            log.warning("wake_failed", conversation=conversation_id, cause=str(error))
-            await asyncio.sleep(min(2.0 ** (self._failures[conversation_id] - 1), LONGEST_PAUSE_SECONDS))
+            log.warning("wake_failed", conversation=conversation_id, cause=str(error), tries=tries)
+            await asyncio.sleep(pause_after(tries))
         else:
-            log.info("woken", conversation=conversation_id)
+            log.info("woken", conversation=conversation_id, tries=tries)
+            await asyncio.sleep(pause_after(tries - FREE_TRIES))
         finally:
             self._waking.discard(conversation_id)
 
@@ -99,3 +103,8 @@ class Sweeper:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def pause_after(tries: int) -> float:
+    """Seconds before a conversation is looked at again that was woken so often, and still has something to do."""
+    return min(2.0 ** (tries - 1), LONGEST_PAUSE_SECONDS) if tries > 0 else 0.0

@@ -37,7 +37,8 @@ class StuckTurn:
 class StuckTurns:
     """Finds them whenever it is asked, and names them in the log by itself."""
 
-    def __init__(self, store: Store, door: Door, seconds: float) -> None:
+    def __init__(self, store: Store, door: Door, cluster: str, seconds: float) -> None:
+        self._cluster = cluster
         self._store = store
         self._door = door
         self._patience_ms = round(seconds * 1000)
@@ -54,14 +55,15 @@ class StuckTurns:
                 log.warning("stuck_turns_unknown", cause=str(error))
 
     async def find(self) -> list[StuckTurn]:
-        """Those without progress for as long as the settings say, longest first.
+        """Those without progress for as long as the settings say, longest first; another cluster names its own.
 
         Raises `ControlPlaneUnavailable`, `store.StoreUnavailable`.
         """
         due = await self._store.registry.unfinished(now_ms() - self._patience_ms, BATCH)
         if not due:
             return []
-        metas = {meta.id: meta for meta in await self._store.registry.several(due)}
+        ours = await self._store.registry.places(due, await self._store.clusters.report(self._cluster))
+        metas = {meta.id: meta for meta in await self._store.registry.several(list(ours))}
         lost, elsewhere = await self._door.census.lost({key: meta.place for key, meta in metas.items()})
         nowhere = [_stuck(metas[key], metas[key].updated_at, [{"kind": "owner"}]) for key in lost]
         asked = await asyncio.gather(

@@ -82,7 +82,7 @@ async def _lifespan(app: FastAPI, deployment: str | None) -> AsyncIterator[None]
     app.state.service = Service(settings, agents, store, door, ReplicaLimits(settings), draining)
     chores = (
         Sweeper(store, door, cluster_name()),
-        StuckTurns(store, door, settings.stuck_seconds),
+        StuckTurns(store, door, cluster_name(), settings.stuck_seconds),
         WarmPool(settings, store),
     )
     running = [asyncio.create_task(chore.run()) for chore in chores]

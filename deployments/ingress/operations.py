@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from deployments.cluster import cluster_name
 from deployments.freeing import free
 from deployments.ingress.conversations import ONE
 from deployments.ingress.problems import documented
@@ -17,7 +18,8 @@ router = APIRouter(prefix="/v1", tags=["operations"])
 @router.get("/stuck", responses=documented("store_unavailable", "control_plane_unavailable"))
 async def stuck(service: TheService) -> dict[str, Any]:
     """Turns without progress for as long as the settings say, longest first, with what each waits for."""
-    found = await StuckTurns(service.store, service.door, service.settings.stuck_seconds).find()
+    turns = StuckTurns(service.store, service.door, cluster_name(), service.settings.stuck_seconds)
+    found = await turns.find()
     return {"stuck": [asdict(turn) for turn in found]}
 
 

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from ray import serve
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig, BackpressureConfig
+from ray.serve.schema import LoggingConfig
 
 from deployments.errors import StaleProcess
 from deployments.ingress.application import http_application
@@ -25,6 +26,7 @@ SETTINGS = Settings()
     max_queued_requests=WAITING,
     backpressure_config=BackpressureConfig(status_code=503, retry_after_s=SOON),
     ray_actor_options={"num_cpus": 0},
+    logging_config=LoggingConfig(enable_access_log=False),  # a line for each request costs more than some requests
     health_check_period_s=5,
     graceful_shutdown_timeout_s=10,
     # Those who replace a replica are there before it goes.

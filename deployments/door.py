@@ -20,7 +20,7 @@ from agents.turn.inputs import Resolve, UserMessage
 from deployments.census import Census
 from deployments.cluster import Actor, Cluster
 from deployments.errors import ControlPlaneUnavailable, NoRoom, Unreachable
-from deployments.placement import actor_name, decide, in_order, is_dedicated, seats
+from deployments.placement import actor_name, decide, in_order, is_dedicated, seats, with_full
 from deployments.release import OwnRelease
 from deployments.settings import Settings
 from store import ConversationMeta, ConversationNotFound, Placement, Store
@@ -226,7 +226,11 @@ class Door:
         return None if actor is None else Address(place, actor)
 
     async def _places(self, meta: ConversationMeta, full: Sequence[str]) -> AsyncIterator[Start]:
-        """Where the conversation may be started, best first; those that are `full` have not all reported it yet."""
+        """Where the conversation may be started, best first.
+
+        A host that has work for a whole core is as full as a comfortable one can be, and so are those that have just
+        said that they are `full`, and may not have reported it yet.
+        """
         wish = self._wish(meta)
         room = await self._cluster.room_for_dedicated() if wish == "auto" else (0, 0)
         if decide(wish, *room) == "dedicated":
@@ -235,7 +239,7 @@ class Door:
         if wish == "dedicated":
             return
         reports, release = await self._store.hosts.reports(), await self._release.get()
-        loads = {**reports.loads, **dict.fromkeys(full, self._comfortable)}
+        loads = with_full(reports.loads, {*reports.busy, *full}, self._comfortable)
         nodes = await self._cluster.nodes()
         among = seats(nodes, loads, self._comfortable, release.number, reports.silent)
         for seat in in_order(meta.id, among):

@@ -32,6 +32,7 @@ from deployments.release import OwnRelease, Release, code_of, is_stale
 from deployments.settings import Settings
 from deployments.tasks import RayTasks
 from deployments.telemetry import configure_logging
+from deployments.workload import Workload
 from store import Archive, Replicas, Store, StoreError, connect
 
 log = structlog.get_logger(__name__)
@@ -95,7 +96,8 @@ class Host:
         self._eviction = Eviction(self._settings, self._store)
         self._intake = Intake(self._settings)
         self._room_making = asyncio.Lock()
-        self._beside = 0
+        self._beside: int | None = None
+        self._workload = Workload()
         self._leaving = self._left = False
         self._tending: asyncio.Task[None] | None = None
         self._next_check = 0.0
@@ -207,8 +209,8 @@ class Host:
         """The conversation, activated by whoever asks first; what is `owed` finds room where there is none."""
         activation = self._living.get(conversation_id)
         if activation is None:
-            self._admit(conversation_id, owed)
-            activation = asyncio.create_task(self._activate(conversation_id))
+            await self._admit(conversation_id, owed)
+            activation = self._living.get(conversation_id) or asyncio.create_task(self._activate(conversation_id))
             self._living[conversation_id] = activation
         try:
             return await asyncio.shield(activation)
@@ -216,15 +218,19 @@ class Host:
             self._forget(conversation_id, activation)
             raise
 
-    def _admit(self, conversation_id: str, owed: bool) -> None:
+    async def _admit(self, conversation_id: str, owed: bool) -> None:
         if self._leaving and self._dedicated:
             raise Superseded(conversation_id)  # by the next actor of that name
+        if self._beside is None and self._settings.node_conversations is not None:
+            await self._look_beside()
+        if not (self._leaving or owed or self._has_room()):
+            await self._report()  # whoever is asked next must not take the node for empty
         if self._leaving or not (owed or self._has_room()):
             raise NoRoom(self._name)
 
     def _has_room(self) -> bool:
         most = self._settings.node_conversations
-        on_node = len(self._living) + self._beside
+        on_node = len(self._living) + (self._beside or 0)
         return len(self._living) < self._room and (self._dedicated or most is None or on_node < most)
 
     async def _activate(self, conversation_id: str) -> Conversation:
@@ -267,9 +273,12 @@ class Host:
     async def _report(self) -> None:
         if self._dedicated:
             return
-        await self._store.hosts.report(self._name, len(self._living))
+        await self._store.hosts.report(self._name, len(self._living), busy=self._workload.is_busy())
         if self._settings.node_conversations is not None:
-            self._beside = beside(self._name, await self._store.hosts.loads())
+            await self._look_beside()
+
+    async def _look_beside(self) -> None:
+        self._beside = beside(self._name, await self._store.hosts.loads())
 
     async def _check_release(self) -> None:
         """Let go of whoever rests once there is newer code, and end when all have: what comes next starts there."""

@@ -86,6 +86,11 @@ def seats(
     ]
 
 
+def with_full(loads: Mapping[str, int], full: Collection[str], comfortable: int) -> dict[str, int]:
+    """The `loads`, in which those that are known to be `full` count as such, whatever they have reported."""
+    return {name: max(loads.get(name, 0), comfortable if name in full else 0) for name in sorted({*loads, *full})}
+
+
 def in_order(conversation_id: str, among: Iterable[Seat]) -> list[Seat]:
     """The seats as this conversation tries them: alike at every door, and evenly spread (rendezvous hashing)."""
     return sorted(among, key=lambda seat: _lot(seat.name, conversation_id))

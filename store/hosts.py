@@ -15,9 +15,13 @@ SILENT = b"silent"
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """`loads` are the conversations in each shared host, by its name; those that are `silent` answered nobody."""
+    """`loads` are the conversations in each shared host, by its name.
+
+    Those that are `busy` have as much to do as a core can, and those that are `silent` answered nobody.
+    """
 
     loads: Mapping[str, int]
+    busy: frozenset[str]
     silent: frozenset[str]
 
 
@@ -29,9 +33,9 @@ class Hosts:
         self._key = keys.hosts
         self._prestart = keys.prestart
 
-    async def report(self, name: str, conversations: int) -> None:
-        now = await self._now()
-        await self._client.ask(lambda: self._client.redis.hset(self._key, name, f"{conversations}:{now}"))
+    async def report(self, name: str, conversations: int, *, busy: bool = False) -> None:
+        report = f"{conversations}:{await self._now()}:{int(busy)}"
+        await self._client.ask(lambda: self._client.redis.hset(self._key, name, report))
 
     async def forget(self, name: str) -> None:
         await self._client.ask(lambda: self._client.redis.hdel(self._key, name))
@@ -49,18 +53,20 @@ class Hosts:
         """All that is fresh; what is stale is removed."""
         reports: Reply = await self._client.ask(lambda: self._client.redis.hgetall(self._key))
         now = await self._now() if reports else 0
-        loads, silent, stale = dict[str, int](), set[str](), list[bytes]()
+        loads, busy, silent, stale = dict[str, int](), set[str](), set[str](), list[bytes]()
         for name, report in reports.items():
-            conversations, _, at = report.partition(b":")
+            conversations, at, *flags = report.split(b":")
             if now - int(at) > (SILENT_MS if conversations == SILENT else FRESH_MS):
                 stale.append(name)
             elif conversations == SILENT:
                 silent.add(name.decode())
             else:
                 loads[name.decode()] = int(conversations)
+                if flags == [b"1"]:
+                    busy.add(name.decode())
         if stale:
             await self._client.ask(lambda: self._client.redis.hdel(self._key, *stale))
-        return Reports(loads, frozenset(silent))
+        return Reports(loads, frozenset(busy), frozenset(silent))
 
     async def may_prestart(self, node_id: str, milliseconds: int) -> bool:
         """Whether the caller, and nobody else for so long, may ask the node for warm workers."""

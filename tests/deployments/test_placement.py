@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from deployments.placement import Node, Seat, decide, in_order, is_dedicated, roomiest, seats
+from deployments.placement import Node, Seat, decide, in_order, is_dedicated, roomiest, seats, with_full
 from store import Placement
 
 NODES = [Node("a" * 56, 2), Node("b" * 56, 1)]
@@ -93,3 +93,8 @@ def test_a_seat_that_goes_moves_only_those_who_had_it() -> None:
 def test_a_name_tells_what_it_is() -> None:
     assert is_dedicated("conversation:c")
     assert not is_dedicated("host:aaaaaaaaaaaa:7:0")
+
+
+def test_whoever_is_full_counts_as_full_whatever_was_reported() -> None:
+    assert with_full({"a": 3, "b": 30}, {"a", "b", "new"}, 10) == {"a": 10, "b": 30, "new": 10}
+    assert with_full({"a": 3}, (), 10) == {"a": 3}

@@ -58,3 +58,13 @@ async def test_silence_is_remembered_longer_than_a_report(store: Store, monkeypa
     monkeypatch.setattr("store.hosts.SILENT_MS", -1)
     assert (await store.hosts.reports()).silent == frozenset()
     assert await store.hosts.loads() == {}
+
+
+async def test_who_is_busy_says_so_until_it_says_otherwise(store: Store) -> None:
+    await store.hosts.report("host:a:0", 3, busy=True)
+    await store.hosts.report("host:b:0", 5)
+    reports = await store.hosts.reports()
+    assert (reports.busy, reports.loads) == ({"host:a:0"}, {"host:a:0": 3, "host:b:0": 5})
+
+    await store.hosts.report("host:a:0", 3)
+    assert not (await store.hosts.reports()).busy

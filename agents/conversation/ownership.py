@@ -11,8 +11,8 @@ import time
 from agents.errors import Superseded
 from store import ConversationNotFound, Fenced, Store
 
-PROOF_SECONDS = 0.1
-"""How long a proof holds: far longer than from an append to its effects, far less than it takes to declare one dead."""
+PROOF_SECONDS = 0.02
+"""How long a proof holds: longer than from an append to its effects, less than it takes another to carry on a turn."""
 
 
 class Ownership:

@@ -15,7 +15,7 @@ from tests.deployments.conftest import check_conversation
 NODES = 2
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[RunningCluster]:
     """One for the whole tier; a test that takes a node away puts another one there."""
     with RunningCluster(Path(tempfile.mkdtemp(prefix="raylogue-cluster-"))) as running:

@@ -19,6 +19,7 @@ import ray
 from ray._private import state
 from ray._private.node import Node
 from ray.cluster_utils import Cluster
+from ray.exceptions import RayActorError
 
 from agents.context import AgentContext
 from agents.conversation import Glimpse
@@ -162,10 +163,11 @@ class Machine:
         """A shared host of that name on that node, which may be too new for the others to know it."""
         while True:
             address = await self.door._start(Start(name, node))
-            await address.actor.pid.remote()
-            if (await self.actors())[name]["node"] == node:
-                return
-            ray.kill(address.actor)
+            with contextlib.suppress(RayActorError):  # one of that name may be dying
+                await address.actor.pid.remote()
+                if (await self.actors())[name]["node"] == node:
+                    return
+                ray.kill(address.actor)
             self.door._hosts.pop(name)
             await asyncio.sleep(0.2)
 

@@ -13,14 +13,14 @@ from tests.deployments.api import Api, eventually
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 
-MANY = 200
+MANY = 60
 
 
 async def test_what_a_dead_node_left_unfinished_goes_on_on_another(
     cluster: RunningCluster, api: Api, ledger: Ledger
 ) -> None:
-    placed = {await working(api, ledger, placement): placement for placement in ("shared", "dedicated") * 4}
-    parked = [await api.create("worker") for _ in range(4)]
+    placed = {await working(api, ledger, placement): placement for placement in ("shared", "dedicated") * 3}
+    parked = [await api.create("worker") for _ in range(2)]
     for conversation_id in parked:
         await api.turn(conversation_id, "announce: lunch")
     actors = await cluster.do("actors")

@@ -17,10 +17,10 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
-async def other(cluster: RunningCluster) -> AsyncIterator[str]:
+async def other(cluster: RunningCluster, request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """A shared host in which nobody would place anybody."""
     node = cluster.nodes[0]
-    name = f"host:{node[:12]}:0:elsewhere"
+    name = f"host:{node[:12]}:0:{request.node.name}"
     await cluster.do("start_host", name=name, node=node)
     yield name
     actors = await cluster.do("actors")

@@ -5,16 +5,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# The quick tiers come first, so that a mistake shows itself early, and share the cores; the others start the service,
-# which wants all of them.
+# The quick tiers come first, so that a mistake shows itself early. The others start services, which end with the run that
+# started them: those that share one are one run, and beside it go, one after another, those that start their own.
 QUICK := house turn store agents messages_api fundamentals
-TIERS := cluster benchmarks cli deployments page chaos
+SHARING := deployments page
+OWN := cluster cli chaos benchmarks
+APART := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CODE := store agents deployments tests $(wildcard benchmarks)
 
 ACCEPTABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test lint format bench chaos settings lock clean
+.PHONY: help venv run test sharing own lint format bench chaos settings lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -24,9 +26,15 @@ venv: $(READY)  ## Create or refresh .venv from requirements.lock
 run: $(READY)  ## Start Valkey, Ray and the service in the foreground; Ctrl-C stops all of it
 	@exec $(BIN)/raylogue up
 
-test: lint  ## Run the linters and all tests
+test: lint  ## Run the linters and all tests; in both placements, which takes longer: make test PLACEMENTS=both
 	$(BIN)/pytest --numprocesses auto $(QUICK:%=tests/%)
-	$(BIN)/pytest $(TIERS:%=tests/%)
+	@$(MAKE) --no-print-directory --jobs 2 $(APART) sharing own
+
+sharing: $(READY)  ## Run the tests that share one service
+	$(BIN)/pytest --placements $(or $(PLACEMENTS),one) $(SHARING:%=tests/%)
+
+own: $(READY)  ## Run the tests that start services of their own
+	@set -e; for tier in $(OWN); do $(BIN)/pytest tests/$$tier; done
 
 lint: $(READY)  ## Check style and types
 	$(BIN)/ruff check $(CODE)

@@ -13,6 +13,15 @@ from tests.servers.process import RedisServer
 __all__ = ["own_server", "redis_prefix", "redis_server", "redis_url", "valkey_cluster"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--placements",
+        choices=("one", "both"),
+        default="one",
+        help="run each test of the service in one of the two placements, half of them in each, or in both",
+    )
+
+
 @pytest.fixture
 async def world(redis_url: str, redis_prefix: str) -> AsyncIterator[World]:
     """A place for the test's conversations; whatever it leaves in the store must obey the laws of a log."""

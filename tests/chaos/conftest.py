@@ -16,7 +16,7 @@ async def rehearsal(redis_url: str, redis_prefix: str, tmp_path: Path) -> AsyncI
         yield made
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def world() -> Iterator[World]:
     """The service, to be broken."""
     with running_world("tests.chaos.sabotage:catalog") as running:

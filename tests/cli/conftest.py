@@ -113,7 +113,7 @@ def terminal(tmp_path: Path) -> Terminal:
     return Terminal(tmp_path / "data")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """A service with an embedded Valkey, shared by all tests of the command line."""
     service = Up(Terminal(tmp_path_factory.mktemp("up") / "data"))

@@ -1,5 +1,6 @@
 """A person at the run's service, whose conversations must obey the laws of a log when the test is over."""
 
+import zlib
 from collections.abc import AsyncIterator, Iterator
 
 import orjson
@@ -19,13 +20,33 @@ from tests.deployments.api import Api
 from tests.invariants import check_log
 from tests.service import RunningService, service, service_url, stand_in
 
+PLACEMENTS = ("shared", "dedicated")
+
 in_the_ingress = pytest.mark.parametrize("placement", ["shared"])
 """For a test of what no conversation has a part in: it need not run once for each place where they live."""
 
 __all__ = ["service", "service_url", "stand_in"]
 
 
-@pytest.fixture(params=["shared", "dedicated"])
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of two tests that differ in their placement only, leave one, if that is what is asked for."""
+    if config.getoption("--placements") == "both":
+        return
+    twins: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if (placement := _placement_of(item)) is not None:
+            twins.setdefault(item.nodeid.replace(placement, "*"), []).append(item)
+    spared = [sorted(pair, key=_placement_of)[zlib.crc32(key.encode()) % 2] for key, pair in twins.items() if pair[1:]]
+    config.hook.pytest_deselected(items=spared)
+    items[:] = [item for item in items if item not in spared]
+
+
+def _placement_of(item: pytest.Item) -> str | None:
+    placement = item.callspec.params.get("placement") if hasattr(item, "callspec") else None
+    return placement if placement in PLACEMENTS else None
+
+
+@pytest.fixture(params=PLACEMENTS)
 def placement(request: pytest.FixtureRequest) -> str | None:
     """Where the test's conversations live: everything is the same in both; modules without conversations say so."""
     return str(request.param)

@@ -28,8 +28,8 @@ FLAGS = (
 Visit = Callable[..., Person]
 
 
-# Playwright's loop lives in this thread while the fixture does, so it must not outlive this folder's tests.
-@pytest.fixture(scope="package")
+# Playwright's loop lives in this thread while the fixture does, so no other folder's tests may come behind these.
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, headless."""
     chromium = shutil.which("chromium")

@@ -141,10 +141,10 @@ def _deadly_append(append: Any, orders: Orders) -> Any:
     @wraps(append)
     async def deadly(log: Log, claim: Any, records: Sequence[bytes], **options: Any) -> int:
         conversation_id = claim[0] if isinstance(claim, tuple) else claim.conversation_id
-        kinds = [orjson.loads(record)["type"] for record in records]
-        orders.reach(conversation_id, f"before the append of {kinds[-1]}")
+        kind = orjson.loads(records[-1])["type"] if records[-1].startswith(b"{") else "what is no event"
+        orders.reach(conversation_id, f"before the append of {kind}")
         last_seq: int = await append(log, claim, records, **options)
-        orders.reach(conversation_id, f"behind the append of {kinds[-1]}")
+        orders.reach(conversation_id, f"behind the append of {kind}")
         return last_seq
 
     return deadly

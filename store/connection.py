@@ -21,7 +21,6 @@ from store.servers import open_redis
 from store.subscriptions import Subscriptions
 from store.usage import UsageRecord
 
-
 PING_MS = 1000
 
 

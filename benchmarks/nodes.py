@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import psutil
 
@@ -13,6 +14,7 @@ from benchmarks.running import running, wait_for
 from benchmarks.subjects import Subject
 
 CONTROL_PLANE = re.compile(r"--gcs-address=(\S+)")
+RAYLET = Path(__file__).with_name("raylet.py")
 OBJECT_STORE_BYTES = 80 * 1024**2
 OF_RAY = ("RAY_", "RAYLOGUE_", "ANTHROPIC_")
 
@@ -20,21 +22,24 @@ OF_RAY = ("RAY_", "RAYLOGUE_", "ANTHROPIC_")
 @contextmanager
 def joined(subject: Subject, count: int) -> Iterator[Subject]:
     """The subject with `count` more nodes of a core each; what they use counts as its own."""
-    first = _raylets(subject.roots)[0]
-    found = CONTROL_PLANE.search(" ".join(first.cmdline()))
-    assert found is not None, "the raylet does not say where the control plane is"
-    settings = {name: value for name, value in first.environ().items() if name.startswith(OF_RAY)}
-    # Here it is Ray's word for several nodes; their address is given, so that they stay on the loopback interface.
-    settings["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "1"
-    command = [
-        *(sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--address", found[1], "--num-cpus", "1"),
-        *("--node-ip-address", "127.0.0.1", "--object-store-memory", str(OBJECT_STORE_BYTES)),
-    ]
+    command, settings = start_command(_raylets(subject.roots)[0])
     with ExitStack() as stack:
         nodes = [stack.enter_context(running(command, settings)) for _ in range(count)]
         for node in nodes:
             wait_for(node, partial(_runs, node.pid))
         yield replace(subject, service=replace(subject.service, roots=[*subject.roots, *(node.pid for node in nodes)]))
+
+
+def start_command(raylet: psutil.Process) -> tuple[list[str], dict[str, str]]:
+    """What starts a node of a core beside that raylet, and the settings that belong into its environment."""
+    found = CONTROL_PLANE.search(" ".join(raylet.cmdline()))
+    assert found is not None, "the raylet does not say where the control plane is"
+    settings = {name: value for name, value in raylet.environ().items() if name.startswith(OF_RAY)}
+    command = [
+        *(sys.executable, str(RAYLET), "start", "--block", "--address", found[1], "--num-cpus", "1"),
+        *("--node-ip-address", "127.0.0.1", "--object-store-memory", str(OBJECT_STORE_BYTES)),
+    ]
+    return command, settings
 
 
 def _runs(root: int) -> str | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -12,13 +13,15 @@ class Proxy:
     def __init__(self, port: int) -> None:
         self._upstream = port
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._lines: dict[asyncio.StreamWriter, asyncio.StreamWriter] = {}
         self._pumps: set[asyncio.Task[None]] = set()
         self._fatal_word: bytes | None = None
         self._doomed: set[asyncio.StreamWriter] = set()
         self.lost_answers = 0
         self.refusing = False
         """Whether new connections are closed at once."""
+        self.bars: Callable[[int], bool] = lambda port: False
+        """Whether a new connection from that port is closed at once."""
 
     @property
     def url(self) -> str:
@@ -46,17 +49,19 @@ class Proxy:
         """Lead new connections elsewhere; those that are open stay where they are."""
         self._upstream = port
 
-    def cut(self) -> None:
-        """Close every connection that is open now."""
-        for writer in self._writers:
-            writer.close()
+    def cut(self, chosen: Callable[[int], bool] = lambda port: True) -> None:
+        """Close the connections that are open now, or of them those from the ports that are chosen."""
+        for client, server in self._lines.items():
+            if chosen(_port(client)):
+                client.close()
+                server.close()
 
     def lose_answer_to(self, word: bytes) -> None:
         """Let the next request with `word` in it through, swallow its answer and hang up."""
         self._fatal_word = word
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.refusing:
+        if self.refusing or self.bars(_port(writer)):
             writer.close()
             return
         try:
@@ -64,33 +69,33 @@ class Proxy:
         except OSError:
             writer.close()
             return
-        self._writers |= {writer, server_writer}
-        for pump in (self._requests(reader, server_writer, writer), self._answers(server_reader, writer)):
+        self._lines[writer] = server_writer
+        for pump in (self._requests(reader, writer), self._answers(server_reader, writer)):
             task = asyncio.create_task(pump)
             self._pumps.add(task)
             task.add_done_callback(self._pumps.discard)
 
-    async def _requests(
-        self, client: asyncio.StreamReader, server: asyncio.StreamWriter, answers: asyncio.StreamWriter
-    ) -> None:
+    async def _requests(self, requests: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        server = self._lines[client]
         with contextlib.suppress(OSError):
-            while data := await client.read(65536):
+            while data := await requests.read(65536):
                 if self._fatal_word and self._fatal_word in data:
                     self._fatal_word = None
-                    self._doomed.add(answers)
+                    self._doomed.add(client)
                 server.write(data)
-        self._close(server)
+        server.close()
 
-    async def _answers(self, server: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+    async def _answers(self, answers: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            while data := await server.read(65536):
+            while data := await answers.read(65536):
                 if client in self._doomed:
                     self.lost_answers += 1
                     break
                 client.write(data)
-        self._close(client)
+        self._doomed.discard(client)
+        self._lines.pop(client).close()
+        client.close()
 
-    def _close(self, writer: asyncio.StreamWriter) -> None:
-        self._writers.discard(writer)
-        self._doomed.discard(writer)
-        writer.close()
+
+def _port(client: asyncio.StreamWriter) -> int:
+    return int(client.get_extra_info("peername")[1])

@@ -1,0 +1,76 @@
+"""Who is cut off has no connection to Redis until he is let in, and everybody else has."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psutil
+import redis
+
+from tests.chaos.line import Line
+from tests.servers.process import RedisServer
+
+PINGS = """
+import sys, redis
+server = redis.Redis.from_url(sys.argv[1])
+for _ in sys.stdin:
+    try:
+        print(server.ping(), flush=True)
+    except redis.ConnectionError:
+        print("away", flush=True)
+"""
+
+
+class Pinger:
+    """Another process with a connection of its own."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+
+    def ping(self) -> str:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+
+@contextmanager
+def pinging(url: str) -> Iterator[Pinger]:
+    command = [sys.executable, "-c", PINGS, url]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield Pinger(process)
+
+
+def test_one_process_is_cut_off_and_the_others_are_not(own_server: Callable[..., RedisServer]) -> None:
+    with Line(own_server().port) as line, pinging(line.url) as other, redis.Redis.from_url(line.url) as own:
+        assert own.ping()
+        assert other.ping() == "True"
+        line.cut_off(psutil.Process(other.process.pid))
+        assert other.ping() == "away"
+        assert other.ping() == "away", "new connections are not let through either"
+        assert own.ping()
+        line.let_in(psutil.Process(other.process.pid))
+        assert other.ping() == "True"
+
+
+def test_half_of_the_lines_break(own_server: Callable[..., RedisServer]) -> None:
+    with Line(own_server().port) as line:
+        clients = [redis.Redis.from_url(line.url, retry=None, single_connection_client=True) for _ in range(12)]
+        for client in clients:
+            client.ping()
+        line.cut_some(0.3)
+        broken = sum(_breaks(client) for client in clients)
+        assert 0 < broken < len(clients)
+        for client in clients:
+            assert client.ping(), "new connections are let through"
+            client.close()
+
+
+def _breaks(client: "redis.Redis") -> bool:
+    try:
+        client.ping()
+    except redis.ConnectionError:
+        return True
+    return False

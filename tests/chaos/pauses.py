@@ -1,0 +1,39 @@
+"""How long turns stood still: the time between two events of a turn that ran, and waited for nobody."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import orjson
+
+from agents.codec import decode
+from agents.turn import Facts, State, apply
+from store import Record
+from tests.chaos.evidence import Evidence, Transcript
+
+RESTING = frozenset({State.IDLE, State.AWAITING_INPUT})
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """No event followed the one at `seq` for so many seconds; `begun` is in seconds since the epoch."""
+
+    conversation: str
+    seq: int
+    begun: float
+    seconds: float
+
+
+def longest(evidence: Evidence) -> Pause | None:
+    """Of all pauses; None if nothing ran. What a model or a tool needs itself is in it."""
+    found = (pause for transcript in evidence.transcripts.values() for pause in _pauses(transcript))
+    return max(found, key=lambda pause: pause.seconds, default=None)
+
+
+def _pauses(transcript: Transcript) -> Iterator[Pause]:
+    facts = Facts()
+    log = [decode(Record(event["seq"], orjson.dumps(event))) for event in transcript.log]
+    for before, after in pairwise(log):
+        facts = apply(facts, before.event, before.seq)
+        if facts.phase not in RESTING:
+            yield Pause(transcript.id, before.seq, before.at / 1000, (after.at - before.at) / 1000)

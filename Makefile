@@ -48,8 +48,9 @@ format: $(READY)  ## Rewrite the code in the house's format
 bench: $(READY)  ## Measure the service next to a plain application
 	$(BIN)/python -m benchmarks
 
-chaos: $(READY)  ## Break the service at random for ten minutes and check what it promised: make chaos SECONDS=60 SEED=7
-	$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+chaos: $(READY)  ## Break the service at random for ten minutes and check what it promised: make chaos SECONDS=60 SEED=7 OLDER=HEAD~1
+	$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(OLDER),--older $(OLDER))
 
 settings: $(READY)  ## Write docs/settings.md from the settings
 	$(BIN)/python -c 'from deployments.settings import settings_page; print(settings_page(), end="")' \

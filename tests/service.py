@@ -86,7 +86,7 @@ class RunningService:
                     stdout=output,
                     stderr=output,
                     start_new_session=True,
-                    preexec_fn=_end_with_parent,  # noqa: PLW1509 - calls the kernel and nothing else
+                    preexec_fn=end_with_parent,  # noqa: PLW1509 - calls the kernel and nothing else
                 )
             self._record = self._wait_until_it_runs()
         except BaseException:
@@ -172,7 +172,7 @@ class RunningService:
         raise RuntimeError(f"the service did not start:\n{self._log_file.read_text(errors='replace')[-4000:]}")
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     # A test run that is killed cannot clean up; the kernel asks in its place.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 

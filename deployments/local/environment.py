@@ -15,6 +15,7 @@ from deployments.settings import Settings
 LOOPBACK = "127.0.0.1"
 EVERY_NODE = Path(__file__).parents[1] / "ray.env"
 OTHER_FILES = 512
+DEAD_AFTER = "RAY_health_check_failure_threshold"
 
 
 def every_node() -> dict[str, str]:
@@ -30,8 +31,9 @@ def ray_environment(settings: Settings, runtime_dir: Path) -> dict[str, str]:
         # Ray's word for "this machine only": it makes 127.0.0.1 the node's address, on which all of its own
         # servers then listen. Without it they listen on every interface.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        # The only node has nobody to take over from it: a machine that is busy for a while is no dead one.
-        "RAY_health_check_failure_threshold": "30",
+        # The only node has nobody to take over from it: a machine that is busy for a while is no dead one. Whoever
+        # joins others to it may say otherwise.
+        DEAD_AFTER: os.environ.get(DEAD_AFTER, "30"),
         # Beside the hosts' module, theirs: what they import takes time once, not for each conversation.
         "RAY_preload_python_modules": ",".join(_imported_by_hosts(settings)),
         # How long a replica that stops stays reachable for the sake of load balancers: here that is HAProxy alone,

@@ -2,13 +2,15 @@
 
 import argparse
 import asyncio
+import contextlib
 import random
 import sys
 from pathlib import Path
 
 from tests.chaos import report
 from tests.chaos.checks import violations
-from tests.chaos.faults import FAULTS
+from tests.chaos.faults import FAULTS, LASTING, OF_NODES
+from tests.chaos.older import NoSuchCode, code_of
 from tests.chaos.plan import Size, make_plan
 from tests.chaos.run import run
 from tests.chaos.world import running_world
@@ -16,10 +18,16 @@ from tests.chaos.world import running_world
 
 def main() -> None:
     options = _options()
-    kinds, bad = options.only or list(FAULTS), False
-    with running_world() as world:
+    kinds = options.only or [kind for kind in FAULTS if options.nodes or kind not in OF_NODES]
+    bad = False
+    with contextlib.ExitStack() as stack:
+        try:
+            code = stack.enter_context(code_of(options.older)) if options.older else None
+        except NoSuchCode as error:
+            sys.exit(str(error))
+        world = stack.enter_context(running_world(nodes=options.nodes, code=code))
         for seed in options.seed:
-            plan = make_plan(seed, Size(seconds=options.seconds), kinds)
+            plan = make_plan(seed, Size(seconds=options.seconds), kinds, LASTING)
             print(f"seed {seed}: {len(plan.faults)} faults in {options.seconds:.0f} s", flush=True)
             result = asyncio.run(run(plan, world))
             found = violations(result.evidence)
@@ -38,6 +46,8 @@ def _options() -> argparse.Namespace:
     seed = [random.randrange(10_000)]
     parser.add_argument("--seed", type=int, nargs="+", default=seed, help="of the plan; several are run one by one")
     parser.add_argument("--only", action="append", choices=FAULTS, metavar="FAULT", help="a kind of fault; repeatable")
+    parser.add_argument("--nodes", type=int, default=2, help="how many nodes are joined to the first")
+    parser.add_argument("--older", metavar="COMMIT", help="whose code the joined nodes run")
     parser.add_argument("--save", type=Path, metavar="FILE", help="put the result between FILE's two marks")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where to put all that is known of a violation")
     return parser.parse_args()

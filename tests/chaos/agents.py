@@ -6,9 +6,11 @@ What they do is determined by the messages alone, so that what must come is know
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from pathlib import Path
 
 import ray
 
+import deployments
 from agents.agent import Agent, Catalog
 from agents.errors import ModelError
 from agents.middleware.sub_agent import SubAgent
@@ -20,6 +22,8 @@ from deployments.settings import Settings
 from tests.chaos.ledger import Ledger
 from tests.chaos.tasks import GATED, TOOLS, Task, done, numbers_done, tasks_in
 
+ROOT = Path(deployments.__file__).parents[1]
+"""Of the code that this process runs."""
 WORK_SECONDS = 0.15
 WORD_SECONDS = 0.03
 TALE = " and then".join([" it went on"] * 12)
@@ -30,7 +34,7 @@ def catalog(settings: Settings) -> Catalog:
     ledger = Ledger(settings.data_dir)
     if ray.is_initialized():
         context = ray.get_runtime_context()
-        ledger.note("process", actor=context.get_actor_name(), node=context.get_node_id())
+        ledger.note("process", actor=context.get_actor_name(), node=context.get_node_id(), code=str(ROOT))
     return agents(ledger)
 
 

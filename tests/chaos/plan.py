@@ -2,8 +2,9 @@
 
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from tests.chaos.tasks import VERBS, Task, Verb
@@ -14,6 +15,7 @@ Tab = Literal["stayed", "hopped"]
 VERB_WEIGHTS: dict[Verb, int] = {
     "greet": 4, "tell": 4, "deposit": 5, "stamp": 4, "sign": 4, "ask": 2, "delegate": 2, "heap": 2, "fail": 1,
 }  # fmt: skip
+NONE: Mapping[str, float] = MappingProxyType({})
 ON_BUSY_WEIGHTS: dict[OnBusy, int] = {"reject": 1, "queue": 4, "interrupt": 2, "steer": 2}
 
 
@@ -81,8 +83,8 @@ class Plan:
     faults: Sequence[Fault]
 
 
-def make_plan(seed: int, size: Size, kinds: Sequence[str]) -> Plan:
-    """Everything that chance decides; `kinds` are the faults that may happen."""
+def make_plan(seed: int, size: Size, kinds: Sequence[str], lasting: Mapping[str, float] = NONE) -> Plan:
+    """Everything that chance decides; `kinds` are the faults that may happen, `lasting` how long some last at least."""
     dice = random.Random(seed)
     placements = ["dedicated"] * size.dedicated + ["shared"] * size.shared
     numbers = itertools.count(1)
@@ -90,7 +92,7 @@ def make_plan(seed: int, size: Size, kinds: Sequence[str]) -> Plan:
     tabs: list[tuple[int, Tab]] = [
         (conversation, kind) for conversation in range(len(placements)) for kind in ("stayed", "hopped")
     ]
-    return Plan(seed, size, placements, people, tabs, list(_faults(dice, size, kinds)))  # type: ignore[arg-type]
+    return Plan(seed, size, placements, people, tabs, list(_faults(dice, size, kinds, lasting)))  # type: ignore[arg-type]
 
 
 def _script(dice: random.Random, size: Size, conversations: int, numbers: Iterator[int]) -> Iterator[Action]:
@@ -121,7 +123,7 @@ def _action(dice: random.Random, pause: float, conversation: int, numbers: Itera
     )
 
 
-def _faults(dice: random.Random, size: Size, kinds: Sequence[str]) -> Iterator[Fault]:
+def _faults(dice: random.Random, size: Size, kinds: Sequence[str], lasting: Mapping[str, float]) -> Iterator[Fault]:
     """One after another, at times overlapping; every kind comes before any comes again."""
     at, deck = 0.0, list[str]()
     while kinds:
@@ -129,4 +131,6 @@ def _faults(dice: random.Random, size: Size, kinds: Sequence[str]) -> Iterator[F
         if at > size.seconds:
             return
         deck = deck or dice.sample(list(kinds), k=len(kinds))
-        yield Fault(at, deck.pop(), dice.uniform(0.2, size.longest_fault), dice.random())
+        kind = deck.pop()
+        seconds = lasting.get(kind, 0.0) + dice.uniform(0.2, size.longest_fault)
+        yield Fault(at, kind, seconds, dice.random())

@@ -7,9 +7,11 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.report import save
 from tests.chaos.evidence import Evidence, Violation
+from tests.chaos.pauses import longest
 from tests.chaos.run import Result
+from tests.service import ROOT
 
-__all__ = ["counts", "faults", "keep", "markdown", "save", "text"]
+__all__ = ["counts", "faults", "keep", "markdown", "pause", "save", "text"]
 
 
 def counts(result: Result) -> dict[str, int]:
@@ -20,12 +22,15 @@ def counts(result: Result) -> dict[str, int]:
     begun = Counter(
         (entry.facts["conversation"], entry.facts["call"]) for entry in evidence.entries if entry.kind == "begin"
     )
+    processes = [entry for entry in evidence.entries if entry.kind == "process"]
     return {
         **dict(sorted(outcomes.items())),
         "requests": sum(len(operation.attempts) for operation in evidence.operations),
         "conversations": len(logs),
         "events logged": sum(len(log.log) for log in logs),
         "turns": sum(len(log.of_type("turn_ended")) for log in logs),
+        "processes started": len(processes),
+        "of which with older code": sum(process.facts.get("code") != str(ROOT) for process in processes),
         "incarnations that wrote": _incarnations(evidence),
         "model calls": sum(entry.kind == "model" for entry in evidence.entries),
         "tool calls begun": len(begun),
@@ -39,10 +44,25 @@ def faults(result: Result) -> dict[str, int]:
     return dict(sorted(Counter(hit.kind for hit in result.hits).items()))
 
 
+def pause(result: Result) -> str:
+    """The longest pause of a running turn, and what was broken in it."""
+    found = longest(result.evidence)
+    if found is None:
+        return "No turn ran."
+    broken = {
+        hit.kind: hit for hit in result.hits if hit.begun < found.begun + found.seconds and hit.healed > found.begun
+    }
+    return (
+        f"The longest pause of a running turn was {found.seconds:.1f} s, behind event {found.seq} of "
+        f"{found.conversation}, while broken: {', '.join(broken) or 'nothing'}."
+    )
+
+
 def text(result: Result, found: Sequence[Violation]) -> str:
     """For the terminal."""
     lines = [f"seed {result.plan.seed}, {result.plan.size.seconds:.0f} s, at rest after {result.rest_seconds:.1f} s"]
     lines += [f"  {times:6} {name}" for name, times in (*counts(result).items(), *faults(result).items())]
+    lines += [pause(result)]
     lines += [f"VIOLATION {violation.law} in {violation.conversation}: {violation.seen}" for violation in found]
     return "\n".join([*lines, f"{len(found)} violations"])
 
@@ -53,7 +73,7 @@ def markdown(result: Result, found: Sequence[Violation]) -> str:
     lines = [
         f"Seed {result.plan.seed}, {size.seconds:.0f} seconds, {size.people} people, {size.dedicated} dedicated and "
         f"{size.shared} shared conversations: **{len(found) or 'no'} violations**. "
-        f"Everything was at rest {result.rest_seconds:.1f} s after the last fault was healed.",
+        f"Everything was at rest {result.rest_seconds:.1f} s after the last fault was healed. " + pause(result),
         *_table("What happened", counts(result)),
         *_table("What was broken", faults(result)),
         "Run on: " + "; ".join(f"{name} {value}" for name, value in machine.facts().items()) + ".",

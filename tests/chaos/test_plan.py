@@ -1,6 +1,6 @@
 """A plan is made of its seed: it can be repeated, and it does not spare anything."""
 
-from tests.chaos.faults import FAULTS
+from tests.chaos.faults import FAULTS, LASTING
 from tests.chaos.plan import Cancel, Decide, Say, Size, make_plan
 from tests.chaos.tasks import VERBS
 
@@ -16,6 +16,11 @@ def test_every_fault_comes_before_any_comes_again() -> None:
     kinds = [fault.kind for fault in make_plan(7, SIZE, list(FAULTS)).faults]
     assert sorted(kinds[: len(FAULTS)]) == sorted(FAULTS)
     assert len(kinds) > len(FAULTS)
+
+
+def test_some_faults_last() -> None:
+    faults = make_plan(7, SIZE, list(FAULTS), LASTING).faults
+    assert {fault.kind for fault in faults if fault.seconds > SIZE.longest_fault} == set(LASTING)
 
 
 def test_people_do_everything_that_can_be_done() -> None:

@@ -11,6 +11,7 @@ import psutil
 from store import Store, connect
 from tests.chaos.ledger import Ledger
 from tests.chaos.line import Line
+from tests.chaos.nodes import Nodes, joined
 from tests.servers.process import RedisServer, available_binaries
 from tests.service import RunningService
 
@@ -21,6 +22,10 @@ SETTINGS = {
     "RAYLOGUE_LEAVE_SECONDS": "6",
     "RAYLOGUE_HEARTBEAT_SECONDS": "0.3",
     "RAYLOGUE_MIN_REPLICAS": "2",
+}
+OF_SEVERAL_NODES = {
+    # A silent one is dead after ten seconds: their raylets share a few cores.
+    "RAY_health_check_failure_threshold": "8",
 }
 DURABLE = ("--appendfsync", "always")
 """As `raylogue up` runs its own: what was acknowledged survives the server."""
@@ -38,12 +43,13 @@ class Service(Protocol):
 
 
 class World:
-    """A running service, its Valkey and the ledger."""
+    """A running service, the nodes that have joined it, its Valkey and the ledger."""
 
-    def __init__(self, service: Service, redis: RedisServer, line: Line) -> None:
+    def __init__(self, service: Service, redis: RedisServer, line: Line, nodes: Nodes) -> None:
         self.service = service
         self.redis = redis
         self.line = line
+        self.nodes = nodes
         self.ledger = Ledger(service.data_dir)
 
     @property
@@ -86,11 +92,13 @@ def redis_on_a_line(place: Path) -> Iterator[tuple[RedisServer, Line]]:
 
 
 @contextlib.contextmanager
-def running_world(agents: str = AGENTS) -> Iterator[World]:
-    """`raylogue up`, and nothing left behind."""
+def running_world(agents: str = AGENTS, *, nodes: int = 0, code: Path | None = None) -> Iterator[World]:
+    """`raylogue up`, so many nodes beside it, and nothing left behind; `code` is where those find the product."""
     with tempfile.TemporaryDirectory(prefix="raylogue-chaos-") as directory:
         place = Path(directory)
         with redis_on_a_line(place) as (redis, line):
-            env = {**SETTINGS, "RAYLOGUE_REDIS_URL": line.url}
+            env = {**SETTINGS, **(OF_SEVERAL_NODES if nodes else {}), "RAYLOGUE_REDIS_URL": line.url}
             with RunningService(place, redis=redis, agents=agents, env=env) as service:
-                yield World(service, redis, line)
+                raylet = next(process for process in service.processes() if process.name() == "raylet")
+                with joined(raylet, place, nodes, code) as others:
+                    yield World(service, redis, line, others)

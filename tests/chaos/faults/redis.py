@@ -1,4 +1,4 @@
-"""Faults of the store: the server dies or freezes, connections break, an answer is lost on its way."""
+"""Faults of the store: the server dies or freezes, connections break or are refused, an answer is lost on its way."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,6 +8,8 @@ from tests.chaos.world import World
 
 SCRIPT = b"EVALSHA"
 """Every append is one: its outcome is uncertain when the answer is lost."""
+PREFIXES = ("conversation:", "host:", "SERVE_REPLICA")
+"""Of the actors that have connections."""
 
 
 @asynccontextmanager
@@ -37,6 +39,28 @@ async def cut(world: World, pick: float) -> AsyncIterator[str]:
         yield "away" if away else "reset"
     finally:
         world.line.refuse(False)
+
+
+@asynccontextmanager
+async def frayed(world: World, pick: float) -> AsyncIterator[str]:
+    """Some of the connections break, at random: half of what a process has under way arrives, and half does not."""
+    world.line.cut_some(pick)
+    yield "some"
+
+
+@asynccontextmanager
+async def one_cut_off(world: World, pick: float) -> AsyncIterator[str | None]:
+    """One process, a host or a replica of the ingress, has no connection until it is healed; all others have theirs."""
+    found = sorted((name, process) for prefix in PREFIXES for name, process in world.actors(prefix).items())
+    if not found:
+        yield None
+        return
+    target, process = found[int(pick * len(found))]
+    world.line.cut_off(process)
+    try:
+        yield target
+    finally:
+        world.line.let_in(process)
 
 
 @asynccontextmanager

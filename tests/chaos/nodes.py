@@ -33,6 +33,7 @@ class Node:
         self.name = name
         self._process = process
         self._log = log
+        self.is_stopped = False
 
     @property
     def lives(self) -> bool:
@@ -63,12 +64,14 @@ class Node:
 
     def suspend(self) -> None:
         """SIGSTOP, with all that runs there."""
+        self.is_stopped = True
         for process in self._everything():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.suspend()
 
     def resume(self) -> None:
         """SIGCONT."""
+        self.is_stopped = False
         for process in self._everything():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.resume()
@@ -96,8 +99,8 @@ class Nodes:
         self._joining = 0
 
     def choose(self, pick: float) -> Node | None:
-        """One that lives; `pick` is from 0 to 1."""
-        living = [node for node in self._nodes if node.lives]
+        """One that lives and is not stopped; `pick` is from 0 to 1."""
+        living = [node for node in self._nodes if node.lives and not node.is_stopped]
         return living[int(pick * len(living))] if living else None
 
     async def restock(self, patience: float = 0.0) -> None:

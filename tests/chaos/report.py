@@ -87,10 +87,11 @@ def _table(title: str, rows: Mapping[str, int]) -> list[str]:
 
 
 def keep(result: Result, found: Sequence[Violation], directory: Path) -> None:
-    """The course of the run, and a file for every conversation in which something is wrong: all that is known of it."""
+    """The course of the run, and all that is known of each conversation that is wrong, or that paused longest."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / f"{result.plan.seed}.txt").write_text("\n".join(line for _, line in sorted(_course(result))))
-    for conversation in {violation.conversation for violation in found}:
+    paused = longest(result.evidence)
+    for conversation in {violation.conversation for violation in found} | ({paused.conversation} if paused else set()):
         known = [f"VIOLATION {violation}" for violation in found if violation.conversation == conversation]
         known += [line for _, line in sorted(_happened(result, conversation))]
         (directory / f"{result.plan.seed}-{conversation.replace('/', '_')}.txt").write_text("\n".join(known))

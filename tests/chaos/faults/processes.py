@@ -67,5 +67,12 @@ def _stopped(choice: Choice) -> Breakage:
 
 
 def _chosen(choice: Choice, world: World, pick: float) -> tuple[str, psutil.Process] | None:
-    found = list(choice(world))
+    """One of those that are not stopped already: whoever stopped it lets it go on in his own time."""
+    found = [(target, process) for target, process in choice(world) if _runs(process)]
     return found[int(pick * len(found))] if found else None
+
+
+def _runs(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.status() != psutil.STATUS_STOPPED
+    return False

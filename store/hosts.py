@@ -31,14 +31,20 @@ class Hosts:
     def __init__(self, client: Client, keys: Keys) -> None:
         self._client = client
         self._key = keys.hosts
+        self._busy = keys.busy
         self._prestart = keys.prestart
 
     async def report(self, name: str, conversations: int, *, busy: bool = False) -> None:
-        report = f"{conversations}:{await self._now()}:{int(busy)}"
-        await self._client.ask(lambda: self._client.redis.hset(self._key, name, report))
+        now = await self._now()
+        await self._client.ask(lambda: self._client.redis.hset(self._key, name, f"{conversations}:{now}"))
+        if busy:
+            await self._client.ask(lambda: self._client.redis.hset(self._busy, name, now))
+        else:
+            await self._client.ask(lambda: self._client.redis.hdel(self._busy, name))
 
     async def forget(self, name: str) -> None:
         await self._client.ask(lambda: self._client.redis.hdel(self._key, name))
+        await self._client.ask(lambda: self._client.redis.hdel(self._busy, name))
 
     async def report_silence(self, name: str) -> None:
         """Nobody had an answer from this host; its next report takes this back."""
@@ -53,20 +59,20 @@ class Hosts:
         """All that is fresh; what is stale is removed."""
         reports: Reply = await self._client.ask(lambda: self._client.redis.hgetall(self._key))
         now = await self._now() if reports else 0
-        loads, busy, silent, stale = dict[str, int](), set[str](), set[str](), list[bytes]()
+        busy: Reply = await self._client.ask(lambda: self._client.redis.hgetall(self._busy)) if reports else {}
+        loads, silent, stale = dict[str, int](), set[str](), list[bytes]()
         for name, report in reports.items():
-            conversations, at, *flags = report.split(b":")
+            conversations, _, at = report.partition(b":")
             if now - int(at) > (SILENT_MS if conversations == SILENT else FRESH_MS):
                 stale.append(name)
             elif conversations == SILENT:
                 silent.add(name.decode())
             else:
                 loads[name.decode()] = int(conversations)
-                if flags == [b"1"]:
-                    busy.add(name.decode())
         if stale:
             await self._client.ask(lambda: self._client.redis.hdel(self._key, *stale))
-        return Reports(loads, frozenset(busy), frozenset(silent))
+            await self._client.ask(lambda: self._client.redis.hdel(self._busy, *stale))
+        return Reports(loads, frozenset(name.decode() for name in busy if name.decode() in loads), frozenset(silent))
 
     async def may_prestart(self, node_id: str, milliseconds: int) -> bool:
         """Whether the caller, and nobody else for so long, may ask the node for warm workers."""

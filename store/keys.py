@@ -54,6 +54,7 @@ TABLE = (
         "an entry until the conversation is deleted; a dangling one until the next listing",
     ),
     KeyRow("hosts", "{hosts}:loads", "hash", "an entry until its host leaves, or has not reported for ten seconds"),
+    KeyRow("busy", "{hosts}:busy", "hash", "an entry until its host has less to do, or is gone"),
     KeyRow("clusters", "{clusters}:seen", "zset", "an entry until its cluster has not reported for a minute"),
     KeyRow("release", "{releases}:current", "hash", "never: whatever is deployed next comes after it"),
     KeyRow("deployments", "{releases}:deployments", "zset", "an entry until a thousand others have been deployed"),
@@ -193,6 +194,11 @@ class Keys:
     def hosts(self) -> str:
         """Hash: the name of a shared host -> how many conversations live in it, and when it said so (ms)."""
         return f"{self.prefix}:{{hosts}}:loads"
+
+    @property
+    def busy(self) -> str:
+        """Hash: the name of a shared host that has work for a whole core -> when it said so (ms)."""
+        return f"{self.prefix}:{{hosts}}:busy"
 
     def prestart(self, node_id: str) -> str:
         """String: that a node has just been asked for warm workers."""

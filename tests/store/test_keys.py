@@ -87,6 +87,7 @@ def test_the_table_recognises_each_kind_of_key_and_no_other() -> None:
         KEYS.spent("a:b}c"),
         KEYS.hosts,
         KEYS.ping,
+        KEYS.busy,
         KEYS.clusters,
         KEYS.release,
         KEYS.deployments,

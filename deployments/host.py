@@ -219,12 +219,10 @@ class Host:
             raise
 
     async def _admit(self, conversation_id: str, owed: bool) -> None:
+        if self._settings.node_conversations is not None and (self._beside is None or not self._has_room()):
+            await self._report()  # whoever is asked next must not take this node for empty
         if self._leaving and self._dedicated:
             raise Superseded(conversation_id)  # by the next actor of that name
-        if self._beside is None and self._settings.node_conversations is not None:
-            await self._look_beside()
-        if not (self._leaving or owed or self._has_room()):
-            await self._report()  # whoever is asked next must not take the node for empty
         if self._leaving or not (owed or self._has_room()):
             raise NoRoom(self._name)
 

@@ -17,7 +17,9 @@ from store import Store, StoreError
 log = structlog.get_logger(__name__)
 
 PRESSURE_SHARE = 0.1
-"""The share of a host's conversations that goes at once when memory is short."""
+"""The share of a shared host's conversations that goes at once when memory is short."""
+NO_PATIENCE_PERCENT = 5.0
+"""So far beyond the bound nobody idle stays: there Ray kills processes. On the way, the longest idle go first."""
 
 
 class Sleep(NamedTuple):
@@ -54,23 +56,32 @@ class Eviction:
 
     async def due(self, living: Sequence[Conversation]) -> list[Conversation]:
         """Those to be stopped now; never one that works, nor one that is watched and whose agent wants to stay."""
-        return await self._due(living, self._hurried(living))
+        excess = memory_percent() - self._memory_percent
+        if excess < 0:
+            return await self._due(living, 0)
+        log.warning("memory_is_short", living=len(living))
+        # Actors with one conversation know nothing of each other: how long it has been idle decides among them.
+        hurried = _share(living) if len(living) > 1 else 0
+        return await self._due(living, hurried, max(0.0, 1 - excess / NO_PATIENCE_PERCENT))
 
     async def longest_idle(self, living: Sequence[Conversation]) -> list[Conversation]:
         """Those to be stopped now so that others find room: a share, that it need not be done for each of them."""
         return await self._due(living, _share(living))
 
-    async def _due(self, living: Sequence[Conversation], hurried: int) -> list[Conversation]:
+    async def _due(
+        self, living: Sequence[Conversation], hurried: int, patience_left: float = 1.0
+    ) -> list[Conversation]:
+        """The first `hurried` go however short they have been idle, the others when they have been for long enough."""
         now = now_ms()
         since = ((conversation.resting_since, conversation) for conversation in living)
         resting = sorted(((at, conversation) for at, conversation in since if at is not None), key=itemgetter(0))
         due: list[Conversation] = []
         for at, conversation in resting:
             is_hurried = len(due) < hurried  # those that stay do not count
-            if not is_hurried and now - at < min(self._hibernate_ms, self._leave_ms):
+            if not is_hurried and now - at < patience_left * min(self._hibernate_ms, self._leave_ms):
                 break
             parked = conversation.inspect().state == State.AWAITING_INPUT
-            patience = self._hibernate_ms if parked else self._leave_ms
+            patience = patience_left * (self._hibernate_ms if parked else self._leave_ms)
             if (not is_hurried and now - at < patience) or await self._stays(conversation):
                 continue
             if parked:
@@ -93,13 +104,6 @@ class Eviction:
             return False
         self._empty_since = self._empty_since or now
         return dedicated or now - self._empty_since >= self._leave_ms
-
-    def _hurried(self, living: Sequence[Conversation]) -> int:
-        """How many must go at once, however short they have been idle."""
-        if memory_percent() < self._memory_percent:
-            return 0
-        log.warning("memory_is_short", living=len(living))
-        return _share(living)
 
     async def _stays(self, conversation: Conversation) -> bool:
         if not conversation.agent.stays_while_watched:

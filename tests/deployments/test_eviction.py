@@ -108,10 +108,25 @@ async def test_under_pressure_the_longest_idle_goes_first(world: World) -> None:
     assert ids(await letting_go.due(list(reversed(conversations)))) == ["first"]
 
 
+async def test_the_longer_a_lonely_one_is_idle_the_less_memory_it_takes_to_end_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation = await started(world, talker(), "c")
+    await rest(conversation)
+    letting_go = eviction(world, hibernate=600, leave=600, memory=90)
+    monkeypatch.setattr("deployments.eviction.memory_percent", lambda: 94.0)
+    assert await letting_go.due([conversation]) == []
+    later = now_ms() + 130_000  # a fifth of the patience is left at 94 of 90 to 95
+    monkeypatch.setattr("deployments.eviction.now_ms", lambda: later)
+    assert await letting_go.due([conversation]) == [conversation]
+    monkeypatch.setattr("deployments.eviction.memory_percent", lambda: 91.0)
+    assert await letting_go.due([conversation]) == []
+
+
 async def test_in_a_container_its_limit_counts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     conversation = await started(world, talker(), "c")
     await rest(conversation)
-    letting_go = eviction(world, hibernate=60, leave=60, memory=99)
+    letting_go = eviction(world, hibernate=60, leave=60, memory=95)
     assert await letting_go.due([conversation]) == []
     # What Ray takes for the size of the memory is the limit, where there is one.
     monkeypatch.setattr(memory, "get_system_memory", memory.get_used_memory)

@@ -3,21 +3,25 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+import orjson
+import psutil
 import pytest
 import ray
 from ray.actor import ActorHandle
 
 from agents.clock import now_ms
 from agents.context import AgentContext
-from agents.turn.inputs import UserMessage
+from agents.turn.inputs import Resolve, UserMessage
 from deployments.catalog import catalog
 from deployments.door import Door
+from deployments.release import OwnRelease, code_of
 from store import Store, connect
+from tests.deployments.agents import Ledger
 from tests.deployments.api import eventually
 from tests.deployments.conftest import check_conversation
-from tests.deployments.crowded import APART, ROOM, CrowdedHost
+from tests.deployments.crowded import APART, ROOM, CrowdedHost, FleetingHost
 from tests.service import RunningService
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
@@ -32,14 +36,19 @@ async def store(service: RunningService) -> AsyncIterator[Store]:
 
 @pytest.fixture
 def door(service: RunningService, store: Store) -> Door:
+    return door_to(CrowdedHost, service, store)
+
+
+def door_to(kind: type[CrowdedHost], service: RunningService, store: Store) -> Door:
+    """A door that starts such hosts."""
     settings = service.settings().model_copy(
         update={"namespace": APART, "prefix": APART, "comfortable_conversations": ROOM}
     )
-    return Door(settings, store, catalog(settings), CrowdedHost)
+    return Door(settings, store, catalog(settings), kind, OwnRelease(store, code_of(settings)))
 
 
 @pytest.fixture(autouse=True)
-def hosts_end() -> AsyncIterator[None]:
+def hosts_end() -> Iterator[None]:
     """What the test's door has started."""
     yield
     for host in hosts().values():
@@ -53,8 +62,8 @@ def hosts() -> dict[str, ActorHandle]:
     return {name: ray.get_actor(name, namespace=APART) for name in names}
 
 
-async def created(store: Store, conversation_id: str) -> str:
-    await store.registry.create(conversation_id, agent="assistant", principal="local", placement="shared", now=now_ms())
+async def created(store: Store, conversation_id: str, agent: str = "assistant") -> str:
+    await store.registry.create(conversation_id, agent=agent, principal="local", placement="shared", now=now_ms())
     return conversation_id
 
 
@@ -95,4 +104,67 @@ async def test_where_a_host_is_full_or_leaves_or_dies_conversations_go_to_the_ne
             return (await store.registry.get(key)).last_seq == last_seq
 
         await eventually(answered)
+        await check_conversation(store, conversation_id)
+
+
+def begun(ledger: Ledger, conversation_id: str, times: int) -> Callable[[], Awaitable[bool]]:
+    async def often_enough() -> bool:
+        return len(ledger.read(conversation_id)) >= times
+
+    return often_enough
+
+
+def at_rest(store: Store, conversation_id: str) -> Callable[[], Awaitable[bool]]:
+    async def nothing_unfinished() -> bool:
+        return conversation_id not in await store.registry.unfinished(2**60, 100)
+
+    return nothing_unfinished
+
+
+async def test_a_turn_whose_host_leaves_is_handed_over(door: Door, store: Store, service: RunningService) -> None:
+    ledger, working = Ledger(service.data_dir), await created(store, "handed-over", "worker")
+    await say(door, working, "wait: here")
+    await eventually(begun(ledger, working, 1))
+    [(name, host)] = hosts().items()
+    host.leave.remote()
+    await eventually(begun(ledger, working, 2))
+    ledger.open_gate(working)
+    await eventually(at_rest(store, working))
+    assert [deed for _, deed in ledger.read(working)] == ["started", "started", "done"]
+    assert len({call for call, _ in ledger.read(working)}) == 1
+    assert (await store.registry.get(working)).place != name
+    await check_conversation(store, working)
+
+    async def gone() -> bool:
+        return name not in hosts()
+
+    await eventually(gone)
+
+
+async def test_a_host_lets_go_of_whom_nobody_needs_and_ends_when_it_is_empty(
+    service: RunningService, store: Store
+) -> None:
+    door = door_to(FleetingHost, service, store)
+    idle, parked = await created(store, "idle"), await created(store, "parked", "worker")
+    await say(door, idle, "hello")
+    await say(door, parked, "announce: lunch")
+    [(name, host)] = hosts().items()
+
+    async def hibernates() -> bool:
+        return not await living(host, [parked])
+
+    await eventually(hibernates)
+    pid = await host.pid.remote()
+    [call] = orjson.loads((await store.registry.get(parked)).state or b"")["pending"]
+    await door.resolve(parked, Resolve(tool_call_id=call, decision="approve"), AgentContext(principal="local"))
+    assert parked in await living(host, [parked]), "who asks for it finds it where it was"
+    await eventually(at_rest(store, parked))
+
+    async def gone() -> bool:
+        return name not in hosts() and not psutil.pid_exists(pid)
+
+    await eventually(gone)
+    await say(door, idle, "hello again")
+    await eventually(at_rest(store, idle))
+    for conversation_id in (idle, parked):
         await check_conversation(store, conversation_id)

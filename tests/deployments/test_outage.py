@@ -4,9 +4,17 @@ import pytest
 
 from tests.deployments.agents import Ledger
 from tests.deployments.api import Api, eventually
+from tests.deployments.conftest import in_the_ingress
+from tests.deployments.test_problems import check
+from tests.servers.process import ask
 from tests.service import RunningService
 
 pytestmark = pytest.mark.ray
+
+REFUSALS = {
+    "out of memory": (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
+    "read-only": (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+}
 
 
 async def test_every_acknowledged_message_is_answered_after_redis_has_been_away(
@@ -54,6 +62,38 @@ async def test_every_acknowledged_message_is_answered_after_redis_has_been_away(
     await api.turn(resting, "what is my name?", client_id="m2")
     answer = (await api.rest(resting, turns=2))[-2]
     assert "Ada" in answer["content"][0]["text"]
+
+
+@in_the_ingress
+@pytest.mark.parametrize("refusal", REFUSALS)
+async def test_a_redis_that_only_answers_is_read_and_waited_for(
+    refusal: str, api: Api, service: RunningService, ledger: Ledger
+) -> None:
+    resting, working = await api.create(), await api.create("worker")
+    await api.turn(resting, "my name is Ada")
+    await api.send(working, "wait: here", client_id="m1")
+
+    async def started() -> bool:
+        return bool(ledger.read(working))
+
+    await eventually(started)
+    begin, end = REFUSALS[refusal]
+    assert ask(service.redis.port, *begin).startswith("+OK")
+    try:
+        check(await api.http.post("/v1/conversations", json={}), 503, "store_unavailable")
+        assert len(await api.log(resting)) == 3, "reading goes on"
+        ledger.open_gate(working)  # the tool ends while nothing can be written
+        body = {"text": "what is my name?", "client_id": "m2"}
+        check(await api.post(resting, "messages", body), 503, "store_unavailable")
+    finally:
+        assert ask(service.redis.port, *end).startswith("+OK")
+    await api.send(resting, body["text"], client_id=body["client_id"])
+    answered = await api.rest(resting, turns=2)
+    assert [event["client_id"] for event in answered if event["type"] == "user_msg"][1:] == ["m2"]
+    assert "Ada" in answered[-2]["content"][0]["text"]
+    log = await api.rest(working)
+    assert log[-1]["outcome"] == "completed"
+    assert [event["type"] for event in log].count("tool_result") == 1
 
 
 async def test_a_watcher_lives_through_an_outage(api: Api, service: RunningService) -> None:

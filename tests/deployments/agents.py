@@ -30,6 +30,7 @@ from agents.tools import Tool, ToolContext, announce, tool
 from agents.turn.inputs import UserMessage
 from deployments.catalog import default_model
 from deployments.settings import Settings
+from store import Placement
 from tests.deployments.mortal import Orders, die_on_order, mortal
 from tests.page.agents import page_agents
 
@@ -45,6 +46,7 @@ def catalog(settings: Settings) -> Catalog:
         worker(Ledger(settings.data_dir)),
         clerk(),
         chief(Ledger(settings.data_dir)),
+        replace(chief(Ledger(settings.data_dir), "dedicated"), name="careful"),
         *restless_agents(Ledger(settings.data_dir)),
         mortal(orders, Ledger(settings.data_dir).note),
         *page_agents(),
@@ -216,8 +218,11 @@ def clerk() -> Agent:
     )
 
 
-def chief(ledger: Ledger) -> Agent:
-    """An agent that hands each line of the message to a worker of its own, and tells what they answered."""
+def chief(ledger: Ledger, placement: Placement = "auto") -> Agent:
+    """An agent that hands each line of the message to a worker of its own, and tells what they answered.
+
+    `placement` is where the workers want to be.
+    """
 
     def delegate(request: ModelRequest) -> Step:
         if results := tool_returns(request.messages):
@@ -225,7 +230,7 @@ def chief(ledger: Ledger) -> Agent:
         lines = user_texts(request.messages)[-1].splitlines()
         return Step(calls=[Call("task", {"agent": "worker", "prompt": line}) for line in lines])
 
-    delegation = SubAgent((worker(ledger),), general=False)
+    delegation = SubAgent((replace(worker(ledger), placement=placement),), general=False)
     return Agent(name="chief", model=ScriptedModel(delegate), middleware=(delegation,))
 
 

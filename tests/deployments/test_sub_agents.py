@@ -78,6 +78,15 @@ async def finished(api: Api, store: Store, conversation_id: str, answer: str) ->
         await check_conversation(store, child)
 
 
+@pytest.mark.parametrize(("agent", "where"), [("chief", "host:"), ("careful", "conversation:")])
+async def test_a_sub_agent_shares_unless_it_says_otherwise(api: Api, store: Store, agent: str, where: str) -> None:
+    conversation_id = await api.create(agent)
+    await api.send(conversation_id, "hello")
+    await api.rest(conversation_id)
+    [child] = await children(api, conversation_id)
+    assert ((await store.registry.get(child)).place or "").startswith(where)
+
+
 @pytest.mark.parametrize("victims", ["parent", "child", "both"])
 async def test_killed_while_the_sub_agent_works(api: Api, store: Store, ledger: Ledger, victims: str) -> None:
     conversation_id = await api.create("chief")

@@ -10,6 +10,16 @@ from tests.page.person import Person
 
 pytestmark = pytest.mark.browser
 
+SENT_ON = 'event: reconnect\nretry: 100\ndata: {"type":"reconnect"}\n\n'
+"""What a replica that goes says at the end of each stream."""
+NOTE_BANNERS = """
+  window.banners = [];
+  document.addEventListener("DOMContentLoaded", () => {
+    const banner = document.getElementById("banner");
+    new MutationObserver(() => banner.hidden || window.banners.push(banner.textContent))
+      .observe(banner, {attributes: true, childList: true, subtree: true});
+  });
+"""
 OUTBOX_IS_EMPTY = "() => !Object.keys(localStorage).some(key => key.startsWith('raylogue.outbox.'))"
 
 
@@ -63,6 +73,29 @@ def test_nothing_is_missing_or_double_after_the_network_was_away(visit: Visit) -
     for tab in (person, witness):
         tab.wait_until_idle()
     assert person.rows() == witness.rows()
+
+
+def test_a_page_that_is_sent_on_shows_nothing_of_it(person: Person) -> None:
+    person.say("hello")
+    person.wait_until_idle()
+    told: list[str] = []
+
+    def send_on(route: Route) -> None:
+        if told or "text/event-stream" not in route.request.headers.get("accept", ""):
+            route.continue_()
+            return
+        told.append(route.request.url)
+        route.fulfill(content_type="text/event-stream", body=SENT_ON)
+
+    person.page.add_init_script(NOTE_BANNERS)
+    person.page.route("**/v1/conversations/*/events*", send_on)
+    person.reload()
+    expect(person.answers).to_have_count(1)
+    person.say("What is 6*7?")
+    expect(person.answers.last).to_contain_text("42")
+    person.wait_until_idle()
+    assert told
+    assert person.page.evaluate("() => window.banners") == []
 
 
 def test_a_message_typed_while_offline_is_sent_once_later(person: Person) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from deployments.cli.errors import CommandFailed
+from deployments.cli.errors import CommandFailed, ConnectionBroke
 from deployments.cli.sse import Event, read_events
 from deployments.settings import is_loopback
 
@@ -144,7 +144,9 @@ class Service:
                 f"nothing answers at {self.url}: start it with `raylogue up`, or name it with --url"
             ) from error
         except httpx.HTTPError as error:
-            raise CommandFailed(f"the connection to {self.url} broke: {str(error) or type(error).__name__}") from error
+            raise ConnectionBroke(
+                f"the connection to {self.url} broke: {str(error) or type(error).__name__}"
+            ) from error
         except ValueError as error:
             raise CommandFailed(f"{self.url} does not answer like Raylogue: is it the right address?") from error
 

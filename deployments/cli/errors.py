@@ -3,3 +3,7 @@
 
 class CommandFailed(Exception):
     """The command cannot do what was asked; the text says why and what to do."""
+
+
+class ConnectionBroke(CommandFailed):
+    """The service was there, and whether it took the request is not known."""

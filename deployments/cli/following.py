@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 
 from deployments.cli.api import PAUSE_SECONDS, Answer, Service, ServiceRefused
-from deployments.cli.errors import CommandFailed
+from deployments.cli.errors import CommandFailed, ConnectionBroke
 from deployments.cli.sse import Event
 from deployments.cli.transcript import Transcript
 
@@ -16,16 +16,24 @@ RECONNECT = "reconnect"
 def speak(service: Service, conversation_id: str, message: Answer) -> Iterator[Event]:
     """Send a message, whose `client_id` makes it one, and yield its turn; a service that is too busy is asked again.
 
-    Raises ServiceRefused when it stays so, and at once for a refusal that does not pass.
+    So is one whose answer was lost on its way. A turn may break off in the middle: then `follow` has the rest of it.
+    Raises ServiceRefused when it stays so, and at once for a refusal that does not pass; CommandFailed.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
+    begun = False
+    while not begun:
         try:
-            yield from service.turn(conversation_id, message)
+            for event in service.turn(conversation_id, message):
+                begun = True
+                yield event
         except ServiceRefused as refusal:
             if refusal.retry_after is None or time.monotonic() + refusal.retry_after > deadline:
                 raise
             time.sleep(refusal.retry_after)
+        except ConnectionBroke:
+            if not begun and time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE_SECONDS)
         else:
             return
 

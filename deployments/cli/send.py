@@ -42,20 +42,18 @@ def send(
 def _print_events(service: Service, conversation_id: str, message: dict[str, str]) -> None:
     transcript = Transcript(Console(quiet=True), Console(quiet=True))
     for event in speak(service, conversation_id, message):
-        if event["type"] == RECONNECT:
-            break
-        _print(event, transcript)
-    else:
-        return
+        if event["type"] != RECONNECT and _print(event, transcript):
+            return
     for event in follow(service, conversation_id, transcript):
-        _print(event, transcript)
-        if transcript.resting:
+        if _print(event, transcript):
             return
 
 
-def _print(event: Event, transcript: Transcript) -> None:
+def _print(event: Event, transcript: Transcript) -> bool:
+    """Whether that was the end of the turn."""
     typer.echo(encoder.dumps(event, ensure_ascii=False))
     transcript.show(event)
+    return transcript.resting
 
 
 def _print_answer(service: Service, conversation_id: str, message: dict[str, str]) -> None:

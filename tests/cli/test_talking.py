@@ -1,13 +1,17 @@
 """The commands that talk to a running service: send, chat, tail, approve, cancel."""
 
+import asyncio
 import json
 import re
 import signal
 import time
 
+import httpx
 import pytest
 
 from tests.cli.conftest import Terminal, Up
+from tests.deployments.api import eventually
+from tests.servers.proxy import Proxy
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -23,6 +27,26 @@ def test_send_prints_the_answer_alone_on_standard_output(here: Terminal) -> None
     assert "`17*23` is **391**" in done.stdout
     assert "expression: 17*23" in done.stderr
     assert "Conversation " in done.stderr
+
+
+async def test_send_shows_the_whole_answer_whatever_happens_to_its_connection(here: Terminal, up: Up) -> None:
+    async with Proxy(httpx.URL(up.record.url).port or 0) as proxy, httpx.AsyncClient(base_url=up.record.url) as http:
+        url = proxy.url.replace("redis://", "http://").removesuffix("/0")
+        proxy.lose_answer_to(b"/messages")
+        done = await asyncio.to_thread(here.run, "send", "what is 17*23?", "--url", url)
+        assert proxy.lost_answers == 1
+        assert (done.returncode, "391" in done.stdout) == (0, True), done.stderr
+
+        telling = asyncio.create_task(asyncio.to_thread(here.run, "send", "Tell me a story", "--url", url))
+
+        async def streams() -> bool:
+            newest = (await http.get("/v1/conversations", params={"limit": 1})).json()["conversations"][0]
+            return bool(newest["last_seq"] == 1)
+
+        await eventually(streams)
+        proxy.cut()
+        done = await telling
+    assert (done.returncode, "every word in place." in done.stdout) == (0, True), done.stderr
 
 
 def test_send_reads_standard_input(here: Terminal) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from agents.agent import Limits
 from tests.deployments.agents import Ledger
 from tests.deployments.api import Api, Event, Stream
 from tests.deployments.test_problems import check
@@ -54,6 +55,19 @@ async def test_queue_lets_it_wait_and_merges_what_waits(api: Api, busy: tuple[st
     assert heard(log) == [(1, "wait: here"), (2, "second"), (2, "third")]
     assert ended(log) == [(1, "completed"), (2, "completed")]
     assert answers(log) == ["It returned: here", "You said: second\nthird"]
+
+
+async def test_a_queue_that_is_full_refuses_for_now_and_all_that_waited_is_read(
+    api: Api, busy: tuple[str, Stream], ledger: Ledger
+) -> None:
+    conversation_id, _ = busy
+    waiting = [f"message {number}" for number in range(Limits().queued)]
+    for text in waiting:
+        await api.send(conversation_id, text, on_busy="queue")
+    check(await api.post(conversation_id, "messages", {"text": "too many", "on_busy": "queue"}), 429, "queue_full")
+    ledger.open_gate(conversation_id)
+    log = await api.rest(conversation_id, turns=2)
+    assert heard(log)[1:] == [(2, text) for text in waiting]
 
 
 async def test_interrupt_cancels_and_runs(api: Api, busy: tuple[str, Stream], ledger: Ledger) -> None:

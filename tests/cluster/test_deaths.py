@@ -34,8 +34,9 @@ async def test_what_a_dead_node_left_unfinished_goes_on_on_another(
     for conversation_id in lost:
         await started(ledger, conversation_id, times=2)
 
-    living = await cluster.do("living")
-    assert not any(name.startswith(f"host:{doomed[:12]}") for name in living), "an actor of a dead node does not live"
+    living, actors = await cluster.do("living"), await cluster.do("actors")
+    assert set(living) <= set(actors), "an actor of a dead node does not live"
+    assert doomed not in {actor["node"] for actor in actors.values()}
     for conversation_id in placed:
         assert (await finished(api, ledger, conversation_id)).count("tool_result") == 1
         assert deeds(ledger, conversation_id).count("started") == (2 if conversation_id in lost else 1)

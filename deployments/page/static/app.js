@@ -173,10 +173,16 @@ class App {
     const { id, meta } = this.#open;
     const text = `“${meta?.title || "Untitled"}” and everything said in it will be gone for good.`;
     if (!(await confirm({ title: "Delete this conversation?", text, action: "Delete" }))) return;
-    this.#try(async () => {
-      await this.#conversations.remove(id);
-      if (this.#open?.id === id) this.#new();
+    const open = this.#open;
+    open.rest(); // a connection that is lost would be made again, to what is not there any more
+    const done = await this.#try(async () => {
+      await api.remove(id);
+      open.close();
+      this.#conversations.forget(id);
     });
+    if (this.#open !== open) return;
+    if (done) this.#new();
+    else open.start();
   }
 
   /** Whether it worked; if not, the person is told, unless the reason is `harmless`. */

@@ -56,6 +56,7 @@ export class Conversation {
 
   /** Asks whether it still exists: a stream does not tell that its conversation was deleted. */
   async verify() {
+    if (this.#closed) return;
     try {
       await api.one(this.id);
     } catch (error) {

@@ -75,8 +75,8 @@ export class Conversations {
     this.announce();
   }
 
-  async remove(id) {
-    await api.remove(id);
+  /** It has been deleted. */
+  forget(id) {
     this.items = this.items.filter((item) => item.id !== id);
     this.announce();
   }

@@ -80,9 +80,9 @@ def ledger(service: RunningService) -> Ledger:
     return Ledger(service.data_dir)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(service: RunningService) -> Iterator[None]:
-    """This process as a driver of the service's Ray."""
+    """This process as a driver of the service's Ray; some modules want to be drivers of another one."""
     with service.connected_ray():
         yield
 

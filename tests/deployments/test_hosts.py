@@ -92,9 +92,11 @@ async def test_where_a_host_is_full_or_leaves_or_dies_conversations_go_to_the_ne
         return await living(second, everybody) == here[1:]
 
     await eventually(has_room)
+    left = await first.pid.remote()
     first.leave.remote()
     await say(door, there[0], "are you there?")
-    assert there[0] in await living(second, everybody)
+    [refuge] = [host for host in hosts().values() if there[0] in await living(host, everybody)]
+    assert await refuge.pid.remote() != left, "it is in the other one, or in a new one of that name"
 
     os.kill(await second.pid.remote(), signal.SIGKILL)
     await asyncio.gather(*(say(door, conversation_id, "and now?") for conversation_id in everybody))

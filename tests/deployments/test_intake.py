@@ -13,8 +13,7 @@ from agents.models import ScriptedModel, Step
 from agents.turn.inputs import UserMessage
 from deployments.intake import Intake
 from deployments.settings import Settings
-from tests.conversations import World, rest
-from tests.turn.scene import text
+from tests.conversations import World, rest, text
 
 
 def stuck(name: str) -> Agent:

@@ -20,7 +20,7 @@ from agents.turn.inputs import Resolve, UserMessage
 from deployments.census import Census
 from deployments.cluster import Actor, Cluster
 from deployments.errors import ControlPlaneUnavailable, NoRoom, Unreachable
-from deployments.placement import actor_name, decide, in_order, is_dedicated, seats, with_full
+from deployments.placement import actor_name, decide, in_order, is_dedicated, on_node, seats, with_full
 from deployments.release import OwnRelease
 from deployments.settings import Settings
 from store import ConversationMeta, ConversationNotFound, Placement, Store
@@ -79,6 +79,7 @@ class Door:
         self._namespace = settings.namespace
         self._placement = settings.placement
         self._comfortable = settings.comfortable_conversations
+        self._most_on_node = settings.node_conversations
         self._release = release
         self._store = store
         self._agents = agents
@@ -241,7 +242,9 @@ class Door:
         reports, release = await self._store.hosts.reports(), await self._release.get()
         loads = with_full(reports.loads, {*reports.busy, *full}, self._comfortable)
         nodes = await self._cluster.nodes()
-        among = seats(nodes, loads, self._comfortable, release.number, reports.silent)
+        most = self._most_on_node
+        closed = [node.id for node in nodes if most is not None and on_node(node, reports.loads) >= most]
+        among = seats(nodes, loads, self._comfortable, release.number, reports.silent, closed)
         for seat in in_order(meta.id, among):
             yield Start(seat.name, seat.node)
 

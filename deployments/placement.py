@@ -65,6 +65,11 @@ def roomiest(conversation_id: str, nodes: Iterable[Node], dedicated: Mapping[str
     return max(drawn, key=room.__getitem__, default=None)
 
 
+def on_node(node: Node, loads: Mapping[str, int]) -> int:
+    """The conversations in the shared hosts of a node, whatever their release."""
+    return sum(load for name, load in loads.items() if name.startswith(HOST.format(node.id[:12], "", "")[:-1]))
+
+
 def beside(name: str, loads: Mapping[str, int]) -> int:
     """The conversations in the other shared hosts of the node on which the host `name` is."""
     node = ":".join(name.split(":")[:2]) + ":"
@@ -72,17 +77,22 @@ def beside(name: str, loads: Mapping[str, int]) -> int:
 
 
 def seats(
-    nodes: Iterable[Node], loads: Mapping[str, int], comfortable: int, release: int, silent: Collection[str] = ()
+    nodes: Iterable[Node],
+    loads: Mapping[str, int],
+    comfortable: int,
+    release: int,
+    silent: Collection[str] = (),
+    closed: Collection[str] = (),
 ) -> list[Seat]:
     """The shared hosts of a release that there should be: on each node one more than are comfortably full.
 
-    A node has no more of them than cores. `loads` are the conversations in each host, by its name. Hosts that are
-    `silent` are not counted on.
+    A node has no more of them than cores, and one that is `closed` gets no further one. `loads` are the conversations
+    in each host, by its name. Hosts that are `silent` are not counted on.
     """
     return [
         Seat(name, node.id)
         for node in nodes
-        for name in _names(node, release, _wanted(node, loads, comfortable, release), silent)
+        for name in _names(node, release, _wanted(node, loads, comfortable, release, node.id in closed), silent)
     ]
 
 
@@ -101,10 +111,10 @@ def _names(node: Node, release: int, wanted: int, silent: Collection[str]) -> It
     return islice((name for name in names if name not in silent), wanted)
 
 
-def _wanted(node: Node, loads: Mapping[str, int], comfortable: int, release: int) -> int:
+def _wanted(node: Node, loads: Mapping[str, int], comfortable: int, release: int, closed: bool) -> int:
     prefix = HOST.format(node.id[:12], release, "")
-    here = sum(load for name, load in loads.items() if name.startswith(prefix))
-    return max(1, min(node.cores, 1 + here // comfortable))
+    here = [load for name, load in loads.items() if name.startswith(prefix)]
+    return max(1, min(node.cores, len(here) if closed else 1 + sum(here) // comfortable))
 
 
 def _lot(name: str, conversation_id: str) -> bytes:

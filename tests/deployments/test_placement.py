@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from deployments.placement import Node, Seat, decide, in_order, is_dedicated, roomiest, seats, with_full
+from deployments.placement import Node, Seat, decide, in_order, is_dedicated, on_node, roomiest, seats, with_full
 from store import Placement
 
 NODES = [Node("a" * 56, 2), Node("b" * 56, 1)]
@@ -98,3 +98,12 @@ def test_a_name_tells_what_it_is() -> None:
 def test_whoever_is_full_counts_as_full_whatever_was_reported() -> None:
     assert with_full({"a": 3, "b": 30}, {"a", "b", "new"}, 10) == {"a": 10, "b": 30, "new": 10}
     assert with_full({"a": 3}, (), 10) == {"a": 3}
+
+
+def test_a_node_that_is_closed_gets_no_further_host() -> None:
+    node = Node("a" * 56, 4)
+    loads = {f"host:{'a' * 12}:1:0": 9, f"host:{'a' * 12}:1:1": 7, f"host:{'a' * 12}:0:0": 1, f"host:{'b' * 12}:1:0": 5}
+    assert len(seats([node], loads, 5, release=1)) == 4
+    assert len(seats([node], loads, 5, release=1, closed=[node.id])) == 2
+    assert len(seats([node], {}, 5, release=1, closed=[node.id])) == 1
+    assert on_node(node, loads) == 17

@@ -94,6 +94,11 @@ async def test_where_a_host_is_full_or_leaves_or_dies_conversations_go_to_the_ne
     await eventually(has_room)
     left = await first.pid.remote()
     first.leave.remote()
+
+    async def has_left() -> bool:
+        return not psutil.pid_exists(left)
+
+    await eventually(has_left)
     await say(door, there[0], "are you there?")
     [refuge] = [host for host in hosts().values() if there[0] in await living(host, everybody)]
     assert await refuge.pid.remote() != left, "it is in the other one, or in a new one of that name"

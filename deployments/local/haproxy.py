@@ -1,4 +1,4 @@
-"""Stands in front of Serve's HAProxy: makes its configuration private, then becomes it and dies with Serve."""
+"""Stands in front of Serve's HAProxy: puts its configuration right, then becomes it and dies with Serve."""
 
 import ctypes
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 PUBLIC_BIND = re.compile(r"^(\s*bind\s+)(?:\*|0\.0\.0\.0|\[?::\]?)?:(\d+)", re.MULTILINE)
+NO_ROUTE = re.compile(r"^(\s*http-request return) status 404 .*Path .*not found.*$", re.MULTILINE)
 
 
 def private(configuration: str) -> str:
@@ -18,6 +19,17 @@ def private(configuration: str) -> str:
     Serve can be told where its front end listens, but not its statistics and its metrics.
     """
     return PUBLIC_BIND.sub(r"\g<1>127.0.0.1:\g<2>", configuration)
+
+
+def patient(configuration: str) -> str:
+    """The configuration that asks for a little time where nothing is known of the application.
+
+    A front end that has just started knows no routes until Serve names them. Its own answer, 404, would say of every
+    conversation that it does not exist.
+    """
+    return NO_ROUTE.sub(
+        r'\1 status 503 content-type text/plain string "The service is starting.\\n" hdr Retry-After 1', configuration
+    )
 
 
 def configuration_files(arguments: list[str]) -> list[Path]:
@@ -33,7 +45,7 @@ def die_with_parent() -> None:
 def main(binary: str, *arguments: str) -> None:
     """Never returns: the process becomes `binary`."""
     for file in configuration_files(list(arguments)):
-        file.write_text(private(file.read_text()))
+        file.write_text(patient(private(file.read_text())))
     die_with_parent()
     os.execv(binary, [binary, *arguments])  # noqa: S606 - the binary that Serve would have run itself
 

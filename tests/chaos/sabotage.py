@@ -32,6 +32,7 @@ from tests.chaos import agents
 FENCE = ("if epoch ~= ARGV[1]", "if last_seq ~= ARGV[2]")
 CLIENT_IDS = ("if known then return {'duplicate'",)
 LATE_SECONDS = 0.2
+_HELD: list[AbstractContextManager[None]] = []
 
 
 @contextmanager
@@ -138,7 +139,9 @@ def catalog(settings: Settings) -> Catalog:
     """The agents of a run, in a process that may lack a guard."""
     order = settings.data_dir / "sabotage"
     if order.exists():
-        SABOTAGE[order.read_text()]().__enter__()  # as long as the process lives
+        without = SABOTAGE[order.read_text()]()
+        without.__enter__()
+        _HELD.append(without)  # as long as the process lives: one that nobody holds ends at once
     return agents.catalog(settings)
 
 

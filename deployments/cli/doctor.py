@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.text import Text
 
 from deployments.cli.options import DataDir, read_settings
-from deployments.local import ports
+from deployments.local import archive, ports
 from deployments.local.database import without_password
+from deployments.local.errors import CannotStart
 from deployments.local.record import find_running
 from deployments.settings import Settings
-from store import Archive
 from store.servers import open_redis
 
 OLDEST_PYTHON, FIRST_PYTHON_TOO_NEW = (3, 11), (3, 14)
@@ -117,9 +117,9 @@ def check_archive(settings: Settings) -> Finding:
     if settings.archive_url is None:
         return Finding(Verdict.FINE, "All events stay in Redis")
     try:
-        Archive(settings.archive_url).check()
-    except ValueError as error:
-        return Finding(Verdict.BROKEN, f"{error}: correct RAYLOGUE_ARCHIVE_URL, or install its driver")
+        archive.check_archive(settings)
+    except CannotStart as error:
+        return Finding(Verdict.BROKEN, str(error))
     return Finding(Verdict.FINE, f"Old events go to {settings.archive_url}")
 
 

@@ -67,13 +67,12 @@ def roomiest(conversation_id: str, nodes: Iterable[Node], dedicated: Mapping[str
 
 def on_node(node: Node, loads: Mapping[str, int]) -> int:
     """The conversations in the shared hosts of a node, whatever their release."""
-    return sum(load for name, load in loads.items() if name.startswith(HOST.format(node.id[:12], "", "")[:-1]))
+    return sum(load for name, load in loads.items() if _same_node(name, HOST.format(node.id[:12], "", "")))
 
 
 def beside(name: str, loads: Mapping[str, int]) -> int:
     """The conversations in the other shared hosts of the node on which the host `name` is."""
-    node = ":".join(name.split(":")[:2]) + ":"
-    return sum(load for other, load in loads.items() if other.startswith(node) and other != name)
+    return sum(load for other, load in loads.items() if _same_node(other, name) and other != name)
 
 
 def seats(
@@ -104,6 +103,10 @@ def with_full(loads: Mapping[str, int], full: Collection[str], comfortable: int)
 def in_order(conversation_id: str, among: Iterable[Seat]) -> list[Seat]:
     """The seats as this conversation tries them: alike at every door, and evenly spread (rendezvous hashing)."""
     return sorted(among, key=lambda seat: _lot(seat.name, conversation_id))
+
+
+def _same_node(name: str, other: str) -> bool:
+    return name.split(":")[:2] == other.split(":")[:2]
 
 
 def _names(node: Node, release: int, wanted: int, silent: Collection[str]) -> Iterable[str]:

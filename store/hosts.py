@@ -57,9 +57,15 @@ class Hosts:
 
     async def reports(self) -> Reports:
         """All that is fresh; what is stale is removed."""
-        reports: Reply = await self._client.ask(lambda: self._client.redis.hgetall(self._key))
+
+        async def ask() -> Reply:
+            pipeline = self._client.pipeline()
+            pipeline.hgetall(self._key)
+            pipeline.hgetall(self._busy)
+            return await pipeline.execute()
+
+        reports, busy = await self._client.ask(ask)
         now = await self._now() if reports else 0
-        busy: Reply = await self._client.ask(lambda: self._client.redis.hgetall(self._busy)) if reports else {}
         loads, silent, stale = dict[str, int](), set[str](), list[bytes]()
         for name, report in reports.items():
             conversations, _, at = report.partition(b":")

@@ -19,6 +19,7 @@ import pytest
 import ray
 from ray._private import ray_constants
 
+from deployments.local.processes import is_running
 from deployments.local.record import RunRecord, find_running
 from deployments.settings import Settings
 from store import Archive, Store, connect
@@ -227,3 +228,11 @@ def _on_loopback() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)
         yield
+
+
+def is_alive(pid: int) -> bool:
+    """Whether such a process still does anything; it may end while this looks."""
+    try:
+        return is_running(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return False

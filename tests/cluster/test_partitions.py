@@ -11,7 +11,7 @@ import pytest
 
 from agents.clock import now_ms
 from agents.codec import decode
-from deployments.local.processes import end_all, is_running
+from deployments.local.processes import end_all
 from store import Store, connect
 from tests.cluster.conftest import deeds, started
 from tests.cluster.namespaces import NamespacedServer, Namespaces, unavailable
@@ -20,6 +20,7 @@ from tests.deployments.agents import Ledger
 from tests.deployments.api import eventually
 from tests.deployments.conftest import check_conversation
 from tests.servers.process import available_binaries
+from tests.service import is_alive
 
 NO_NAMESPACES = unavailable()
 pytestmark = [
@@ -140,7 +141,7 @@ async def _cut_off_from_the_control_plane(
     namespaces.cut("control")
     try:
         await started(ledger, "gcs-away", times=2)
-        assert is_running(psutil.Process(pid)), "the older one lives, and reaches Redis"
+        assert is_alive(pid), "the older one lives, and reaches Redis"
         assert (await store.registry.get("gcs-away")).epoch > epoch
         ledger.open_gate("gcs-away")
 
@@ -154,7 +155,7 @@ async def _cut_off_from_the_control_plane(
         namespaces.mend("control")
 
     async def over() -> bool:
-        return not psutil.pid_exists(pid) or not is_running(psutil.Process(pid))
+        return not is_alive(pid)
 
     await eventually(over)
     assert types == ["UserMsg", "AssistantMsg", "ToolCall", "ToolResult", "AssistantMsg", "TurnEnded"]

@@ -5,14 +5,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from deployments.local.processes import is_running
 from tests.cluster.conftest import finished, place_of, started, working
 from tests.cluster.running import RunningCluster
 from tests.deployments.agents import Ledger
 from tests.deployments.api import Api, eventually
+from tests.service import is_alive
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -81,7 +80,7 @@ async def test_a_process_that_answers_nobody_is_named_and_killed_and_its_others_
     assert (await api.turn(conversation_id, "hello"))[-1]["type"] == "turn_completed"
 
     async def killed() -> bool:
-        return not is_running(psutil.Process(pid)) if psutil.pid_exists(pid) else True
+        return not is_alive(pid)
 
     await eventually(killed)
     for key in shared:

@@ -2,11 +2,13 @@
 
 import zlib
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 
 import orjson
 import pytest
 import ray
 from ray.actor import ActorHandle
+from ray.exceptions import RayActorError
 
 from agents.codec import decode
 from agents.turn import fsm_state
@@ -104,9 +106,10 @@ async def actor_of(conversation_id: str) -> ActorHandle:
     """The living actor in which the conversation is: its own, or a shared host."""
     for found in ray.util.list_named_actors(all_namespaces=True):
         if found["namespace"] == "raylogue" and found["name"].startswith((actor_name(conversation_id), "host:")):
-            actor = ray.get_actor(found["name"], namespace="raylogue")
-            if not await actor.missing.remote([conversation_id]):
-                return actor
+            with suppress(ValueError, RayActorError):  # an actor that is named may end while this asks it
+                actor = ray.get_actor(found["name"], namespace="raylogue")
+                if not await actor.missing.remote([conversation_id]):
+                    return actor
     raise LookupError(f"{conversation_id} lives nowhere")
 
 

@@ -6,7 +6,6 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import orjson
-import psutil
 import pytest
 import ray
 from ray.actor import ActorHandle
@@ -22,7 +21,7 @@ from tests.deployments.agents import Ledger
 from tests.deployments.api import eventually
 from tests.deployments.conftest import check_conversation
 from tests.deployments.crowded import APART, ROOM, CrowdedHost, FleetingHost
-from tests.service import RunningService
+from tests.service import RunningService, is_alive
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
@@ -96,7 +95,7 @@ async def test_where_a_host_is_full_or_leaves_or_dies_conversations_go_to_the_ne
     first.leave.remote()
 
     async def has_left() -> bool:
-        return not psutil.pid_exists(left)
+        return not is_alive(left)
 
     await eventually(has_left)
     await say(door, there[0], "are you there?")
@@ -168,7 +167,7 @@ async def test_a_host_lets_go_of_whom_nobody_needs_and_ends_when_it_is_empty(
     await eventually(at_rest(store, parked))
 
     async def gone() -> bool:
-        return name not in hosts() and not psutil.pid_exists(pid)
+        return name not in hosts() and not is_alive(pid)
 
     await eventually(gone)
     await say(door, idle, "hello again")

@@ -5,7 +5,6 @@ The agents of this file run with times of a fraction of a second, which they bri
 
 from collections.abc import Awaitable, Callable
 
-import psutil
 import pytest
 import ray
 
@@ -13,7 +12,7 @@ from deployments.placement import actor_name
 from tests.deployments.agents import Ledger
 from tests.deployments.api import Api, eventually
 from tests.deployments.conftest import actor_of, own_door, pid_of
-from tests.service import RunningService
+from tests.service import RunningService, is_alive
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
@@ -22,10 +21,6 @@ pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 def placement() -> None:
     """The agents' own."""
     return
-
-
-def is_alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def names() -> list[str]:

@@ -268,8 +268,8 @@ async def check_two_replicas(one: Api, other: Api, ledger: Ledger, service: Runn
     conversation_id = await one.create("worker")
     await other.send(conversation_id, "wait: here")
     await eventually(lambda: started(ledger, conversation_id))
-    [host] = [process for process in service.processes() if process.name().startswith("ray::Host")]
-    host.kill()
+    for host in [process for process in service.processes() if process.name().startswith("ray::Host")]:
+        host.kill()
 
     async def twice() -> bool:
         return len(ledger.read(conversation_id)) >= 2

@@ -33,7 +33,7 @@ async def children(api: Api, conversation_id: str, count: int = 1) -> list[str]:
 
 async def kill(*conversation_ids: str) -> None:
     """SIGKILL the processes of these conversations."""
-    pids = [await pid_of(conversation_id) for conversation_id in conversation_ids]
+    pids = {await pid_of(conversation_id) for conversation_id in conversation_ids}  # one host may have them all
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
 

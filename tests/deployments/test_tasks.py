@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import ray
 
@@ -22,6 +21,7 @@ from deployments.tasks import RayTasks
 from tests.conversations import until
 from tests.deployments.api import Api, eventually
 from tests.deployments.conftest import pid_of
+from tests.service import is_alive
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
@@ -55,10 +55,6 @@ def told() -> list[Any]:
 
 async def run(tasks: RayTasks, function: Callable[..., Any], **arguments: Any) -> Any:
     return await tasks.run(function, arguments, SMALL, lambda _: None)
-
-
-def is_alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def note_and_wait(path: str) -> None:

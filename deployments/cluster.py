@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import ray
 from ray._private.state import actors
+from ray._private.worker import global_worker
 from ray.exceptions import RayActorError, RayError
 
 from deployments.errors import ControlPlaneUnavailable
@@ -40,6 +41,8 @@ class Cluster:
         self._dedicated_per_node = dedicated_per_node
         self._nodes: list[Node] = []
         self._nodes_until = 0.0
+        self._draining = frozenset[str]()
+        self._draining_until = 0.0
         self._dedicated = Counter[str]()
         self._dedicated_until = 0.0
         # Of its own: while the control plane is away they hang in their questions, and nobody else may wait for them.
@@ -77,13 +80,30 @@ class Cluster:
         return await self.ask("the cluster", names)
 
     async def nodes(self) -> list[Node]:
-        """The nodes that live; those that have no cores to give are left out, unless there are no others."""
+        """The nodes that live and stay; those that have no cores to give are left out, unless there are no others."""
         if time.monotonic() > self._nodes_until:
             found: list[dict[str, Any]] = await self.ask("the cluster", ray.nodes)
-            alive = [node for node in found if node["Alive"]]
+            going = await self.draining()
+            alive = [node for node in found if node["Alive"] and node["NodeID"] not in going]
             self._nodes = list(map(self._node, filter(_has_cores, alive) if any(map(_has_cores, alive)) else alive))
             self._nodes_until = time.monotonic() + NODES_SECONDS
         return self._nodes
+
+    async def draining(self) -> frozenset[str]:
+        """The ids of the nodes that are about to go: preempted, scaled down, or drained by an operator."""
+        if time.monotonic() > self._draining_until:
+            self._draining = await self.ask("the cluster", _draining_nodes)
+            self._draining_until = time.monotonic() + NODES_SECONDS
+        return self._draining
+
+    async def living_on(self, nodes: Collection[str]) -> list[str]:
+        """The names of the actors of ours that live on these nodes."""
+
+        def names() -> set[str]:
+            alive = actors(actor_state_name="ALIVE").values()
+            return {found["Name"] for found in alive if found["Address"]["NodeID"] in nodes}
+
+        return sorted(await self.living() & await self.ask("the cluster", names))
 
     async def room_for_dedicated(self) -> tuple[int, int]:
         """How many actors of a single conversation live, and how many may."""
@@ -117,6 +137,11 @@ class Cluster:
             budget = int(resources.get("memory", 0) / 2 // DEDICATED_BYTES)
         raylet = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
         return Node(node["NodeID"], max(1, int(resources.get("CPU", 1))), budget, raylet)
+
+
+def _draining_nodes() -> frozenset[str]:
+    control_plane = global_worker.gcs_client  # type: ignore[attr-defined]  # Ray adds it when it connects
+    return frozenset(control_plane.get_draining_nodes(timeout=CONTROL_PLANE_SECONDS))
 
 
 def _has_cores(node: dict[str, Any]) -> bool:

@@ -154,8 +154,10 @@ class Host:
     async def leave(self) -> None:
         """Take nobody in any more, let everybody come to rest, hand over the others, and end the process.
 
-        What was let in a moment ago is waited for, so that nobody is forgotten.
+        What was let in a moment ago is waited for, so that nobody is forgotten. To be asked again changes nothing.
         """
+        if self._leaving:
+            return
         self._leaving = True
         await asyncio.gather(*self._living.values(), return_exceptions=True)
         living = self._open()

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from deployments.catalog import catalog
 from deployments.cluster import cluster_name
 from deployments.collector import spare_what_is_loaded
+from deployments.evacuation import Evacuation
 from deployments.host import connect_store, open_door
 from deployments.ingress import (
     agents,
@@ -84,6 +85,7 @@ async def _lifespan(app: FastAPI, deployment: str | None) -> AsyncIterator[None]
         Sweeper(store, door, cluster_name()),
         StuckTurns(store, door, cluster_name(), settings.stuck_seconds),
         WarmPool(settings, store),
+        Evacuation(settings),
     )
     running = [asyncio.create_task(chore.run()) for chore in chores]
     spare_what_is_loaded()

@@ -18,7 +18,9 @@ import psutil
 import ray
 from ray._private import state
 from ray._private.node import Node
+from ray._private.worker import global_worker
 from ray.cluster_utils import Cluster
+from ray.core.generated import autoscaler_pb2
 from ray.exceptions import RayActorError
 
 from agents.context import AgentContext
@@ -128,6 +130,13 @@ class Machine:
         found.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
         self._cluster.worker_nodes.discard(found)
         return at
+
+    async def drain_node(self, node: str) -> None:
+        """Say that a node is about to be taken away, as a cloud or an operator does."""
+        accepted, reason = global_worker.gcs_client.drain_node(
+            node, autoscaler_pb2.DRAIN_NODE_REASON_PREEMPTION, "spot", 2**53
+        )
+        assert accepted, reason
 
     async def signal_node(self, node: str, number: int) -> None:
         """Stop a node or let it go on, with all that runs on it."""

@@ -160,6 +160,7 @@ class RunningCluster:
             port=self._port,
             agents="tests.cluster.agents:catalog",
             stuck_seconds=2.0,
+            drain_seconds=1.0,
             warm_workers=0,
             anthropic_api_key=None,
         )

@@ -1,0 +1,40 @@
+"""Nodes that are about to go: whoever lives there is asked to leave before, so that a turn is handed over, not cut."""
+
+import asyncio
+import random
+
+import structlog
+
+from deployments.cluster import Cluster
+from deployments.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+PERIOD_SECONDS = 2.0
+
+
+class Evacuation:
+    """Runs in every ingress replica; an actor that is leaving already takes no notice of who asks again."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._cluster = Cluster(settings.namespace, settings.dedicated_per_node)
+
+    async def run(self) -> None:
+        """Look for such nodes until cancelled; trouble is logged and tried again."""
+        while True:
+            await asyncio.sleep(PERIOD_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - replicas need not ask together
+            try:
+                await self.evacuate()
+            except Exception as error:  # noqa: BLE001 - whatever is away comes back
+                log.warning("nodes_not_evacuated", cause=str(error))
+
+    async def evacuate(self) -> None:
+        """Ask all actors of ours that live on nodes that are about to go to leave, and wait for none of them."""
+        going = await self._cluster.draining()
+        if not going:
+            return
+        for name in await self._cluster.living_on(going):
+            actor = await self._cluster.find(name)
+            if actor is not None:
+                log.info("asked_to_leave", host=name)
+                actor.leave.remote()

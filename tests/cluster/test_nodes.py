@@ -1,0 +1,52 @@
+"""Nodes join and are drained: whoever lives on one that is about to go leaves it before, for one that stays."""
+
+import pytest
+
+from tests.cluster.conftest import deeds, finished, place_of, started, working
+from tests.cluster.running import RunningCluster
+from tests.deployments.agents import Ledger
+from tests.deployments.api import Api, eventually
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
+
+PLACEMENTS = ("shared", "dedicated")
+
+
+async def test_everybody_leaves_the_nodes_that_are_drained_for_the_one_that_joined(
+    cluster: RunningCluster, api: Api, ledger: Ledger
+) -> None:
+    drained, joined = list(cluster.nodes), await cluster.add_node()
+    resting = [await api.create(placement=placement) for placement in PLACEMENTS]
+    for conversation_id in resting:
+        await api.turn(conversation_id, "my name is Ada")
+    at_work = [await working(api, ledger, placement) for placement in PLACEMENTS * 2]
+    lived = {key: await node_of(cluster, api, key) for key in (*resting, *at_work)}
+
+    for node in drained:
+        await cluster.do("drain_node", node=node)
+
+    for conversation_id in at_work:
+        moved = lived[conversation_id] in drained
+        await started(ledger, conversation_id, times=1 + moved)
+        assert (await finished(api, ledger, conversation_id)).count("tool_result") == 1
+        assert deeds(ledger, conversation_id).count("started") == 1 + moved
+    for conversation_id in resting:
+        await api.turn(conversation_id, "what is my name?")
+    newcomer = await api.create()
+    await api.turn(newcomer, "hello")
+    for conversation_id in (*lived, newcomer):
+        assert await node_of(cluster, api, conversation_id) == joined
+
+    async def nobody_is_left() -> bool:
+        return {actor["node"] for actor in (await cluster.do("actors")).values()} == {joined}
+
+    await eventually(nobody_is_left)
+    for node in drained:
+        await cluster.lose_node(node)
+    await cluster.add_node()
+
+
+async def node_of(cluster: RunningCluster, api: Api, conversation_id: str) -> str:
+    """The id of the node on which the conversation lives."""
+    node: str = (await cluster.do("actors"))[await place_of(api, conversation_id)]["node"]
+    return node

@@ -31,6 +31,10 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address that the service listens on; must be a loopback one.")
     port: int = Field(8000, ge=0, le=65535, description="Port of the page and the API; 0 chooses a free one.")
+    dashboard: bool = Field(
+        True,
+        description="Whether `raylogue up` starts the Ray dashboard; without it Ray takes less of a small machine.",
+    )
     dashboard_port: int = Field(
         8265, ge=0, le=65535, description="Port of the Ray dashboard, or the next free one; 0 chooses any."
     )

@@ -155,7 +155,7 @@ class RunningService:
             "RAYLOGUE_REDIS_URL": self.redis.url,
             "RAYLOGUE_DATA_DIR": str(self.data_dir),
             "RAYLOGUE_ARCHIVE_URL": str(self.archive_dir),
-            "RAYLOGUE_DASHBOARD_PORT": "0",
+            "RAYLOGUE_DASHBOARD": "false",
             "RAY_AUTH_MODE": "disabled",
             "RAYLOGUE_HEARTBEAT_SECONDS": "0.3",
             "RAYLOGUE_PLACEMENT": "shared",

@@ -40,10 +40,11 @@ def main(runtime_dir: Path) -> int:
 
 def _announce(console: Console, record: RunRecord) -> None:
     console.print(f"\n  Page       [bold]{record.url}[/]", highlight=False)
-    console.print(f"  Dashboard  {record.dashboard}", highlight=False)
-    if asks_for_token():
-        token = os.path.relpath(Path(sys.executable).with_name("ray"))
-        console.print(f"             asks for a token: {token} get-auth-token", style="dim", highlight=False)
+    if record.dashboard is not None:
+        console.print(f"  Dashboard  {record.dashboard}", highlight=False)
+        if asks_for_token():
+            token = os.path.relpath(Path(sys.executable).with_name("ray"))
+            console.print(f"             asks for a token: {token} get-auth-token", style="dim", highlight=False)
     console.print("  Ctrl-C stops everything.\n", style="dim", highlight=False)
 
 

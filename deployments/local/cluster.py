@@ -14,7 +14,7 @@ from ray.exceptions import RayError
 from ray.serve.config import HTTPOptions
 
 from deployments.app import app
-from deployments.local import signals
+from deployments.local import ports, signals
 from deployments.local.environment import LOOPBACK
 from deployments.local.errors import CannotStart
 from deployments.local.processes import descendants, end_all
@@ -29,8 +29,8 @@ PROBE_SECONDS = 0.1
 
 
 @contextmanager
-def ray_head(namespace: str, dashboard_port: int) -> Iterator[None]:
-    """Start Ray with its dashboard, and leave none of its processes behind."""
+def ray_head(namespace: str, dashboard_port: int | None) -> Iterator[None]:
+    """Start Ray, with its dashboard if that has a port, and leave none of its processes behind."""
     earlier = set(descendants())
     try:
         _start_ray(namespace, dashboard_port)
@@ -41,7 +41,7 @@ def ray_head(namespace: str, dashboard_port: int) -> Iterator[None]:
         _stop_ray(earlier)
 
 
-def _start_ray(namespace: str, dashboard_port: int) -> None:
+def _start_ray(namespace: str, dashboard_port: int | None) -> None:
     """Raises CannotStart when Ray does not come up in its 30 seconds, which a busy machine may take, nor again."""
     earlier = set(descendants())
     for last in (False, True):
@@ -58,13 +58,14 @@ def _start_ray(namespace: str, dashboard_port: int) -> None:
             return
 
 
-def _init_ray(namespace: str, dashboard_port: int) -> None:
+def _init_ray(namespace: str, dashboard_port: int | None) -> None:
     ray.init(
         address="local",
         namespace=namespace,
-        include_dashboard=True,
+        include_dashboard=dashboard_port is not None,
         dashboard_host=LOOPBACK,
-        dashboard_port=dashboard_port,
+        # Ray wants a port that is free, even when there is to be no dashboard.
+        dashboard_port=dashboard_port or ports.any_free(LOOPBACK, 1)[0],
         object_store_memory=OBJECT_STORE_BYTES,
         log_to_driver=False,
         logging_level=logging.ERROR,

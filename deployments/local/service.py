@@ -19,8 +19,8 @@ def local_service(settings: Settings, progress: Progress) -> Iterator[RunRecord]
     with ExitStack() as running:
         record = running.enter_context(sole_service(settings))
         redis_url = running.enter_context(database(settings, progress))
-        dashboard_port = ports.wanted_or_next(LOOPBACK, settings.dashboard_port)
-        dashboard = f"http://{LOOPBACK}:{dashboard_port}"
+        dashboard_port = ports.wanted_or_next(LOOPBACK, settings.dashboard_port) if settings.dashboard else None
+        dashboard = f"http://{LOOPBACK}:{dashboard_port}" if dashboard_port is not None else None
         known = settings.model_copy(update={"redis_url": redis_url, "dashboard_url": dashboard})
         # Ray's processes inherit this environment, and read their settings from it.
         os.environ.update(known.environment())

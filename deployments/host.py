@@ -23,17 +23,19 @@ from agents.turn.inputs import Resolve, UserMessage
 from deployments.catalog import catalog
 from deployments.cluster import cluster_name
 from deployments.collector import spare_what_is_loaded
+from deployments.connections import connect_store
 from deployments.door import Door
 from deployments.errors import NoRoom, StaleProcess
 from deployments.eviction import Eviction
 from deployments.intake import Intake, is_owed
 from deployments.placement import beside, is_dedicated
 from deployments.release import OwnRelease, Release, code_of, is_stale
+from deployments.residents import Residents
 from deployments.settings import Settings
 from deployments.tasks import RayTasks
 from deployments.telemetry import configure_logging
 from deployments.workload import Workload
-from store import Archive, Replicas, Store, StoreError, connect
+from store import Store, StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -42,26 +44,6 @@ RELEASE_SECONDS = 5.0
 """How often a host asks whether there is newer code."""
 GOING_AT_ONCE = 100
 """How many conversations an outdated host lets go of in one round, so that the log's server never feels it."""
-
-
-def connect_store(settings: Settings) -> Store:
-    """This process's store, on the server that the settings name."""
-    if settings.redis_url is None:
-        raise ValueError("RAYLOGUE_REDIS_URL is not set: `raylogue up` sets it, and so must a cluster's nodes")
-    return connect(
-        settings.redis_url,
-        prefix=settings.prefix,
-        cluster=settings.redis_cluster,
-        replicas=Replicas(settings.replicas, settings.replicas_seconds),
-        archive=open_archive(settings),
-    )
-
-
-def open_archive(settings: Settings) -> Archive | None:
-    """The archive that the settings name, if any."""
-    if settings.archive_url is None:
-        return None
-    return Archive(settings.archive_url, keep_events=settings.archive_keep_events)
 
 
 class Host:
@@ -91,7 +73,7 @@ class Host:
             place=name,
             cluster=cluster_name(),
         )
-        self._living: dict[str, asyncio.Task[Conversation]] = {}
+        self._residents = Residents()
         self._departures: set[asyncio.Task[None]] = set()
         self._eviction = Eviction(self._settings, self._store)
         self._intake = Intake(self._settings)
@@ -125,30 +107,30 @@ class Host:
 
     async def inspect(self, conversation_id: str) -> Glimpse | None:
         """What a conversation shows of itself now; None if it sleeps, or lives elsewhere."""
-        activation = self._living.get(conversation_id)
-        return activation.result().inspect() if activation is not None and _is_open(activation) else None
+        conversation = self._residents.find(conversation_id)
+        return conversation.inspect() if conversation is not None else None
 
     async def missing(self, conversation_ids: Iterable[str]) -> list[str]:
         """Those of these conversations that do not live here."""
-        return [conversation_id for conversation_id in conversation_ids if conversation_id not in self._living]
+        return [conversation_id for conversation_id in conversation_ids if conversation_id not in self._residents]
 
     async def stop(self, conversation_id: str) -> None:
         """Let the conversation leave in good order, if it lives here."""
-        activation = self._living.get(conversation_id)
-        if activation is not None:
-            await (await asyncio.shield(activation)).stop()
+        conversation = await self._residents.get(conversation_id)
+        if conversation is not None:
+            await conversation.stop()
 
     async def dismiss(self, conversation_id: str) -> None:
         """The conversation has been deleted: drop what it is doing."""
-        activation = self._living.get(conversation_id)
-        if activation is not None:
-            (await asyncio.shield(activation)).abandon()
+        conversation = await self._residents.get(conversation_id)
+        if conversation is not None:
+            conversation.abandon()
 
     async def make_room(self) -> bool:
         """Let the longest idle go now, for somebody who finds no place anywhere; whether there is a place then."""
         async with self._room_making:
             if not self._leaving and not self._has_room():
-                await self._part_from(await self._eviction.longest_idle(self._open()))
+                await self._part_from(await self._eviction.longest_idle(self._residents.active()))
             return not self._leaving and self._has_room()
 
     async def leave(self) -> None:
@@ -159,8 +141,8 @@ class Host:
         if self._leaving:
             return
         self._leaving = True
-        await asyncio.gather(*self._living.values(), return_exceptions=True)
-        living = self._open()
+        await self._residents.settle()
+        living = self._residents.active()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain_seconds):
                 await asyncio.gather(*(conversation.rest() for conversation in living))
@@ -195,10 +177,8 @@ class Host:
 
     async def _works(self, conversation_id: str) -> bool:
         """Whether the conversation is in the middle of something here; if it only rests, it leaves."""
-        activation = self._living.get(conversation_id)
-        if activation is None:
-            return False
-        return not await (await asyncio.shield(activation)).leave()
+        conversation = await self._residents.get(conversation_id)
+        return conversation is not None and not await conversation.leave()
 
     async def _hand_over(self, conversation_id: str) -> None:
         """Have what was stopped in the middle taken up elsewhere; if that fails, the sweep finds it."""
@@ -209,15 +189,13 @@ class Host:
 
     async def _live(self, conversation_id: str, *, owed: bool) -> Conversation:
         """The conversation, activated by whoever asks first; what is `owed` finds room where there is none."""
-        activation = self._living.get(conversation_id)
-        if activation is None:
+        if conversation_id not in self._residents:
             await self._admit(conversation_id, owed)
-            activation = self._living.get(conversation_id) or asyncio.create_task(self._activate(conversation_id))
-            self._living[conversation_id] = activation
         try:
-            return await asyncio.shield(activation)
+            return await self._residents.activate(conversation_id, self._activate)
         except Exception:
-            self._forget(conversation_id, activation)
+            if self._dedicated:
+                self._leave()  # the sweeper must not take this for a living conversation
             raise
 
     async def _admit(self, conversation_id: str, owed: bool) -> None:
@@ -230,8 +208,8 @@ class Host:
 
     def _has_room(self) -> bool:
         most = self._settings.node_conversations
-        on_node = len(self._living) + (self._beside or 0)
-        return len(self._living) < self._room and (self._dedicated or most is None or on_node < most)
+        on_node = len(self._residents) + (self._beside or 0)
+        return len(self._residents) < self._room and (self._dedicated or most is None or on_node < most)
 
     async def _activate(self, conversation_id: str) -> Conversation:
         if self._tending is None:
@@ -249,21 +227,9 @@ class Host:
         await conversation.gone.wait()
         self._intake.forget(conversation)
         asleep = self._eviction.is_asleep(conversation)
-        self._part_with(conversation)
+        self._residents.remove(conversation)
         if self._dedicated and not asleep:
             self._leave()
-
-    def _part_with(self, conversation: Conversation) -> None:
-        """It lives here no more, unless it has been activated anew meanwhile."""
-        activation = self._living.get(conversation.id)
-        if activation is not None and _is_open(activation) and activation.result() is conversation:
-            self._forget(conversation.id, activation)
-
-    def _forget(self, conversation_id: str, activation: "asyncio.Task[Conversation] | None") -> None:
-        if activation is not None and self._living.get(conversation_id) is activation:
-            del self._living[conversation_id]
-        if self._dedicated and activation is not None and activation.done() and activation.exception() is not None:
-            self._leave()  # the sweeper must not take this for a living conversation
 
     async def _tend(self) -> None:
         """Now and then: report the load, and let go of what nobody needs."""
@@ -279,7 +245,7 @@ class Host:
     async def _report(self) -> None:
         if self._dedicated:
             return
-        await self._store.hosts.report(self._name, len(self._living), busy=self._workload.is_busy())
+        await self._store.hosts.report(self._name, len(self._residents), busy=self._workload.is_busy())
         if self._settings.node_conversations is not None:
             await self._look_beside()
 
@@ -294,28 +260,26 @@ class Host:
             self._next_check = asyncio.get_running_loop().time() + RELEASE_SECONDS
             self._outdated = await self._store.releases.current() > self._release.number
         if self._outdated:
-            resting = [conversation for conversation in self._open() if conversation.resting_since is not None]
+            resting = [
+                conversation for conversation in self._residents.active() if conversation.resting_since is not None
+            ]
             for conversation in resting[:GOING_AT_ONCE]:
                 await conversation.leave()
-            if not self._living:
+            if not self._residents:
                 self._leave()
 
     async def _let_go(self) -> None:
-        await self._part_from(await self._eviction.due(self._open()))
+        await self._part_from(await self._eviction.due(self._residents.active()))
         for conversation_id in self._eviction.to_wake():
             await self._live(conversation_id, owed=True)
-        if self._eviction.is_over(self._dedicated, len(self._living)):
+        if self._eviction.is_over(self._dedicated, len(self._residents)):
             self._leave()
-
-    def _open(self) -> list[Conversation]:
-        """Those that live here, without those that are just being opened."""
-        return [activation.result() for activation in self._living.values() if _is_open(activation)]
 
     async def _part_from(self, conversations: Iterable[Conversation]) -> None:
         """Let them leave, those apart that have got work meanwhile."""
         for conversation in conversations:
             if await conversation.leave():
-                self._part_with(conversation)  # at once: whoever made it leave counts on its room
+                self._residents.remove(conversation)  # at once: whoever made it leave counts on its room
             else:
                 self._eviction.enter(conversation)
 
@@ -344,7 +308,3 @@ class Host:
 def open_door(settings: Settings, store: Store, agents: Catalog, deployment: str | None = None) -> Door:
     """A door to the conversations; what `deployment` is, see `deployments.release`."""
     return Door(settings, store, agents, Host, OwnRelease(store, code_of(settings), deployment))
-
-
-def _is_open(activation: "asyncio.Task[Conversation]") -> bool:
-    return activation.done() and not activation.cancelled() and activation.exception() is None

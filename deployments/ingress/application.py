@@ -14,8 +14,9 @@ from pydantic import BaseModel
 from deployments.catalog import catalog
 from deployments.cluster import cluster_name
 from deployments.collector import spare_what_is_loaded
+from deployments.connections import connect_store
 from deployments.evacuation import Evacuation
-from deployments.host import connect_store, open_door
+from deployments.host import open_door
 from deployments.ingress import (
     agents,
     bodies,

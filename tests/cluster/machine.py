@@ -28,8 +28,9 @@ from agents.conversation import Glimpse
 from agents.turn.inputs import UserMessage
 from deployments.catalog import catalog
 from deployments.cluster import cluster_name
+from deployments.connections import connect_store
 from deployments.door import Door, Start
-from deployments.host import Host, connect_store, open_door
+from deployments.host import Host, open_door
 from deployments.local.cluster import run_application
 from deployments.local.environment import LOOPBACK
 from deployments.release import OwnRelease, code_of

@@ -18,7 +18,8 @@ from agents.clock import now_ms
 from agents.codec import encode
 from agents.turn.events import UserMsg
 from deployments.catalog import catalog
-from deployments.host import connect_store, open_door
+from deployments.connections import connect_store
+from deployments.host import open_door
 from deployments.ingress.application import http_application
 from deployments.ingress.draining import Draining
 from deployments.ingress.limits import ReplicaLimits

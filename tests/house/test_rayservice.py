@@ -75,6 +75,7 @@ def test_every_pod_has_the_environment_of_all(containers: list[Container]) -> No
     for container in containers:
         variables = {variable.name: variable.value for variable in container.env}
         assert every_node().items() <= variables.items()
+        assert variables["RAY_SERVE_HAPROXY_BINARY_PATH"] == f"{container.working_dir}/.venv/bin/raylogue-haproxy"
         assert {name for name in variables if not name.startswith("RAY_")} <= known
         Settings.model_validate(
             {name.removeprefix("RAYLOGUE_").lower(): value for name, value in variables.items() if value is not None}

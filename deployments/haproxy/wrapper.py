@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +15,7 @@ NO_ROUTE = re.compile(r"^(\s*http-request return) status 404 .*Path .*not found.
 
 
 def private(configuration: str) -> str:
-    """The configuration with every listener of all interfaces moved to the loopback one.
+    """The configuration with every listener of all interfaces moved to the loopback one, for a single machine.
 
     Serve can be told where its front end listens, but not its statistics and its metrics.
     """
@@ -32,7 +33,7 @@ def patient(configuration: str) -> str:
     )
 
 
-def configuration_files(arguments: list[str]) -> list[Path]:
+def configuration_files(arguments: Sequence[str]) -> list[Path]:
     """The files that HAProxy's `-f` options name."""
     return [Path(value) for flag, value in pairwise(arguments) if flag == "-f"]
 
@@ -42,13 +43,16 @@ def die_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def main(binary: str, *arguments: str) -> None:
+def become(binary: str, arguments: Sequence[str], *corrections: Callable[[str], str]) -> None:
     """Never returns: the process becomes `binary`."""
-    for file in configuration_files(list(arguments)):
-        file.write_text(patient(private(file.read_text())))
+    for file in configuration_files(arguments):
+        configuration = file.read_text()
+        for correct in corrections:
+            configuration = correct(configuration)
+        file.write_text(configuration)
     die_with_parent()
     os.execv(binary, [binary, *arguments])  # noqa: S606 - the binary that Serve would have run itself
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    become(sys.argv[1], sys.argv[2:], private, patient)

@@ -29,7 +29,7 @@ async def free(store: Store, door: Door, conversation_id: str, principal: str | 
     Whoever works on it is fenced off first, so it need not answer. Its actor is asked to drop it, and killed, with all
     that lives in it, if it answers nobody: the others go on elsewhere. The work of sub-agents is cancelled.
 
-    Raises `agents.errors.Refused` when no turn runs, `store.ConversationNotFound`.
+    Raises `agents.errors.Refused` when no turn runs or nobody can get hold of it, `store.ConversationNotFound`.
     """
     receipt, before = await release(store, conversation_id, principal)
     log.warning("turn_released", conversation=conversation_id, turn=receipt.turn, place=before.place, by=principal)

@@ -22,16 +22,15 @@ async def release(store: Store, conversation_id: str, principal: str | None) -> 
     """Where the turn's end stands, and what was known of the conversation before, its place among it.
 
     No agent is needed, so a turn whose agent is not served any more can be released as well. Raises `Refused` when no
-    turn runs, `store.ConversationNotFound`, `store.Fenced` if others take the log again and again.
+    turn runs, or others take the log again and again, and `store.ConversationNotFound`.
     """
-    for _ in range(RACES - 1):
+    for _ in range(RACES):
         before = await _unfinished(store, conversation_id)
         try:
             return await _end_turn(store, conversation_id, principal), before
         except (Fenced, Conflict):
             log.info("release_tried_again", conversation=conversation_id)
-    before = await _unfinished(store, conversation_id)
-    return await _end_turn(store, conversation_id, principal), before
+    raise Refused("terminating", "The conversation is taken up elsewhere again and again; send this again.")
 
 
 async def _unfinished(store: Store, conversation_id: str) -> ConversationMeta:

@@ -12,6 +12,8 @@ from deployments.ingress.problems import documented
 from deployments.ingress.service import LOCAL_PRINCIPAL, ConversationId, TheService
 from deployments.stuck import StuckTurns
 
+RELEASE = (*ONE, "not_running", "terminating")
+
 router = APIRouter(prefix="/v1", tags=["operations"])
 
 
@@ -23,7 +25,7 @@ async def stuck(service: TheService) -> dict[str, Any]:
     return {"stuck": [asdict(turn) for turn in found]}
 
 
-@router.post("/conversations/{conversation_id}/release", status_code=202, responses=documented(*ONE, "not_running"))
+@router.post("/conversations/{conversation_id}/release", status_code=202, responses=documented(*RELEASE))
 async def release(conversation_id: ConversationId, service: TheService) -> dict[str, Any]:
     """End the turn that runs as failed, whatever its actor does; one that answers nobody is killed."""
     freed = await free(service.store, service.door, conversation_id, LOCAL_PRINCIPAL)

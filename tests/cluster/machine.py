@@ -21,7 +21,7 @@ from ray._private.node import Node
 from ray._private.worker import global_worker
 from ray.cluster_utils import Cluster
 from ray.core.generated import autoscaler_pb2
-from ray.exceptions import RayActorError
+from ray.exceptions import ActorUnschedulableError, RayActorError
 
 from agents.context import AgentContext
 from agents.conversation import Glimpse
@@ -173,13 +173,13 @@ class Machine:
         """A shared host of that name on that node, which may be too new for the others to know it."""
         while True:
             address = await self.door._start(Start(name, node))
-            with contextlib.suppress(RayActorError):  # one of that name may be dying
+            try:
                 await address.actor.pid.remote()
-                if (await self.actors())[name]["node"] == node:
-                    return
-                ray.kill(address.actor)
-            self.door._hosts.pop(name)
-            await asyncio.sleep(0.2)
+            except (RayActorError, ActorUnschedulableError):  # one of that name may be dying
+                self.door._hosts.pop(name)
+                await asyncio.sleep(0.2)
+            else:
+                return
 
     async def wake_in(self, name: str, conversation_id: str) -> dict[str, Any]:
         """Activate a conversation in an actor, wherever else it lives."""

@@ -22,6 +22,8 @@ from agents.models.thinking import headers_of, unbound, without_thinking
 
 BASE_URL = "https://api.anthropic.com"
 CONNECTIONS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=60.0)
+TLS = httpx2.create_ssl_context()
+"""Loaded with the module, which a process imports ahead of need: the certificates take longer than an actor's start."""
 DRAIN_SECONDS = 0.1
 
 log = structlog.get_logger(__name__)
@@ -60,7 +62,7 @@ class AnthropicModel:
         self._retry = RetryPolicy(retries=max_retries, first=retry_pause)
         timeout = httpx2.Timeout(read_timeout, connect=connect_timeout)
         # The SDK's own retries are off: it obeys a Retry-After of hours, and its attempts multiply ours.
-        http = DefaultAioHttpClient(timeout=timeout, limits=CONNECTIONS)
+        http = DefaultAioHttpClient(verify=TLS, timeout=timeout, limits=CONNECTIONS)
         self._client = AsyncAnthropic(
             api_key=api_key, base_url=base_url or BASE_URL, max_retries=0, timeout=timeout, http_client=http
         )

@@ -13,6 +13,9 @@ OWN := cluster cli chaos benchmarks
 APART := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CODE := store agents deployments tests $(wildcard benchmarks)
 
+# Every actor is a process: without the compiled sources each would compile them again.
+unexport PYTHONDONTWRITEBYTECODE
+
 ACCEPTABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
 .DEFAULT_GOAL := help

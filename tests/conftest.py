@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--placements",
         choices=("one", "both"),
         default="one",
-        help="run each test of the service in one of the two placements, half of them in each, or in both",
+        help="run each test of the service in one of the two placements, a third of them dedicated, or in both",
     )
 
 

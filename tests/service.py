@@ -25,7 +25,7 @@ from deployments.settings import Settings
 from store import Archive, Store, connect
 from tests.deployments.claude import answer
 from tests.messages_api import MessagesServer
-from tests.servers.process import RedisServer, available_binaries
+from tests.servers.process import RedisServer, available_binaries, free_port
 
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 240.0
@@ -61,6 +61,11 @@ class RunningService:
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
         self._record: RunRecord | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has been started and not been stopped."""
+        return self._process is not None
 
     @property
     def url(self) -> str:
@@ -208,6 +213,7 @@ def service(pytestconfig: pytest.Config, stand_in: MessagesServer) -> RunningSer
         running = RunningService(
             Path(tempfile.mkdtemp(prefix="raylogue-test-")),
             agents="tests.deployments.agents:catalog",
+            port=free_port(),  # the same when a test starts it again
             env={"ANTHROPIC_BASE_URL": stand_in.url, "RAYLOGUE_WARM_WORKERS": str(WARM_WORKERS)},
         )
         running.start()

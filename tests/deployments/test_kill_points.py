@@ -36,9 +36,6 @@ POINTS_OF_A_TURN = (
     "behind the append of turn_ended",
 )
 
-AT_ONCE = 4
-"""A process for each of them has to start, twice."""
-
 WHOLE_TURN = ["user_msg", "assistant_msg", "tool_call", "tool_result", "assistant_msg", "turn_ended"]
 
 
@@ -47,26 +44,8 @@ def orders(service: RunningService) -> Orders:
     return Orders(service.data_dir)
 
 
-@pytest.mark.parametrize("placement", ["shared"])
 @pytest.mark.parametrize("point", POINTS_OF_A_TURN)
 async def test_in_a_turn(point: str, api: Api, orders: Orders, ledger: Ledger) -> None:
-    await die_at(point, api, orders, ledger)
-
-
-@pytest.mark.parametrize("placement", ["dedicated"])
-async def test_in_a_turn_of_a_conversation_with_an_actor_of_its_own(api: Api, orders: Orders, ledger: Ledger) -> None:
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def die(point: str) -> None:
-        async with places:
-            await die_at(point, api, orders, ledger)
-
-    async with asyncio.TaskGroup() as group:
-        for point in POINTS_OF_A_TURN:
-            group.create_task(die(point))
-
-
-async def die_at(point: str, api: Api, orders: Orders, ledger: Ledger) -> None:
     conversation_id = await api.create("mortal")
     async with api.watching(conversation_id) as faithful:
         await faithful.until("snapshot")

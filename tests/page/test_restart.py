@@ -1,28 +1,27 @@
 """The service goes away in mid-answer and comes back: a page that stayed open ends with exactly the rows of the log."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.page.conftest import Visit
 from tests.page.written import keys_of, written
-from tests.servers.process import free_port
 from tests.service import RunningService
 
 pytestmark = [pytest.mark.browser, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
-def mortal(tmp_path: Path) -> Iterator[RunningService]:
-    """A service that may be stopped and started, at one address all the time."""
-    with RunningService(tmp_path, port=free_port()) as service:
-        yield service
+def mortal(service: RunningService) -> Iterator[RunningService]:
+    """The run's service, at one address all the time; it runs when the test is over, whatever came of that."""
+    yield service
+    if not service.runs:
+        service.start()
 
 
-def test_a_page_outlives_its_service(mortal: RunningService, visit_at: Visit) -> None:
-    person = visit_at(mortal.url)
+def test_a_page_outlives_its_service(mortal: RunningService, visit: Visit) -> None:
+    person = visit()
     person.expects_trouble = True
     person.say("hello")
     person.wait_until_idle()

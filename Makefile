@@ -10,7 +10,10 @@ READY := $(VENV)/.ready
 QUICK := house turn store agents messages_api fundamentals
 SHARING := deployments page
 OWN := cluster cli chaos benchmarks
-APART := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+# These are of a tier that shares a service, and start one each.
+APART := deployments/test_limits.py deployments/test_redeploy.py
+PLACED := --placements $(or $(PLACEMENTS),one)
+GROUPED := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CODE := store agents deployments tests $(wildcard benchmarks)
 
 # Every actor is a process: without the compiled sources each would compile them again.
@@ -31,13 +34,13 @@ run: $(READY)  ## Start Valkey, Ray and the service in the foreground; Ctrl-C st
 
 test: lint  ## Run the linters and all tests; in both placements, which takes longer: make test PLACEMENTS=both
 	$(BIN)/pytest --numprocesses auto $(QUICK:%=tests/%)
-	@$(MAKE) --no-print-directory --jobs 2 $(APART) sharing own
+	@$(MAKE) --no-print-directory --jobs 2 $(GROUPED) sharing own
 
 sharing: $(READY)  ## Run the tests that share one service
-	$(BIN)/pytest --placements $(or $(PLACEMENTS),one) $(SHARING:%=tests/%)
+	$(BIN)/pytest $(PLACED) $(APART:%=--ignore=tests/%) $(SHARING:%=tests/%)
 
 own: $(READY)  ## Run the tests that start services of their own
-	@failed=0; for tier in $(OWN); do $(BIN)/pytest tests/$$tier || failed=1; done; exit $$failed
+	@failed=0; for tier in $(OWN) $(APART); do $(BIN)/pytest $(PLACED) tests/$$tier || failed=1; done; exit $$failed
 
 lint: $(READY)  ## Check style and types
 	$(BIN)/ruff check $(CODE)

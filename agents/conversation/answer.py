@@ -1,5 +1,6 @@
 """The answer of the model while it streams: what watchers see of it, and what is kept when it breaks off."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,10 @@ from agents.turn.live import TextDelta, ThinkingDelta
 
 @dataclass(slots=True)
 class Answer:
-    """Grows delta by delta; positions count characters (code points) from the start of the answer."""
+    """Grows delta by delta; positions count characters (code points) from the start of the answer.
+
+    While it is `held` it should not grow: what has been decided of it is just being logged.
+    """
 
     ref: ModelRef
     message_id: str
@@ -18,6 +22,23 @@ class Answer:
     _thinking: list[str] = field(default_factory=list)
     _text_length: int = 0
     _thinking_length: int = 0
+    _let_go: asyncio.Event | None = None
+
+    @property
+    def held(self) -> bool:
+        return self._let_go is not None
+
+    def hold(self) -> None:
+        self._let_go = self._let_go or asyncio.Event()
+
+    def let_go(self) -> None:
+        if self._let_go is not None:
+            self._let_go.set()
+            self._let_go = None
+
+    async def until_let_go(self) -> None:
+        while self._let_go is not None:
+            await self._let_go.wait()
 
     def add_text(self, text: str) -> TextDelta:
         start, self._text_length = self._text_length, self._text_length + len(text)

@@ -242,7 +242,8 @@ class Conversation:
             letter.refuse(Refused(decided.refusal.code, decided.refusal.detail))
             return
         try:
-            receipt = await self._append(decided)
+            with self._effects.answer_held(decided.commands):
+                receipt = await self._append(decided)
         except DuplicateMessage as duplicate:
             letter.accept(await self._journal.receipt_at(duplicate.seq))
             return

@@ -1,7 +1,8 @@
 """What an incarnation has under way: one call of the model, tools, and timers; all of it reports back."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -55,6 +56,18 @@ class Effects:
                 self._arm(tool_call_id, at)
             case DisarmExpiry(tool_call_id):
                 self._disarm(tool_call_id)
+
+    @contextmanager
+    def answer_held(self, commands: Iterable[Command]) -> Iterator[None]:
+        """While the end of an answer is being logged, nobody is shown more of it than the log will have."""
+        answer = self.answer if any(isinstance(command, StopModel) for command in commands) else None
+        if answer is not None:
+            answer.hold()
+        try:
+            yield
+        finally:
+            if answer is not None:
+                answer.let_go()
 
     def forget_answer(self, current: ModelRef | None) -> None:
         """An answer that is not the current one any more has become an event, or nothing."""

@@ -77,6 +77,8 @@ class ModelCall:
                 if not begun:
                     begun = True
                     await self._started()
+                if self._answer.held:
+                    await self._answer.until_let_go()
                 match event:
                     case TextDelta(text):
                         self._work.journal.publish(self._answer.add_text(text))

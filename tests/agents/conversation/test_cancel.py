@@ -1,9 +1,16 @@
 """Cancel: whatever is under way ends, its connection closes, and what had come of it is kept."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
+from agents.agent import Agent
+from agents.conversation import Conversation
 from agents.errors import Refused
-from agents.models import Call
+from agents.models import Call, ScriptedModel, Step
+from agents.turn.inputs import UserMessage
+from store.errors import DuplicateMessage
 from tests.agents.conversation.workbench import Bench, Talker, worker
 from tests.conversations import World, ends, rest, results, say, spoken, until
 from tests.messages_api import MessagesServer, Reply, ToolUse, Trouble
@@ -109,3 +116,57 @@ async def test_there_is_nothing_to_cancel_when_idle(world: World) -> None:
     with pytest.raises(Refused) as refused:
         await conversation.cancel()
     assert refused.value.code == "not_running"
+
+
+STORY = "Once upon a time there was a log that only grew, and everybody who came by could read all of it."
+
+
+async def begin_story(world: World) -> Conversation:
+    """A conversation on the test's own store, which tells a story to its first message."""
+    agent = Agent(name="a", model=ScriptedModel([Step(STORY)], delay=0.02))
+    await world.create(agent)
+    return await world.open(agent, store=world.store)
+
+
+async def test_nobody_is_shown_more_than_the_log_will_have(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the end takes to be logged, which is when Redis does not answer."""
+    conversation = await begin_story(world)
+    await say(conversation)
+    await until(lambda: "upon" in (conversation.inspect().streaming or {}).get("text", ""))
+    append, answers = world.store.log.append, asyncio.Event()
+
+    async def late(*written: Any, **options: Any) -> Any:
+        await answers.wait()
+        return await append(*written, **options)
+
+    monkeypatch.setattr(world.store.log, "append", late)
+    cancelling = asyncio.create_task(conversation.cancel())
+    await asyncio.sleep(0.2)
+    shown = (conversation.inspect().streaming or {})["text"]
+    answers.set()
+    await cancelling
+    [(logged, outcome)] = spoken(await world.events())
+    assert outcome == "cancelled"
+    assert logged.startswith(shown.strip())
+    assert len(shown) < len(STORY)
+
+
+async def test_an_answer_goes_on_when_it_was_not_to_end_after_all(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation = await begin_story(world)
+    receipt = await say(conversation)
+    await until(lambda: "upon" in (conversation.inspect().streaming or {}).get("text", ""))
+
+    async def known(*_: Any, **__: Any) -> Any:
+        await asyncio.sleep(0.1)
+        monkeypatch.undo()
+        raise DuplicateMessage("c", "m1", receipt.seq)
+
+    monkeypatch.setattr(world.store.log, "append", known)
+    interrupting = UserMessage(
+        content=[{"type": "text", "text": "stop"}], client_id="m1", on_busy="interrupt", principal="local"
+    )
+    assert (await conversation.send(interrupting)).seq == receipt.seq
+    assert await rest(conversation) == "idle"
+    assert spoken(await world.events()) == [(STORY, "completed")]

@@ -128,29 +128,6 @@ async def begin_story(world: World) -> Conversation:
     return await world.open(agent, store=world.store)
 
 
-async def test_nobody_is_shown_more_than_the_log_will_have(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long the end takes to be logged, which is when Redis does not answer."""
-    conversation = await begin_story(world)
-    await say(conversation)
-    await until(lambda: "upon" in (conversation.inspect().streaming or {}).get("text", ""))
-    append, answers = world.store.log.append, asyncio.Event()
-
-    async def late(*written: Any, **options: Any) -> Any:
-        await answers.wait()
-        return await append(*written, **options)
-
-    monkeypatch.setattr(world.store.log, "append", late)
-    cancelling = asyncio.create_task(conversation.cancel())
-    await asyncio.sleep(0.2)
-    shown = (conversation.inspect().streaming or {})["text"]
-    answers.set()
-    await cancelling
-    [(logged, outcome)] = spoken(await world.events())
-    assert outcome == "cancelled"
-    assert logged.startswith(shown.strip())
-    assert len(shown) < len(STORY)
-
-
 async def test_an_answer_goes_on_when_it_was_not_to_end_after_all(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,6 @@ from agents.agent import Agent
 from agents.conversation import Conversation
 from agents.errors import Refused
 from agents.models import Call, ScriptedModel, Step
-from agents.turn.inputs import UserMessage
 from store.errors import DuplicateMessage
 from tests.agents.conversation.workbench import Bench, Talker, worker
 from tests.conversations import World, ends, rest, results, say, spoken, until
@@ -141,9 +140,6 @@ async def test_an_answer_goes_on_when_it_was_not_to_end_after_all(
         raise DuplicateMessage("c", "m1", receipt.seq)
 
     monkeypatch.setattr(world.store.log, "append", known)
-    interrupting = UserMessage(
-        content=[{"type": "text", "text": "stop"}], client_id="m1", on_busy="interrupt", principal="local"
-    )
-    assert (await conversation.send(interrupting)).seq == receipt.seq
+    assert (await say(conversation, "stop", on_busy="interrupt", client_id="m1")).seq == receipt.seq
     assert await rest(conversation) == "idle"
     assert spoken(await world.events()) == [(STORY, "completed")]

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ class BrokenTurn(Exception):
 
     def __init__(self, received: str) -> None:
         super().__init__(received)
+        self.received = received
         self.status = received[9:12]
 
 
@@ -67,7 +68,21 @@ class Chat:
         return cls(subject, await subject.create(agent), paced=paced)
 
     async def turn(self) -> Timing:
-        """Send the message, read the stream to its end. Raises `BrokenTurn`."""
+        """Send the message, read the stream to its end. Raises `BrokenTurn`.
+
+        A proxy that reads a new configuration closes the connections that are kept; who sends at that moment gets no
+        answer at all, and sends again on a new one, as a browser does.
+        """
+        kept = self._connection
+        try:
+            return await self._turn()
+        except BrokenTurn as error:
+            if error.received or self._connection is not kept:
+                raise
+        await self.aclose()
+        return await self._turn()
+
+    async def _turn(self) -> Timing:
         async with asyncio.timeout(TURN_SECONDS):
             reader, writer = await self._connected()
             begin = time.perf_counter()
@@ -129,7 +144,8 @@ class Chat:
             _, writer = self._connection
             self._connection = None
             writer.close()
-            await writer.wait_closed()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 @asynccontextmanager
@@ -149,7 +165,10 @@ async def _read_turn(reader: asyncio.StreamReader, begin: float) -> Timing:
     received = bytearray()
     first_token = 0.0
     while not received.endswith(LAST_CHUNK):
-        piece = await reader.read(READ_BYTES)
+        try:
+            piece = await reader.read(READ_BYTES)
+        except ConnectionError:
+            piece = b""
         received += piece
         if not first_token and FIRST_TOKEN in received:
             first_token = time.perf_counter() - begin

@@ -1,0 +1,57 @@
+"""The load client goes on when the connection that it kept is closed under its request."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from benchmarks.chat import HEAD_END, BrokenTurn, Chat
+from benchmarks.services import Service
+from benchmarks.subjects import KINDS, Subject
+
+ANSWER = (
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"2f\r\nevent: text_delta\n\nevent: turn_completed\ndata: {}\n\n\r\n0\r\n\r\n"
+)
+
+
+class ClosingServer:
+    """Answers so many requests on a connection, and closes it at the next without a word."""
+
+    def __init__(self) -> None:
+        self.answers = 1
+        self.connections = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        for _ in range(self.answers):
+            head = await reader.readuntil(HEAD_END)
+            await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+            writer.write(ANSWER)
+        await reader.readuntil(HEAD_END)
+        writer.close()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[tuple[ClosingServer, Chat]]:
+    closing = ClosingServer()
+    async with await asyncio.start_server(closing.serve, "127.0.0.1", 0) as listening:
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        chat = Chat(Subject(KINDS["plain"], Service(url, "", ())), "01")
+        yield closing, chat
+        await chat.aclose()
+
+
+async def test_a_request_on_a_kept_connection_that_closes_is_sent_again(server: tuple[ClosingServer, Chat]) -> None:
+    closing, chat = server
+    for _ in range(3):
+        await chat.turn()
+    assert closing.connections == 3
+
+
+async def test_a_new_connection_that_closes_is_an_error(server: tuple[ClosingServer, Chat]) -> None:
+    closing, chat = server
+    closing.answers = 0
+    with pytest.raises(BrokenTurn):
+        await chat.turn()
+    assert closing.connections == 1

@@ -74,7 +74,6 @@ class Host:
             cluster=cluster_name(),
         )
         self._residents = Residents()
-        self._departures: set[asyncio.Task[None]] = set()
         self._eviction = Eviction(self._settings, self._store)
         self._intake = Intake(self._settings)
         self._room_making = asyncio.Lock()
@@ -217,14 +216,11 @@ class Host:
         conversation = await Conversation.open(self._services, conversation_id, self._catalog)
         self._eviction.enter(conversation)
         self._intake.note(conversation)  # it takes up what is unfinished
-        departure = asyncio.create_task(self._until_gone(conversation))
-        self._departures.add(departure)
-        departure.add_done_callback(self._departures.discard)
+        conversation.gone.add_done_callback(lambda _: self._miss(conversation))
         return conversation
 
-    async def _until_gone(self, conversation: Conversation) -> None:
+    def _miss(self, conversation: Conversation) -> None:
         """An incarnation is over when it is stopped, or fenced by a newer one."""
-        await conversation.gone.wait()
         self._intake.forget(conversation)
         asleep = self._eviction.is_asleep(conversation)
         self._residents.remove(conversation)

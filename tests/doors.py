@@ -39,7 +39,7 @@ class Doors:
         """The living incarnation, or a new one."""
         async with self._starting[conversation_id]:
             found = self.live.get(conversation_id)
-            return await self._revive(conversation_id) if found is None or found.gone.is_set() else found
+            return await self._revive(conversation_id) if found is None or found.gone.done() else found
 
     async def _deliver(self, conversation_id: str, ask: Callable[[Conversation], Awaitable[Receipt]]) -> Receipt:
         if self.trouble and (met := self.trouble.pop(0)) is not None:

@@ -17,6 +17,7 @@ from agents.conversation.archiving import Archiving
 from agents.conversation.effects import Effects
 from agents.conversation.history import History
 from agents.conversation.journal import Journal
+from agents.conversation.mailbox import Letter, Mailbox
 from agents.conversation.resolving import checked
 from agents.conversation.workplace import Workplace
 from agents.errors import MiddlewareError, Refused, Superseded
@@ -54,21 +55,6 @@ class Glimpse:
     waits_for: Sequence[Mapping[str, str]]
 
 
-@dataclass(slots=True)
-class _Letter:
-    happened: Input
-    reply: "asyncio.Future[Receipt] | None" = None
-    context: AgentContext | None = None
-
-    def accept(self, receipt: Receipt) -> None:
-        if self.reply is not None and not self.reply.done():
-            self.reply.set_result(receipt)
-
-    def refuse(self, error: Exception) -> None:
-        if self.reply is not None and not self.reply.done():
-            self.reply.set_exception(error)
-
-
 class Conversation:
     """One incarnation of a conversation. Make it with `open`; it works until `stop`, or until it is fenced."""
 
@@ -78,19 +64,17 @@ class Conversation:
         self.id = journal.conversation_id
         self.agent = agent
         self.history = history
-        self.gone = asyncio.Event()
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._journal = journal
         self._clock = services.clock
         self._machine = revive(history.facts, agent.limits)
         self._workplace = Workplace(journal, agent, history, services, context, self._post)
         self._effects = Effects(self._workplace, self._post, self._ask, self._give_way)
         self._archiving = Archiving(self._workplace)
-        self._mailbox: asyncio.Queue[_Letter] = asyncio.Queue()
-        self._rested = asyncio.Event()
+        self._mailbox = Mailbox(self._handle, f"conversation {self.id}")
+        self._rested: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._resting_since: int | None = None
-        self._taking = False
         self._packing: asyncio.TimerHandle | None = None
-        self._loop: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, services: Services, conversation_id: str, catalog: Catalog) -> Self:
@@ -102,7 +86,6 @@ class Conversation:
         journal = await Journal.open(services.store, conversation_id, services.place, services.cluster, services.clock)
         agent, context = catalog.get(journal.meta.agent), catalog.context(journal.meta)
         conversation = cls(journal, agent, await journal.replay(), services, context)
-        conversation._loop = asyncio.create_task(conversation._live(), name=f"conversation {conversation_id}")
         conversation._post(Recover())
         conversation._workplace.start()
         return conversation
@@ -165,8 +148,7 @@ class Conversation:
 
         Work is also what it has been asked and has not answered yet.
         """
-        idle = self._rested.is_set() and not self._taking and self._mailbox.empty()
-        return self._resting_since if idle else None
+        return self._resting_since if self._rested.done() and self._mailbox.is_quiet else None
 
     @property
     def next_expiry(self) -> int | None:
@@ -175,14 +157,14 @@ class Conversation:
 
     async def rest(self) -> Glimpse:
         """Wait until the conversation is idle, waits for the outside, or is gone."""
-        await self._rested.wait()
+        await asyncio.wait([self._rested])
         return self.inspect()
 
     async def stop(self) -> None:
         """Leave in good order: what is unfinished stays in the log for the next incarnation."""
-        if not self.gone.is_set():
+        if not self.gone.done():
             self._post(Stop())
-            await self.gone.wait()
+            await asyncio.wait([self.gone])
 
     async def leave(self) -> bool:
         """Stop, unless there is work meanwhile; whether it has. Who asks from now on is told `Superseded`."""
@@ -193,44 +175,37 @@ class Conversation:
 
     def abandon(self) -> None:
         """Drop everything at once and write nothing more, as when the process dies or a newer one has claimed."""
-        if self.gone.is_set():
+        if self.gone.done():
             return
-        self.gone.set()
-        self._rested.set()
+        self.gone.set_result(None)
+        self._note_rest()
         self._effects.drop()
         self._stay_awake()
-        if self._loop is not None and self._loop is not asyncio.current_task():
-            self._loop.cancel()
-        while not self._mailbox.empty():
-            self._mailbox.get_nowait().refuse(Superseded(self.id))
+        self._mailbox.close(lambda: Superseded(self.id))
 
-    # The loop.
+    # One letter.
 
-    async def _live(self) -> None:
-        while not self.gone.is_set():
-            letter = await self._mailbox.get()
-            self._taking = True
-            try:
-                await self._take(letter)
-            except StoreError as error:
-                letter.refuse(Superseded(self.id))
-                self._give_way(error)
-            except Exception as error:
-                log.exception("incarnation_failed", conversation=self.id)
-                letter.refuse(error)
-                self.abandon()
-            except asyncio.CancelledError:
-                letter.refuse(Superseded(self.id))
-                raise
-            self._taking = False
-            self._note_rest()
+    async def _handle(self, letter: Letter) -> None:
+        try:
+            await self._take(letter)
+        except StoreError as error:
+            letter.refuse(Superseded(self.id))
+            self._give_way(error)
+        except Exception as error:
+            log.exception("incarnation_failed", conversation=self.id)
+            letter.refuse(error)
+            self.abandon()
+        except asyncio.CancelledError:
+            letter.refuse(Superseded(self.id))
+            raise
+        self._note_rest()
 
     def _give_way(self, error: Exception) -> None:
         """Another incarnation has the conversation, or it is gone."""
         log.warning("incarnation_superseded", conversation=self.id, cause=str(error))
         self.abandon()
 
-    async def _take(self, letter: _Letter) -> None:
+    async def _take(self, letter: Letter) -> None:
         """Decide, append, adopt, acknowledge, act."""
         self._stay_awake()
         happened = self._informed(letter.happened)
@@ -292,13 +267,14 @@ class Conversation:
     # The mailbox.
 
     def _post(self, happened: Input) -> None:
-        self._mailbox.put_nowait(_Letter(happened))
+        if not self.gone.done():
+            self._mailbox.put(Letter(happened))
 
     async def _ask(self, happened: Input, context: AgentContext | None = None) -> Receipt:
-        if self.gone.is_set():
+        if self.gone.done():
             raise Superseded(self.id)
         reply: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._mailbox.put_nowait(_Letter(happened, reply, context))
+        self._mailbox.put(Letter(happened, reply, context))
         return await reply
 
     def _waits_for(self) -> list[Mapping[str, str]]:
@@ -309,15 +285,17 @@ class Conversation:
         return [{"kind": "tool", "name": asked.call.name, "tool_call_id": asked.call.tool_call_id} for asked in calls]
 
     def _note_rest(self) -> None:
-        if self.gone.is_set():
-            self._rested.set()
-        elif self._machine.state in _AT_REST and self._mailbox.empty():
-            self._rested.set()
+        loop, is_gone = asyncio.get_running_loop(), self.gone.done()
+        if not is_gone and (self._mailbox or self._machine.state not in _AT_REST):
+            if self._rested.done():
+                self._rested = loop.create_future()
+            return
+        if not self._rested.done():
+            self._rested.set_result(None)
+        if not is_gone:
             self._resting_since = self._clock()
-            self._packing = asyncio.get_running_loop().call_later(PACK_SECONDS, self.history.pack)
+            self._packing = loop.call_later(PACK_SECONDS, self.history.pack)
             self._archiving.consider()
-        else:
-            self._rested.clear()
 
     def _stay_awake(self) -> None:
         if self._packing is not None:

@@ -174,7 +174,7 @@ class Glimpses:
 
     async def glimpse(self, conversation_id: str) -> Glimpse | None:
         found = self._doors.live.get(conversation_id)
-        return None if found is None or found.gone.is_set() else found.inspect()
+        return None if found is None or found.gone.done() else found.inspect()
 
 
 @asynccontextmanager

@@ -31,7 +31,7 @@ async def doubled(rehearsal: Rehearsal) -> set[str]:
     await rehearsal.begun("deposit")
     older, newer = await rehearsal.double()
     await rehearsal.begun("deposit", times=2)
-    await rehearsal.until(lambda: all(each.gone.is_set() or each.resting_since for each in (older, newer)))
+    await rehearsal.until(lambda: all(each.gone.done() or each.resting_since for each in (older, newer)))
     return laws(violations(await rehearsal.evidence()))
 
 

@@ -181,7 +181,7 @@ async def test_one_that_is_given_work_at_the_last_moment_does_not_leave(world: W
     await asked
     await rest(conversation)
     assert await conversation.leave()
-    assert conversation.gone.is_set()
+    assert conversation.gone.done()
 
 
 async def test_a_message_that_arrives_while_it_leaves_is_answered_once(world: World) -> None:

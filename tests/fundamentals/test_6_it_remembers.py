@@ -77,7 +77,7 @@ async def test_the_older_of_two_incarnations_steps_aside(world: World) -> None:
     # The log decides who may write, whatever anybody believes.
     with pytest.raises(Superseded):
         await say(older, "hello?")
-    assert older.gone.is_set()
+    assert older.gone.done()
 
     await say(newer, "hello!")
     assert await rest(newer) == "idle"

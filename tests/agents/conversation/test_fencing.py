@@ -29,7 +29,7 @@ async def test_the_older_one_writes_nothing_and_goes(world: World) -> None:
         await say(older, "me too")
 
     assert superseded.value.conversation_id == "c"
-    assert older.gone.is_set()
+    assert older.gone.done()
     assert await world.events() == before
     bench.finish.set()
     assert await rest(newer) == "idle"
@@ -50,7 +50,7 @@ async def test_the_older_one_asks_no_model_again_when_its_tool_finishes(world: W
     await other.begun()
 
     bench.finish.set()
-    await older.gone.wait()
+    await older.gone
 
     assert len(asked) == 1
     assert results(await world.events()) == []
@@ -81,7 +81,7 @@ async def test_the_older_one_stops_all_that_it_has_under_way(world: World) -> No
 
     bench.finish.set()
 
-    await older.gone.wait()
+    await older.gone
     await stopped.wait()
     assert older._effects._expiries == {}
     assert gated.runs == []
@@ -98,7 +98,7 @@ async def test_the_older_one_makes_no_call_that_it_had_logged_before(world: Worl
     await other.begun(runs=2)
 
     first.finish.set()  # makes room for the second call, before anything is appended
-    await older.gone.wait()
+    await older.gone
 
     assert [context.tool_call_id for context in first.runs] == [other.runs[0].tool_call_id]
     other.finish.set()
@@ -125,7 +125,7 @@ async def test_the_older_one_does_not_try_again(world: World) -> None:
     await other.begun()
 
     failing.set()
-    await older.gone.wait()
+    await older.gone
 
     assert tries == [other.runs[0].tool_call_id]
     other.finish.set()
@@ -203,7 +203,7 @@ async def test_each_of_many_incarnations_outdoes_the_one_before(world: World) ->
     await bench.begun(runs=6)
 
     bench.finish.set()
-    await asyncio.gather(*(older.gone.wait() for older in incarnations[:-1]))
+    await asyncio.gather(*(older.gone for older in incarnations[:-1]))
 
     assert await rest(incarnations[-1]) == "idle"
     assert len({context.tool_call_id for context in bench.runs}) == 1
@@ -219,7 +219,7 @@ async def test_a_conversation_that_was_deleted_stays_deleted(world: World) -> No
 
     await world.store.registry.delete("c")
     bench.finish.set()
-    await conversation.gone.wait()
+    await conversation.gone
 
     with pytest.raises(ConversationNotFound):
         await world.store.registry.get("c")

@@ -47,7 +47,7 @@ async def test_the_conversation_can_be_talked_to_while_the_older_one_still_hangs
     await say(newer, "again")
     assert await rest(newer) == "idle"
     bench.finish.set()
-    await hanging.gone.wait()
+    await hanging.gone
 
     assert ends(await world.events()) == [("failed", "released"), ("completed", None)]
     assert spoken(await world.events())[-1] == ("done", "completed")
@@ -104,7 +104,7 @@ async def test_nothing_is_released_where_nothing_runs(world: World) -> None:
     assert await rest(conversation) == "idle"
     with pytest.raises(Refused, match="No turn is running"):
         await release(world.store, "c", None)
-    assert not conversation.gone.is_set(), "one at rest is left alone"
+    assert not conversation.gone.done(), "one at rest is left alone"
     with pytest.raises(ConversationNotFound):
         await release(world.store, "nobody", None)
 

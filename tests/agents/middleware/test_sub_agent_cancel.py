@@ -75,7 +75,7 @@ async def test_cancel_reaches_a_sub_agent_that_does_not_live(world: World) -> No
         await world.crash(await world.doors.reach(conversation_id))
     parent = await world.revive("c")
     await parent.cancel("ada")
-    await until(lambda: child.id in world.doors.live and not world.doors.live[child.id].gone.is_set())
+    await until(lambda: child.id in world.doors.live and not world.doors.live[child.id].gone.done())
     await ended(world, child.id)
     assert ends(await world.events(child.id)) == CANCELLED
 

@@ -1,10 +1,8 @@
 """Nodes that are about to go: whoever lives there is asked to leave before, so that a turn is handed over, not cut."""
 
-import asyncio
-import random
-
 import structlog
 
+from deployments.chores import repeat
 from deployments.cluster import Cluster
 from deployments.settings import Settings
 
@@ -20,13 +18,8 @@ class Evacuation:
         self._cluster = Cluster(settings.namespace, settings.dedicated_per_node)
 
     async def run(self) -> None:
-        """Look for such nodes until cancelled; trouble is logged and tried again."""
-        while True:
-            await asyncio.sleep(PERIOD_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - replicas need not ask together
-            try:
-                await self.evacuate()
-            except Exception as error:  # noqa: BLE001 - whatever is away comes back
-                log.warning("nodes_not_evacuated", cause=str(error))
+        """Look for such nodes until cancelled."""
+        await repeat(self.evacuate, PERIOD_SECONDS, "nodes_not_evacuated")
 
     async def evacuate(self) -> None:
         """Ask all actors of ours that live on nodes that are about to go to leave, and wait for none of them."""

@@ -8,6 +8,7 @@ import structlog
 
 from agents.clock import now_ms
 from agents.conversation import Glimpse
+from deployments.chores import repeat
 from deployments.door import Door
 from deployments.errors import Unreachable
 from store import ConversationMeta, Store
@@ -46,13 +47,7 @@ class StuckTurns:
 
     async def run(self) -> None:
         """Name each of them once, until cancelled."""
-        period = min(self._patience_ms / 4000, LONGEST_PERIOD_SECONDS)
-        while True:
-            await asyncio.sleep(period)
-            try:
-                self._name(await self.find())
-            except Exception as error:  # noqa: BLE001 - goes on whatever is away
-                log.warning("stuck_turns_unknown", cause=str(error))
+        await repeat(self._look, min(self._patience_ms / 4000, LONGEST_PERIOD_SECONDS), "stuck_turns_unknown")
 
     async def find(self) -> list[StuckTurn]:
         """Those without progress for as long as the settings say, longest first; another cluster names its own.
@@ -84,8 +79,9 @@ class StuckTurns:
     def _is_stuck(self, glimpse: Glimpse) -> bool:
         return bool(glimpse.waits_for) and glimpse.progress_at <= now_ms() - self._patience_ms
 
-    def _name(self, found: Sequence[StuckTurn]) -> None:
-        """Once, and not before the second look: one that has just been woken may go on at any moment."""
+    async def _look(self) -> None:
+        """Name them once, and not before the second look: one that has just been woken may go on at any moment."""
+        found = await self.find()
         looks = self._looks
         self._looks = {}
         for turn in found:

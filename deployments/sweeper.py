@@ -1,7 +1,6 @@
 """Recovery without a knock: turns whose owner died are found in the index of the unfinished, and woken at the door."""
 
 import asyncio
-import random
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import structlog
 
 from agents.clock import now_ms
+from deployments.chores import repeat
 from deployments.door import Door
 from store import Store
 
@@ -41,14 +41,9 @@ class Sweeper:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Sweep until cancelled; trouble is logged and tried again."""
+        """Sweep until cancelled."""
         try:
-            while True:
-                try:
-                    await self.sweep()
-                except Exception as error:  # noqa: BLE001 - the sweep outlives whatever is away
-                    log.warning("sweep_failed", cause=str(error))
-                await asyncio.sleep(PERIOD_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - replicas need not sweep together
+            await repeat(self.sweep, PERIOD_SECONDS, "sweep_failed")
         finally:
             for task in self._tasks:
                 task.cancel()

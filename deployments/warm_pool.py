@@ -6,11 +6,11 @@ and replaced.
 """
 
 import asyncio
-import random
 
 import structlog
 from grpc import RpcError
 
+from deployments.chores import repeat
 from deployments.cluster import Cluster
 from deployments.placement import Node
 from deployments.raylet import fresh_workers, prestart
@@ -36,13 +36,9 @@ class WarmPool:
         self._cluster = Cluster(settings.namespace, settings.dedicated_per_node)
 
     async def run(self) -> None:
-        """Fill until cancelled; trouble is logged and tried again."""
-        while self._wanted:
-            try:
-                await self.fill()
-            except Exception as error:  # noqa: BLE001 - whatever is away comes back
-                log.warning("warm_pool_not_filled", cause=str(error))
-            await asyncio.sleep(PERIOD_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - replicas need not ask together
+        """Fill until cancelled."""
+        if self._wanted:
+            await repeat(self.fill, PERIOD_SECONDS, "warm_pool_not_filled")
 
     async def fill(self) -> None:
         """See to it that every node has the workers it should have, or will have them soon."""

@@ -41,8 +41,6 @@ class Cluster:
         self._dedicated_per_node = dedicated_per_node
         self._nodes: list[Node] = []
         self._nodes_until = 0.0
-        self._draining = frozenset[str]()
-        self._draining_until = 0.0
         self._dedicated = Counter[str]()
         self._dedicated_until = 0.0
         # Of its own: while the control plane is away they hang in their questions, and nobody else may wait for them.
@@ -91,10 +89,7 @@ class Cluster:
 
     async def draining(self) -> frozenset[str]:
         """The ids of the nodes that are about to go: preempted, scaled down, or drained by an operator."""
-        if time.monotonic() > self._draining_until:
-            self._draining = await self.ask("the cluster", _draining_nodes)
-            self._draining_until = time.monotonic() + NODES_SECONDS
-        return self._draining
+        return await self.ask("the cluster", _draining_nodes)
 
     async def living_on(self, nodes: Collection[str]) -> list[str]:
         """The names of the actors of ours that live on these nodes."""

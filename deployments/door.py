@@ -2,15 +2,13 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import ray
 import structlog
 from ray.exceptions import ActorUnschedulableError, RayActorError, RayError, RayTaskError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from agents.agent import Catalog
 from agents.context import AgentContext
@@ -20,10 +18,11 @@ from agents.turn.inputs import Resolve, UserMessage
 from deployments.census import Census
 from deployments.cluster import Actor, Cluster
 from deployments.errors import ControlPlaneUnavailable, NoRoom, Unreachable
-from deployments.placement import actor_name, decide, in_order, is_dedicated, on_node, seats, with_full
+from deployments.placement import actor_name, is_dedicated
 from deployments.release import OwnRelease
 from deployments.settings import Settings
-from store import ConversationMeta, ConversationNotFound, Placement, Store
+from deployments.starter import Start, Starter
+from store import ConversationNotFound, Store
 
 log = structlog.get_logger(__name__)
 
@@ -39,8 +38,6 @@ START_SECONDS = 60.0
 """How long the first answer may take: a process has to start for it, on a machine that may have much to do."""
 PATIENCE_SECONDS = 20.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
-CALLS_AT_ONCE = 100_000
-"""How many calls an actor takes at once: it never waits, so they are answered fast."""
 
 
 class Address(NamedTuple):
@@ -48,21 +45,6 @@ class Address(NamedTuple):
 
     name: str
     actor: Actor
-
-
-class Start(NamedTuple):
-    """How an actor is started: its name, the node if it matters, and the resources if it has any of its own."""
-
-    name: str
-    node: str | None
-    resources: Mapping[str, Any] = MappingProxyType({})
-
-    @property
-    def strategy(self) -> NodeAffinitySchedulingStrategy | str:
-        """On that node or not at all: otherwise Ray takes the head when it has not heard of the node yet."""
-        if self.resources:
-            return "SPREAD"
-        return NodeAffinitySchedulingStrategy(self.node, soft=False) if self.node else "DEFAULT"
 
 
 class Door:
@@ -76,16 +58,11 @@ class Door:
     def __init__(
         self, settings: Settings, store: Store, agents: Catalog, host_class: type, release: OwnRelease
     ) -> None:
-        self._namespace = settings.namespace
-        self._placement = settings.placement
-        self._comfortable = settings.comfortable_conversations
-        self._most_on_node = settings.node_conversations
         self._release = release
         self._store = store
-        self._agents = agents
         self._cluster = Cluster(settings.namespace, settings.dedicated_per_node)
         self.census = Census(self._cluster, store)
-        self._host_class: Any = ray.remote(host_class)  # once: every call of it exports the class anew
+        self._starter = Starter(settings, store, agents, self._cluster, host_class, release)
         self._held: OrderedDict[str, Address] = OrderedDict()
         self._hosts: dict[str, Actor] = {}
         self._answering: set[str] = set()
@@ -101,7 +78,7 @@ class Door:
         meta = await self._store.registry.get(conversation_id)
         if meta.place and meta.place not in full and (living := await self._living_at(meta.place)) is not None:
             return living
-        async for start in self._places(meta, full):
+        async for start in self._starter.places(meta, full):
             if start.name not in full:
                 return await self._start(start)
         raise NoRoom("the cluster")
@@ -226,54 +203,8 @@ class Door:
         actor = self._hosts.get(place) or await self._cluster.find(place)
         return None if actor is None else Address(place, actor)
 
-    async def _places(self, meta: ConversationMeta, full: Sequence[str]) -> AsyncIterator[Start]:
-        """Where the conversation may be started, best first.
-
-        A host that has work for a whole core is as full as a comfortable one can be, and so are those that have just
-        said that they are `full`, and may not have reported it yet.
-        """
-        wish = self._wish(meta)
-        room = await self._cluster.room_for_dedicated() if wish == "auto" else (0, 0)
-        if decide(wish, *room) == "dedicated":
-            resources = self._agents.get(meta.agent).ray or {}
-            yield Start(actor_name(meta.id), await self._cluster.node_for_dedicated(meta.id), resources)
-        if wish == "dedicated":
-            return
-        reports, release = await self._store.hosts.reports(), await self._release.get()
-        loads = with_full(reports.loads, {*reports.busy, *full}, self._comfortable)
-        nodes = await self._cluster.nodes()
-        most = self._most_on_node
-        closed = [node.id for node in nodes if most is not None and on_node(node, reports.loads) >= most]
-        among = seats(nodes, loads, self._comfortable, release.number, reports.silent, closed)
-        for seat in in_order(meta.id, among):
-            yield Start(seat.name, seat.node)
-
-    def _wish(self, meta: ConversationMeta) -> Placement:
-        """The conversation's own, or its agent's, or the deployment's."""
-        wish = meta.placement or self._agents.get(meta.agent).placement
-        return self._placement if wish == "auto" else wish
-
     async def _start(self, start: Start) -> Address:
-        """`get_if_exists` makes this atomic: of two doors racing, both get the one actor."""
-        known = self._hosts.get(start.name)
-        if known is not None:
-            return Address(start.name, known)
-        release = await self._release.get()
-
-        def create() -> Actor:
-            fixed = {
-                "name": start.name,
-                "namespace": self._namespace,
-                "lifetime": "detached",
-                "get_if_exists": True,
-                "max_restarts": 0,
-                "max_concurrency": CALLS_AT_ONCE,
-                "enable_task_events": False,  # a record of each call, for Ray's dashboard: nobody needs it
-                "scheduling_strategy": start.strategy,
-            }
-            return self._host_class.options(**{"num_cpus": 0, **start.resources}, **fixed).remote(start.name, release)
-
-        actor = await self._cluster.ask(start.name, create)
+        actor = self._hosts.get(start.name) or await self._starter.start(start)
         if not is_dedicated(start.name):
             self._hosts[start.name] = actor
         return Address(start.name, actor)

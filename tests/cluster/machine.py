@@ -29,12 +29,13 @@ from agents.turn.inputs import UserMessage
 from deployments.catalog import catalog
 from deployments.cluster import cluster_name
 from deployments.connections import connect_store
-from deployments.door import Door, Start
+from deployments.door import Door
 from deployments.host import Host, open_door
 from deployments.local.cluster import run_application
 from deployments.local.environment import LOOPBACK
 from deployments.release import OwnRelease, code_of
 from deployments.settings import Settings
+from deployments.starter import Start
 from deployments.sweeper import Sweeper
 from store import Store
 from tests.servers.process import free_port

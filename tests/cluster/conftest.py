@@ -10,7 +10,7 @@ from store import Store
 from tests.cluster.running import RunningCluster
 from tests.deployments.agents import Ledger
 from tests.deployments.api import Api, eventually
-from tests.deployments.conftest import check_conversation
+from tests.deployments.conftest import person_at
 
 NODES = 2
 
@@ -40,15 +40,8 @@ def ledger(cluster: RunningCluster) -> Ledger:
 @pytest.fixture
 async def api(cluster: RunningCluster, store: Store) -> AsyncIterator[Api]:
     """Requests to the service."""
-    person = Api(cluster.url, "shared")
-    try:
+    async with person_at(cluster.url, "shared", store) as person:
         yield person
-        for conversation_id in person.created:
-            await check_conversation(store, conversation_id)
-    finally:
-        for conversation_id in person.created:
-            await person.http.delete(f"/v1/conversations/{conversation_id}")
-        await person.http.aclose()
 
 
 async def started(ledger: Ledger, conversation_id: str, times: int = 1) -> None:

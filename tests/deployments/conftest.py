@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
 import orjson
 import pytest
@@ -59,15 +59,8 @@ def placement(request: pytest.FixtureRequest) -> str | None:
 @pytest.fixture
 async def api(service: RunningService, store: Store, placement: str | None) -> AsyncIterator[Api]:
     """Requests to the service."""
-    person = Api(service.url, placement)
-    try:
+    async with person_at(service.url, placement, store) as person:
         yield person
-        for conversation_id in person.created:
-            await check_conversation(store, conversation_id)
-    finally:
-        for conversation_id in person.created:
-            await person.http.delete(f"/v1/conversations/{conversation_id}")
-        await person.http.aclose()
 
 
 @pytest.fixture
@@ -89,6 +82,20 @@ def cluster(service: RunningService) -> Iterator[None]:
     """This process as a driver of the service's Ray; some modules want to be drivers of another one."""
     with service.connected_ray():
         yield
+
+
+@asynccontextmanager
+async def person_at(url: str, placement: str | None, store: Store) -> AsyncIterator[Api]:
+    """Whatever the person creates is checked and deleted in the end."""
+    person = Api(url, placement)
+    try:
+        yield person
+        for conversation_id in person.created:
+            await check_conversation(store, conversation_id)
+    finally:
+        for conversation_id in person.created:
+            await person.http.delete(f"/v1/conversations/{conversation_id}")
+        await person.http.aclose()
 
 
 async def check_conversation(store: Store, conversation_id: str) -> None:

@@ -79,6 +79,7 @@ async def test_who_waits_is_told_with_the_question(world: World) -> None:
     async with watching(world.store) as watcher:
         await say(conversation)
         await watcher.until("state_changed", state="awaiting_input")
+    await rest(conversation)  # the watchers are told in the same step as the log, so before the writer itself
     [suspended] = [event for event in watcher.seen if event["type"] == "suspended"]
     assert suspended["pending"] == conversation.inspect().pending
     assert watcher.types[-2:] == ["suspended", "state_changed"]

@@ -10,8 +10,8 @@ READY := $(VENV)/.ready
 QUICK := house turn store agents messages_api fundamentals
 SHARING := deployments page
 OWN := cluster cli chaos benchmarks
-# These are of a tier that shares a service, and start one each.
-APART := deployments/test_limits.py deployments/test_redeploy.py
+# Of a tier that shares a service; this one starts its own.
+APART := deployments/test_limits.py
 PLACED := --placements $(or $(PLACEMENTS),one)
 GROUPED := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CODE := store agents deployments tests $(wildcard benchmarks)
@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ACCEPTABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test sharing own lint format bench chaos settings lock clean
+.PHONY: help venv run test quick sharing own lint format bench chaos settings lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -32,9 +32,12 @@ venv: $(READY)  ## Create or refresh .venv from requirements.lock
 run: $(READY)  ## Start Valkey, Ray and the service in the foreground; Ctrl-C stops all of it
 	@exec $(BIN)/raylogue up
 
-test: lint  ## Run the linters and all tests; in both placements, which takes longer: make test PLACEMENTS=both
-	$(BIN)/pytest --numprocesses auto $(QUICK:%=tests/%)
+test: $(READY)  ## Run the linters and all tests; in both placements, which takes longer: make test PLACEMENTS=both
+	@$(MAKE) --no-print-directory --jobs 2 $(GROUPED) lint quick
 	@$(MAKE) --no-print-directory --jobs 2 $(GROUPED) sharing own
+
+quick: $(READY)  ## Run the tests that start no service
+	$(BIN)/pytest --numprocesses auto $(QUICK:%=tests/%)
 
 sharing: $(READY)  ## Run the tests that share one service
 	$(BIN)/pytest $(PLACED) $(APART:%=--ignore=tests/%) $(SHARING:%=tests/%)
@@ -80,6 +83,7 @@ $(READY): requirements.lock pyproject.toml
 	fi; \
 	echo "Preparing $(VENV) from requirements.lock; the first time this takes some minutes."; \
 	$$found -m venv $(VENV)
-	@$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true  # not all that packages bring along compiles
 	@$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@

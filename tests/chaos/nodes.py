@@ -111,11 +111,13 @@ class Nodes:
         for node in [node for node in self._nodes if not node.lives]:
             self._nodes.remove(node)
             await asyncio.to_thread(node.kill)  # what its first process has left behind
-        missing = self._wanted - len(self._nodes) - self._joining
+        missing = max(0, self._wanted - len(self._nodes) - self._joining)
         self._joining += missing
         try:
-            joined = await asyncio.gather(*(self._join() for _ in range(missing)))
-            self._nodes += [node for node in joined if node is not None]
+            while missing:  # one by one: two raylets that start at the same moment may choose the same socket
+                node = await self._join()
+                missing, self._joining = missing - 1, self._joining - 1
+                self._nodes += [node] if node is not None else []
         finally:
             self._joining -= missing
 

@@ -74,6 +74,7 @@ class Host:
             cluster=cluster_name(),
         )
         self._residents = Residents()
+        self._departures: set[asyncio.Task[None]] = set()
         self._eviction = Eviction(self._settings, self._store)
         self._intake = Intake(self._settings)
         self._room_making = asyncio.Lock()
@@ -216,11 +217,21 @@ class Host:
         conversation = await Conversation.open(self._services, conversation_id, self._catalog)
         self._eviction.enter(conversation)
         self._intake.note(conversation)  # it takes up what is unfinished
-        conversation.gone.add_done_callback(lambda _: self._miss(conversation))
+
+        def depart(_: object) -> None:
+            departure = asyncio.create_task(self._until_gone(conversation))
+            self._departures.add(departure)
+            departure.add_done_callback(self._departures.discard)
+
+        conversation.gone.add_done_callback(depart)
         return conversation
 
-    def _miss(self, conversation: Conversation) -> None:
-        """An incarnation is over when it is stopped, or fenced by a newer one."""
+    async def _until_gone(self, conversation: Conversation) -> None:
+        """An incarnation is over when it is stopped, or fenced by a newer one.
+
+        Ray's tracing puts every method's name, and whether it is a coroutine, into what it sends to other nodes, and
+        those may have the previous code.
+        """
         self._intake.forget(conversation)
         asleep = self._eviction.is_asleep(conversation)
         self._residents.remove(conversation)

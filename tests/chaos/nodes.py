@@ -117,7 +117,8 @@ class Nodes:
             while missing:  # one by one: two raylets that start at the same moment may choose the same socket
                 node = await self._join()
                 missing, self._joining = missing - 1, self._joining - 1
-                self._nodes += [node] if node is not None else []
+                if node is not None:
+                    self._nodes.append(node)
         finally:
             self._joining -= missing
 

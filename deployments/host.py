@@ -1,156 +1,76 @@
-"""A named Ray actor in which conversations live: one that has it for itself, or many that share it.
+"""A named Ray actor in which conversations live: one that has it for itself, or many that share it."""
 
-It is a doorman: it activates, delivers, puts to sleep what nobody needs, and leaves. All that matters about a
-conversation is in its log.
-"""
-
-import asyncio
 import os
-import threading
 from collections.abc import Iterable
-from contextlib import suppress
-from typing import Any
 
 import ray
-import structlog
 
 from agents.agent import Catalog
 from agents.context import AgentContext
-from agents.conversation import Conversation, Glimpse, Receipt
-from agents.errors import Superseded
-from agents.services import Services
+from agents.conversation import Glimpse, Receipt
 from agents.turn.inputs import Resolve, UserMessage
-from deployments.catalog import catalog
-from deployments.cluster import cluster_name
-from deployments.collector import spare_what_is_loaded
-from deployments.connections import connect_store
 from deployments.door import Door
-from deployments.errors import NoRoom, StaleProcess
-from deployments.eviction import Eviction
-from deployments.intake import Intake, is_owed
-from deployments.placement import beside, is_dedicated
-from deployments.release import OwnRelease, Release, code_of, is_stale
-from deployments.residents import Residents
+from deployments.doorman import Doorman
+from deployments.release import OwnRelease, Release, code_of
 from deployments.settings import Settings
-from deployments.tasks import RayTasks
-from deployments.telemetry import configure_logging
-from deployments.workload import Workload
-from store import Store, StoreError
-
-log = structlog.get_logger(__name__)
-
-TEND_SECONDS = 1.0
-RELEASE_SECONDS = 5.0
-"""How often a host asks whether there is newer code."""
-GOING_AT_ONCE = 100
-"""How many conversations an outdated host lets go of in one round, so that the log's server never feels it."""
+from store import Store
 
 
 class Host:
-    """`name` is that of the actor; a dedicated one has room for its own conversation and leaves with it.
+    """What others may ask of a host, and nothing else: the doorman does it.
+
+    Ray sends this class to a node by the names of all its methods, and by which of them are coroutines. A node that
+    has the previous code must know each of them, or no host of newer code starts there: so these change with care,
+    and the doorman as it likes.
 
     `caller` is always the release of the door that asks. A newer one is served what is under way here, and nothing
     else; for all others the host works as ever, until it finds out by itself that there is newer code.
     """
 
     def __init__(self, name: str, release: Release) -> None:
-        configure_logging()
-        if is_stale():
-            raise StaleProcess(name)
-        self._release = release
-        self._outdated = False
-        self._settings = Settings()
-        self._name = name
-        self._dedicated = is_dedicated(name)
-        self._room = 1 if self._dedicated else self._settings.host_conversations
-        self._catalog = catalog(self._settings)
-        self._store = connect_store(self._settings)
-        self._door = Door(self._settings, self._store, self._catalog, Host, OwnRelease.known(self._store, release))
-        self._services = Services(
-            store=self._store,
-            conversations=self._door,
-            tasks=RayTasks(),
-            place=name,
-            cluster=cluster_name(),
-        )
-        self._residents = Residents()
-        self._departures: set[asyncio.Task[None]] = set()
-        self._eviction = Eviction(self._settings, self._store)
-        self._intake = Intake(self._settings)
-        self._room_making = asyncio.Lock()
-        self._beside: int | None = None
-        self._workload = Workload()
-        self._leaving = self._left = False
-        self._tending: asyncio.Task[None] | None = None
-        self._next_check = 0.0
-        spare_what_is_loaded()
-        self._leave_if_unused()
+        self._doorman = Doorman(name, release, Host)
 
     async def send(self, conversation_id: str, message: UserMessage, context: AgentContext, caller: int = 0) -> Receipt:
-        with self._intake.arrival(message):
-            conversation = await self._for(caller, conversation_id, owed=is_owed(message))
-            return await self._intake.deliver(conversation, message, context)
+        return await self._doorman.send(conversation_id, message, context, caller)
 
     async def resolve(
         self, conversation_id: str, resolution: Resolve, context: AgentContext, caller: int = 0
     ) -> Receipt:
-        conversation = await self._for(caller, conversation_id, owed=True)
-        self._intake.note(conversation)
-        return await conversation.resolve(resolution, context)
+        return await self._doorman.resolve(conversation_id, resolution, context, caller)
 
     async def cancel(self, conversation_id: str, principal: str | None, caller: int = 0) -> Receipt:
-        return await (await self._for(caller, conversation_id, owed=True)).cancel(principal)
+        return await self._doorman.cancel(conversation_id, principal, caller)
 
     async def wake(self, conversation_id: str, caller: int = 0) -> Glimpse:
         """Activate the conversation if need be, so that it takes up what is unfinished."""
-        return (await self._for(caller, conversation_id, owed=True)).inspect()
+        return await self._doorman.wake(conversation_id, caller)
 
     async def inspect(self, conversation_id: str) -> Glimpse | None:
         """What a conversation shows of itself now; None if it sleeps, or lives elsewhere."""
-        conversation = self._residents.find(conversation_id)
-        return conversation.inspect() if conversation is not None else None
+        return self._doorman.inspect(conversation_id)
 
     async def missing(self, conversation_ids: Iterable[str]) -> list[str]:
         """Those of these conversations that do not live here."""
-        return [conversation_id for conversation_id in conversation_ids if conversation_id not in self._residents]
+        return self._doorman.missing(conversation_ids)
 
     async def stop(self, conversation_id: str) -> None:
         """Let the conversation leave in good order, if it lives here."""
-        conversation = await self._residents.get(conversation_id)
-        if conversation is not None:
-            await conversation.stop()
+        await self._doorman.stop(conversation_id)
 
     async def dismiss(self, conversation_id: str) -> None:
         """The conversation has been deleted: drop what it is doing."""
-        conversation = await self._residents.get(conversation_id)
-        if conversation is not None:
-            conversation.abandon()
+        await self._doorman.dismiss(conversation_id)
 
     async def make_room(self) -> bool:
         """Let the longest idle go now, for somebody who finds no place anywhere; whether there is a place then."""
-        async with self._room_making:
-            if not self._leaving and not self._has_room():
-                await self._part_from(await self._eviction.longest_idle(self._residents.active()))
-            return not self._leaving and self._has_room()
+        return await self._doorman.make_room()
 
     async def leave(self) -> None:
         """Take nobody in any more, let everybody come to rest, hand over the others, and end the process.
 
-        What was let in a moment ago is waited for, so that nobody is forgotten. To be asked again changes nothing.
+        To be asked again changes nothing.
         """
-        if self._leaving:
-            return
-        self._leaving = True
-        await self._residents.settle()
-        living = self._residents.active()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.drain_seconds):
-                await asyncio.gather(*(conversation.rest() for conversation in living))
-        unfinished = [conversation.id for conversation in living if conversation.resting_since is None]
-        await asyncio.gather(*(conversation.stop() for conversation in living))
-        if not self._dedicated:
-            await asyncio.gather(*map(self._hand_over, unfinished))
-        self._leave()  # a dedicated one's successor needs its name: the sweep starts it once that is free
+        await self._doorman.leave()
 
     async def pid(self) -> int:
         """The process, for operators and for tests that kill it."""
@@ -158,158 +78,8 @@ class Host:
 
     async def exit(self) -> None:
         """End this process: a detached actor lives until it says so."""
-        if not self._dedicated:
-            with suppress(StoreError):
-                await self._store.hosts.forget(self._name)
-        await self._services.mcp.aclose()
-        await self._store.aclose()
+        await self._doorman.close()
         ray.actor.exit_actor()  # type: ignore[no-untyped-call]  # Ray has no type for it
-
-    async def _for(self, caller: int, conversation_id: str, *, owed: bool) -> Conversation:
-        """The conversation, for a door of that release; raises what sends a newer one elsewhere."""
-        if caller > self._release.number and not await self._works(conversation_id):
-            self._eviction.forget(conversation_id)
-            if self._dedicated:
-                self._leave()
-                raise Superseded(conversation_id)
-            raise NoRoom(self._name)
-        return await self._live(conversation_id, owed=owed)
-
-    async def _works(self, conversation_id: str) -> bool:
-        """Whether the conversation is in the middle of something here; if it only rests, it leaves."""
-        conversation = await self._residents.get(conversation_id)
-        return conversation is not None and not await conversation.leave()
-
-    async def _hand_over(self, conversation_id: str) -> None:
-        """Have what was stopped in the middle taken up elsewhere; if that fails, the sweep finds it."""
-        try:
-            await self._door.wake(conversation_id)
-        except Exception as error:  # noqa: BLE001 - it must not keep the others from leaving
-            log.warning("not_handed_over", conversation=conversation_id, cause=str(error))
-
-    async def _live(self, conversation_id: str, *, owed: bool) -> Conversation:
-        """The conversation, activated by whoever asks first; what is `owed` finds room where there is none."""
-        if conversation_id not in self._residents:
-            await self._admit(conversation_id, owed)
-        try:
-            return await self._residents.activate(conversation_id, self._activate)
-        except Exception:
-            if self._dedicated:
-                self._leave()  # the sweeper must not take this for a living conversation
-            raise
-
-    async def _admit(self, conversation_id: str, owed: bool) -> None:
-        if self._settings.node_conversations is not None and (self._beside is None or not self._has_room()):
-            await self._report()  # whoever is asked next must not take this node for empty
-        if self._leaving and self._dedicated:
-            raise Superseded(conversation_id)  # by the next actor of that name
-        if self._leaving or not (owed or self._has_room()):
-            raise NoRoom(self._name)
-
-    def _has_room(self) -> bool:
-        most = self._settings.node_conversations
-        on_node = len(self._residents) + (self._beside or 0)
-        return len(self._residents) < self._room and (self._dedicated or most is None or on_node < most)
-
-    async def _activate(self, conversation_id: str) -> Conversation:
-        if self._tending is None:
-            self._tending = asyncio.create_task(self._tend())
-        conversation = await Conversation.open(self._services, conversation_id, self._catalog)
-        self._eviction.enter(conversation)
-        self._intake.note(conversation)  # it takes up what is unfinished
-
-        def depart(_: object) -> None:
-            departure = asyncio.create_task(self._until_gone(conversation))
-            self._departures.add(departure)
-            departure.add_done_callback(self._departures.discard)
-
-        conversation.gone.add_done_callback(depart)
-        return conversation
-
-    async def _until_gone(self, conversation: Conversation) -> None:
-        """An incarnation is over when it is stopped, or fenced by a newer one.
-
-        Ray's tracing puts every method's name, and whether it is a coroutine, into what it sends to other nodes, and
-        those may have the previous code.
-        """
-        self._intake.forget(conversation)
-        asleep = self._eviction.is_asleep(conversation)
-        self._residents.remove(conversation)
-        if self._dedicated and not asleep:
-            self._leave()
-
-    async def _tend(self) -> None:
-        """Now and then: report the load, and let go of what nobody needs."""
-        while not self._leaving:
-            await asyncio.sleep(TEND_SECONDS)
-            try:
-                await self._report()
-                await self._check_release()
-                await self._let_go()
-            except Exception:
-                log.exception("host_not_tended", host=self._name)
-
-    async def _report(self) -> None:
-        if self._dedicated:
-            return
-        await self._store.hosts.report(self._name, len(self._residents), busy=self._workload.is_busy())
-        if self._settings.node_conversations is not None:
-            await self._look_beside()
-
-    async def _look_beside(self) -> None:
-        self._beside = beside(self._name, await self._store.hosts.loads())
-
-    async def _check_release(self) -> None:
-        """Let go of whoever rests once there is newer code, and end when all have: what comes next starts there."""
-        if not self._outdated:
-            if asyncio.get_running_loop().time() < self._next_check:
-                return
-            self._next_check = asyncio.get_running_loop().time() + RELEASE_SECONDS
-            self._outdated = await self._store.releases.current() > self._release.number
-        if self._outdated:
-            resting = [
-                conversation for conversation in self._residents.active() if conversation.resting_since is not None
-            ]
-            for conversation in resting[:GOING_AT_ONCE]:
-                await conversation.leave()
-            if not self._residents:
-                self._leave()
-
-    async def _let_go(self) -> None:
-        await self._part_from(await self._eviction.due(self._residents.active()))
-        for conversation_id in self._eviction.to_wake():
-            await self._live(conversation_id, owed=True)
-        if self._eviction.is_over(self._dedicated, len(self._residents)):
-            self._leave()
-
-    async def _part_from(self, conversations: Iterable[Conversation]) -> None:
-        """Let them leave, those apart that have got work meanwhile."""
-        for conversation in conversations:
-            if await conversation.leave():
-                self._residents.remove(conversation)  # at once: whoever made it leave counts on its room
-            else:
-                self._eviction.enter(conversation)
-
-    def _leave_if_unused(self) -> None:
-        """Whoever had it started may have died before the first word; an actor has no loop yet to wait in."""
-
-        def look() -> None:
-            if self._tending is None:
-                self._leave()
-
-        timer = threading.Timer(self._settings.leave_seconds, look)
-        timer.daemon = True
-        timer.start()
-
-    def _leave(self) -> None:
-        """End this process once the answers under way are out."""
-        if self._left:
-            return
-        self._leaving = self._left = True
-        if self._tending is not None:
-            self._tending.cancel()
-        me: Any = ray.get_runtime_context().current_actor
-        me.exit.remote()
 
 
 def open_door(settings: Settings, store: Store, agents: Catalog, deployment: str | None = None) -> Door:

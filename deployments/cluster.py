@@ -22,6 +22,8 @@ Actor = Any
 CONTROL_PLANE_SECONDS = 5.0
 NODES_SECONDS = 2.0
 """How old what is known of the nodes may be."""
+AVOIDED_SECONDS = 30.0
+"""How long a node is passed by after an actor could not begin there."""
 QUESTIONS_AT_ONCE = 8
 DEDICATED_BYTES = 150 * 1024**2
 """What a conversation of its own takes at most, in a node's memory."""
@@ -41,6 +43,7 @@ class Cluster:
         self._dedicated_per_node = dedicated_per_node
         self._nodes: list[Node] = []
         self._nodes_until = 0.0
+        self._avoided: dict[str, float] = {}
         self._dedicated = Counter[str]()
         self._dedicated_until = 0.0
         # Of its own: while the control plane is away they hang in their questions, and nobody else may wait for them.
@@ -78,14 +81,22 @@ class Cluster:
         return await self.ask("the cluster", names)
 
     async def nodes(self) -> list[Node]:
-        """The nodes that live and stay; those that have no cores to give are left out, unless there are no others."""
+        """The nodes that live and stay.
+
+        Those that have no cores to give are left out, and then those to be avoided, unless there are no others.
+        """
         if time.monotonic() > self._nodes_until:
             found: list[dict[str, Any]] = await self.ask("the cluster", ray.nodes)
             going = await self.draining()
             alive = [node for node in found if node["Alive"] and node["NodeID"] not in going]
             self._nodes = list(map(self._node, filter(_has_cores, alive) if any(map(_has_cores, alive)) else alive))
             self._nodes_until = time.monotonic() + NODES_SECONDS
-        return self._nodes
+        now = time.monotonic()
+        return [node for node in self._nodes if self._avoided.get(node.id, 0.0) < now] or self._nodes
+
+    def avoid(self, node: str) -> None:
+        """Nothing that is sent to this node can begin there for now: its code or what it has installed is another."""
+        self._avoided[node] = time.monotonic() + AVOIDED_SECONDS
 
     async def draining(self) -> frozenset[str]:
         """The ids of the nodes that are about to go: preempted, scaled down, or drained by an operator."""

@@ -41,10 +41,11 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
 
 class Address(NamedTuple):
-    """An actor in which a conversation lives, or will."""
+    """An actor in which a conversation lives, or will; `node` is where it was started from here, if it was."""
 
     name: str
     actor: Actor
+    node: str | None = None
 
 
 class Door:
@@ -159,6 +160,7 @@ class Door:
                     raise error.cause from error
             except (RayActorError, ActorUnschedulableError) as error:  # or its node is gone, or too new to be known
                 log.info("actor_died_under_call", conversation=conversation_id, cause=type(error).__name__)
+                self._note_failed_start(address, error)
             except TimeoutError as error:
                 self._forget(conversation_id, address)
                 await self.census.note_silence(address.name)
@@ -189,6 +191,11 @@ class Door:
             self._answering.add(address.name)
         return answer
 
+    def _note_failed_start(self, address: Address, error: RayError) -> None:
+        if address.node is not None and isinstance(error, RayActorError) and error.actor_init_failed:
+            log.warning("node_avoided", node=address.node, cause=str(error))
+            self._cluster.avoid(address.node)
+
     async def _unless_store_is_away(self, answer: Awaitable[Answer]) -> Answer:
         """A host waits for the store as long as it must; its callers are told. Raises `store.StoreUnavailable`."""
         answering = asyncio.ensure_future(answer)
@@ -207,7 +214,7 @@ class Door:
         actor = self._hosts.get(start.name) or await self._starter.start(start)
         if not is_dedicated(start.name):
             self._hosts[start.name] = actor
-        return Address(start.name, actor)
+        return Address(start.name, actor, start.node)
 
     def _hold(self, conversation_id: str, address: Address) -> None:
         self._held[conversation_id] = address

@@ -63,6 +63,12 @@ async def place_of(api: Api, conversation_id: str) -> str:
     return place
 
 
+async def node_of(cluster: RunningCluster, api: Api, conversation_id: str) -> str:
+    """The id of the node on which the conversation lives."""
+    node: str = (await cluster.do("actors"))[await place_of(api, conversation_id)]["node"]
+    return node
+
+
 async def working(api: Api, ledger: Ledger, placement: str) -> str:
     """A conversation whose tool has begun, and waits for its gate."""
     conversation_id = await api.create("worker", placement=placement)

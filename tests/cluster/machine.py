@@ -170,6 +170,14 @@ class Machine:
             if actor["State"] == "ALIVE" and actor["Name"].startswith(("host:", "conversation:"))
         }
 
+    async def ended_on(self, node: str) -> list[str]:
+        """The names of the actors of ours that were started on that node and have ended."""
+        return [
+            actor["Name"]
+            for actor in (await asyncio.to_thread(state.actors)).values()
+            if actor["State"] == "DEAD" and actor["Address"]["NodeID"] == node
+        ]
+
     async def start_host(self, name: str, node: str) -> None:
         """A shared host of that name on that node, which may be too new for the others to know it."""
         while True:

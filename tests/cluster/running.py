@@ -106,9 +106,10 @@ class RunningCluster:
         await self.do("kill_node", node=node)
         self.nodes.remove(node)
 
-    async def add_node(self) -> str:
-        """Another node; its id."""
-        node: str = await self.do("add_node")
+    async def add_node(self, code: Path | None = None) -> str:
+        """Another node, which runs the product that is in that folder; its id."""
+        options = {} if code is None else {"env_vars": {"PYTHONPATH": str(code)}}
+        node: str = await self.do("add_node", **options)
         self.nodes.append(node)
         return node
 

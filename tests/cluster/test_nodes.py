@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cluster.conftest import deeds, finished, place_of, started, working
+from tests.cluster.conftest import deeds, finished, node_of, started, working
 from tests.cluster.running import RunningCluster
 from tests.deployments.agents import Ledger
 from tests.deployments.api import Api, eventually
@@ -44,9 +44,3 @@ async def test_everybody_leaves_the_nodes_that_are_drained_for_the_one_that_join
     for node in drained:
         await cluster.lose_node(node)
     await cluster.add_node()
-
-
-async def node_of(cluster: RunningCluster, api: Api, conversation_id: str) -> str:
-    """The id of the node on which the conversation lives."""
-    node: str = (await cluster.do("actors"))[await place_of(api, conversation_id)]["node"]
-    return node

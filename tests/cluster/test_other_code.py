@@ -1,0 +1,55 @@
+"""A node with other code than the replicas, as while a release is rolled out: hosts start where they can."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from deployments.placement import Node, roomiest
+from tests.cluster.conftest import node_of
+from tests.cluster.running import RunningCluster
+from tests.deployments.api import Api, eventually
+from tests.service import ROOT
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
+
+PACKAGES = ("store", "agents", "deployments", "tests")
+
+
+async def test_where_no_host_can_start_the_conversation_starts_on_another_node(
+    cluster: RunningCluster, api: Api, tmp_path: Path
+) -> None:
+    node = await cluster.add_node(changed(tmp_path, "deployments/host.py", "def make_room", "def find_room"))
+
+    async def has_been_tried() -> bool:  # once the service has heard of the node
+        conversation_id = await drawn(cluster, api, node)
+        await api.turn(conversation_id, "hello")
+        assert await node_of(cluster, api, conversation_id) != node
+        return bool(await cluster.do("ended_on", node=node))
+
+    await eventually(has_been_tried)
+    for _ in cluster.nodes:  # it is known by now
+        newcomer = await api.create(placement="shared")
+        await api.turn(newcomer, "hello")
+        assert await node_of(cluster, api, newcomer) != node
+    assert len(await cluster.do("ended_on", node=node)) == 1
+    await cluster.lose_node(node)
+
+
+def changed(directory: Path, file: str, old: str, new: str) -> Path:
+    """A copy of the product in which every `old` of the file is `new`."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, directory / package)
+    text = (directory / file).read_text()
+    assert old in text, f"{file} has no {old}"
+    (directory / file).write_text(text.replace(old, new))
+    return directory
+
+
+async def drawn(cluster: RunningCluster, api: Api, node: str) -> str:
+    """A conversation with an actor of its own, whose first choice is that node."""
+    while True:
+        conversation_id = await api.create(placement="dedicated")
+        first = roomiest(conversation_id, [Node(each, 1, 1) for each in cluster.nodes], {})
+        if first is not None and first.id == node:
+            return conversation_id

@@ -188,7 +188,7 @@ class Conversation:
     async def _handle(self, letter: Letter) -> None:
         try:
             await self._take(letter)
-        except StoreError as error:
+        except (StoreError, Superseded) as error:
             letter.refuse(Superseded(self.id))
             self._give_way(error)
         except Exception as error:
@@ -214,6 +214,9 @@ class Conversation:
             return
         decided = step(self._machine, happened)
         if decided.refusal is not None:
+            await (
+                self._journal.ownership.confirm()
+            )  # whoever rests has not heard of a newer one, in which a turn may run
             letter.refuse(Refused(decided.refusal.code, decided.refusal.detail))
             return
         try:

@@ -1,9 +1,11 @@
-"""Whether this incarnation still owns its conversation: asked again before an effect that no append has just allowed.
+"""Whether this incarnation still owns its conversation: asked again before what no append has just allowed.
 
 An append proves it, since a fenced one fails. But a process may be stopped between the append of a call and its
 execution, for longer than others wait for it: when it wakes up, somebody else has the conversation, and has made the
 call. So a proof holds for a moment only. What remains is the time between the question and the effect itself, which
 nobody but the tool can close: it takes the `tool_call_id` as its idempotency key.
+
+A refusal is such an effect too: it speaks for the log, which may have gone on elsewhere.
 """
 
 import time

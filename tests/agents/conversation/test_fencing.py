@@ -171,6 +171,25 @@ async def test_what_newer_code_has_had_is_left_alone(world: World, monkeypatch: 
     assert await rest(newer) == "idle", "nobody has fenced it"
 
 
+async def test_the_older_one_refuses_nothing_that_the_newer_one_would_accept(world: World) -> None:
+    gated = Bench(approval="required")
+    older = await world.start(worker(gated.tool))
+    also_older = await world.open(worker(gated.tool))
+    newer = await world.open(worker(gated.tool))
+    await say(newer)
+    assert await rest(newer) == "awaiting_input"
+    [tool_call_id] = newer.inspect().pending
+
+    with pytest.raises(Superseded):
+        await older.cancel()
+    with pytest.raises(Superseded):
+        await also_older.resolve(Resolve(tool_call_id=tool_call_id, decision="approve"))
+
+    assert older.gone.done()
+    assert also_older.gone.done()
+    await newer.cancel()
+
+
 async def test_everybody_who_waits_for_the_older_one_is_told(world: World) -> None:
     bench = Bench()
     older = await world.start(worker(bench.tool))

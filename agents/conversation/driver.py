@@ -214,9 +214,8 @@ class Conversation:
             return
         decided = step(self._machine, happened)
         if decided.refusal is not None:
-            await (
-                self._journal.ownership.confirm()
-            )  # whoever rests has not heard of a newer one, in which a turn may run
+            # Whoever rests has not heard of a newer one, in which a turn may run.
+            await self._journal.ownership.confirm()
             letter.refuse(Refused(decided.refusal.code, decided.refusal.detail))
             return
         try:

@@ -16,10 +16,12 @@ StartServer = Callable[..., RedisServer]
 
 # With `everysec` a killed server may lose what it acknowledged in the last two seconds.
 SYNC = ("--appendfsync", "always")
+IMPATIENT = 0.5
+"""Where a call is to fail."""
 
 
 @asynccontextmanager
-async def opened(url: str, *, patience: float = 0.3) -> AsyncIterator[Store]:
+async def opened(url: str, *, patience: float = 5.0) -> AsyncIterator[Store]:
     """A store that notices trouble quickly."""
     store = connect(url, patience=patience, socket_timeout=0.3, connect_timeout=0.3)
     try:
@@ -154,7 +156,7 @@ async def test_an_append_waits_for_a_server_that_is_down(own_server: StartServer
 
 async def test_without_a_server_calls_fail_in_time_and_work_again_later(own_server: StartServer) -> None:
     server = own_server(options=SYNC)
-    async with opened(server.url) as store:
+    async with opened(server.url, patience=IMPATIENT) as store:
         writer = await Writer.new(store, "c")
         server.kill()
         calls = (
@@ -187,7 +189,7 @@ async def test_a_server_that_forgot_the_scripts_is_taught_again(own_server: Star
 
 async def test_a_full_server_refuses_until_it_has_room(own_server: StartServer) -> None:
     server = own_server()
-    async with opened(server.url) as store, Redis.from_url(server.url) as client:
+    async with opened(server.url, patience=IMPATIENT) as store, Redis.from_url(server.url) as client:
         writer = await Writer.new(store, "c")
         await client.config_set("maxmemory", 1)
         with pytest.raises(StoreUnavailable, match="memory"):
@@ -209,7 +211,7 @@ async def test_password_and_database_come_from_the_url(own_server: StartServer) 
     async with opened(f"redis://:geheim@127.0.0.1:{server.port}/0") as elsewhere:
         assert await elsewhere.registry.unfinished(NOW, 1) == []
         assert await elsewhere.registry.list("ada", limit=5) == ([], None)
-    async with opened(f"redis://:wrong@127.0.0.1:{server.port}/3") as stranger:
+    async with opened(f"redis://:wrong@127.0.0.1:{server.port}/3", patience=IMPATIENT) as stranger:
         with pytest.raises(StoreUnavailable, match=r"(?i)password"):
             await stranger.ping()
 

@@ -25,6 +25,8 @@ LONGEST_INTERVAL = 0.25
 CLOCK = 0.001
 """So much early a timer may fire: uvloop's count whole milliseconds."""
 DELTAS = frozenset({"text_delta", "thinking_delta"})
+ANNOUNCING = frozenset({"state_changed"})
+"""What these announce comes right behind them: they go with it, or else the first piece of an answer had to wait."""
 MAX_EVENTS = 256
 MAX_CONVERSATIONS = 4096
 MAX_MERGED_CHARACTERS = 16_384
@@ -96,7 +98,10 @@ class LivePublisher:
             return
         buffer.add(event)
         now = asyncio.get_running_loop().time()
-        if self._busy_until.get(conversation_id, 0.0) <= now:
+        if event["type"] in ANNOUNCING:
+            if self._next_tick <= now:
+                self._next_tick = now + self._interval
+        elif self._busy_until.get(conversation_id, 0.0) <= now:
             self._urgent.add(conversation_id)
         self._arm()
 

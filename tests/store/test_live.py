@@ -46,7 +46,12 @@ def delta(index: int, text: str, *, message_id: str = "m", kind: str = "text_del
 
 def notice(number: int) -> dict[str, Any]:
     """An event that is no delta."""
-    return {"type": "state_changed", "last_seq": number}
+    return {"type": "tool_started", "last_seq": number}
+
+
+def announcement() -> dict[str, Any]:
+    """An event behind which others come."""
+    return {"type": "state_changed", "state": "streaming"}
 
 
 @pytest.fixture
@@ -127,6 +132,27 @@ async def test_a_quiet_channel_sends_at_once_and_then_gathers() -> None:
     assert outbox.pipelines[2:] == [
         {"c": {"epoch": 7, "events": [delta(2, "cd")]}, "d": {"epoch": 9, "events": [notice(2)]}}
     ]
+
+
+@pytest.mark.usefixtures("slow_ticks")
+async def test_an_announcement_waits_for_what_it_announces() -> None:
+    outbox = Outbox()
+    live = LivePublisher(outbox, Keys())
+    live.publish("c", 1, announcement())
+    await asyncio.sleep(0.02)
+    assert outbox.pipelines == []
+
+    live.publish("c", 1, delta(0, "a"))
+    await until(lambda: outbox.pipelines)
+    assert outbox.pipelines == [{"c": {"epoch": 1, "events": [announcement(), delta(0, "a")]}}]
+
+
+async def test_an_announcement_with_nothing_behind_it_leaves_by_itself() -> None:
+    outbox = Outbox()
+    live = LivePublisher(outbox, Keys())
+    for sent in range(3):
+        live.publish("c", 1, announcement())
+        await until(lambda sent=sent: len(outbox.pipelines) == sent + 1)
 
 
 async def test_the_gathered_rest_leaves_by_itself() -> None:

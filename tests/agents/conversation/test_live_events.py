@@ -176,7 +176,8 @@ async def test_errors_of_tools_are_told_as_such(world: World) -> None:
 async def test_what_is_said_while_a_cancel_is_written_is_told_to_nobody(world: World) -> None:
     """The text that is kept is settled when the cancel is decided: later words would vanish before the reader."""
     store = world.connect()
-    await world.create(agent := Agent(name="a", model=ScriptedModel([Step(WORDS)])))
+    model = ScriptedModel([Step(f"{WORDS} " * 100)])  # it must not be done before the cancel comes
+    await world.create(agent := Agent(name="a", model=model))
     conversation = await world.open(agent, store=store)
     append = store.log.append
 

@@ -20,7 +20,7 @@ Event = dict[str, Any]
 
 INTERVAL = 0.015
 INTERVAL_EACH = 0.0005
-"""So much longer for each conversation that a flight carries: its readers have all of them to show."""
+"""So much longer for each conversation that talks at the time: its readers have all of them to show."""
 LONGEST_INTERVAL = 0.25
 CLOCK = 0.001
 """So much early a timer may fire: uvloop's count whole milliseconds."""
@@ -67,7 +67,7 @@ class LivePublisher:
     """Publishes the live events of all conversations of this process; publishing never blocks and never raises.
 
     One flight carries whatever is due. While it is under way events gather, and the pause after it grows with the
-    time it took and with the conversations in it: under load fewer and larger messages leave. When Redis is away,
+    time it took and with the conversations that talk: under load fewer and larger messages leave. When Redis is away,
     events are dropped.
     """
 
@@ -111,6 +111,20 @@ class LivePublisher:
         everywhere = {"target_nodes": RedisCluster.ALL_NODES} if self._client.clustered else {}
         counts: Reply = await self._client.ask(lambda: self._client.redis.pubsub_numsub(channel, **everywhere))
         return sum(int(count) for _, count in counts)
+
+    def slack(self, conversation_id: str) -> float:
+        """Seconds by which this conversation's next event may come later and still leave no later.
+
+        It is 0 while few talk, and leaves time before the flight. Whoever reads what the events are made of may let it
+        gather meanwhile: most of the work is the same for one piece of an answer as for ten.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._busy_until.get(conversation_id, 0.0) <= now and conversation_id not in self._aboard:
+            return 0.0
+        tick = self._next_tick
+        if tick <= now and self._flight is not None:
+            tick = now + self._interval
+        return max(0.0, tick - INTERVAL - now)
 
     def take(self, conversation_id: str) -> list[Event]:
         """Remove and return what waits for this conversation, so that it can travel in an append's notice."""
@@ -177,23 +191,22 @@ class LivePublisher:
     async def _fly(self, messages: list[tuple[str, str, bytes]]) -> None:
         loop = asyncio.get_running_loop()
         started = loop.time()
+        pause = LONGEST_INTERVAL
         try:
             await self._client.publish(messages)
-            landed = loop.time()
-            unhurried = INTERVAL + INTERVAL_EACH * len(messages)
-            self._interval = min(max(unhurried, 2 * (landed - started)), LONGEST_INTERVAL)
+            pause = 2 * (loop.time() - started)
         except (RedisError, *OUTAGES) as error:
-            landed = loop.time()
-            self._interval = LONGEST_INTERVAL
             log.warning("dropped live events of %d conversations: %s", len(messages), error)
         finally:
             self._flight = None
-        self._land(landed)
+        self._land(loop.time(), pause)
 
-    def _land(self, now: float) -> None:
+    def _land(self, now: float, pause: float) -> None:
+        busy = {name: until for name, until in self._busy_until.items() if until > now}
+        unhurried = INTERVAL + INTERVAL_EACH * len(busy.keys() | self._aboard)
+        self._interval = min(max(unhurried, pause), LONGEST_INTERVAL)
         if self._next_tick <= now:  # else urgent flights would put it off for ever
             self._next_tick = now + self._interval
-        self._busy_until = {name: until for name, until in self._busy_until.items() if until > now}
-        self._busy_until.update(dict.fromkeys(self._aboard, now + self._interval))
+        self._busy_until = busy | dict.fromkeys(self._aboard, now + self._interval)
         self._aboard = frozenset()
         self._arm()

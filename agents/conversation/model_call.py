@@ -19,6 +19,7 @@ from agents.middleware.reply import Reply
 from agents.middleware.request import Request
 from agents.middleware.stack import Asks
 from agents.models import Completed, Model, ModelEvent, ModelRequest, TextDelta, ThinkingDelta
+from agents.models.eagerness import reading_with
 from agents.models.prices import cost_of
 from agents.projection import project
 from agents.turn.inputs import ModelFailed, ModelFinished, ModelInterrupted, ModelRef, ProposedCall
@@ -43,7 +44,8 @@ class ModelCall:
     async def run(self) -> Report:
         """Never raises: whatever happens becomes a report."""
         try:
-            with in_context(self._work.acting(self._work.history.facts.principal)):
+            acting = self._work.acting(self._work.history.facts.principal)
+            with in_context(acting), reading_with(self._work.journal.slack):
                 return await self._report()
         except (ModelError, TurnStopped) as error:
             return self._failed(error.reason, error.message)

@@ -13,6 +13,7 @@ from anthropic import AsyncAnthropic, DefaultAioHttpClient
 from agents.errors import ModelError
 from agents.models.accumulate import Accumulator, joined
 from agents.models.body import body_of
+from agents.models.eagerness import slack
 from agents.models.failures import PRECISE_MIDWAY, failure, from_error_event, refused_thinking, translated
 from agents.models.post import Post
 from agents.models.protocol import Completed, Json, ModelEvent, ModelRequest
@@ -132,6 +133,8 @@ class AnthropicModel:
                         yield news
                         if isinstance(news, Completed):
                             return
+                    if seconds := slack():
+                        await asyncio.sleep(seconds)  # what comes meanwhile is read, told and sent as one piece
                 raise failure("stream_broken", request_id)
 
     async def _chunks(self, response: httpx2.Response) -> AsyncGenerator[bytes, None]:

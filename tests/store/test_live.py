@@ -178,6 +178,33 @@ async def test_urgent_conversations_do_not_hold_up_the_others(monkeypatch: pytes
     await until(second_has_left)
 
 
+async def test_whose_events_must_wait_has_time_to_gather_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store.live, "INTERVAL_EACH", FAR)
+    monkeypatch.setattr(store.live, "LONGEST_INTERVAL", FAR)
+    outbox = Outbox()
+    live = LivePublisher(outbox, Keys())
+    assert live.slack("c") == 0, "its first event leaves at once"
+
+    live.publish("c", 1, delta(0, "a"))
+    await until(lambda: live.slack("c") > 0)
+    live.publish("c", 1, delta(1, "b"))
+
+    assert FAR / 2 < live.slack("c") < FAR
+    assert live.slack("d") == 0
+    live.publish("d", 1, notice(1))
+    await until(lambda: len(outbox.pipelines) == 2)
+    assert outbox.pipelines[1:] == [{"d": {"epoch": 1, "events": [notice(1)]}}]
+
+
+async def test_while_few_talk_nobody_has_to_gather_anything() -> None:
+    outbox = Outbox()
+    live = LivePublisher(outbox, Keys())
+    for number in range(3):
+        live.publish("c", 1, delta(number, "x"))
+        assert live.slack("c") < store.live.INTERVAL_EACH
+        await until(lambda sent=number: len(outbox.pipelines) == sent + 1)
+
+
 @pytest.mark.usefixtures("slow_ticks")
 async def test_what_is_taken_is_not_sent() -> None:
     outbox = Outbox()

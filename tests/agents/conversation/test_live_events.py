@@ -1,10 +1,15 @@
 """Live events: in order, each piece once, and never at odds with the log or with a snapshot."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
+import pytest
+
+import store.live
 from agents.agent import Agent
-from agents.models import Call, ScriptedModel, Step
+from agents.models import Call, ModelEvent, ModelRequest, ScriptedModel, Step
+from agents.models.eagerness import slack
 from agents.turn.inputs import Resolve
 from tests.agents.conversation.workbench import Bench, worker
 from tests.conversations import World, rest, say, spoken, until, watching
@@ -33,6 +38,28 @@ class Reader:
             self.text += delta["text"][len(self.text) - delta["index"] :]
         else:
             assert delta["next"] <= len(self.text), "a piece is missing"
+
+
+class Unhurried(ScriptedModel):
+    """Waits with a word while nobody would see it earlier, and notes for how long in all."""
+
+    waited = 0.0
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        async for event in super().stream(request):
+            yield event
+            self.waited += slack()
+            await asyncio.sleep(slack() + 0.01)
+
+
+async def test_a_model_is_told_while_its_words_would_only_wait(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Unhurried([Step("one two three four five")])
+    conversation = await world.start(Agent(name="a", model=model))
+    monkeypatch.setattr(store.live, "INTERVAL_EACH", 1.0)
+    await say(conversation)
+    await rest(conversation)
+    assert spoken(await world.events()) == [("one two three four five", "completed")]
+    assert model.waited > 0
 
 
 async def test_the_order_of_a_turn_with_a_tool(world: World) -> None:

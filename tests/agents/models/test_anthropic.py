@@ -6,6 +6,7 @@ import pytest
 
 from agents.models import Completed, TextDelta, ThinkingDelta, ToolCallStarted, Usage
 from agents.models.anthropic import AnthropicModel
+from agents.models.eagerness import reading_with
 from agents.tools import calculator, clock
 from tests.agents.models.calls import HELLO, completed, model_at, read, read_until_failure, request, text_of
 from tests.messages_api import MessagesServer, Reply, ToolUse
@@ -126,3 +127,23 @@ async def test_tokens_are_not_held_back(claude: AnthropicModel, messages_api: Me
     loop = asyncio.get_running_loop()
     times = [loop.time() async for event in claude.stream(request()) if isinstance(event, TextDelta)]
     assert times[2] - times[0] > 0.15
+
+
+async def test_what_nobody_would_see_earlier_is_read_as_one_piece(
+    claude: AnthropicModel, messages_api: MessagesServer
+) -> None:
+    words = [f"{number} " for number in range(20)]
+    messages_api.enqueue(Reply(words, delay=0.01))
+    with reading_with(lambda: 0.1):
+        *deltas, end = await read(claude, request())
+    assert text_of(deltas) == "".join(words)
+    assert len(deltas) < len(words) / 2
+    assert isinstance(end, Completed)
+
+
+async def test_what_is_there_is_told_before_the_rest_may_wait(
+    claude: AnthropicModel, messages_api: MessagesServer
+) -> None:
+    messages_api.enqueue(Reply("One two three."))
+    with reading_with(lambda: 3600.0):
+        assert text_of(await read(claude, request())) == "One two three."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from redis.asyncio import Redis, RedisCluster
 
-from store import FileLimits, Store, connect
+from store import FileLimits, Store, connect, live
 from tests.servers.fixtures import (
     own_server,
     redis_prefix,
@@ -18,6 +18,7 @@ from tests.servers.fixtures import (
 )
 from tests.servers.process import RedisServer, available_binaries
 from tests.store.leaks import all_keys, complaints
+from tests.store.outbox import FAR
 
 if TYPE_CHECKING:
     from tests.servers.cluster import ValkeyCluster
@@ -99,3 +100,10 @@ async def second_store(target: Target, store: Store) -> AsyncIterator[Store]:
 def data_dir(tmp_path: Path) -> Path:
     """A place for an embedded server."""
     return tmp_path / "data"
+
+
+@pytest.fixture
+def slow_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is not urgent waits until it is flushed."""
+    monkeypatch.setattr(live, "INTERVAL", FAR)
+    monkeypatch.setattr(live, "LONGEST_INTERVAL", FAR)

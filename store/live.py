@@ -113,9 +113,9 @@ class LivePublisher:
         return sum(int(count) for _, count in counts)
 
     def slack(self, conversation_id: str) -> float:
-        """Seconds by which this conversation's next event may come later and still leave no later.
+        """Seconds by which this conversation's next event may come later and still leave with the next tick.
 
-        It is 0 while few talk, and leaves time before the flight. Whoever reads what the events are made of may let it
+        It is 0 while few talk, and leaves time before the tick. Whoever reads what the events are made of may let it
         gather meanwhile: most of the work is the same for one piece of an answer as for ten.
         """
         now = asyncio.get_running_loop().time()

@@ -4,13 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel
 
 from agents.context import AgentContext
 from agents.errors import AgentDefinitionError, UnknownAgent
-from agents.middleware.middleware import Middleware
 from agents.models import Model
 from agents.ray_options import ray_problems
 from agents.tools import Tool
@@ -34,6 +33,27 @@ class Expiries:
     unattended: float = 10.0
 
 
+class Behaviour(Protocol):
+    """What an agent asks of its middleware when it is defined; all else is `agents.middleware.pipeline`'s."""
+
+    @property
+    def name(self) -> str:
+        """Unique among those of an agent."""
+
+    @property
+    def members(self) -> "Sequence[Behaviour]":
+        """Itself; a group has several."""
+
+    def init(self, agent: "Agent") -> None:
+        """Called once, when the agent is defined; raises `AgentDefinitionError`."""
+
+    def tools(self) -> Sequence[Tool]:
+        """Tools for the model."""
+
+    def delegate(self, agent: "Agent", name: str) -> "Agent | None":
+        """The agent that conversations get to which `agent` hands work under this name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
     """Everything a conversation needs to know about how to behave.
@@ -54,7 +74,7 @@ class Agent:
     description: str = ""
     system_prompt: str = ""
     tools: Sequence[Tool] = ()
-    middleware: Sequence[Middleware] = ()
+    middleware: Sequence[Behaviour] = ()
     mcp: Sequence["McpServer"] = ()
     models: Mapping[str, Model] = field(default_factory=dict)
     output: type[BaseModel] | None = None
@@ -79,7 +99,7 @@ class Agent:
         for problem in self._ray_problems():
             raise AgentDefinitionError(self.name, problem)
 
-    def behaviours(self) -> Iterator[Middleware]:
+    def behaviours(self) -> Iterator[Behaviour]:
         """Its middleware in order, groups taken apart."""
         return chain.from_iterable(middleware.members for middleware in self.middleware)
 

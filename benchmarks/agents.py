@@ -2,7 +2,7 @@
 
 from agents.agent import Agent, Catalog
 from agents.middleware.compaction import Compaction, Thresholds
-from deployments.catalog import default_model
+from deployments.process.agents import default_model
 from deployments.settings import Settings
 
 PLAIN, COMPACTING = "plain", "compacting"

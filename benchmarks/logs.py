@@ -10,12 +10,12 @@ import orjson
 from agents.clock import now_ms
 from agents.codec import encode
 from agents.turn import Event, Facts, fsm_state
-from agents.turn.base import freeze
 from agents.turn.events import AssistantMsg, Summary, ToolCall, ToolResult, TurnEnded, UserMsg
 from agents.turn.facts import apply
+from agents.turn.snapshot import freeze
 from benchmarks.agents import COMPACTING, PLAIN
 from benchmarks.subjects import Subject
-from deployments.ingress.service import LOCAL_PRINCIPAL
+from deployments.ingress.dependencies import LOCAL_PRINCIPAL
 from store import Placement, Store, connect
 
 AT_ONCE = 100

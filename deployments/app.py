@@ -8,12 +8,12 @@ from ray.serve import Application
 from ray.serve.config import AutoscalingConfig, BackpressureConfig
 from ray.serve.schema import LoggingConfig
 
-from deployments.errors import StaleProcess
 from deployments.ingress.application import http_application
 from deployments.ingress.problems import SOON
-from deployments.local.loopback import keep_replica_private
-from deployments.release import is_stale
-from deployments.scaling import WAITING, autoscaling, requests_a_replica
+from deployments.ingress.scaling import WAITING, autoscaling, requests_a_replica
+from deployments.ray_internals.private_replica import keep_replica_private
+from deployments.routing.code_version import is_stale
+from deployments.routing.errors import StaleProcess
 from deployments.settings import Settings
 
 SETTINGS = Settings()

@@ -1,7 +1,6 @@
 """Durable facts in Redis: each conversation a fenced, append-only log, with its live channel and files beside it."""
 
-from store.archive import Archive
-from store.connection import Store, connect
+from store.client.replication import Replication
 from store.errors import (
     ArchiveDamaged,
     ArchiveUnavailable,
@@ -23,12 +22,13 @@ from store.errors import (
     StoreError,
     StoreUnavailable,
 )
-from store.files import File, FileInfo, FileLimits, Scope
+from store.files.files import File, FileInfo, FileLimits, Scope
 from store.keys import Keys
+from store.live.subscription import Subscription
+from store.log.archive import Archive
 from store.records import Claim, ConversationMeta, Parent, Placement, Record
-from store.replicas import Replicas
-from store.subscription import Subscription
-from store.usage import Usage
+from store.registries.usage import Usage
+from store.store import Store, connect
 
 __all__ = [
     "Archive",
@@ -57,7 +57,7 @@ __all__ = [
     "Placement",
     "Reconnected",
     "Record",
-    "Replicas",
+    "Replication",
     "Scope",
     "ScopeFull",
     "Store",

@@ -118,7 +118,7 @@ TABLE = (
         "confirmed",
         "{<tag>}:confirmed",
         "string",
-        "a minute: it only marks a place in the stream of replication, see store/replicas.py",
+        "a minute: it only marks a place in the stream of replication, see store/client/replication.py",
         expires=True,
     ),
 )

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from store import Store
-from tests.conversations import World
 from tests.messages_api import MessagesServer
 from tests.servers.fixtures import own_server, redis_prefix, redis_server, redis_url, valkey_cluster
 from tests.servers.process import RedisServer
+from tests.support.conversations import World
 
 __all__ = ["own_server", "redis_prefix", "redis_server", "redis_url", "valkey_cluster"]
 

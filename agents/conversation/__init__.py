@@ -1,6 +1,6 @@
 """A complete conversation under plain asyncio: the turn machine, its driver, and the projection for the model."""
 
-from agents.conversation.driver import Conversation, Glimpse
+from agents.conversation.driver import Conversation, ConversationStatus
 from agents.receipt import Receipt
 
-__all__ = ["Conversation", "Glimpse", "Receipt"]
+__all__ = ["Conversation", "ConversationStatus", "Receipt"]

@@ -2,7 +2,7 @@
 
 import structlog
 
-from agents.conversation.workplace import Workplace
+from agents.conversation.runtime import ConversationRuntime
 from store import Archive, StoreError
 
 RETRY_MS = 30_000
@@ -14,9 +14,9 @@ log = structlog.get_logger(__name__)
 class Archiving:
     """Of one incarnation. Whatever goes wrong, the conversation goes on, and the log stays whole."""
 
-    def __init__(self, workplace: Workplace) -> None:
-        self._work = workplace
-        self._archive = workplace.services.store.archive
+    def __init__(self, runtime: ConversationRuntime) -> None:
+        self._work = runtime
+        self._archive = runtime.services.store.archive
         self._busy = False
         self._not_before = 0
 

@@ -17,9 +17,9 @@ from agents.conversation.archiving import Archiving
 from agents.conversation.effects import Effects
 from agents.conversation.history import History
 from agents.conversation.journal import Journal
-from agents.conversation.mailbox import Letter, Mailbox
-from agents.conversation.resolving import checked
-from agents.conversation.workplace import Workplace
+from agents.conversation.mailbox import Envelope, Mailbox
+from agents.conversation.resolution import checked
+from agents.conversation.runtime import ConversationRuntime
 from agents.errors import MiddlewareError, Refused, Superseded
 from agents.receipt import Receipt
 from agents.services import Services
@@ -38,7 +38,7 @@ _AT_REST = frozenset({State.IDLE, State.AWAITING_INPUT, State.TERMINATING})
 
 
 @dataclass(frozen=True, slots=True)
-class Glimpse:
+class ConversationStatus:
     """A conversation as this incarnation sees it now; `streaming` is the answer under way, if there is one.
 
     `progress_at` (ms) is when something last came of its work: an event, a piece of an answer, a tool's progress.
@@ -68,9 +68,9 @@ class Conversation:
         self._journal = journal
         self._clock = services.clock
         self._machine = revive(history.facts, agent.limits)
-        self._workplace = Workplace(journal, agent, history, services, context, self._post)
-        self._effects = Effects(self._workplace, self._post, self._ask, self._give_way)
-        self._archiving = Archiving(self._workplace)
+        self._runtime = ConversationRuntime(journal, agent, history, services, context, self._post)
+        self._effects = Effects(self._runtime, self._post, self._ask, self._give_way)
+        self._archiving = Archiving(self._runtime)
         self._mailbox = Mailbox(self._handle, f"conversation {self.id}")
         self._rested: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._resting_since: int | None = None
@@ -87,7 +87,7 @@ class Conversation:
         agent, context = catalog.get(journal.meta.agent), catalog.context(journal.meta)
         conversation = cls(journal, agent, await journal.replay(), services, context)
         conversation._post(Recover())
-        conversation._workplace.start()
+        conversation._runtime.start()
         return conversation
 
     # What the outside may ask of a conversation.
@@ -116,17 +116,17 @@ class Conversation:
         """Answer a suspension: durable when this returns, carried out afterwards. Raises `Refused`, `Superseded`."""
         call = self._machine.facts.suspended.get(resolution.tool_call_id)
         if call is not None:
-            resolution = checked(resolution, call, await self._workplace.toolset.find(call.call.name))
+            resolution = checked(resolution, call, await self._runtime.toolset.find(call.call.name))
         return await self._ask(resolution, context)
 
     async def cancel(self, principal: str | None = None) -> Receipt:
         """End the turn that runs or waits. Raises `Refused`, `Superseded`."""
         return await self._ask(Cancel(principal=principal))
 
-    def inspect(self) -> Glimpse:
+    def inspect(self) -> ConversationStatus:
         """Answered at any moment, without waiting for anything."""
         facts = self._machine.facts
-        return Glimpse(
+        return ConversationStatus(
             state=self._machine.state.value,
             turn=facts.turn,
             last_seq=facts.last_seq,
@@ -155,7 +155,7 @@ class Conversation:
         """When the earliest of its questions runs out, in ms since the epoch."""
         return self._machine.facts.next_expiry
 
-    async def rest(self) -> Glimpse:
+    async def rest(self) -> ConversationStatus:
         """Wait until the conversation is idle, waits for the outside, or is gone."""
         await asyncio.wait([self._rested])
         return self.inspect()
@@ -185,18 +185,18 @@ class Conversation:
 
     # One letter.
 
-    async def _handle(self, letter: Letter) -> None:
+    async def _handle(self, envelope: Envelope) -> None:
         try:
-            await self._take(letter)
+            await self._take(envelope)
         except (StoreError, Superseded) as error:
-            letter.refuse(Superseded(self.id))
+            envelope.refuse(Superseded(self.id))
             self._give_way(error)
         except Exception as error:
             log.exception("incarnation_failed", conversation=self.id)
-            letter.refuse(error)
+            envelope.refuse(error)
             self.abandon()
         except asyncio.CancelledError:
-            letter.refuse(Superseded(self.id))
+            envelope.refuse(Superseded(self.id))
             raise
         self._note_rest()
 
@@ -205,29 +205,29 @@ class Conversation:
         log.warning("incarnation_superseded", conversation=self.id, cause=str(error))
         self.abandon()
 
-    async def _take(self, letter: Letter) -> None:
+    async def _take(self, envelope: Envelope) -> None:
         """Decide, append, adopt, acknowledge, act."""
         self._stay_awake()
-        happened = self._informed(letter.happened)
+        happened = self._informed(envelope.happened)
         if (known := self._known(happened)) is not None:
-            letter.accept(known)
+            envelope.accept(known)
             return
         decided = step(self._machine, happened)
         if decided.refusal is not None:
             # Whoever rests has not heard of a newer one, in which a turn may run.
             await self._journal.ownership.confirm()
-            letter.refuse(Refused(decided.refusal.code, decided.refusal.detail))
+            envelope.refuse(Refused(decided.refusal.code, decided.refusal.detail))
             return
         try:
             with self._effects.answer_held(decided.commands):
                 receipt = await self._append(decided)
         except DuplicateMessage as duplicate:
-            letter.accept(await self._journal.receipt_at(duplicate.seq))
+            envelope.accept(await self._journal.receipt_at(duplicate.seq))
             return
         self._machine = decided.machine
         self._effects.forget_answer(decided.machine.model)
-        self._workplace.adopt(letter.context, receipt.turn)
-        letter.accept(receipt)
+        self._runtime.adopt(envelope.context, receipt.turn)
+        envelope.accept(receipt)
         for command in decided.commands:
             self._effects.perform(command)
         if decided.machine.state is State.TERMINATING:
@@ -261,7 +261,7 @@ class Conversation:
     async def _handled(self, message: UserMessage) -> UserMessage:
         """The message as the middleware wants it logged."""
         try:
-            return await self._workplace.stack.handle_message(message, self._workplace.contexts())
+            return await self._runtime.stack.handle_message(message, self._runtime.contexts())
         except MiddlewareError as error:
             log.exception("middleware_failed", middleware=error.middleware, conversation=self.id)
             raise Refused("middleware_failed", f"The message was not taken: {error}.") from error
@@ -270,13 +270,13 @@ class Conversation:
 
     def _post(self, happened: Input) -> None:
         if not self.gone.done():
-            self._mailbox.put(Letter(happened))
+            self._mailbox.put(Envelope(happened))
 
     async def _ask(self, happened: Input, context: AgentContext | None = None) -> Receipt:
         if self.gone.done():
             raise Superseded(self.id)
         reply: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._mailbox.put(Letter(happened, reply, context))
+        self._mailbox.put(Envelope(happened, reply, context))
         return await reply
 
     def _waits_for(self) -> list[Mapping[str, str]]:

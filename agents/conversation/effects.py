@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import structlog
 
-from agents.conversation.answer import Answer
 from agents.conversation.model_call import ModelCall
-from agents.conversation.tool_call import ToolCalls
-from agents.conversation.workplace import Workplace
+from agents.conversation.runtime import ConversationRuntime
+from agents.conversation.streaming_message import StreamingMessage
+from agents.conversation.tool_calls import ToolCalls
 from agents.errors import Superseded
 from agents.turn.commands import ArmExpiry, CallModel, Command, DisarmExpiry, RunTool, StopModel, StopTools
 from agents.turn.events import UserMsg
@@ -24,14 +24,14 @@ class Effects:
 
     def __init__(
         self,
-        workplace: Workplace,
+        runtime: ConversationRuntime,
         post: Callable[[Input], None],
         ask: Callable[[Input], Awaitable[object]],
         give_way: Callable[[Exception], None],
     ) -> None:
-        self.answer: Answer | None = None
-        self._work = workplace
-        self._calls = ToolCalls(workplace)
+        self.answer: StreamingMessage | None = None
+        self._work = runtime
+        self._calls = ToolCalls(runtime)
         self._post = post
         self._ask = ask
         self._give_way = give_way
@@ -85,7 +85,7 @@ class Effects:
     async def _call_model(self, ref: ModelRef) -> None:
         model = self._work.agent.model_named(self._chosen(ref.turn))
         message_id = f"msg_{ref.turn}_{ref.step}_{ref.attempt}_{self._work.journal.epoch}"
-        self.answer = Answer(ref, message_id, model.name)
+        self.answer = StreamingMessage(ref, message_id, model.name)
 
         async def started() -> object:  # taken before the first delta is told
             return await self._ask(ModelStarted(ref=ref))

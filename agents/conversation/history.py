@@ -9,9 +9,9 @@ import orjson
 from agents.codec import decode, encode
 from agents.receipt import Receipt
 from agents.turn import Event, Facts, Logged
-from agents.turn.base import thaw
 from agents.turn.events import Summary, ToolCall, UserMsg
 from agents.turn.facts import apply
+from agents.turn.snapshot import thaw
 from store import Record
 
 FASTEST = 1
@@ -21,7 +21,7 @@ MOST_PACKED = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class QuiescentPoint:
     """A point of the log, behind the end of `turn`, at which nothing was under way: a summary may reach up to it."""
 
     turn: int
@@ -34,7 +34,7 @@ class WorkingSet:
     """The log in memory, in order; `tool_call_ids` are those given out in it, `receipts` by client id."""
 
     logged: list[Logged] = field(default_factory=list)
-    rests: list[Rest] = field(default_factory=list)
+    rests: list[QuiescentPoint] = field(default_factory=list)
     tool_call_ids: set[str] = field(default_factory=set)
     receipts: dict[str, Receipt] = field(default_factory=dict)
 
@@ -80,7 +80,7 @@ class History:
         return [entry.event for entry in self.logged]
 
     @property
-    def rests(self) -> Sequence[Rest]:
+    def rests(self) -> Sequence[QuiescentPoint]:
         return self._unpacked().rests
 
     @property
@@ -92,7 +92,7 @@ class History:
         working_set = self._unpacked()
         working_set.add(logged)
         if not facts.running and not facts.queued and facts.turn > self._newest_rest(working_set):
-            working_set.rests.append(Rest(facts.turn, facts.last_seq, facts))
+            working_set.rests.append(QuiescentPoint(facts.turn, facts.last_seq, facts))
         self.facts = facts
         for entry in logged:
             if isinstance(entry.event, Summary):

@@ -14,9 +14,9 @@ from agents.conversation.history import History
 from agents.errors import UnreadableRecord
 from agents.receipt import Receipt
 from agents.turn import Event, Facts, Logged, fsm_state
-from agents.turn.base import thaw
 from agents.turn.events import Summary, UserMsg
 from agents.turn.live import LiveEvent
+from agents.turn.snapshot import thaw
 from store import Claim, Store, StoreError
 
 NO_EXPIRY = 2**53

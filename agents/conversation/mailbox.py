@@ -11,7 +11,7 @@ from agents.turn import Input
 
 
 @dataclass(slots=True)
-class Letter:
+class Envelope:
     """An input, and who waits for what comes of it."""
 
     happened: Input
@@ -33,24 +33,24 @@ class Mailbox:
     A task does so, which ends with the last letter: most conversations are at rest, and those should weigh little.
     """
 
-    def __init__(self, take: Callable[[Letter], Awaitable[None]], name: str) -> None:
+    def __init__(self, take: Callable[[Envelope], Awaitable[None]], name: str) -> None:
         self._take = take
         self._name = name
-        self._letters: list[Letter] = []
+        self._envelopes: list[Envelope] = []
         self._context = copy_context()
         self._working: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
         """How many wait to be taken."""
-        return len(self._letters)
+        return len(self._envelopes)
 
     @property
     def is_quiet(self) -> bool:
         """Whether there is nothing in it, and nothing that has been taken is still at work."""
         return self._working is None
 
-    def put(self, letter: Letter) -> None:
-        self._letters.append(letter)
+    def put(self, envelope: Envelope) -> None:
+        self._envelopes.append(envelope)
         if self._working is None:
             self._working = asyncio.create_task(self._work(), name=self._name, context=self._context)
 
@@ -58,10 +58,10 @@ class Mailbox:
         """Refuse what is in it, and drop what is at work, unless that is the caller."""
         if self._working is not None and self._working is not asyncio.current_task():
             self._working.cancel()
-        while self._letters:
-            self._letters.pop(0).refuse(error())
+        while self._envelopes:
+            self._envelopes.pop(0).refuse(error())
 
     async def _work(self) -> None:
-        while self._letters:
-            await self._take(self._letters.pop(0))
+        while self._envelopes:
+            await self._take(self._envelopes.pop(0))
         self._working = None

@@ -7,20 +7,20 @@ from dataclasses import asdict, replace
 import structlog
 
 from agents.context import in_context
-from agents.conversation.answer import Answer
-from agents.conversation.asks import asks_of
-from agents.conversation.gating import gate, timed, upheld
-from agents.conversation.output import demanded
+from agents.conversation.approval_policy import gate, timed, upheld
+from agents.conversation.interrupts import asks_of
 from agents.conversation.proposals import propose
-from agents.conversation.sent import assemble, sent
-from agents.conversation.workplace import Contexts, Workplace
+from agents.conversation.request_builder import assemble, sent
+from agents.conversation.runtime import Contexts, ConversationRuntime
+from agents.conversation.streaming_message import StreamingMessage
+from agents.conversation.structured_output import demanded
 from agents.errors import MiddlewareError, ModelError, TurnStopped
-from agents.middleware.reply import Reply
-from agents.middleware.request import Request
-from agents.middleware.stack import Asks
+from agents.middleware.pipeline.reply import Reply
+from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.stack import Asks
 from agents.models import Completed, Model, ModelEvent, ModelRequest, TextDelta, ThinkingDelta
-from agents.models.eagerness import reading_with
 from agents.models.prices import cost_of
+from agents.models.read_pacing import reading_with
 from agents.projection import project
 from agents.turn.inputs import ModelFailed, ModelFinished, ModelInterrupted, ModelRef, ProposedCall
 
@@ -33,13 +33,17 @@ class ModelCall:
     """The call `answer.ref`; cancelling the task that runs it closes its connection."""
 
     def __init__(
-        self, workplace: Workplace, answer: Answer, model: Model, started: Callable[[], Awaitable[object]]
+        self,
+        runtime: ConversationRuntime,
+        answer: StreamingMessage,
+        model: Model,
+        started: Callable[[], Awaitable[object]],
     ) -> None:
-        self._work = workplace
+        self._work = runtime
         self._answer = answer
         self._model = model
         self._started = started
-        self._contexts: Contexts = workplace.contexts(answer.ref)
+        self._contexts: Contexts = runtime.contexts(answer.ref)
 
     async def run(self) -> Report:
         """Never raises: whatever happens becomes a report."""

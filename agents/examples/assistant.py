@@ -1,12 +1,12 @@
 """The default agent: talks, tells the time, calculates, remembers, and asks before it announces anything."""
 
 from agents.agent import Agent
+from agents.examples.tools import announce, calculator, clock
 from agents.middleware.compaction import Compaction
 from agents.middleware.conversation_title import ConversationTitle
 from agents.middleware.instructions import Instructions
 from agents.middleware.memory import Memory
 from agents.models import Model
-from agents.tools import announce, calculator, clock
 
 PROMPT = """\
 You are a helpful assistant. Answer briefly and in Markdown. Use the clock for the current time and the calculator for

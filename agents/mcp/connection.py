@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import mcp_types
 import structlog
@@ -12,14 +12,12 @@ from mcp.shared.exceptions import MCPError
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from agents.errors import ToolError
+from agents.mcp.definition import ServerDefinition
 from agents.mcp.names import exposed_name
 from agents.mcp.results import content_of
 from agents.mcp.session import Session
 from agents.tools.tool import Signature, Tool, ToolContext
 from agents.turn.events import Approval
-
-if TYPE_CHECKING:
-    from agents.mcp.server import McpServer
 
 GRACE = 1.0
 """Seconds that a turn waits for a server which has been tried before; after that it goes on with the tools known."""
@@ -41,7 +39,7 @@ ANY_OBJECT = TypeAdapter(Annotated[Given, BeforeValidator(lambda arguments: {"ar
 class Connection:
     """Made by `McpServer.connection`; `clock` is in seconds."""
 
-    def __init__(self, server: "McpServer", clock: Callable[[], float], *, closed: bool = False) -> None:
+    def __init__(self, server: ServerDefinition, clock: Callable[[], float], *, closed: bool = False) -> None:
         self.server = server
         self._clock = clock
         self._names: dict[str, str] = {}

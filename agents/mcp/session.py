@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mcp_types
 from mcp.client import Client, IncomingMessage
@@ -13,10 +13,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
+from agents.mcp.definition import ServerDefinition
 from agents.mcp.transport import transport
-
-if TYPE_CHECKING:
-    from agents.mcp.server import McpServer
 
 PAGES = 100
 """More pages of tools than any server has: a listing that never ends must not hold us."""
@@ -35,7 +33,7 @@ class Session:
     `lost` is of no use for further calls; `ended` is called when nothing is left of it, no connection and no process.
     """
 
-    def __init__(self, server: "McpServer", learn: Learn, ended: Ended) -> None:
+    def __init__(self, server: ServerDefinition, learn: Learn, ended: Ended) -> None:
         self.lost = False
         self._server = server
         self._learn = learn

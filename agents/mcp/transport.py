@@ -11,24 +11,24 @@ from mcp.client import Transport
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
+from agents.mcp.definition import ServerDefinition
+
 if TYPE_CHECKING:
     from mcp.client._transport import ReadStream, TransportStreams
     from mcp.shared.message import SessionMessage
-
-    from agents.mcp.server import McpServer
 
 SESSION = "mcp-session-id"
 
 Lost = Callable[[], None]
 
 
-def transport(server: "McpServer", lost: Lost) -> Transport:
+def transport(server: ServerDefinition, lost: Lost) -> Transport:
     """The way to the server, not open yet; `lost` is called as soon as no answer can come on it any more."""
     return _http(server, lost) if server.url is not None else _stdio(server, lost)
 
 
 @asynccontextmanager
-async def _stdio(server: "McpServer", lost: Lost) -> AsyncGenerator["TransportStreams", None]:
+async def _stdio(server: ServerDefinition, lost: Lost) -> AsyncGenerator["TransportStreams", None]:
     program, *arguments = server.command
     parameters = StdioServerParameters(command=program, args=arguments, env=dict(server.environment))
     # What it writes to its stderr goes where ours goes; `sys.stderr` itself may be no file.
@@ -37,7 +37,7 @@ async def _stdio(server: "McpServer", lost: Lost) -> AsyncGenerator["TransportSt
 
 
 @asynccontextmanager
-async def _http(server: "McpServer", lost: Lost) -> AsyncGenerator["TransportStreams", None]:
+async def _http(server: ServerDefinition, lost: Lost) -> AsyncGenerator["TransportStreams", None]:
     assert server.url is not None
 
     async def look(response: httpx2.Response) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from agents.middleware.middleware import Middleware
+from agents.middleware.pipeline.middleware import Middleware
 from agents.tools import Tool, tool
 from agents.tools.forms import check_form_answer
 

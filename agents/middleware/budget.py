@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from agents.errors import AgentDefinitionError, Refused, TurnStopped
-from agents.middleware.middleware import Middleware
-from agents.middleware.outages import wait_out
-from agents.middleware.reply import Reply
-from agents.middleware.request import Request
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.reply import Reply
+from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.store_retry import wait_out
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.turn.events import AssistantMsg
 from agents.turn.inputs import UserMessage
 from store import Usage

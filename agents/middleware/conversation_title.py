@@ -10,9 +10,9 @@ from typing import TypeGuard
 import structlog
 
 from agents.errors import ModelError
-from agents.middleware.middleware import Middleware
-from agents.middleware.reply import Reply
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.reply import Reply
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Completed, Model, ModelRequest, ScriptedModel
 from agents.turn.events import AssistantMsg, Block, Event, TurnEnded, UserMsg
 from agents.turn.live import TitleChanged

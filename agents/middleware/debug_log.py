@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 import structlog
 
-from agents.middleware.middleware import Middleware, StreamCall, ToolRun
-from agents.middleware.reply import Reply
-from agents.middleware.request import Request
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware, StreamCall, ToolRun
+from agents.middleware.pipeline.reply import Reply
+from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Completed, ModelEvent, ModelRequest, TextDelta, ThinkingDelta
 from agents.tools import ToolOutcome
 from agents.turn.commands import RunTool

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
 from agents.errors import AgentDefinitionError
-from agents.middleware.middleware import Middleware
-from agents.middleware.reply import Reply
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.reply import Reply
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.turn.events import Decision
 from agents.turn.inputs import ProposedCall
 

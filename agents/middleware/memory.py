@@ -7,10 +7,10 @@ from typing import Annotated
 from pydantic import Field
 
 from agents.errors import ToolError
-from agents.middleware.middleware import Middleware
-from agents.middleware.personal_file import PersonalFile, excerpt
-from agents.middleware.request import Request
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.turn_context import TurnContext
+from agents.middleware.pipeline.user_file import UserFile, excerpt
 from agents.tools import Tool, ToolContext, tool
 
 PATH = "memory.md"
@@ -30,7 +30,7 @@ Entry = Annotated[str, Field(min_length=1, max_length=LONGEST_ENTRY)]
 async def remember(text: Entry, context: ToolContext) -> str:
     """Remember a fact about the user in all later conversations."""
     entry = f"- {' '.join(text.split())}"
-    await PersonalFile.called_by(context, PATH).change(lambda before: _with(before, entry))
+    await UserFile.called_by(context, PATH).change(lambda before: _with(before, entry))
     return "Remembered."
 
 
@@ -47,7 +47,7 @@ async def forget(text: Entry, context: ToolContext) -> str:
             raise ToolError(f"{len(forgotten)} entries contain that; say which one, with more of its words:\n{entries}")
         return "".join(line for line in lines if line.strip() not in forgotten)
 
-    await PersonalFile.called_by(context, PATH).change(without)
+    await UserFile.called_by(context, PATH).change(without)
     return f"Forgotten: {forgotten[0]}" if forgotten else "No entry contains that."
 
 
@@ -62,7 +62,7 @@ class Memory(Middleware):
 
     async def before_model(self, request: Request, context: TurnContext) -> Request:
         # Behind the messages: in the system prompt, each new entry would cost the cache of the whole conversation.
-        entries = await PersonalFile.seen_by(context, PATH).text()
+        entries = await UserFile.seen_by(context, PATH).text()
         if not entries:
             return request
         words = f"What you remember of the user:\n{excerpt(entries, MOST_CHARACTERS)}"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from agents.errors import AgentDefinitionError, ModelError
-from agents.middleware.middleware import Middleware, StreamCall
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware, StreamCall, overrides
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Completed, ModelEvent, ModelRequest
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ModelCalls(Middleware):
             raise AgentDefinitionError(agent.name, f"{self.name} needs a lifetime, in seconds")
         members = [member for group in agent.middleware for member in group.members]
         for member in members[members.index(self) + 1 :] if self in members else ():
-            if type(member).stream is not Middleware.stream:
+            if overrides(member, "stream"):
                 raise AgentDefinitionError(agent.name, f"{member.name} must come before {self.name}")
 
     async def stream(

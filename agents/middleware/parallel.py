@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from agents.middleware.middleware import Middleware
+from agents.middleware.pipeline.middleware import Middleware
 
 
 class Parallel(Middleware):

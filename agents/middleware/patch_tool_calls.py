@@ -7,9 +7,9 @@ of the very next message, once. `patch` drops, moves and makes up as little as t
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from agents.middleware.middleware import Middleware
-from agents.middleware.request import Request
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Json
 
 UNANSWERED = "There is no result: the call was interrupted."

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from agents.middleware.middleware import Middleware, StreamCall
-from agents.middleware.request import Request
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware, StreamCall
+from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Completed, Json, ModelEvent, ModelRequest, TextDelta, ThinkingDelta, ToolCallStarted
 
 LONGEST = 512

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agents.errors import AgentDefinitionError, ModelError
-from agents.middleware.middleware import Middleware, StreamCall, ToolRun
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware, StreamCall, ToolRun, overrides
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Model, ModelEvent, ModelRequest
 from agents.models.retry import TRANSIENT, RetryPolicy
 from agents.tools import ToolOutcome
@@ -97,4 +97,4 @@ class Retry(Middleware):
         """The middleware between this one and the model that wants to see what is streamed."""
         everyone = list(agent.behaviours())
         nearer = everyone[everyone.index(self) + 1 :]
-        return [member.name for member in nearer if type(member).stream is not Middleware.stream]
+        return [member.name for member in nearer if overrides(member, "stream")]

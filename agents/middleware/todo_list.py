@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from agents.errors import ToolError
-from agents.middleware.middleware import Middleware
-from agents.middleware.request import Request
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.tools import Tool, ToolContext, tool
 from agents.turn.live import TodosUpdated
 

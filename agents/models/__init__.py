@@ -1,7 +1,7 @@
 """Language models behind one protocol, and a scripted one without a network.
 
-The Messages API is in `agents.models.anthropic`, apart: its SDK takes a second to import, which whoever has no key is
-spared.
+Claude is in `agents.models.anthropic`, which is not imported here: its SDK takes a second to import, and a process
+without a key does not need it.
 """
 
 from agents.models.protocol import (
@@ -15,8 +15,8 @@ from agents.models.protocol import (
     ToolCallStarted,
     Usage,
 )
-from agents.models.scripted import ScriptedModel
-from agents.models.steps import Call, Step
+from agents.models.scripted.model import ScriptedModel
+from agents.models.scripted.steps import Call, Step
 
 __all__ = [
     "Call",

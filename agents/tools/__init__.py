@@ -1,9 +1,6 @@
-"""Typed functions that a model may call: how they are defined, checked and run, and three examples."""
+"""Typed functions that a model may call: how they are defined, checked and run."""
 
-from agents.tools.announcement import announce
 from agents.tools.arguments import bind
-from agents.tools.calculator import calculator
-from agents.tools.clock import clock
 from agents.tools.content import Document, Image
 from agents.tools.decorator import provider_tool, tool
 from agents.tools.run import run_tool
@@ -15,10 +12,7 @@ __all__ = [
     "Tool",
     "ToolContext",
     "ToolOutcome",
-    "announce",
     "bind",
-    "calculator",
-    "clock",
     "provider_tool",
     "run_tool",
     "tool",

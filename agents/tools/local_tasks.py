@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from agents.tools.heavy import reporting
+from agents.tools.remote import reporting
 from agents.tools.threads import on_loop, run_in_thread
 
 
 class LocalTasks:
-    """The default of `agents.services.Tasks`."""
+    """The default of `agents.ports.Tasks`."""
 
     async def run(
         self,

@@ -14,11 +14,11 @@ from agents.context import in_context
 from agents.errors import TaskLost, ToolError
 from agents.interrupt import Interrupt
 from agents.tools.arguments import bind
-from agents.tools.bounded import TookTooLong, within
-from agents.tools.heavy import perform, sendable
 from agents.tools.local_tasks import LocalTasks
 from agents.tools.outcome import outcome_of, said
+from agents.tools.remote import perform, sendable
 from agents.tools.threads import on_loop, run_in_thread
+from agents.tools.timeout import TookTooLong, within
 from agents.tools.tool import Tool, ToolContext, ToolOutcome
 
 LOSSES = 2

@@ -2,17 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
 from agents.context import AgentContext
+from agents.ports import ToolServices
 from agents.turn.events import Approval, Decision, Executor, Resolution, UnknownOutcome
 from agents.turn.live import LiveEvent
 from store import ConversationMeta
-
-if TYPE_CHECKING:
-    from agents.services import Services
 
 OutcomeStatus = Literal["ok", "error", "timeout", "unknown"]
 Trust = Literal["auto", "user_configurable", "requires_approval"]
@@ -43,7 +41,7 @@ class ToolContext:
     patch: Callable[[Mapping[str, Any]], None] = lambda _: None
     tell: Callable[[LiveEvent], None] = lambda _: None
     meta: ConversationMeta | None = None
-    services: "Services | None" = None
+    services: ToolServices | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,7 @@ class Summary(TurnEvent):
     """All turns up to `through_turn` in a few words: whoever takes up the log starts here.
 
     The conversation was at rest after seq `after`; `base` is the fold of the log up to there (see
-    `agents/turn/base.py`). Reading goes on behind `after`.
+    `agents/turn/snapshot.py`). Reading goes on behind `after`.
     """
 
     text: str

@@ -6,10 +6,10 @@ calm, in which Ray refills its pool; what starts take that come in a row, withou
 
 from collections.abc import Awaitable, Callable
 
-from benchmarks.calm import calm
 from benchmarks.chat import Chat, chats
 from benchmarks.figures import Figure, spread
 from benchmarks.logs import write_idle
+from benchmarks.settle import calm
 from benchmarks.size import Size
 from benchmarks.subjects import Subject
 

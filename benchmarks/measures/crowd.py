@@ -4,10 +4,10 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from benchmarks.calm import calm, used_share
-from benchmarks.census import ByRole, cpu_seconds, growth, memory_bytes
 from benchmarks.chat import Chat, Timing, chats
 from benchmarks.figures import MEGABYTES, MILLISECONDS, PERCENT, Figure, spread
+from benchmarks.process_stats import ByRole, cpu_seconds, growth, memory_bytes
+from benchmarks.settle import calm, used_share
 from benchmarks.size import Size
 from benchmarks.subjects import Subject
 

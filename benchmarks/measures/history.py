@@ -1,13 +1,13 @@
 """Whether a long history makes a turn or a revival dearer; the agent compacts, so that the model is not told more."""
 
-from benchmarks.calm import calm
-from benchmarks.census import cpu_seconds, growth
+from benchmarks.activation import wake
 from benchmarks.chat import Chat, chats
 from benchmarks.figures import MILLISECONDS, Figure, percentile
 from benchmarks.logs import write_long
+from benchmarks.process_stats import cpu_seconds, growth
+from benchmarks.settle import calm
 from benchmarks.size import Size
 from benchmarks.subjects import Subject
-from benchmarks.waking import wake
 
 
 async def measure(subject: Subject, size: Size) -> list[Figure]:

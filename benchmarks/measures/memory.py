@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 
-from benchmarks.calm import calm
-from benchmarks.census import DEDICATED, REPLICA, SHARED, VALKEY, ByRole, memory_bytes, processes
+from benchmarks.activation import NotWoken, wake
 from benchmarks.figures import MEGABYTES, Figure
 from benchmarks.logs import opened, write_idle
+from benchmarks.process_stats import DEDICATED, REPLICA, SHARED, VALKEY, ByRole, memory_bytes, processes
+from benchmarks.settle import calm
 from benchmarks.size import Size
 from benchmarks.subjects import Subject
-from benchmarks.waking import NotWoken, wake
 
 MEGABYTE = 1024**2
 AT_ONCE = {"shared": 32, "dedicated": 2}

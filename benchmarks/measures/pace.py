@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
-from benchmarks.calm import calm
-from benchmarks.census import cpu_seconds, growth
 from benchmarks.chat import Chat, Timing, chats
 from benchmarks.figures import MILLISECONDS, PERCENT, Figure, spread
 from benchmarks.measures.crowd import open_all
 from benchmarks.model import PACE_SECONDS, TOKENS
+from benchmarks.process_stats import cpu_seconds, growth
+from benchmarks.settle import calm
 from benchmarks.size import Size
 from benchmarks.subjects import Subject
 

@@ -1,11 +1,11 @@
 """What becomes of a crowd when the cluster has more nodes; on one machine more raylets share the same cores."""
 
-from benchmarks.calm import calm
-from benchmarks.census import SHARED, processes
 from benchmarks.chat import chats
 from benchmarks.figures import Figure
 from benchmarks.measures.crowd import open_all, talk
 from benchmarks.nodes import joined
+from benchmarks.process_stats import SHARED, processes
+from benchmarks.settle import calm
 from benchmarks.size import Size
 from benchmarks.subjects import Subject
 

@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import psutil
 
-from benchmarks.calm import calm
-from benchmarks.census import DEDICATED, SHARED, processes
 from benchmarks.chat import FIRST_TOKEN, Chat, chats
 from benchmarks.figures import Figure, spread
 from benchmarks.measures.crowd import open_all
+from benchmarks.process_stats import DEDICATED, SHARED, processes
+from benchmarks.settle import calm
 from benchmarks.size import Size
 from benchmarks.subjects import Subject
 

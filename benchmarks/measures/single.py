@@ -1,8 +1,8 @@
 """How fast one user is answered when there is no other, once the conversation lives."""
 
-from benchmarks.calm import calm
 from benchmarks.chat import Chat, Timing, chats
 from benchmarks.figures import Figure, spread
+from benchmarks.settle import calm
 from benchmarks.size import Size
 from benchmarks.subjects import Subject
 

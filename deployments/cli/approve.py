@@ -8,9 +8,9 @@ from rich.panel import Panel
 from rich.text import Text
 
 from deployments.cli.api import Service
-from deployments.cli.deciding import Asked, allowed, decide, name_of, parsed_arguments
 from deployments.cli.errors import CommandFailed
 from deployments.cli.options import ConversationId, Url, service_url
+from deployments.cli.prompts import Asked, allowed, decide, name_of, parsed_arguments
 from deployments.cli.transcript import harmless, moment, worded
 
 EVENTS_LOOKED_AT = 200

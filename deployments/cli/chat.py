@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.text import Text
 
 from deployments.cli.api import Service, ServiceRefused
-from deployments.cli.deciding import decide
-from deployments.cli.following import follow, show_until_rest, speak
 from deployments.cli.options import Agent, Model, OnBusy, Url, chosen, service_url
+from deployments.cli.prompts import decide
+from deployments.cli.streaming import follow, show_until_rest, speak
 from deployments.cli.transcript import Transcript
 
 EVENTS_OF_HISTORY = 50

@@ -22,7 +22,7 @@ from deployments.local.database import without_password
 from deployments.local.errors import CannotStart
 from deployments.local.record import find_running
 from deployments.settings import Settings
-from store.servers import open_redis
+from store.client.redis_url import open_redis
 
 OLDEST_PYTHON, FIRST_PYTHON_TOO_NEW = (3, 11), (3, 14)
 OLDEST_REDIS = (6, 2)

@@ -5,6 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
+from deployments.cli.abort import release
 from deployments.cli.approve import approve
 from deployments.cli.cancel import cancel
 from deployments.cli.chat import chat
@@ -12,7 +13,6 @@ from deployments.cli.doctor import doctor
 from deployments.cli.down import down
 from deployments.cli.errors import CommandFailed
 from deployments.cli.files import files
-from deployments.cli.release import release
 from deployments.cli.send import send
 from deployments.cli.status import status
 from deployments.cli.tail import tail

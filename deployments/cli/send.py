@@ -9,9 +9,9 @@ import typer
 from rich.console import Console
 
 from deployments.cli.api import Service
-from deployments.cli.following import RECONNECT, follow, show_until_rest, speak
 from deployments.cli.options import Agent, Json, Model, OnBusy, Url, chosen, service_url
 from deployments.cli.sse import Event
+from deployments.cli.streaming import RECONNECT, follow, show_until_rest, speak
 from deployments.cli.transcript import Transcript, harmless
 
 WAITS_FOR_PEOPLE = 2

@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 
 from deployments.cli.api import Service
-from deployments.cli.following import follow
 from deployments.cli.options import ConversationId, Json, Url, service_url
+from deployments.cli.streaming import follow
 from deployments.cli.transcript import Transcript
 
 

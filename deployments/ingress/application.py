@@ -11,41 +11,40 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from deployments.catalog import catalog
-from deployments.cluster import cluster_name
-from deployments.collector import spare_what_is_loaded
-from deployments.connections import connect_store
-from deployments.evacuation import Evacuation
-from deployments.host import open_door
-from deployments.ingress import (
+from deployments.background.node_drain import NodeDrain
+from deployments.background.recovery_sweep import RecoverySweep
+from deployments.background.stuck_turns import StuckTurns
+from deployments.background.warm_pool import WarmPool
+from deployments.host.actor import open_door
+from deployments.ingress import bodies, problems
+from deployments.ingress.dependencies import Service
+from deployments.ingress.limits import ReplicaLimits
+from deployments.ingress.routes import (
+    admin,
     agents,
-    bodies,
-    children,
     conversations,
     events,
     files,
     health,
     messages,
     model_calls,
-    operations,
     preferences,
-    problems,
+    sub_agents,
 )
-from deployments.ingress.draining import Draining, begin_when_serve_stops
-from deployments.ingress.limits import ReplicaLimits
-from deployments.ingress.service import Service
+from deployments.ingress.streams.draining import Draining, begin_when_serve_stops
 from deployments.page.routes import page_router
+from deployments.process.agents import catalog
+from deployments.process.gc_tuning import spare_what_is_loaded
+from deployments.process.logging import configure_logging
+from deployments.process.store import connect_store
+from deployments.routing.control_plane import cluster_name
 from deployments.settings import Settings
-from deployments.stuck import StuckTurns
-from deployments.sweeper import Sweeper
-from deployments.telemetry import configure_logging
-from deployments.warm_pool import WarmPool
 
 log = structlog.get_logger(__name__)
 
 BODIES = (bodies.NewConversation, bodies.Renaming, bodies.NewMessage, bodies.NewResolution, bodies.ApprovalChoice)
 # Routes are tried in this order: what is asked most comes first.
-ROUTED = (messages, events, conversations, agents, children, files, health, model_calls, operations, preferences)
+ROUTED = (messages, events, conversations, agents, sub_agents, files, health, model_calls, admin, preferences)
 
 
 class ProblemBody(BaseModel):
@@ -61,7 +60,7 @@ class ProblemBody(BaseModel):
 def http_application(deployment: str | None = None) -> FastAPI:
     """The application of one replica; it connects when it starts, and closes what it holds when it stops.
 
-    What `deployment` is, see `deployments.release`.
+    What `deployment` is, see `deployments.routing.code_version`.
     """
     configure_logging()
     app = FastAPI(
@@ -83,10 +82,10 @@ async def _lifespan(app: FastAPI, deployment: str | None) -> AsyncIterator[None]
     begin_when_serve_stops(draining)
     app.state.service = Service(settings, agents, store, door, ReplicaLimits(settings), draining)
     chores = (
-        Sweeper(store, door, cluster_name()),
+        RecoverySweep(store, door, cluster_name()),
         StuckTurns(store, door, cluster_name(), settings.stuck_seconds),
         WarmPool(settings, store),
-        Evacuation(settings),
+        NodeDrain(settings),
     )
     running = [asyncio.create_task(chore.run()) for chore in chores]
     spare_what_is_loaded()

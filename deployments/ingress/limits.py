@@ -9,7 +9,7 @@ from deployments.settings import Settings
 FULL = "This replica has as much to do as it can; try again."
 
 
-class Gauge:
+class CapacityLimiter:
     """Counts up to a bound."""
 
     def __init__(self, most: int, code: str) -> None:
@@ -40,7 +40,7 @@ class ReplicaLimits:
     """One per replica. Every bound is a number of things that a request may add to, so memory has one as well."""
 
     def __init__(self, settings: Settings) -> None:
-        self.streams = Gauge(settings.replica_streams, "too_many_streams")
-        self.messages = Gauge(settings.replica_messages, "overloaded")
-        self.body_bytes = Gauge(settings.replica_body_bytes, "overloaded")
-        self.answer_bytes = Gauge(settings.replica_answer_bytes, "overloaded")
+        self.streams = CapacityLimiter(settings.replica_streams, "too_many_streams")
+        self.messages = CapacityLimiter(settings.replica_messages, "overloaded")
+        self.body_bytes = CapacityLimiter(settings.replica_body_bytes, "overloaded")
+        self.answer_bytes = CapacityLimiter(settings.replica_answer_bytes, "overloaded")

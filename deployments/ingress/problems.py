@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from agents.errors import NewerRecord, Refused, UnknownAgent, UnreadableRecord
-from deployments.errors import ControlPlaneUnavailable, Unreachable
+from deployments.routing.errors import ControlPlaneUnavailable, Unreachable
 from store import (
     ArchiveDamaged,
     ArchiveUnavailable,

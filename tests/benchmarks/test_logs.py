@@ -8,7 +8,7 @@ from agents.codec import decode
 from benchmarks.logs import KEPT_TURNS, opened, write_idle, write_long
 from benchmarks.services import Service
 from benchmarks.subjects import KINDS, Subject
-from tests.invariants import check_log
+from tests.support.invariants import check_log
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agents.models.anthropic import AnthropicModel
+from agents.models.anthropic.model import AnthropicModel
 from benchmarks.model import PACED, TOKENS, Connection
-from tests.agents.models.calls import completed, read, request, text_of
 from tests.messages_api.reply import tokens_reply
+from tests.support.model_requests import completed, read, request, text_of
 
 TEXT = "".join(tokens_reply(TOKENS).text)
 HURRIED, UNHURRIED = "Tell me about the sea.", f"Tell me about the sea. {PACED}"

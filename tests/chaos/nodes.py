@@ -15,7 +15,7 @@ import psutil
 from benchmarks.nodes import start_command
 from benchmarks.running import OURS
 from deployments.local.processes import end_all
-from tests.service import ROOT, end_with_parent
+from tests.support.service import ROOT, end_with_parent
 
 STARTED = "Ray runtime started."
 JOIN_SECONDS = 60.0

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.service import ROOT
+from tests.support.service import ROOT
 
 AGENTS = "tests/chaos/agents.py"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from agents.context import AgentContext
-from agents.conversation import Conversation, Glimpse, Receipt
+from agents.conversation import Conversation, ConversationStatus, Receipt
 from agents.errors import Refused
 from agents.turn.inputs import OnBusy, Resolve, UserMessage
-from deployments.ingress.watch import watching
+from deployments.ingress.streams.watch import watching
 from store import StoreError
 from tests.chaos.agents import agents
 from tests.chaos.collect import at_rest, transcripts
@@ -24,8 +24,8 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.notices import Listener
 from tests.chaos.sightings import Watched
 from tests.chaos.tasks import Task
-from tests.conversations import PATIENCE, World, text
-from tests.doors import Doors
+from tests.support.conversations import PATIENCE, World, text
+from tests.support.doors import Doors
 
 CONVERSATION = "c"
 PERSON = AgentContext(principal="ada")
@@ -172,7 +172,7 @@ class Glimpses:
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
 
-    async def glimpse(self, conversation_id: str) -> Glimpse | None:
+    async def glimpse(self, conversation_id: str) -> ConversationStatus | None:
         found = self._doors.live.get(conversation_id)
         return None if found is None or found.gone.done() else found.inspect()
 

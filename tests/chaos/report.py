@@ -9,7 +9,7 @@ from benchmarks.report import save
 from tests.chaos.evidence import Evidence, Violation
 from tests.chaos.pauses import longest
 from tests.chaos.run import Result
-from tests.service import ROOT
+from tests.support.service import ROOT
 
 __all__ = ["counts", "faults", "keep", "markdown", "pause", "save", "text"]
 

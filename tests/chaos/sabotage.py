@@ -19,14 +19,14 @@ from agents.conversation import journal as journal_module
 from agents.conversation.history import History
 from agents.conversation.journal import Journal
 from agents.conversation.ownership import Ownership
-from agents.conversation.workplace import Workplace
+from agents.conversation.runtime import ConversationRuntime
 from agents.errors import Superseded
 from agents.turn import answers
 from agents.turn.events import ToolCall
-from deployments.ingress.view import View
+from deployments.ingress.streams.watcher_state import WatcherState
 from deployments.settings import Settings
-from store import log as log_module
-from store.script import Script
+from store.client.script import Script
+from store.log import log as log_module
 from tests.chaos import agents
 
 FENCE = ("if epoch ~= ARGV[1]", "if last_seq ~= ARGV[2]")
@@ -57,14 +57,14 @@ def without_client_ids() -> Iterator[None]:
 @contextmanager
 def with_new_ids() -> Iterator[None]:
     """A tool is called under another id than the one that is logged."""
-    context_of = Workplace.tool_context
+    context_of = ConversationRuntime.tool_context
 
-    def renamed(work: Workplace, command: Any, *rest: Any) -> Any:
+    def renamed(work: ConversationRuntime, command: Any, *rest: Any) -> Any:
         context = context_of(work, command, *rest)
         return replace(context, tool_call_id=f"{context.tool_call_id}-{work.journal.epoch}")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Workplace, "tool_context", renamed)
+        patch.setattr(ConversationRuntime, "tool_context", renamed)
         yield
 
 
@@ -108,15 +108,15 @@ def acknowledging_early() -> Iterator[None]:
 @contextmanager
 def missing_an_event() -> Iterator[None]:
     """Watchers are not shown the results of tools, and are not told that something is missing."""
-    canonical = View.canonical
+    canonical = WatcherState.canonical
 
-    def silent(view: View, event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    def silent(view: WatcherState, event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         for shown in canonical(view, event):
             if shown["type"] != "tool_result":
                 yield shown
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(View, "canonical", silent)
+        patch.setattr(WatcherState, "canonical", silent)
         yield
 
 

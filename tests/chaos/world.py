@@ -13,7 +13,7 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.line import Line
 from tests.chaos.nodes import Nodes, joined
 from tests.servers.process import RedisServer, available_binaries
-from tests.service import RunningService
+from tests.support.service import RunningService
 
 AGENTS = "tests.chaos.agents:catalog"
 SETTINGS = {

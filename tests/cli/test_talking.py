@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from tests.cli.conftest import Terminal, Up
-from tests.deployments.api import eventually
 from tests.servers.proxy import Proxy
+from tests.support.api import eventually
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
 

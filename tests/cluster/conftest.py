@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from store import Store
-from tests.cluster.running import RunningCluster
-from tests.deployments.agents import Ledger
-from tests.deployments.api import Api, eventually
 from tests.deployments.conftest import person_at
+from tests.support.api import Api, eventually
+from tests.support.running_cluster import RunningCluster
+from tests.support.service_agents import Ledger
 
 NODES = 2
 

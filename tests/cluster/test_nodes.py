@@ -3,9 +3,9 @@
 import pytest
 
 from tests.cluster.conftest import deeds, finished, node_of, started, working
-from tests.cluster.running import RunningCluster
-from tests.deployments.agents import Ledger
-from tests.deployments.api import Api, eventually
+from tests.support.api import Api, eventually
+from tests.support.running_cluster import RunningCluster
+from tests.support.service_agents import Ledger
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 

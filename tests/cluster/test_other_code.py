@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from deployments.placement import Node, roomiest
+from deployments.routing.placement import Node, roomiest
 from tests.cluster.conftest import node_of
-from tests.cluster.running import RunningCluster
-from tests.deployments.api import Api, eventually
-from tests.service import ROOT
+from tests.support.api import Api, eventually
+from tests.support.running_cluster import RunningCluster
+from tests.support.service import ROOT
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -19,7 +19,7 @@ PACKAGES = ("store", "agents", "deployments", "tests")
 async def test_where_no_host_can_start_the_conversation_starts_on_another_node(
     cluster: RunningCluster, api: Api, tmp_path: Path
 ) -> None:
-    node = await cluster.add_node(changed(tmp_path, "deployments/host.py", "def make_room", "def find_room"))
+    node = await cluster.add_node(changed(tmp_path, "deployments/host/actor.py", "def make_room", "def find_room"))
 
     async def has_been_tried() -> bool:  # once the service has heard of the node
         conversation_id = await drawn(cluster, api, node)

@@ -14,13 +14,13 @@ from agents.codec import decode
 from deployments.local.processes import end_all
 from store import Store, connect
 from tests.cluster.conftest import deeds, started
-from tests.cluster.namespaces import NamespacedServer, Namespaces, unavailable
-from tests.cluster.running import Refusal, RunningCluster
-from tests.deployments.agents import Ledger
-from tests.deployments.api import eventually
 from tests.deployments.conftest import check_conversation
 from tests.servers.process import available_binaries
-from tests.service import is_alive
+from tests.support.api import eventually
+from tests.support.namespaces import NamespacedServer, Namespaces, unavailable
+from tests.support.running_cluster import Refusal, RunningCluster
+from tests.support.service import is_alive
+from tests.support.service_agents import Ledger
 
 NO_NAMESPACES = unavailable()
 pytestmark = [

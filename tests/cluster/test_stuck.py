@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tests.cluster.conftest import finished, place_of, started, working
-from tests.cluster.running import RunningCluster
-from tests.deployments.agents import Ledger
-from tests.deployments.api import Api, eventually
-from tests.service import is_alive
+from tests.support.api import Api, eventually
+from tests.support.running_cluster import RunningCluster
+from tests.support.service import is_alive
+from tests.support.service_agents import Ledger
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.cluster.conftest import NODES, finished, started, working
-from tests.cluster.running import RunningCluster
-from tests.deployments.agents import Ledger
-from tests.deployments.api import Api
+from tests.support.api import Api
+from tests.support.running_cluster import RunningCluster
+from tests.support.service_agents import Ledger
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -12,15 +12,15 @@ from ray.exceptions import RayActorError
 
 from agents.codec import decode
 from agents.turn import fsm_state
-from deployments.catalog import catalog
-from deployments.door import Door
-from deployments.host import open_door
-from deployments.placement import actor_name
+from deployments.host.actor import open_door
+from deployments.process.agents import catalog
+from deployments.routing.door import Door
+from deployments.routing.placement import actor_name
 from store import ConversationNotFound, Store
-from tests.deployments.agents import Ledger
-from tests.deployments.api import Api
-from tests.invariants import check_log
-from tests.service import RunningService, service, service_url, stand_in
+from tests.support.api import Api
+from tests.support.invariants import check_log
+from tests.support.service import RunningService, service, service_url, stand_in
+from tests.support.service_agents import Ledger
 
 PLACEMENTS = ("shared", "dedicated")
 

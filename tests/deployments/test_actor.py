@@ -7,12 +7,12 @@ import ray
 
 from agents.context import AgentContext
 from agents.turn.inputs import UserMessage
-from deployments.errors import ControlPlaneUnavailable
-from deployments.placement import actor_name
+from deployments.routing.errors import ControlPlaneUnavailable
+from deployments.routing.placement import actor_name
 from store import ConversationNotFound, Store
-from tests.deployments.api import Api, eventually
 from tests.deployments.conftest import actor_of, own_door, pid_of
-from tests.service import RunningService
+from tests.support.api import Api, eventually
+from tests.support.service import RunningService
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
@@ -115,6 +115,6 @@ async def test_an_actor_stops_in_good_order(api: Api) -> None:
 async def test_nobody_is_started_while_the_control_plane_is_away(api: Api, service: RunningService) -> None:
     conversation_id = await api.create()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("deployments.cluster.CONTROL_PLANE_SECONDS", 0.0)
+        patch.setattr("deployments.routing.control_plane.CONTROL_PLANE_SECONDS", 0.0)
         with pytest.raises(ControlPlaneUnavailable):
             await own_door(service).wake(conversation_id)

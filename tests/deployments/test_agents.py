@@ -3,7 +3,7 @@
 import pytest
 
 from agents.middleware.ask_user import ask_user
-from tests.deployments.api import Api
+from tests.support.api import Api
 
 pytestmark = pytest.mark.ray
 

@@ -17,17 +17,17 @@ import uvicorn
 from agents.clock import now_ms
 from agents.codec import encode
 from agents.turn.events import UserMsg
-from deployments.catalog import catalog
-from deployments.connections import connect_store
-from deployments.host import open_door
+from deployments.host.actor import open_door
 from deployments.ingress.application import http_application
-from deployments.ingress.draining import Draining
+from deployments.ingress.dependencies import Service
 from deployments.ingress.limits import ReplicaLimits
-from deployments.ingress.service import Service
+from deployments.ingress.streams.draining import Draining
+from deployments.process.agents import catalog
+from deployments.process.store import connect_store
 from deployments.settings import Settings
 from store import ConversationNotFound, Store
-from tests.deployments.api import EVENTS, eventually
 from tests.deployments.test_problems import check
+from tests.support.api import EVENTS, eventually
 
 LARGE = 1_000_000
 ROOM = 3

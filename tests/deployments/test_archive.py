@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from agents.agent import Agent
+from agents.examples.offline.assistant import offline_step
 from agents.models import ScriptedModel
 from store import Store
-from tests.agents.middleware.long_log import write_log
-from tests.deployments.api import Api, eventually
-from tests.service import RunningService
+from tests.support.api import Api, eventually
+from tests.support.long_log import write_log
+from tests.support.service import RunningService
 
 pytestmark = pytest.mark.ray
 
@@ -31,7 +32,12 @@ class Shelf:
 async def test_people_scroll_back_through_the_archive(api: Api, service: RunningService, store: Store) -> None:
     conversation_id = await api.create()
     await write_log(
-        Shelf(store), Agent(name="any", model=ScriptedModel()), conversation_id, turns=TURNS, keep=2, words="w"
+        Shelf(store),
+        Agent(name="any", model=ScriptedModel(offline_step)),
+        conversation_id,
+        turns=TURNS,
+        keep=2,
+        words="w",
     )
     await api.turn(conversation_id, "hello again")
 

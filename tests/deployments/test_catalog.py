@@ -4,8 +4,8 @@ import pytest
 
 from agents.examples.researcher import WEB_SEARCH
 from agents.models import ScriptedModel
-from agents.models.anthropic import AnthropicModel
-from deployments.catalog import catalog
+from agents.models.anthropic.model import AnthropicModel
+from deployments.process.agents import catalog
 from deployments.settings import Settings
 
 EXAMPLES = ["assistant", "researcher", "operator", "extractor"]

@@ -6,10 +6,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from deployments.ingress import draining
-from deployments.ingress.draining import Draining
-from deployments.ingress.sse import READ_AHEAD, RECONNECT, EventStream
-from deployments.ingress.view import Event
+from deployments.ingress.streams import draining
+from deployments.ingress.streams.draining import Draining
+from deployments.ingress.streams.sse import READ_AHEAD, RECONNECT, EventStream
+from deployments.ingress.streams.watcher_state import Event
 
 
 @pytest.fixture(autouse=True)

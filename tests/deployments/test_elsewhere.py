@@ -11,8 +11,8 @@ from agents.turn import Facts, fsm_state
 from agents.turn.events import UserMsg
 from agents.turn.facts import apply
 from store import Claim, Store
-from tests.deployments.api import Api
 from tests.deployments.conftest import in_the_ingress
+from tests.support.api import Api
 
 pytestmark = [pytest.mark.ray, in_the_ingress]
 

@@ -10,10 +10,10 @@ import ray
 
 import agents.errors
 import agents.interrupt
-import deployments.errors
+import deployments.routing.errors
 import store.errors
 
-MODULES = (store.errors, agents.errors, agents.interrupt, deployments.errors)
+MODULES = (store.errors, agents.errors, agents.interrupt, deployments.routing.errors)
 
 
 def errors_of(module: ModuleType) -> Iterator[Exception]:

@@ -12,10 +12,10 @@ from agents.models import Call, ModelRequest, ScriptedModel, Step
 from agents.tools import tool
 from agents.turn.events import TurnEnded, UserMsg
 from agents.turn.inputs import UserMessage
-from deployments import memory
-from deployments.eviction import Eviction
+from deployments.host.eviction import Eviction
+from deployments.ray_internals import memory_usage
 from deployments.settings import Settings
-from tests.conversations import PATIENCE, World, rest, say, text, watching
+from tests.support.conversations import PATIENCE, World, rest, say, text, watching
 
 
 @tool(approval="required")
@@ -105,7 +105,7 @@ async def test_under_pressure_the_longest_idle_goes_first(world: World, monkeypa
         await rest(conversations[-1])
         await asyncio.sleep(0.005)
     letting_go = eviction(world, hibernate=60, leave=60, memory=90)
-    monkeypatch.setattr("deployments.eviction.memory_percent", lambda: 90.5)
+    monkeypatch.setattr("deployments.host.eviction.memory_percent", lambda: 90.5)
     assert ids(await letting_go.due(list(reversed(conversations)))) == ["first"]
 
 
@@ -115,12 +115,12 @@ async def test_the_longer_a_lonely_one_is_idle_the_less_memory_it_takes_to_end_i
     conversation = await started(world, talker(), "c")
     await rest(conversation)
     letting_go = eviction(world, hibernate=600, leave=600, memory=90)
-    monkeypatch.setattr("deployments.eviction.memory_percent", lambda: 94.0)
+    monkeypatch.setattr("deployments.host.eviction.memory_percent", lambda: 94.0)
     assert await letting_go.due([conversation]) == []
     later = now_ms() + 130_000  # a fifth of the patience is left at 94 of 90 to 95
-    monkeypatch.setattr("deployments.eviction.now_ms", lambda: later)
+    monkeypatch.setattr("deployments.host.eviction.now_ms", lambda: later)
     assert await letting_go.due([conversation]) == [conversation]
-    monkeypatch.setattr("deployments.eviction.memory_percent", lambda: 91.0)
+    monkeypatch.setattr("deployments.host.eviction.memory_percent", lambda: 91.0)
     assert await letting_go.due([conversation]) == []
 
 
@@ -130,7 +130,7 @@ async def test_in_a_container_its_limit_counts(world: World, monkeypatch: pytest
     letting_go = eviction(world, hibernate=60, leave=60, memory=95)
     assert await letting_go.due([conversation]) == []
     # What Ray takes for the size of the memory is the limit, where there is one.
-    monkeypatch.setattr(memory, "get_system_memory", lambda: memory.get_used_memory() // 2)
+    monkeypatch.setattr(memory_usage, "get_system_memory", lambda: memory_usage.get_used_memory() // 2)
     assert await letting_go.due([conversation]) == [conversation]
 
 
@@ -168,7 +168,7 @@ async def test_one_that_hibernates_is_woken_when_its_question_runs_out(world: Wo
     assert letting_go.to_wake() == []
     assert conversation.next_expiry is not None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("deployments.eviction.now_ms", lambda: now_ms() + 100_000_000)
+        patch.setattr("deployments.host.eviction.now_ms", lambda: now_ms() + 100_000_000)
         assert letting_go.to_wake() == ["parked"]
 
 

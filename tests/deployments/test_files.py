@@ -7,8 +7,8 @@ import httpx
 import orjson
 import pytest
 
-from tests.deployments.api import Api
 from tests.deployments.test_problems import check
+from tests.support.api import Api
 
 pytestmark = pytest.mark.ray
 

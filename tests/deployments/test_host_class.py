@@ -7,31 +7,31 @@ from typing import Any
 import ray
 from ray import cloudpickle
 
-from deployments.host import Host
+from deployments.host.actor import HostActor
 
 OURS = ("store", "agents", "deployments")
 
 KNOWN = {
     "agents.context.AgentContext",
-    "agents.conversation.driver.Glimpse",
+    "agents.conversation.driver.ConversationStatus",
     "agents.receipt.Receipt",
     "agents.turn.inputs.Resolve",
     "agents.turn.inputs.UserMessage",
-    "deployments.host.Host",
-    "deployments.host.Host.__init__",
-    "deployments.host.Host.cancel",
-    "deployments.host.Host.dismiss",
-    "deployments.host.Host.exit",
-    "deployments.host.Host.inspect",
-    "deployments.host.Host.leave",
-    "deployments.host.Host.make_room",
-    "deployments.host.Host.missing",
-    "deployments.host.Host.pid",
-    "deployments.host.Host.resolve",
-    "deployments.host.Host.send",
-    "deployments.host.Host.stop",
-    "deployments.host.Host.wake",
-    "deployments.release.Release",
+    "deployments.host.actor.HostActor",
+    "deployments.host.actor.HostActor.__init__",
+    "deployments.host.actor.HostActor.cancel",
+    "deployments.host.actor.HostActor.dismiss",
+    "deployments.host.actor.HostActor.exit",
+    "deployments.host.actor.HostActor.inspect",
+    "deployments.host.actor.HostActor.leave",
+    "deployments.host.actor.HostActor.make_room",
+    "deployments.host.actor.HostActor.missing",
+    "deployments.host.actor.HostActor.pid",
+    "deployments.host.actor.HostActor.resolve",
+    "deployments.host.actor.HostActor.send",
+    "deployments.host.actor.HostActor.stop",
+    "deployments.host.actor.HostActor.wake",
+    "deployments.routing.code_version.CodeVersion",
 }
 """Of the previous release. With one more, new hosts start only on nodes that have the new code; say so in its notes."""
 
@@ -51,6 +51,6 @@ class Reader(pickle.Unpickler):
 
 
 def test_what_a_node_must_know_to_start_a_host_the_previous_release_knew() -> None:
-    reader = Reader(cloudpickle.dumps(ray.remote(Host).__ray_metadata__.modified_class))
+    reader = Reader(cloudpickle.dumps(ray.remote(HostActor).__ray_metadata__.modified_class))
     reader.load()
     assert reader.names == KNOWN

@@ -15,15 +15,15 @@ from ray.exceptions import RayActorError
 from agents.clock import now_ms
 from agents.context import AgentContext
 from agents.turn.inputs import Resolve, UserMessage
-from deployments.catalog import catalog
-from deployments.door import Door
-from deployments.release import OwnRelease, code_of
+from deployments.process.agents import catalog
+from deployments.routing.code_version import OwnCodeVersion, code_of
+from deployments.routing.door import Door
 from store import Store, connect
-from tests.deployments.agents import Ledger
-from tests.deployments.api import eventually
 from tests.deployments.conftest import check_conversation
-from tests.deployments.crowded import APART, ROOM, CrowdedHost, FleetingHost
-from tests.service import RunningService, is_alive
+from tests.support.api import eventually
+from tests.support.full_service import APART, ROOM, CrowdedHost, FleetingHost
+from tests.support.service import RunningService, is_alive
+from tests.support.service_agents import Ledger
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
@@ -45,7 +45,7 @@ def door_to(kind: type[CrowdedHost], service: RunningService, store: Store) -> D
     settings = service.settings().model_copy(
         update={"namespace": APART, "prefix": APART, "comfortable_conversations": ROOM}
     )
-    return Door(settings, store, catalog(settings), kind, OwnRelease(store, code_of(settings)))
+    return Door(settings, store, catalog(settings), kind, OwnCodeVersion(store, code_of(settings)))
 
 
 @pytest.fixture(autouse=True)

@@ -9,11 +9,11 @@ import signal
 
 import pytest
 
-from tests.deployments.agents import Ledger
-from tests.deployments.api import Api, Event, canonical, eventually
 from tests.deployments.conftest import actor_of, pid_of
-from tests.deployments.mortal import ANNOUNCED, Orders
-from tests.service import RunningService
+from tests.support.api import Api, Event, canonical, eventually
+from tests.support.kills import ANNOUNCED, Orders
+from tests.support.service import RunningService
+from tests.support.service_agents import Ledger
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 

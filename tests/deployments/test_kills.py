@@ -5,11 +5,11 @@ import signal
 
 import pytest
 
-from tests.deployments.agents import Ledger
-from tests.deployments.api import Api, Event, eventually
-from tests.deployments.claude import RESUMED
 from tests.deployments.conftest import pid_of
 from tests.messages_api import MessagesServer
+from tests.support.api import Api, Event, eventually
+from tests.support.claude_agents import RESUMED
+from tests.support.service_agents import Ledger
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 

@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 import ray
 
-from deployments.placement import actor_name
-from tests.deployments.agents import Ledger
-from tests.deployments.api import Api, eventually
+from deployments.routing.placement import actor_name
 from tests.deployments.conftest import actor_of, own_door, pid_of
-from tests.service import RunningService, is_alive
+from tests.support.api import Api, eventually
+from tests.support.service import RunningService, is_alive
+from tests.support.service_agents import Ledger
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 

@@ -16,10 +16,10 @@ from agents.codec import encode
 from agents.turn.events import TurnEnded, UserMsg
 from store import Store
 from tests.cli.conftest import RAYLOGUE, clean_environment
-from tests.deployments.agents import Ledger
-from tests.deployments.api import EVENTS, Api, eventually
 from tests.deployments.test_problems import check
-from tests.service import RunningService
+from tests.support.api import EVENTS, Api, eventually
+from tests.support.service import RunningService
+from tests.support.service_agents import Ledger
 
 pytestmark = pytest.mark.ray
 
@@ -51,7 +51,7 @@ def placement() -> str:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """Not the run's service, which has room for everybody."""
     directory = tmp_path_factory.mktemp("limits")
-    with RunningService(directory, agents="tests.deployments.agents:catalog", env=LIMITS) as running:
+    with RunningService(directory, agents="tests.support.service_agents:catalog", env=LIMITS) as running:
         yield running
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.deployments.api import Api
 from tests.deployments.conftest import in_the_ingress
 from tests.deployments.test_problems import check
+from tests.support.api import Api
 
 pytestmark = pytest.mark.ray
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from agents.codec import VERSION
-from tests.deployments.agents import Ledger
-from tests.deployments.api import Api, canonical, text_of
+from tests.support.api import Api, canonical, text_of
+from tests.support.service_agents import Ledger
 
 pytestmark = pytest.mark.ray
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.deployments.api import Api, eventually
 from tests.deployments.test_problems import check
+from tests.support.api import Api, eventually
 
 pytestmark = pytest.mark.ray
 

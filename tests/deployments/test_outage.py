@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.deployments.agents import Ledger
-from tests.deployments.api import Api, eventually
 from tests.deployments.conftest import in_the_ingress
 from tests.deployments.test_problems import check
 from tests.servers.process import ask
-from tests.service import RunningService
+from tests.support.api import Api, eventually
+from tests.support.service import RunningService
+from tests.support.service_agents import Ledger
 
 pytestmark = pytest.mark.ray
 

@@ -4,7 +4,17 @@ from collections import Counter
 
 import pytest
 
-from deployments.placement import Node, Seat, decide, in_order, is_dedicated, on_node, roomiest, seats, with_full
+from deployments.routing.placement import (
+    HostSlot,
+    Node,
+    decide,
+    host_slots,
+    in_order,
+    is_dedicated,
+    on_node,
+    roomiest,
+    with_full,
+)
 from store import Placement
 
 NODES = [Node("a" * 56, 2), Node("b" * 56, 1)]
@@ -54,37 +64,37 @@ def test_doors_that_know_nothing_of_each_other_do_not_crowd_on_one_node() -> Non
 
 
 def test_a_node_has_one_host_until_it_is_comfortably_full_and_never_more_than_cores() -> None:
-    first, second = Seat("host:aaaaaaaaaaaa:7:0", NODES[0].id), Seat("host:aaaaaaaaaaaa:7:1", NODES[0].id)
-    other = Seat("host:bbbbbbbbbbbb:7:0", NODES[1].id)
-    assert seats(NODES, {}, 100, 7) == [first, other]
-    assert seats(NODES, {first.name: 99, other.name: 500}, 100, 7) == [first, other]
-    assert seats(NODES, {first.name: 100}, 100, 7) == [first, second, other]
-    assert seats(NODES, {first.name: 900, second.name: 900}, 100, 7) == [first, second, other]
+    first, second = HostSlot("host:aaaaaaaaaaaa:7:0", NODES[0].id), HostSlot("host:aaaaaaaaaaaa:7:1", NODES[0].id)
+    other = HostSlot("host:bbbbbbbbbbbb:7:0", NODES[1].id)
+    assert host_slots(NODES, {}, 100, 7) == [first, other]
+    assert host_slots(NODES, {first.name: 99, other.name: 500}, 100, 7) == [first, other]
+    assert host_slots(NODES, {first.name: 100}, 100, 7) == [first, second, other]
+    assert host_slots(NODES, {first.name: 900, second.name: 900}, 100, 7) == [first, second, other]
 
 
 def test_hosts_of_another_release_count_for_nothing() -> None:
-    [old] = seats(NODES[:1], {}, 100, 6)
-    assert seats(NODES[:1], {old.name: 900}, 100, 7) == [Seat("host:aaaaaaaaaaaa:7:0", NODES[0].id)]
+    [old] = host_slots(NODES[:1], {}, 100, 6)
+    assert host_slots(NODES[:1], {old.name: 900}, 100, 7) == [HostSlot("host:aaaaaaaaaaaa:7:0", NODES[0].id)]
 
 
 def test_a_host_that_answers_nobody_is_passed_by() -> None:
     first, other = "host:aaaaaaaaaaaa:7:0", "host:bbbbbbbbbbbb:7:0"
-    assert [seat.name for seat in seats(NODES, {}, 100, 7, {first})] == ["host:aaaaaaaaaaaa:7:1", other]
-    assert [seat.name for seat in seats(NODES, {}, 100, 7, {first, "host:aaaaaaaaaaaa:7:1", other})] == [
+    assert [slot.name for slot in host_slots(NODES, {}, 100, 7, {first})] == ["host:aaaaaaaaaaaa:7:1", other]
+    assert [slot.name for slot in host_slots(NODES, {}, 100, 7, {first, "host:aaaaaaaaaaaa:7:1", other})] == [
         "host:aaaaaaaaaaaa:7:2",
         "host:bbbbbbbbbbbb:7:1",
     ]
 
 
 def test_every_door_tries_the_seats_in_the_same_order_and_conversations_spread() -> None:
-    some = [Seat(f"host:{letter}:0", letter) for letter in "abcd"]
+    some = [HostSlot(f"host:{letter}:0", letter) for letter in "abcd"]
     assert in_order("c", some) == in_order("c", reversed(some))
     firsts = [in_order(f"c{number}", some)[0] for number in range(2000)]
-    assert all(400 < firsts.count(seat) < 600 for seat in some)
+    assert all(400 < firsts.count(slot) < 600 for slot in some)
 
 
 def test_a_seat_that_goes_moves_only_those_who_had_it() -> None:
-    some = [Seat(f"host:{letter}:0", letter) for letter in "abcd"]
+    some = [HostSlot(f"host:{letter}:0", letter) for letter in "abcd"]
     for number in range(500):
         before, after = in_order(f"c{number}", some)[0], in_order(f"c{number}", some[:3])[0]
         assert before in (after, some[3])
@@ -103,7 +113,7 @@ def test_whoever_is_full_counts_as_full_whatever_was_reported() -> None:
 def test_a_node_that_is_closed_gets_no_further_host() -> None:
     node = Node("a" * 56, 4)
     loads = {f"host:{'a' * 12}:1:0": 9, f"host:{'a' * 12}:1:1": 7, f"host:{'a' * 12}:0:0": 1, f"host:{'b' * 12}:1:0": 5}
-    assert len(seats([node], loads, 5, release=1)) == 4
-    assert len(seats([node], loads, 5, release=1, closed=[node.id])) == 2
-    assert len(seats([node], {}, 5, release=1, closed=[node.id])) == 1
+    assert len(host_slots([node], loads, 5, release=1)) == 4
+    assert len(host_slots([node], loads, 5, release=1, closed=[node.id])) == 2
+    assert len(host_slots([node], {}, 5, release=1, closed=[node.id])) == 1
     assert on_node(node, loads) == 17

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from agents.agent import Limits
-from tests.deployments.agents import Ledger
-from tests.deployments.api import Api, Event, Stream
 from tests.deployments.test_problems import check
+from tests.support.api import Api, Event, Stream
+from tests.support.service_agents import Ledger
 
 pytestmark = pytest.mark.ray
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.deployments.api import Api
 from tests.deployments.test_problems import check
+from tests.support.api import Api
 
 pytestmark = pytest.mark.ray
 

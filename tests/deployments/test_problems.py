@@ -10,8 +10,8 @@ from agents.codec import VERSION
 from agents.errors import PASSING
 from deployments.ingress.problems import KINDS
 from store import Store
-from tests.deployments.agents import Ledger
-from tests.deployments.api import EVENTS, Api
+from tests.support.api import EVENTS, Api
+from tests.support.service_agents import Ledger
 
 pytestmark = pytest.mark.ray
 

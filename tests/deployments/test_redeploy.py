@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 import pytest
 import ray
 
-from tests.deployments.agents import Ledger
-from tests.deployments.api import Api, Event, Stream, canonical, eventually
 from tests.deployments.conftest import check_conversation
-from tests.deployments.releases import redeploy
-from tests.service import RunningService
+from tests.support.api import Api, Event, Stream, canonical, eventually
+from tests.support.code_versions import redeploy
+from tests.support.service import RunningService
+from tests.support.service_agents import Ledger
 
 pytestmark = pytest.mark.ray
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.ray
 def replaced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A service of its own, since the others' tests count on the code that they began with."""
     directory = tmp_path_factory.mktemp("replaced")
-    with RunningService(directory, agents="tests.deployments.releases:first") as service, service.connected_ray():
+    with RunningService(directory, agents="tests.support.code_versions:first") as service, service.connected_ray():
         yield service
 
 

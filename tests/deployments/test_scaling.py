@@ -4,7 +4,7 @@ import pytest
 from ray.serve.config import AutoscalingConfig
 
 from deployments.app import app
-from deployments.scaling import WAITING, autoscaling, connections, requests_a_replica
+from deployments.ingress.scaling import WAITING, autoscaling, connections, requests_a_replica
 from deployments.settings import Settings
 
 CONFIG = app._bound_deployment._deployment_config

@@ -8,11 +8,11 @@ import pytest
 from redis.asyncio import Redis
 
 from store import Store
-from tests.deployments.agents import Ledger
-from tests.deployments.api import EVENTS, PATIENCE, Api, Event, Stream, canonical, eventually, text_of
 from tests.deployments.conftest import in_the_ingress
 from tests.messages_api import MessagesServer
-from tests.service import RunningService
+from tests.support.api import EVENTS, PATIENCE, Api, Event, Stream, canonical, eventually, text_of
+from tests.support.service import RunningService
+from tests.support.service_agents import Ledger
 
 pytestmark = pytest.mark.ray
 

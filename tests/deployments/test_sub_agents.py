@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from store import Store
-from tests.deployments.agents import Ledger
-from tests.deployments.api import Api, Event, eventually
 from tests.deployments.conftest import check_conversation, pid_of
 from tests.servers.contents import everything
-from tests.service import RunningService
+from tests.support.api import Api, Event, eventually
+from tests.support.service import RunningService
+from tests.support.service_agents import Ledger
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 

@@ -17,11 +17,11 @@ from agents.interrupt import Interrupt
 from agents.ray_options import RAY_OPTIONS
 from agents.services import Services
 from agents.tools import ToolContext, ToolOutcome, run_tool, tool
-from deployments.tasks import RayTasks
-from tests.conversations import until
-from tests.deployments.api import Api, eventually
+from deployments.host.ray_tasks import RayTasks
 from tests.deployments.conftest import pid_of
-from tests.service import is_alive
+from tests.support.api import Api, eventually
+from tests.support.conversations import until
+from tests.support.service import is_alive
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 

@@ -6,10 +6,10 @@ import psutil
 import pytest
 import ray
 
-from deployments.raylet import fresh_workers
-from tests.deployments.api import Api, eventually
+from deployments.ray_internals.raylet import fresh_workers
 from tests.deployments.conftest import pid_of
-from tests.service import WARM_WORKERS
+from tests.support.api import Api, eventually
+from tests.support.service import WARM_WORKERS
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 

@@ -9,14 +9,14 @@ import ray
 
 from agents.context import AgentContext
 from agents.turn.inputs import UserMessage
-from deployments.catalog import catalog
-from deployments.door import Door
-from deployments.errors import Unreachable
-from deployments.host import open_door
-from deployments.placement import actor_name, is_dedicated
-from tests.deployments.api import Api, eventually
+from deployments.host.actor import open_door
+from deployments.process.agents import catalog
+from deployments.routing.door import Door
+from deployments.routing.errors import Unreachable
+from deployments.routing.placement import actor_name, is_dedicated
 from tests.deployments.conftest import own_door
-from tests.service import RunningService
+from tests.support.api import Api, eventually
+from tests.support.service import RunningService
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
@@ -83,7 +83,7 @@ async def test_what_no_node_can_give_is_an_error_in_time_and_leaves_nothing_behi
     api: Api, service: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conversation_id = await api.create("impossible")
-    monkeypatch.setattr("deployments.door.START_SECONDS", 0.5)
+    monkeypatch.setattr("deployments.routing.door.START_SECONDS", 0.5)
     with pytest.raises(Unreachable):
         await own_door(service).send(conversation_id, HELLO, AgentContext())
     assert await named(actor_name(conversation_id))()

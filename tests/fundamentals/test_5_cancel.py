@@ -2,8 +2,9 @@
 
 from agents.agent import Agent
 from agents.examples import assistant
+from agents.examples.offline.assistant import offline_step
 from agents.models import ScriptedModel, Step
-from tests.conversations import World, ends, rest, say, spoken, until
+from tests.support.conversations import World, ends, rest, say, spoken, until
 
 
 async def test_stop_in_the_middle_of_a_sentence(world: World) -> None:
@@ -27,7 +28,7 @@ async def test_stop_in_the_middle_of_a_sentence(world: World) -> None:
 
 
 async def test_stop_a_turn_that_waits_for_a_person(world: World) -> None:
-    conversation = await world.start(assistant(ScriptedModel()))
+    conversation = await world.start(assistant(ScriptedModel(offline_step)))
     await say(conversation, "announce: lunch is ready")
     await rest(conversation)
 

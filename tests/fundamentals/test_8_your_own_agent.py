@@ -9,7 +9,7 @@ from agents.agent import Agent
 from agents.errors import ToolDefinitionError, ToolError
 from agents.models import Call, ScriptedModel, Step
 from agents.tools import ToolContext, tool
-from tests.conversations import World, rest, results, say, watching
+from tests.support.conversations import World, rest, results, say, watching
 
 SHELF = {"tea": 3, "coffee": 0}
 

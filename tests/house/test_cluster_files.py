@@ -15,8 +15,8 @@ from ray.serve._private.constants import PROXY_HEALTH_CHECK_UNHEALTHY_THRESHOLD
 from ray.serve.schema import ServeDeploySchema
 
 from deployments.app import app
+from deployments.ingress.scaling import connections
 from deployments.local.environment import EVERY_NODE, every_node, service_environment
-from deployments.scaling import connections
 from deployments.settings import Settings, is_loopback
 from tests.house.tree import ROOT
 

@@ -14,7 +14,7 @@ import pytest
 
 from agents import middleware
 from agents.agent import Agent
-from agents.middleware.middleware import Middleware
+from agents.middleware.pipeline.middleware import Middleware
 from agents.tools import decorator
 from tests.house.tree import ROOT
 from tests.servers.process import RedisServer

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.page.person import Person
-from tests.service import service, service_url, stand_in
+from tests.support.person import Person
+from tests.support.service import service, service_url, stand_in
 
 __all__ = ["service", "service_url", "stand_in"]
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.page.conftest import Visit
-from tests.page.person import Person
+from tests.support.person import Person
 
 pytestmark = pytest.mark.browser
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.page.agents import SUMMARY, TITLE
-from tests.page.person import Person
+from tests.support.page_agents import SUMMARY, TITLE
+from tests.support.person import Person
 
 pytestmark = pytest.mark.browser
 

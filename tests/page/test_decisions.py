@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.page.conftest import Visit
-from tests.page.person import Person
-from tests.page.written import Wire, written
+from tests.support.person import Person
+from tests.support.written import Wire, written
 
 pytestmark = pytest.mark.browser
 

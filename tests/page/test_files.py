@@ -5,8 +5,8 @@ import orjson
 import pytest
 from playwright.sync_api import expect
 
-from tests.page.agents import PIXEL
-from tests.page.person import Person
+from tests.support.page_agents import PIXEL
+from tests.support.person import Person
 
 pytestmark = pytest.mark.browser
 

@@ -6,11 +6,11 @@ import re
 import pytest
 from playwright.sync_api import FilePayload, Locator, Route, expect
 
-from tests.deployments.agents import Ledger
-from tests.page.agents import PIXEL
-from tests.page.person import Person
-from tests.page.written import Wire, written
-from tests.service import RunningService
+from tests.support.page_agents import PIXEL
+from tests.support.person import Person
+from tests.support.service import RunningService
+from tests.support.service_agents import Ledger
+from tests.support.written import Wire, written
 
 pytestmark = pytest.mark.browser
 

@@ -7,8 +7,8 @@ import orjson
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.page.person import Person
-from tests.page.written import written
+from tests.support.person import Person
+from tests.support.written import written
 
 pytestmark = pytest.mark.browser
 

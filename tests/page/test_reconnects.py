@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Request, Route, expect
 
 from tests.page.conftest import Visit
-from tests.page.person import Person
+from tests.support.person import Person
 
 pytestmark = pytest.mark.browser
 

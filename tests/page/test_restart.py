@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.page.conftest import Visit
-from tests.page.written import keys_of, written
-from tests.service import RunningService
+from tests.support.service import RunningService
+from tests.support.written import keys_of, written
 
 pytestmark = [pytest.mark.browser, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.page.person import Person
+from tests.support.person import Person
 
 pytestmark = pytest.mark.browser
 

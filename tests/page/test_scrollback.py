@@ -6,10 +6,10 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Request, expect
 
-from tests.deployments.agents import Ledger
-from tests.page.person import Person
-from tests.page.written import keys_of, written
-from tests.service import RunningService
+from tests.support.person import Person
+from tests.support.service import RunningService
+from tests.support.service_agents import Ledger
+from tests.support.written import keys_of, written
 
 pytestmark = pytest.mark.browser
 

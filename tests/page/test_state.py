@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.page.person import Person
+from tests.support.person import Person
 
 pytestmark = pytest.mark.browser
 

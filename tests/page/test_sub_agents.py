@@ -4,7 +4,7 @@ import orjson
 import pytest
 from playwright.sync_api import expect
 
-from tests.page.person import Person
+from tests.support.person import Person
 
 pytestmark = pytest.mark.browser
 

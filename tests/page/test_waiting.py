@@ -4,8 +4,8 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.page.person import Person
-from tests.page.written import written
+from tests.support.person import Person
+from tests.support.written import written
 
 pytestmark = pytest.mark.browser
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from redis.asyncio import Redis, RedisCluster
 
-from store import FileLimits, Store, connect, live
+from store import FileLimits, Store, connect
+from store.live import publisher
 from tests.servers.fixtures import (
     own_server,
     redis_prefix,
@@ -17,8 +18,8 @@ from tests.servers.fixtures import (
     valkey_cluster,
 )
 from tests.servers.process import RedisServer, available_binaries
-from tests.store.leaks import all_keys, complaints
-from tests.store.outbox import FAR
+from tests.support.leaks import all_keys, complaints
+from tests.support.outbox import FAR
 
 if TYPE_CHECKING:
     from tests.servers.cluster import ValkeyCluster
@@ -105,5 +106,5 @@ def data_dir(tmp_path: Path) -> Path:
 @pytest.fixture
 def slow_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is not urgent waits until it is flushed."""
-    monkeypatch.setattr(live, "INTERVAL", FAR)
-    monkeypatch.setattr(live, "LONGEST_INTERVAL", FAR)
+    monkeypatch.setattr(publisher, "INTERVAL", FAR)
+    monkeypatch.setattr(publisher, "LONGEST_INTERVAL", FAR)

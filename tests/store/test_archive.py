@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from store import Archive, ArchiveDamaged, ArchiveUnavailable, Record
-from store.segment import Segment, SegmentName, fingerprint, fingerprints, pack, unpack
+from store.log.segment import Segment, SegmentName, fingerprint, fingerprints, pack, unpack
 
 RECORDS = [Record(1, b'{"type":"user_msg"}'), Record(2, "…\n\u2028ü".encode()), Record(3, bytes(range(256)))]
 SEGMENT = Segment(RECORDS, {"first": 1, "again": 3})

@@ -6,8 +6,8 @@ import pytest
 
 from store import ConversationExists, ConversationMeta, ConversationNotFound, Parent, Scope, Store
 from tests.store.conftest import Target
-from tests.store.leaks import all_keys
-from tests.store.writer import NOW, Writer
+from tests.support.leaks import all_keys
+from tests.support.writer import NOW, Writer
 
 
 async def child(

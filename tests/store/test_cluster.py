@@ -9,11 +9,11 @@ from redis.asyncio import Redis
 from redis.crc import key_slot
 
 from store import Reconnected, Store, StoreUnavailable, connect
-from store.subscriptions import Subscription
+from store.live.subscriptions import Subscription
 from tests.servers.cluster import SIZE, SLOTS, ValkeyCluster
 from tests.servers.fixtures import VALKEY
 from tests.servers.process import available_binaries
-from tests.store.writer import NOW, Writer, texts
+from tests.support.writer import NOW, Writer, texts
 
 pytestmark = pytest.mark.cluster
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from store import Store, clusters
-from tests.store.writer import NOW
+from store import Store
+from store.registries import clusters
+from tests.support.writer import NOW
 
 
 async def test_each_hears_of_the_others(store: Store) -> None:

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from store import connect
 from store.embedded import EmbeddedServer, EmbeddedServerError
-from tests.store.writer import Writer, texts
+from tests.support.writer import Writer, texts
 
 
 async def test_data_is_there_after_a_restart(data_dir: Path) -> None:

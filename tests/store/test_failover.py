@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
-from store import Conflict, Fenced, Reconnected, Replicas, Store, connect
+from store import Conflict, Fenced, Reconnected, Replication, Store, connect
 from tests.servers.cluster import SIZE, SLOTS, ValkeyCluster
 from tests.servers.fixtures import VALKEY
 from tests.servers.process import RedisServer, ask, available_binaries, free_port
 from tests.servers.proxy import Proxy
-from tests.store.writer import NOW, Writer, texts
+from tests.support.writer import NOW, Writer, texts
 
 Pair = tuple[RedisServer, RedisServer]
 
@@ -168,7 +168,7 @@ async def test_a_cluster_fails_over_by_itself(tmp_path: Path) -> None:
         cluster.start()
         # With a replica that must confirm, nothing that counts can be lost; the other nodes have none.
         store = connect(cluster.url, cluster=True, patience=20, socket_timeout=0.5)
-        careful = connect(cluster.url, cluster=True, patience=20, socket_timeout=0.5, replicas=Replicas(1, 0.5))
+        careful = connect(cluster.url, cluster=True, patience=20, socket_timeout=0.5, replicas=Replication(1, 0.5))
         name = next(name for name in map(str, range(1000)) if on_first_node(store, name))
         await store.registry.create(name, agent="default", principal="ada", now=NOW)
         writer = await Writer.of(careful, name)

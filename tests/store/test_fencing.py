@@ -6,7 +6,7 @@ import pytest
 
 from store import Conflict, ConversationNotFound, Fenced, NewerFormat, Store
 from tests.store.conftest import Target
-from tests.store.writer import NOW, Writer, texts
+from tests.support.writer import NOW, Writer, texts
 
 
 async def test_an_older_writer_is_kept_from_what_a_newer_one_has_had(store: Store) -> None:

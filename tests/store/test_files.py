@@ -17,8 +17,8 @@ from store import (
     Store,
 )
 from tests.store.conftest import Target
-from tests.store.leaks import all_keys
-from tests.store.writer import NOW, Writer
+from tests.support.leaks import all_keys
+from tests.support.writer import NOW, Writer
 
 ADA = Scope("user", "ada")
 

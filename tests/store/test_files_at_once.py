@@ -21,7 +21,7 @@ from store import (
 from tests.servers.process import RedisServer
 from tests.servers.proxy import Proxy
 from tests.store.conftest import Target
-from tests.store.writer import NOW, Writer
+from tests.support.writer import NOW, Writer
 
 ADA = Scope("user", "ada")
 

@@ -19,7 +19,7 @@ async def test_a_host_counts_until_it_leaves(store: Store) -> None:
 
 async def test_one_that_falls_silent_is_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     await store.hosts.report("host:gone:0", 3)
-    monkeypatch.setattr("store.hosts.FRESH_MS", 5)
+    monkeypatch.setattr("store.registries.hosts.FRESH_MS", 5)
     await asyncio.sleep(0.02)
     assert await store.hosts.loads() == {}
     monkeypatch.undo()
@@ -52,10 +52,10 @@ async def test_a_host_that_answers_nobody_is_silent_until_it_reports_again(store
 async def test_silence_is_remembered_longer_than_a_report(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     await store.hosts.report("host:a:0", 3)
     await store.hosts.report_silence("host:b:0")
-    monkeypatch.setattr("store.hosts.FRESH_MS", -1)
+    monkeypatch.setattr("store.registries.hosts.FRESH_MS", -1)
     reports = await store.hosts.reports()
     assert (reports.loads, reports.silent) == ({}, {"host:b:0"})
-    monkeypatch.setattr("store.hosts.SILENT_MS", -1)
+    monkeypatch.setattr("store.registries.hosts.SILENT_MS", -1)
     assert (await store.hosts.reports()).silent == frozenset()
     assert await store.hosts.loads() == {}
 

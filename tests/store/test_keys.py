@@ -6,8 +6,8 @@ from redis.crc import key_slot
 from store import Keys, Parent, Scope, Store
 from store.keys import PARTITIONS, TABLE, marker_beside
 from tests.store.conftest import Target
-from tests.store.leaks import all_keys, complaints
-from tests.store.writer import NOW, Writer
+from tests.support.leaks import all_keys, complaints
+from tests.support.writer import NOW, Writer
 
 KEYS = Keys()
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from store import Keys, Store, connect
-from store.live import MAX_CONVERSATIONS, MAX_EVENTS, MAX_MERGED_CHARACTERS, Buffer, LivePublisher
+from store.live.publisher import MAX_CONVERSATIONS, MAX_EVENTS, MAX_MERGED_CHARACTERS, Buffer, LivePublisher
 from tests.servers.process import RedisServer
-from tests.store.outbox import Outbox, delta, notice
+from tests.support.outbox import Outbox, delta, notice
 
 
 def test_consecutive_deltas_become_one() -> None:

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-import store.live
+import store.live.publisher
 from store import Keys
-from store.live import LivePublisher
-from tests.store.outbox import FAR, Outbox, announcement, delta, notice
-from tests.store.writer import until
+from store.live.publisher import LivePublisher
+from tests.support.outbox import FAR, Outbox, announcement, delta, notice
+from tests.support.writer import until
 
 
 @pytest.mark.usefixtures("slow_ticks")
@@ -66,7 +66,7 @@ async def test_the_gathered_rest_leaves_by_itself() -> None:
 
 
 async def test_urgent_conversations_do_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store.live, "INTERVAL", 0.05)
+    monkeypatch.setattr(store.live.publisher, "INTERVAL", 0.05)
     outbox = Outbox()
     live = LivePublisher(outbox, Keys())
     live.publish("c", 1, notice(1))
@@ -81,8 +81,8 @@ async def test_urgent_conversations_do_not_hold_up_the_others(monkeypatch: pytes
 
 
 async def test_whose_events_must_wait_has_time_to_gather_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store.live, "INTERVAL_EACH", FAR)
-    monkeypatch.setattr(store.live, "LONGEST_INTERVAL", FAR)
+    monkeypatch.setattr(store.live.publisher, "INTERVAL_EACH", FAR)
+    monkeypatch.setattr(store.live.publisher, "LONGEST_INTERVAL", FAR)
     outbox = Outbox()
     live = LivePublisher(outbox, Keys())
     assert live.slack("c") == 0, "its first event leaves at once"
@@ -103,7 +103,7 @@ async def test_while_few_talk_nobody_has_to_gather_anything() -> None:
     live = LivePublisher(outbox, Keys())
     for number in range(3):
         live.publish("c", 1, delta(number, "x"))
-        assert live.slack("c") < store.live.INTERVAL_EACH
+        assert live.slack("c") < store.live.publisher.INTERVAL_EACH
         await until(lambda sent=number: len(outbox.pipelines) == sent + 1)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from store import Conflict, ConversationNotFound, DuplicateMessage, Record, Store
 from tests.store.conftest import Target
-from tests.store.writer import NOW, Writer, texts
+from tests.support.writer import NOW, Writer, texts
 
 
 async def test_a_batch_gets_consecutive_positions(store: Store) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from store import ConversationNotFound, Store
 from tests.store.conftest import Target
-from tests.store.writer import NOW, Writer
+from tests.support.writer import NOW, Writer
 
 
 async def record(store: Store, *entries: bytes, now: int = NOW, lifetime: int = 60) -> None:

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from store import StoreUnavailable, connect
 from tests.servers.process import RedisServer, available_binaries
-from tests.store.writer import NOW, Writer, texts
+from tests.support.writer import NOW, Writer, texts
 
 REFUSALS = {
     "full": (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from store import script
-from store.script import FOLDER, Script
+from store.client import script
+from store.client.script import FOLDER, Script
 
 SCRIPTS = {value.name: value for value in vars(script).values() if isinstance(value, Script)}
 

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-import store.subscriptions
+import store.live.subscriptions
 from store import Overflow, Reconnected, Store, StoreUnavailable, connect
-from store.subscription import QUEUED_BYTES, Subscription
-from store.subscriptions import Subscriptions
+from store.live.subscription import QUEUED_BYTES, Subscription
+from store.live.subscriptions import Subscriptions
 from tests.servers.cluster import ValkeyCluster
 from tests.servers.process import RedisServer
 from tests.servers.proxy import Proxy
 from tests.store.conftest import Target
-from tests.store.writer import until
+from tests.support.writer import until
 
 FOREVER = 3600
 
@@ -232,7 +232,7 @@ async def test_a_reader_that_joins_during_an_outage_waits_for_the_end(
 async def test_an_unconfirmed_subscription_is_an_error(
     proxy: Proxy, listening: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store.subscriptions, "CONFIRMATION_TIMEOUT", 0.2)
+    monkeypatch.setattr(store.live.subscriptions, "CONFIRMATION_TIMEOUT", 0.2)
     proxy.refusing = True
     with pytest.raises(StoreUnavailable):
         async with listening.subscriptions.subscribe("c"):

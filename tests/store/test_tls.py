@@ -9,7 +9,7 @@ import pytest
 
 from store import StoreUnavailable, connect
 from tests.servers.process import RedisServer, available_binaries, free_port
-from tests.store.writer import Writer, texts
+from tests.support.writer import Writer, texts
 
 # Of the servers at hand only Debian's was built with TLS.
 pytestmark = pytest.mark.skipif(

@@ -6,7 +6,7 @@ import pytest
 
 from store import ConversationNotFound, Store, Usage
 from tests.store.conftest import Target
-from tests.store.writer import Writer
+from tests.support.writer import Writer
 
 DAY = "person:ada:2026-01-31"
 TWO_DAYS = 172_800

@@ -19,9 +19,9 @@ from agents.turn.live import (
     TurnCompleted,
     TurnFailed,
 )
-from tests.invariants import check_at_rest
-from tests.turn.scene import Scene, text
-from tests.turn.stages import (
+from tests.support.invariants import check_at_rest
+from tests.support.scene import Scene, text
+from tests.support.stages import (
     EXPIRES,
     awaiting,
     client,

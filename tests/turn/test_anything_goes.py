@@ -29,9 +29,9 @@ from agents.turn.inputs import (
     ToolInterrupted,
     UserMessage,
 )
-from tests.invariants import check_at_rest, check_log
-from tests.turn.scene import Scene, text
-from tests.turn.stages import ask
+from tests.support.invariants import check_at_rest, check_log
+from tests.support.scene import Scene, text
+from tests.support.stages import ask
 
 LIMITS = Limits(model_calls=4, self_started=2, blank_answers=1)
 NEVER = 10_000

@@ -11,8 +11,8 @@ from agents.turn.commands import ArmExpiry, CallModel, DisarmExpiry, RunTool
 from agents.turn.events import Decision, Resolution, Suspension, ToolCall, ToolResult
 from agents.turn.inputs import Expire, ModelRef, ProposedCall, Resolve, ToolFinished
 from agents.turn.live import StateChanged, Suspended, ToolCallErrored, ToolCallResolved
-from tests.turn.scene import Scene
-from tests.turn.stages import (
+from tests.support.scene import Scene
+from tests.support.stages import (
     EXPIRES,
     awaiting,
     client,

@@ -9,9 +9,9 @@ from agents.turn.commands import DisarmExpiry, Finish, StopModel, StopTools
 from agents.turn.events import AssistantMsg, TurnEnded
 from agents.turn.inputs import Cancel, ModelRef, Partial, Recover, Resolve, Stop, UserMessage
 from agents.turn.live import StateChanged, ToolCallErrored, TurnCancelled
-from tests.invariants import check_at_rest
-from tests.turn.scene import Scene, text
-from tests.turn.stages import BUSY, awaiting, executing, gated, idle, queued, server, streaming, with_calls
+from tests.support.invariants import check_at_rest
+from tests.support.scene import Scene, text
+from tests.support.stages import BUSY, awaiting, executing, gated, idle, queued, server, streaming, with_calls
 
 BUSY_STATES = pytest.mark.parametrize("state", BUSY)
 LEAVING = Refusal("terminating", "The conversation is moving; send this again.")

@@ -7,9 +7,9 @@ from agents.turn.commands import CallModel, DisarmExpiry, Finish, StopModel, Sto
 from agents.turn.events import AssistantMsg, TurnEnded, UserMsg
 from agents.turn.inputs import Cancel, ModelRef, OnBusy, Partial, UserMessage
 from agents.turn.live import StateChanged, TurnCancelled, TurnStarted
-from tests.invariants import check_at_rest
-from tests.turn.scene import text
-from tests.turn.stages import BUSY, awaiting, executing, idle, queued, streaming
+from tests.support.invariants import check_at_rest
+from tests.support.scene import text
+from tests.support.stages import BUSY, awaiting, executing, idle, queued, streaming
 
 BUSY_STATES = pytest.mark.parametrize("state", BUSY)
 

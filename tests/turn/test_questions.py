@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from agents.turn import State
-from agents.turn.base import freeze, thaw
 from agents.turn.binding import arguments_hash
 from agents.turn.commands import CallModel, DisarmExpiry, Finish, RunTool, StopTools
 from agents.turn.events import Resolution, StatePatch, Summary, Suspension, ToolCall, ToolResult, TurnEnded, UserMsg
@@ -24,8 +23,9 @@ from agents.turn.inputs import (
     ToolFinished,
     ToolInterrupted,
 )
-from tests.turn.scene import Scene, text
-from tests.turn.stages import EXPIRES, ask, asking, client, gated, idle, preparing, server, streaming, with_calls
+from agents.turn.snapshot import freeze, thaw
+from tests.support.scene import Scene, text
+from tests.support.stages import EXPIRES, ask, asking, client, gated, idle, preparing, server, streaming, with_calls
 
 
 def interrupted() -> Scene:

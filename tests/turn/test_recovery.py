@@ -11,9 +11,9 @@ from agents.turn.commands import ArmExpiry, CallModel, Finish, RunTool
 from agents.turn.events import ToolCall
 from agents.turn.inputs import ModelRef, Recover, Resolve
 from agents.turn.live import StateChanged, Suspended, ToolCallErrored, TurnFailed
-from tests.invariants import check_at_rest
-from tests.turn.scene import Scene
-from tests.turn.stages import (
+from tests.support.invariants import check_at_rest
+from tests.support.scene import Scene
+from tests.support.stages import (
     BUSY,
     EXPIRES,
     awaiting,

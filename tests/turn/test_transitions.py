@@ -22,8 +22,8 @@ from agents.turn.inputs import (
     ToolInterrupted,
 )
 from agents.turn.inputs import UserMessage as Message
-from tests.turn.scene import Scene, text
-from tests.turn.stages import (
+from tests.support.scene import Scene, text
+from tests.support.stages import (
     EXPIRES,
     ask,
     asking,

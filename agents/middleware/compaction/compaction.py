@@ -10,10 +10,10 @@ from agents.middleware.compaction.estimate import counted, tokens_by_turn, token
 from agents.middleware.compaction.reducers import Reduction, further_stubs, further_window
 from agents.middleware.compaction.summarise import Asked, readable, summarised
 from agents.middleware.compaction.thresholds import Thresholds
-from agents.middleware.middleware import Middleware
-from agents.middleware.reply import Reply
-from agents.middleware.request import Request
-from agents.middleware.turn_context import SummaryText, TurnContext
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.reply import Reply
+from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.turn_context import SummaryText, TurnContext
 from agents.models import Model
 from store import StoreError
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from agents.middleware.request import Request
+from agents.middleware.pipeline.request import Request
 from agents.turn.events import AssistantMsg, Event, Summary, ToolCall, ToolResult, TurnEnded, UserMsg
 
 CHARACTERS_PER_TOKEN = 4

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from agents.middleware.compaction.estimate import tokens_by_turn, tokens_of
-from agents.middleware.request import Request
+from agents.middleware.pipeline.request import Request
 from agents.models import Json
 from agents.projection import project
 from agents.turn.events import Event, ToolCall, UserMsg

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from agents.errors import AgentDefinitionError
 from agents.middleware.file_system.mounts import Mounted, Mounts
 from agents.middleware.file_system.tools import FileTools
-from agents.middleware.middleware import Middleware
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.tools import Tool
 from store import BadPath, ConversationMeta, Scope
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import chain
 
 from agents.errors import ToolError
-from agents.middleware.file_system.desk import Desk, Place
 from agents.middleware.file_system.glob import matches
 from agents.middleware.file_system.lines import text_of
+from agents.middleware.file_system.workspace import Place, Workspace
 from store import FileInfo, FileMissing
 
 MOST_ENTRIES = 200
@@ -17,18 +17,22 @@ MOST_SEARCHED = 16 * 1024 * 1024
 LONGEST_EXCERPT = 200
 
 
-async def listed(desk: Desk, directory: str) -> str:
+async def listed(workspace: Workspace, directory: str) -> str:
     """The entries of one directory, directories first; raises ToolError if there is no such directory."""
-    lines = list(await _first(desk)) if not directory else list(_entries(await desk.under(directory), f"{directory}/"))
-    if not lines and directory and directory not in desk.mounts.places:
+    lines = (
+        list(await _first(workspace))
+        if not directory
+        else list(_entries(await workspace.under(directory), f"{directory}/"))
+    )
+    if not lines and directory and directory not in workspace.mounts.places:
         raise ToolError(f"There is no directory {directory}.")
     return _bounded(lines, MOST_ENTRIES) or "There are no files yet."
 
 
-async def _first(desk: Desk) -> Iterator[str]:
+async def _first(workspace: Workspace) -> Iterator[str]:
     """The other places stand in the first directory by their names alone."""
-    places = (f"{name}/" for name in desk.mounts.places if name)
-    own = await desk.inside("") if "" in desk.mounts.places else []
+    places = (f"{name}/" for name in workspace.mounts.places if name)
+    own = await workspace.inside("") if "" in workspace.mounts.places else []
     return chain(places, _entries(own, ""))
 
 
@@ -42,16 +46,16 @@ def _entries(infos: Sequence[FileInfo], front: str) -> Iterator[str]:
             yield _entry(info)
 
 
-async def found(desk: Desk, pattern: str | None, text: str | None, directory: str) -> str:
+async def found(workspace: Workspace, pattern: str | None, text: str | None, directory: str) -> str:
     """The files whose path matches and, of these, the lines that contain `text`, whatever their case."""
-    infos = [info for info in await desk.under(directory) if pattern is None or matches(info.path, pattern)]
+    infos = [info for info in await workspace.under(directory) if pattern is None or matches(info.path, pattern)]
     if text is None:
         return _bounded([_entry(info) for info in infos], MOST_FOUND) or "Nothing was found."
-    lines = [line async for line in _search(desk, infos, text)]
+    lines = [line async for line in _search(workspace, infos, text)]
     return _bounded(lines, MOST_FOUND) or "Nothing was found."
 
 
-async def _search(desk: Desk, infos: Sequence[FileInfo], text: str) -> AsyncIterator[str]:
+async def _search(workspace: Workspace, infos: Sequence[FileInfo], text: str) -> AsyncIterator[str]:
     searched = hits = 0
     for info in infos:
         if hits > MOST_FOUND:
@@ -60,21 +64,21 @@ async def _search(desk: Desk, infos: Sequence[FileInfo], text: str) -> AsyncIter
             yield f"(Only {searched} bytes were searched; give a path or a pattern to search less.)"
             return
         searched += info.size
-        for number, line in await _hits(desk, info.path, text):
+        for number, line in await _hits(workspace, info.path, text):
             hits += 1
             yield f"{info.path}:{number}: {line}"
 
 
-async def _hits(desk: Desk, path: str, text: str) -> list[tuple[int, str]]:
-    place, wanted = desk.place(path), text.casefold()
-    lines = enumerate((await desk.ask(place, _text(desk, place))).split("\n"), 1)
+async def _hits(workspace: Workspace, path: str, text: str) -> list[tuple[int, str]]:
+    place, wanted = workspace.place(path), text.casefold()
+    lines = enumerate((await workspace.ask(place, _text(workspace, place))).split("\n"), 1)
     return [(number, line.strip()[:LONGEST_EXCERPT]) for number, line in lines if wanted in line.casefold()]
 
 
-async def _text(desk: Desk, place: Place) -> str:
+async def _text(workspace: Workspace, place: Place) -> str:
     """Empty for a file that is binary, or gone since it was listed."""
     try:
-        file = await desk.files.read(place.scope, place.inner)
+        file = await workspace.files.read(place.scope, place.inner)
     except FileMissing:
         return ""
     return text_of(file.content) or ""

@@ -5,8 +5,8 @@ from typing import Literal
 
 from store import ConversationMeta
 from store.errors import BadPath
-from store.files import Scope
-from store.paths import check_path
+from store.files.files import Scope
+from store.files.paths import check_path
 
 Mounted = Literal["conversation", "user"] | tuple[Literal["project"], str]
 """The conversation's own files, its owner's, or a project's by id. A sub-agent works in those of its root."""

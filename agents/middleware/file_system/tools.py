@@ -6,9 +6,9 @@ from pydantic import Field
 
 from agents.errors import ToolError
 from agents.middleware.file_system import editing, listing
-from agents.middleware.file_system.desk import Desk
 from agents.middleware.file_system.lines import decoded, numbered
 from agents.middleware.file_system.mounts import Mounts
+from agents.middleware.file_system.workspace import Workspace
 from agents.tools import Tool, ToolContext, tool
 
 Path = Annotated[str, Field(description="A relative path, such as notes/plan.md.", min_length=1)]
@@ -41,9 +41,9 @@ class FileTools:
         self, context: ToolContext, path: Path, start_line: Line = 1, end_line: Line | None = None
     ) -> str:
         """Read a text file, or some of its lines, with line numbers (which are no part of the file)."""
-        desk = self._desk(context)
-        place = desk.place(path)
-        file = await desk.ask(place, desk.files.read(place.scope, place.inner))
+        workspace = self._desk(context)
+        place = workspace.place(path)
+        file = await workspace.ask(place, workspace.files.read(place.scope, place.inner))
         return numbered(decoded(file.content, path), start_line, end_line)
 
     async def create_file(self, context: ToolContext, path: Path, content: str) -> str:
@@ -76,8 +76,8 @@ class FileTools:
         """Delete a file, or a directory with all that is in it, for good."""
         return await editing.delete(self._desk(context), _directory(path))
 
-    def _desk(self, context: ToolContext) -> Desk:
-        return Desk.of(context, self._mounts)
+    def _desk(self, context: ToolContext) -> Workspace:
+        return Workspace.of(context, self._mounts)
 
 
 def _directory(path: str) -> str:

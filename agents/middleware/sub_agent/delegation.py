@@ -8,13 +8,13 @@ from pydantic import Field
 
 from agents.errors import AgentDefinitionError, ToolError
 from agents.middleware.budget import Budget
-from agents.middleware.middleware import Middleware
-from agents.middleware.reply import Reply
-from agents.middleware.request import Request
-from agents.middleware.sub_agent.errand import Errand
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.reply import Reply
+from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.middleware.sub_agent.naming import path_of
-from agents.middleware.sub_agent.tether import Tether
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.sub_agent.orphan_guard import OrphanGuard
+from agents.middleware.sub_agent.sub_agent_call import SubAgentCall
 from agents.tools import Tool, ToolContext, tool
 from agents.turn.events import ToolCall
 
@@ -57,7 +57,7 @@ class SubAgent(Middleware):
         self._max_depth = max_depth
         self._max_children = max_children
         self._timeout = timeout
-        self._tether = Tether()
+        self._tether = OrphanGuard()
         self._tool = self._task_tool()
 
     def init(self, agent: "Agent") -> None:
@@ -78,7 +78,7 @@ class SubAgent(Middleware):
         own = self._general_of(agent) if self._general and name == GENERAL else self._named(name)
         if own is None:
             return None
-        tied = [member for member in own.middleware if not isinstance(member, Tether)]
+        tied = [member for member in own.middleware if not isinstance(member, OrphanGuard)]
         inherited = [member for member in agent.middleware if isinstance(member, Budget)]
         if any(isinstance(member, Budget) for member in tied):
             inherited = []
@@ -114,17 +114,17 @@ class SubAgent(Middleware):
 
         return replace(task, description=DESCRIPTION.format(agents=self._list()), on_cancel=self._cancel)
 
-    def _errand(self, agent: str, prompt: str, context: ToolContext) -> Errand:
+    def _errand(self, agent: str, prompt: str, context: ToolContext) -> SubAgentCall:
         meta, services = context.meta, context.services
         if meta is None or services is None:
             raise ToolError("There is no conversation here that could delegate.")
         if agent not in self._names():
             raise ToolError(f"There is no agent named {agent}. Agents: {', '.join(self._names())}.")
-        return Errand(agent, prompt, meta, context, services)
+        return SubAgentCall(agent, prompt, meta, context, services)
 
     async def _cancel(self, arguments: Mapping[str, Any], context: ToolContext) -> None:
         if context.meta is not None and context.services is not None:
-            await Errand(str(arguments.get("agent")), "", context.meta, context, context.services).cancel()
+            await SubAgentCall(str(arguments.get("agent")), "", context.meta, context, context.services).cancel()
 
     def _names(self) -> list[str]:
         return [*(agent.name for agent in self._agents), *([GENERAL] if self._general else [])]

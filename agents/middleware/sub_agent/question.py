@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agents.interrupt import AskKind, Interrupt
-from agents.middleware.sub_agent.reading import CallStory
+from agents.middleware.sub_agent.reading import CallRecord
 from agents.turn.binding import arguments_hash
 from agents.turn.events import Resolution, Suspension
 from agents.turn.inputs import Resolve
@@ -23,12 +23,12 @@ class Asked:
     tool_call_id: str
     seq: int
 
-    def is_still_open(self, story: CallStory | None) -> bool:
+    def is_still_open(self, story: CallRecord | None) -> bool:
         """Whether the sub-agent waits for this very answer; an answer to an earlier question of the call is stale."""
         return story is not None and story.waits and story.asked_at == self.seq
 
 
-def interrupt_for(child: str, agent: str, story: CallStory, now: int, objection: str | None) -> Interrupt:
+def interrupt_for(child: str, agent: str, story: CallRecord, now: int, objection: str | None) -> Interrupt:
     """What people are asked above: the same question, bound to this one suspension below.
 
     The form shows the call that waits at the bottom (`call`), and remembers which one of the child's it is asked for
@@ -53,7 +53,7 @@ def asked_by(question: Suspension | None) -> Asked | None:
     return None if asked is None else Asked(asked["tool_call_id"], asked["seq"])
 
 
-def answer_for(asked: Asked, story: CallStory, resolution: Resolution) -> Resolve:
+def answer_for(asked: Asked, story: CallRecord, resolution: Resolution) -> Resolve:
     """The decision as the child is told it; `resolution` is not an expiry."""
     assert resolution.decision != "expire"
     return Resolve(
@@ -72,7 +72,7 @@ def _kind(question: Suspension) -> AskKind:
     return "elicitation" if question.kind == "client_exec" else question.kind
 
 
-def _form(child: str, agent: str, story: CallStory, question: Suspension) -> dict[str, Any]:
+def _form(child: str, agent: str, story: CallRecord, question: Suspension) -> dict[str, Any]:
     below: Mapping[str, Any] = question.form or {}
     own = {
         "conversation": child,
@@ -86,7 +86,7 @@ def _form(child: str, agent: str, story: CallStory, question: Suspension) -> dic
     return {**below, "call": call, "asked": asked}
 
 
-def _binding(child: str, story: CallStory, question: Suspension) -> str:
+def _binding(child: str, story: CallRecord, question: Suspension) -> str:
     """Another one for each question, also when the same call asks for the same thing twice."""
     return arguments_hash(
         {

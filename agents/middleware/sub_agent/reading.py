@@ -29,7 +29,7 @@ AFTERWARDS = (StatePatch, Summary)
 
 
 @dataclass(frozen=True, slots=True)
-class CallStory:
+class CallRecord:
     """A call from its beginning at `seq` to now; `question` is its newest suspension, at `asked_at`.
 
     `waits`: nobody has answered that yet. `arguments` are those that count, edited ones included.
@@ -52,7 +52,7 @@ class Ending:
     answer: str
 
 
-async def read_call(store: Store, conversation_id: str, tool_call_id: str) -> CallStory | None:
+async def read_call(store: Store, conversation_id: str, tool_call_id: str) -> CallRecord | None:
     """The story of a call, None if the log does not know it."""
     told: list[Logged] = []
     async with aclosing(_newest_first(store, conversation_id)) as entries:
@@ -104,8 +104,8 @@ async def _newest_first(store: Store, conversation_id: str) -> AsyncGenerator[Lo
         before, limit = records[0].seq, min(4 * limit, LONGEST_PAGE)
 
 
-def _story(call: ToolCall, seq: int, told: Sequence[Logged]) -> CallStory:
-    story = CallStory(call, seq, call.arguments)
+def _story(call: ToolCall, seq: int, told: Sequence[Logged]) -> CallRecord:
+    story = CallRecord(call, seq, call.arguments)
     for entry in told:
         match entry.event:
             case Suspension():

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from agents.agent import Agent
-from agents.models.anthropic import AnthropicModel
+from agents.models.anthropic.model import AnthropicModel
 from agents.tools import Tool
-from tests.agents.conversation.workbench import Talker
 from tests.messages_api import MessagesServer
+from tests.support.conversation_workbench import Talker
 
 
 @pytest.fixture

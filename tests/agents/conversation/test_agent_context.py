@@ -7,13 +7,13 @@ import pytest
 from agents.agent import Agent
 from agents.context import AgentContext, current_context
 from agents.errors import Refused
-from agents.middleware.middleware import Middleware
-from agents.middleware.request import Request
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call, ScriptedModel, Step
 from agents.tools import Tool, tool
 from agents.turn.inputs import Resolve, UserMessage
-from tests.conversations import World, rest, until
+from tests.support.conversations import World, rest, until
 
 ANN = AgentContext(tenant="acme", principal="ann", trace_id="t1", values={"plan": "gold"})
 BOB = AgentContext(tenant="other", principal="bob", trace_id="t2", values={"plan": "tin"})

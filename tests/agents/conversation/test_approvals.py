@@ -12,8 +12,8 @@ from agents.models import Call
 from agents.tools import tool
 from agents.turn.events import Resolution, Suspension
 from agents.turn.inputs import Resolve
-from tests.agents.conversation.workbench import Bench, worker
-from tests.conversations import World, ends, rest, results, say, spoken
+from tests.support.conversation_workbench import Bench, worker
+from tests.support.conversations import World, ends, rest, results, say, spoken
 
 
 @tool(executor="client", approval="required")

@@ -11,11 +11,11 @@ from agents.agent import Agent
 from agents.middleware.compaction import Compaction
 from agents.middleware.compaction.thresholds import Thresholds
 from agents.models import ModelRequest, ScriptedModel, Step
-from agents.models.transcript import user_texts
+from agents.models.scripted.transcript import user_texts
 from store import Archive
-from tests.agents.middleware.long_log import write_log
-from tests.conversations import World, rest, say, spoken, until
-from tests.invariants import check_at_rest
+from tests.support.conversations import World, rest, say, spoken, until
+from tests.support.invariants import check_at_rest
+from tests.support.long_log import write_log
 
 SEGMENT = 6
 KEPT = 4

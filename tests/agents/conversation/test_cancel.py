@@ -10,9 +10,9 @@ from agents.conversation import Conversation
 from agents.errors import Refused
 from agents.models import Call, ScriptedModel, Step
 from store.errors import DuplicateMessage
-from tests.agents.conversation.workbench import Bench, Talker, worker
-from tests.conversations import World, ends, rest, results, say, spoken, until
 from tests.messages_api import MessagesServer, Reply, ToolUse, Trouble
+from tests.support.conversation_workbench import Bench, Talker, worker
+from tests.support.conversations import World, ends, rest, results, say, spoken, until
 
 
 async def test_cancel_closes_the_connection_and_keeps_the_text(

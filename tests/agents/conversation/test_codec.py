@@ -25,7 +25,7 @@ from agents.turn.events import (
 )
 from agents.turn.live import StateChanged, TextDelta
 from store import Record
-from tests.invariants import check_log
+from tests.support.invariants import check_log
 
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.json"))
 """Records as earlier versions wrote them: none of these files is ever changed, each new version adds its own."""

@@ -21,7 +21,7 @@ from agents.turn.inputs import (
     UserMessage,
 )
 from tests.messages_api.rules import check_request
-from tests.turn.scene import Scene, text
+from tests.support.scene import Scene, text
 
 THOUGHT = ({"type": "thinking", "thinking": "hm", "signature": "c2ln"},)
 

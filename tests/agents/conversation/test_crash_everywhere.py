@@ -13,8 +13,8 @@ from agents.models import Call, ScriptedModel, Step
 from agents.tools import ToolContext, tool
 from agents.turn import Event
 from agents.turn.inputs import Resolve
-from store.log import Log
-from tests.conversations import World, ends, rest, results, say
+from store.log.log import Log
+from tests.support.conversations import World, ends, rest, results, say
 
 APPENDS = 10
 """How many appends the story takes; a test below counts them."""

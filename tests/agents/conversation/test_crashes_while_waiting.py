@@ -8,9 +8,9 @@ from agents.agent import Agent
 from agents.conversation import Conversation
 from agents.models import Call, ScriptedModel, Step
 from agents.turn.inputs import Resolve
-from tests.agents.conversation.answering import TOOLS
 from tests.agents.conversation.test_crash_everywhere import Moment, tell, transcript
-from tests.conversations import World, ends, rest, results, say
+from tests.support.answering import TOOLS
+from tests.support.conversations import World, ends, rest, results, say
 
 APPENDS = 12
 """How many appends the story takes; a test below counts them."""

@@ -10,14 +10,14 @@ import pytest
 from agents.agent import Agent, Expiries
 from agents.errors import Refused, ToolError
 from agents.models import Call, ModelRequest, ScriptedModel, Step
-from agents.models.transcript import tool_returns
+from agents.models.scripted.transcript import tool_returns
 from agents.tools import Image, Tool, ToolContext, provider_tool, tool
 from agents.turn.events import AssistantMsg, Resolution, Suspension, ToolCall
 from agents.turn.inputs import Resolve
-from tests.agents.conversation.answering import ask, only, photograph, resolve, send, unlock, waiting
-from tests.agents.conversation.workbench import Bench, Talker, worker
-from tests.conversations import World, ends, rest, results, say, until, watching
 from tests.messages_api import MessagesServer, Reply
+from tests.support.answering import ask, only, photograph, resolve, send, unlock, waiting
+from tests.support.conversation_workbench import Bench, Talker, worker
+from tests.support.conversations import World, ends, rest, results, say, until, watching
 
 DONE = [("completed", None)]
 
@@ -182,7 +182,7 @@ async def test_a_call_for_a_client_that_is_connected_waits_for_it(world: World) 
     async with watching(world.store) as watcher:
         await say(conversation)
         await watcher.until("suspended")
-        await until(lambda: not conversation._workplace._background)
+        await until(lambda: not conversation._runtime._background)
         assert conversation.inspect().state == "awaiting_input"
         await resolve(conversation, "respond", answer="a picture")
     assert results(await world.events()) == [("ok", "a picture")]

@@ -9,8 +9,8 @@ from agents.clock import now_ms
 from agents.errors import Refused
 from agents.turn.events import Suspension
 from agents.turn.inputs import Resolve
-from tests.agents.conversation.workbench import Bench, worker
-from tests.conversations import World, ends, rest, results, say, until
+from tests.support.conversation_workbench import Bench, worker
+from tests.support.conversations import World, ends, rest, results, say, until
 
 HOUR = 3600.0
 LATE = ("timeout", "Nobody answered in time.")

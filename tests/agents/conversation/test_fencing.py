@@ -12,9 +12,9 @@ from agents.models import Call, ModelRequest, ScriptedModel, Step
 from agents.tools import ToolContext, tool
 from agents.turn.inputs import Resolve
 from store import ConversationNotFound, NewerFormat
-from tests.agents.conversation.workbench import Bench, worker
-from tests.conversations import World, ends, rest, results, say, until
 from tests.servers.process import RedisServer
+from tests.support.conversation_workbench import Bench, worker
+from tests.support.conversations import World, ends, rest, results, say, until
 
 
 async def test_the_older_one_writes_nothing_and_goes(world: World) -> None:

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-import store.live
+import store.live.publisher
 from agents.agent import Agent
 from agents.models import Call, ModelEvent, ModelRequest, ScriptedModel, Step
-from agents.models.eagerness import slack
+from agents.models.read_pacing import slack
 from agents.turn.inputs import Resolve
-from tests.agents.conversation.workbench import Bench, worker
-from tests.conversations import World, rest, say, spoken, until, watching
+from tests.support.conversation_workbench import Bench, worker
+from tests.support.conversations import World, rest, say, spoken, until, watching
 
 WORDS = " ".join(f"word{number}" for number in range(80))
 
@@ -55,7 +55,7 @@ class Unhurried(ScriptedModel):
 async def test_a_model_is_told_while_its_words_would_only_wait(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     model = Unhurried([Step("one two three four five")])
     conversation = await world.start(Agent(name="a", model=model))
-    monkeypatch.setattr(store.live, "INTERVAL_EACH", 1.0)
+    monkeypatch.setattr(store.live.publisher, "INTERVAL_EACH", 1.0)
     await say(conversation)
     await rest(conversation)
     assert spoken(await world.events()) == [("one two three four five", "completed")]

@@ -8,8 +8,8 @@ import pytest
 
 from agents.conversation import Conversation
 from agents.errors import Refused
-from tests.agents.conversation.workbench import Bench, worker
-from tests.conversations import World, rest, say, until
+from tests.support.conversation_workbench import Bench, worker
+from tests.support.conversations import World, rest, say, until
 
 
 async def refused(conversation: Conversation) -> weakref.ref[BaseException]:

@@ -10,8 +10,8 @@ from agents.models import ScriptedModel, Step
 from agents.turn import Limits
 from agents.turn.events import UserMsg
 from agents.turn.inputs import Resolve, UserMessage
-from tests.agents.conversation.workbench import Bench, worker
-from tests.conversations import World, ends, rest, results, say, spoken, text, until, watching
+from tests.support.conversation_workbench import Bench, worker
+from tests.support.conversations import World, ends, rest, results, say, spoken, text, until, watching
 
 
 async def test_concurrent_doubles_are_one_message(world: World) -> None:

@@ -8,7 +8,7 @@ from agents.models import Call, ScriptedModel, Step
 from agents.tools import tool
 from agents.turn.events import AssistantMsg, UserMsg
 from agents.turn.inputs import UserMessage
-from tests.conversations import World, rest, say
+from tests.support.conversations import World, rest, say
 
 
 @tool

@@ -7,9 +7,9 @@ from agents.errors import ModelError
 from agents.models import Call, ScriptedModel, Step
 from agents.turn import Limits
 from agents.turn.events import AssistantMsg, TurnEnded
-from tests.agents.conversation.workbench import Bench, Talker
-from tests.conversations import World, ends, rest, say, spoken, watching
 from tests.messages_api import MessagesServer, Refusal, Reply, Trouble
+from tests.support.conversation_workbench import Bench, Talker
+from tests.support.conversations import World, ends, rest, say, spoken, watching
 
 
 async def test_failures_before_the_first_token_are_retried(

@@ -6,8 +6,8 @@ import threading
 from agents.agent import Agent
 from agents.models import Call, ScriptedModel, Step
 from agents.tools import tool
-from tests.agents.conversation.workbench import Bench, worker
-from tests.conversations import World, ends, rest, results, say, until
+from tests.support.conversation_workbench import Bench, worker
+from tests.support.conversations import World, ends, rest, results, say, until
 
 
 async def test_inspect_while_the_model_says_nothing(world: World) -> None:

@@ -10,9 +10,9 @@ from agents.interrupt import Interrupt
 from agents.models import Call
 from agents.tools import ToolContext, tool
 from agents.turn.inputs import Resolve
-from tests.agents.conversation.answering import TOOLS, book, only, resolve, waiting
-from tests.agents.conversation.workbench import worker
-from tests.conversations import World, ends, rest, results, say, until
+from tests.support.answering import TOOLS, book, only, resolve, waiting
+from tests.support.conversation_workbench import worker
+from tests.support.conversations import World, ends, rest, results, say, until
 
 DONE = [("completed", None)]
 

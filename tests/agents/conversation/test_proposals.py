@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from agents.agent import Agent, Expiries
-from agents.conversation.gating import timed
+from agents.conversation.approval_policy import timed
 from agents.conversation.history import History
 from agents.conversation.proposals import propose
+from agents.examples.offline.assistant import offline_step
 from agents.models import Completed, ScriptedModel
 from agents.tools import tool
 from agents.turn import Facts
@@ -46,7 +47,7 @@ def ask(question: str) -> str:
 
 AGENT = Agent(
     name="a",
-    model=ScriptedModel(),
+    model=ScriptedModel(offline_step),
     tools=(ship, locate, photograph, ask),
     expiries=Expiries(client=5.0, people=60.0),
 )

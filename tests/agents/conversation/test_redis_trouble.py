@@ -9,10 +9,10 @@ import pytest
 from agents.errors import Superseded
 from agents.turn.events import UserMsg
 from store import Reconnected, StoreUnavailable, connect
-from tests.agents.conversation.workbench import Bench, worker
-from tests.conversations import World, ends, rest, results, say, until, watching
 from tests.servers.process import RedisServer, ask
 from tests.servers.proxy import Proxy
+from tests.support.conversation_workbench import Bench, worker
+from tests.support.conversations import World, ends, rest, results, say, until, watching
 
 Trouble = Callable[["Place"], None]
 

@@ -7,9 +7,9 @@ import pytest
 
 from agents.models import Call
 from agents.tools import Tool, ToolContext, tool
-from tests.agents.conversation.workbench import Bench, Talker, worker
-from tests.conversations import World, ends, rest, results, say, watching
 from tests.messages_api import MessagesServer, Reply, ToolUse
+from tests.support.conversation_workbench import Bench, Talker, worker
+from tests.support.conversations import World, ends, rest, results, say, watching
 
 
 async def outcome(world: World, *tools: Tool, call: Call) -> tuple[str, str]:

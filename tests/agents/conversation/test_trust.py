@@ -8,19 +8,19 @@ import pytest
 
 from agents.agent import Agent
 from agents.context import current_context
-from agents.conversation.gating import approval_preference
+from agents.conversation.approval_policy import approval_preference
 from agents.errors import Refused
-from agents.middleware.middleware import Middleware
-from agents.middleware.reply import Reply
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.reply import Reply
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call
 from agents.tools import Tool, ToolContext, tool
 from agents.turn.binding import arguments_hash
 from agents.turn.events import Resolution, Suspension
 from agents.turn.inputs import Resolve
-from tests.agents.conversation.answering import only, resolve, waiting
-from tests.agents.conversation.workbench import worker
-from tests.conversations import World, ends, rest, results, say
+from tests.support.answering import only, resolve, waiting
+from tests.support.conversation_workbench import worker
+from tests.support.conversations import World, ends, rest, results, say
 
 CHOICE = approval_preference("act")
 

@@ -5,18 +5,18 @@ from typing import Any
 import pytest
 
 from agents.examples import assistant
+from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.phrases import NOTHING_KNOWN
 from agents.models import ModelRequest, ScriptedModel, Step
-from agents.models.offline import offline_step
-from agents.models.phrases import NOTHING_KNOWN
 from store import Scope
-from tests.conversations import World, rest, results, say, spoken, watching
+from tests.support.conversations import World, rest, results, say, spoken, watching
 
 ADA = Scope("user", "ada")
 
 
 @pytest.fixture
 def agent() -> Any:
-    return assistant(ScriptedModel())
+    return assistant(ScriptedModel(offline_step))
 
 
 async def ask(world: World, conversation: Any, words: str) -> str:

@@ -9,9 +9,9 @@ import pytest
 
 from agents.turn.events import ToolCall
 from store import Scope
-from tests.agents.examples.tales import TALES, Tale
 from tests.agents.middleware.test_sub_agent_crashes import Moment, MortalWorld, Victims, mortal, transcripts
-from tests.conversations import PATIENCE, World, ends, results
+from tests.support.conversations import PATIENCE, World, ends, results
+from tests.support.example_dialogues import TALES, Tale
 
 __all__ = ["mortal"]
 

@@ -6,10 +6,10 @@ import pytest
 
 from agents.examples import extractor
 from agents.examples.extractor import Contacts
-from agents.examples.scripts.extractor import extractor as script
+from agents.examples.offline.extractor import extractor as script
 from agents.models import ScriptedModel
 from agents.turn.events import AssistantMsg
-from tests.conversations import World, ends, rest, say
+from tests.support.conversations import World, ends, rest, say
 
 NOTE = """\
 I met Ada Lovelace of Analytical Engines, ada@engines.example. You can call Charles Babbage (+44 20 7946 0000)!

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from agents.examples import operator
-from agents.examples.scripts.operator import HELP
-from agents.examples.scripts.operator import operator as script
+from agents.examples.offline.operator import HELP
+from agents.examples.offline.operator import operator as script
 from agents.models import ScriptedModel
 from agents.turn.events import ToolCall
 from agents.turn.inputs import Resolve
-from tests.conversations import World, ends, rest, results, say, spoken
+from tests.support.conversations import World, ends, rest, results, say, spoken
 
 
 @pytest.fixture

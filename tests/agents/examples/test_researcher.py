@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from agents.examples import researcher
-from agents.examples.scripts.researcher import HELP, scout
-from agents.examples.scripts.researcher import researcher as script
+from agents.examples.offline.researcher import HELP, scout
+from agents.examples.offline.researcher import researcher as script
 from agents.models import ModelRequest, ScriptedModel
 from agents.turn.events import ToolCall
 from store import Scope
-from tests.conversations import World, ends, rest, results, say, spoken, watching
+from tests.support.conversations import World, ends, rest, results, say, spoken, watching
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from agents.mcp.pool import McpPool
 from agents.mcp.server import McpServer
-from tests.agents.mcp.workbench import Caller, Clock, HttpServer, over_stdio
+from tests.support.mcp_workbench import Caller, Clock, HttpServer, over_stdio
 
 Served = Callable[..., Awaitable[HttpServer]]
 

@@ -14,8 +14,8 @@ from agents.mcp.server import McpServer
 from agents.models import Call, ModelRequest, ScriptedModel, Step
 from agents.turn.events import ToolCall, ToolResult
 from agents.turn.inputs import Resolve
-from tests.agents.mcp.workbench import BROKE, over_stdio, rested, until
-from tests.conversations import World, ends, results, say, watching
+from tests.support.conversations import World, ends, results, say, watching
+from tests.support.mcp_workbench import BROKE, over_stdio, rested, until
 
 
 class Script:

@@ -13,7 +13,7 @@ from agents.mcp.pool import McpPool
 from agents.mcp.server import McpServer
 from agents.tools import ToolOutcome
 from tests.agents.mcp.conftest import Served
-from tests.agents.mcp.workbench import AWAY, BROKE, Caller, Clock, over_stdio, until
+from tests.support.mcp_workbench import AWAY, BROKE, Caller, Clock, over_stdio, until
 
 OPTIONS = pytest.mark.parametrize("option", [[], ["old"]], ids=["new", "old"])
 

@@ -9,7 +9,7 @@ import pytest
 from agents.mcp.pool import McpPool
 from agents.mcp.server import McpServer
 from agents.tools import ToolContext, ToolOutcome, run_tool
-from tests.agents.mcp.workbench import Caller, HttpServer, over_stdio, until
+from tests.support.mcp_workbench import Caller, HttpServer, over_stdio, until
 
 
 async def test_the_tools_appear(caller: Caller) -> None:

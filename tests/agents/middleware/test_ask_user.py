@@ -10,10 +10,10 @@ from agents.conversation import Conversation
 from agents.errors import Refused
 from agents.middleware.ask_user import AskUser, ask_user, form_of
 from agents.models import Call, ModelRequest, ScriptedModel, Step
-from agents.models.transcript import tool_returns
+from agents.models.scripted.transcript import tool_returns
 from agents.turn.events import ToolResult
 from agents.turn.inputs import Resolve
-from tests.conversations import World, ends, rest, results, say, spoken, until
+from tests.support.conversations import World, ends, rest, results, say, spoken, until
 
 COLOUR = {"id": "colour", "prompt": "Which colour?", "options": [{"label": "Red"}, {"label": "Blue"}]}
 SIZES = {

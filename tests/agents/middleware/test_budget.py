@@ -9,17 +9,17 @@ from agents.agent import Agent
 from agents.conversation import Conversation
 from agents.errors import AgentDefinitionError, Refused, TurnStopped
 from agents.middleware.budget import Budget, Purse
-from agents.middleware.middleware import Middleware
-from agents.middleware.reply import Reply
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.reply import Reply
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.middleware.sub_agent import SubAgent
-from agents.middleware.turn_context import TurnContext
 from agents.models import Call, ScriptedModel, Step
 from agents.models.prices import cost_of
 from agents.tools import tool
 from agents.turn.events import AssistantMsg, Event, StatePatch, TurnEnded
 from store import Usage
 from tests.agents.conversation.test_crash_everywhere import Act, tell
-from tests.conversations import World, ends, rest, results, say
+from tests.support.conversations import World, ends, rest, results, say
 
 EVENING = 1_767_311_940_000
 """2026-01-01, a minute before midnight UTC."""

@@ -7,16 +7,17 @@ import pytest
 
 from agents.agent import Agent
 from agents.errors import AgentDefinitionError, Refused, TurnStopped
-from agents.middleware.middleware import Middleware, StreamCall, ToolRun
-from agents.middleware.reply import Reply
-from agents.middleware.request import Request
-from agents.middleware.turn_context import TurnContext
+from agents.examples.offline.assistant import offline_step
+from agents.middleware.pipeline.middleware import Middleware, StreamCall, ToolRun
+from agents.middleware.pipeline.reply import Reply
+from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call, Completed, ModelEvent, ModelRequest, ScriptedModel, Step, TextDelta
 from agents.tools import ToolOutcome, tool
 from agents.turn.commands import RunTool
 from agents.turn.events import UserMsg
 from agents.turn.inputs import UserMessage
-from tests.conversations import World, ends, rest, results, say, spoken, until
+from tests.support.conversations import World, ends, rest, results, say, spoken, until
 
 
 @tool
@@ -257,9 +258,9 @@ async def test_the_stream_can_be_transformed_for_watchers_and_log_alike(world: W
 
 def test_two_of_one_name_are_a_mistake_of_the_definition() -> None:
     with pytest.raises(AgentDefinitionError, match="two of its middlewares are called A"):
-        Agent(name="a", model=ScriptedModel(), middleware=(Named("A", []), Named("A", [])))
+        Agent(name="a", model=ScriptedModel(offline_step), middleware=(Named("A", []), Named("A", [])))
 
 
 def test_two_tools_of_one_name_are_a_mistake_of_the_definition() -> None:
     with pytest.raises(AgentDefinitionError, match="two of its tools are called work"):
-        Agent(name="a", model=ScriptedModel(), tools=(work, work))
+        Agent(name="a", model=ScriptedModel(offline_step), tools=(work, work))

@@ -9,9 +9,9 @@ from agents.agent import Agent
 from agents.conversation import Conversation
 from agents.turn.events import Summary
 from tests.agents.conversation.test_crash_everywhere import Moment, incarnate, survives
-from tests.agents.middleware.compacting import Model, agent_of
-from tests.conversations import World, ends, rest, results, say, spoken, until
 from tests.messages_api.rules import check_request
+from tests.support.compaction import Model, agent_of
+from tests.support.conversations import World, ends, rest, results, say, spoken, until
 
 LONG = "x" * 1950
 SAID = (f"one {LONG}", "look 2", f"three {LONG}", "look 1x2", f"five {LONG}")

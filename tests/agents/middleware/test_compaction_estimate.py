@@ -11,7 +11,7 @@ from agents.middleware.compaction.estimate import (
     tokens_of,
     tokens_to_send,
 )
-from agents.middleware.request import Request
+from agents.middleware.pipeline.request import Request
 from agents.turn.events import AssistantMsg, Event, Summary, ToolCall, ToolResult, TurnEnded, UserMsg
 
 

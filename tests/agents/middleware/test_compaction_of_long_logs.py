@@ -12,9 +12,9 @@ from agents.agent import Agent
 from agents.conversation import Conversation
 from agents.models import ModelRequest, ScriptedModel, Step
 from agents.turn.events import Summary
-from tests.agents.middleware.compacting import compacting, looking, shape, talk
-from tests.agents.middleware.long_log import write_log
-from tests.conversations import World, say
+from tests.support.compaction import compacting, looking, shape, talk
+from tests.support.conversations import World, say
+from tests.support.long_log import write_log
 
 WORDS = "word " * 100
 KEEP = 4

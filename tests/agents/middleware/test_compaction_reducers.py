@@ -10,9 +10,9 @@ from agents.models import ModelRequest
 from agents.tools import tool
 from agents.turn.events import StatePatch
 from agents.turn.inputs import Resolve
-from tests.agents.middleware.compacting import Model, agent_of, looking, shape, talk
-from tests.conversations import World, rest, say
 from tests.messages_api.rules import check_request
+from tests.support.compaction import Model, agent_of, looking, shape, talk
+from tests.support.conversations import World, rest, say
 
 
 def text(words: str) -> dict[str, Any]:

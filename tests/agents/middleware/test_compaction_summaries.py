@@ -6,13 +6,14 @@ import pytest
 
 from agents.agent import Agent
 from agents.errors import AgentDefinitionError, ModelError
+from agents.examples.offline.assistant import offline_step
 from agents.middleware.compaction import Compaction
 from agents.models import ScriptedModel, Step
 from agents.turn.events import Summary, TurnEnded
 from agents.turn.inputs import Resolve
-from tests.agents.middleware.compacting import Model, agent_of, looking, shape, talk
-from tests.conversations import World, rest, say, until
 from tests.messages_api.rules import check_request
+from tests.support.compaction import Model, agent_of, looking, shape, talk
+from tests.support.conversations import World, rest, say, until
 
 LONG = "x" * 1950
 """A message with this and its answer, which repeats it, are a turn of about 1000 tokens."""
@@ -332,4 +333,4 @@ async def test_what_tools_bring_is_summarised_although_it_is_stubbed(world: Worl
 @pytest.mark.parametrize("options", [{"keep_turns": 0}, {"keep_steps": 0}])
 def test_something_is_always_kept(options: dict[str, int]) -> None:
     with pytest.raises(AgentDefinitionError, match="keeps at least"):
-        Agent(name="a", model=ScriptedModel(), middleware=[Compaction(**options)])
+        Agent(name="a", model=ScriptedModel(offline_step), middleware=[Compaction(**options)])

@@ -13,8 +13,8 @@ from agents.tools import tool
 from agents.turn import fold
 from agents.turn.events import StatePatch
 from store import Parent
-from tests.agents.middleware.recorder import Recorder
-from tests.conversations import World, ends, rest, say, text, until, watching
+from tests.support.conversations import World, ends, rest, say, text, until, watching
+from tests.support.recorder import Recorder
 
 WORDS = "Please tell me what the weather will be tomorrow"
 

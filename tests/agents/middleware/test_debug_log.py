@@ -10,7 +10,7 @@ from agents.errors import ModelError
 from agents.middleware.debug_log import DebugLog
 from agents.models import Call, ScriptedModel, Step
 from agents.tools import tool
-from tests.conversations import World, rest, say
+from tests.support.conversations import World, rest, say
 
 SECRETS = ("question-x", "answer-x", "thought-x", "argument-x", "result-x", "prompt-x")
 

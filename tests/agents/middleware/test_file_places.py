@@ -10,7 +10,7 @@ from agents.errors import AgentDefinitionError
 from agents.middleware.file_system import FileSystem
 from agents.models import ScriptedModel
 from store import FileLimits, Parent, Scope, Store, connect
-from tests.agents.middleware.desks import Worker, worker
+from tests.support.workspaces import Worker, worker
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from agents.middleware.file_system import FileSystem
 from store import Store
-from tests.agents.middleware.desks import Worker, worker
+from tests.support.workspaces import Worker, worker
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from agents.models import Call, Step
 from agents.turn.events import ToolCall
 from store import Scope
 from tests.agents.conversation.test_crash_everywhere import Act, tell, transcript
-from tests.agents.middleware.recorder import Recorder
-from tests.conversations import World, ends, rest, results, say, watching
+from tests.support.conversations import World, ends, rest, results, say, watching
+from tests.support.recorder import Recorder
 
 OWN = Scope("conversation", "c")
 HERS = Scope("user", "ada")

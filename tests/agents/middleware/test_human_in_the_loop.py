@@ -9,15 +9,15 @@ import pytest
 from agents.agent import Agent
 from agents.errors import AgentDefinitionError, Refused
 from agents.middleware.human_in_the_loop import HumanInTheLoop
-from agents.middleware.middleware import Middleware
-from agents.middleware.reply import Reply
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.reply import Reply
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call
 from agents.tools import Tool, provider_tool, tool
 from agents.turn.events import Suspension, ToolCall
 from agents.turn.inputs import Resolve
-from tests.agents.conversation.workbench import worker
-from tests.conversations import World, ends, rest, results, say
+from tests.support.conversation_workbench import worker
+from tests.support.conversations import World, ends, rest, results, say
 
 
 class Deeds:

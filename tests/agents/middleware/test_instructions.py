@@ -7,8 +7,8 @@ from agents.clock import now_ms
 from agents.middleware.instructions import Instructions
 from agents.models import Step
 from store import Scope
-from tests.agents.middleware.recorder import Recorder
-from tests.conversations import World, rest, say
+from tests.support.conversations import World, rest, say
+from tests.support.recorder import Recorder
 
 
 @pytest.fixture

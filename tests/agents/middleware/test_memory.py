@@ -8,17 +8,17 @@ from structlog.testing import capture_logs
 from agents.agent import Agent
 from agents.clock import now_ms
 from agents.middleware.memory import TEACHING, Memory, forget, remember
-from agents.middleware.middleware import Middleware
-from agents.middleware.request import Request
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call, Step
 from agents.services import Services
 from agents.tools import Tool, ToolContext, run_tool
 from agents.tools.tool import ToolOutcome
 from store import Scope, Store, connect
-from tests.agents.middleware.recorder import Recorder
-from tests.conversations import World, ends, rest, results, say, text, until
 from tests.servers.process import RedisServer
+from tests.support.conversations import World, ends, rest, results, say, text, until
+from tests.support.recorder import Recorder
 
 HERS = Scope("user", "ada")
 

@@ -11,16 +11,17 @@ import pytest
 from agents.agent import Agent
 from agents.clock import now_ms
 from agents.errors import AgentDefinitionError, ModelError
-from agents.middleware.middleware import Middleware, StreamCall
+from agents.examples.offline.assistant import offline_step
+from agents.examples.tools import calculator
 from agents.middleware.model_calls import ModelCalls
 from agents.middleware.parallel import Parallel
-from agents.middleware.request import Request
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware, StreamCall
+from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call, ModelEvent, ModelRequest, ScriptedModel, Step
-from agents.models.anthropic import AnthropicModel
-from agents.tools import calculator
-from tests.conversations import PATIENCE, World, ends, rest, say, spoken, text, until
+from agents.models.anthropic.model import AnthropicModel
 from tests.messages_api import MessagesServer, Refusal
+from tests.support.conversations import PATIENCE, World, ends, rest, say, spoken, text, until
 
 KEY = "sk-very-secret"
 
@@ -149,7 +150,7 @@ async def test_no_key_is_ever_in_it(world: World, messages_api: MessagesServer, 
 
 
 async def test_entries_live_as_long_as_they_are_told_to(world: World) -> None:
-    conversation = await world.start(agent(ScriptedModel(), ModelCalls(lifetime=100)))
+    conversation = await world.start(agent(ScriptedModel(offline_step), ModelCalls(lifetime=100)))
     await say(conversation)
     await rest(conversation)
     await entries(world, 1)
@@ -170,13 +171,13 @@ async def test_what_cannot_be_recorded_is_missing_and_nothing_else(world: World)
 
 
 def test_it_must_be_the_last_that_wraps_the_stream() -> None:
-    agent(ScriptedModel(), Louder(), ModelCalls(), Inject())
-    agent(ScriptedModel(), Parallel(Inject(), ModelCalls()))
+    agent(ScriptedModel(offline_step), Louder(), ModelCalls(), Inject())
+    agent(ScriptedModel(offline_step), Parallel(Inject(), ModelCalls()))
     for wrong in ([ModelCalls(), Louder()], [ModelCalls(), Parallel(Inject(), Louder())]):
         with pytest.raises(AgentDefinitionError, match="Louder must come before ModelCalls"):
-            agent(ScriptedModel(), *wrong)
+            agent(ScriptedModel(offline_step), *wrong)
 
 
 def test_it_needs_a_lifetime() -> None:
     with pytest.raises(AgentDefinitionError, match="lifetime"):
-        agent(ScriptedModel(), ModelCalls(lifetime=0))
+        agent(ScriptedModel(offline_step), ModelCalls(lifetime=0))

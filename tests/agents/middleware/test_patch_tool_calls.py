@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.agent import Agent
-from agents.middleware.middleware import Middleware
 from agents.middleware.patch_tool_calls import EARLIER, UNANSWERED, PatchToolCalls, patch
-from agents.middleware.request import Request
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call, Step
 from agents.tools import tool
 from agents.turn.events import ToolCall
-from tests.agents.middleware.recorder import Recorder
-from tests.conversations import World, rest, results, say
 from tests.messages_api.rules import check_request
+from tests.support.conversations import World, rest, results, say
+from tests.support.recorder import Recorder
 
 Json = dict[str, Any]
 

@@ -7,16 +7,16 @@ import pytest
 
 from agents.agent import Agent
 from agents.interrupt import Interrupt
-from agents.middleware.middleware import Middleware
 from agents.middleware.parallel import Parallel
-from agents.middleware.reply import Reply
-from agents.middleware.request import Request
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.reply import Reply
+from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call, ModelRequest, ScriptedModel, Step
 from agents.tools import ToolContext, tool
 from agents.turn.events import StatePatch, ToolCall
 from agents.turn.inputs import Resolve
-from tests.conversations import World, ends, rest, results, say, spoken
+from tests.support.conversations import World, ends, rest, results, say, spoken
 
 
 class Toll(Middleware):

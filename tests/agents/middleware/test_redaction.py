@@ -14,7 +14,7 @@ from agents.models import Call, Completed, ModelEvent, ModelRequest, ScriptedMod
 from agents.models.protocol import Json, ToolCallStarted
 from agents.tools import tool
 from agents.turn.events import AssistantMsg, ToolCall
-from tests.conversations import World, rest, say, watching
+from tests.support.conversations import World, rest, say, watching
 
 MAIL = "ada.lovelace+x@mail.example.org"
 CARD = "4111 1111 1111 1111"

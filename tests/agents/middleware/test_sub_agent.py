@@ -16,9 +16,9 @@ from agents.models import Call, ModelRequest, ScriptedModel, Step
 from agents.tools import tool
 from agents.turn.events import AssistantMsg, UserMsg
 from store import Placement
-from tests.agents.conversation.workbench import Bench
-from tests.agents.middleware.family import boss, calls_of, child_of, scholar, task
-from tests.conversations import World, ends, rest, results, say, spoken, until, watching
+from tests.support.conversation_workbench import Bench
+from tests.support.conversations import World, ends, rest, results, say, spoken, until, watching
+from tests.support.sub_agent_world import boss, calls_of, child_of, scholar, task
 
 
 @tool
@@ -255,8 +255,8 @@ async def test_people_may_talk_on_with_a_sub_agent_that_is_done(world: World) ->
 
 
 async def test_a_lost_notice_delays_the_answer_and_no_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.middleware.sub_agent.errand.NEWS", frozenset({"never told"}))
-    monkeypatch.setattr("agents.middleware.sub_agent.errand.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("agents.middleware.sub_agent.sub_agent_call.NEWS", frozenset({"never told"}))
+    monkeypatch.setattr("agents.middleware.sub_agent.sub_agent_call.LOOK_SECONDS", 0.02)
     parent = await world.start(boss(scholar(Step("A beam.")), calls=[task("scholar", "go")]))
     await say(parent)
     await rest(parent)

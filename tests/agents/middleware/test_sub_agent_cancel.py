@@ -6,14 +6,14 @@ import pytest
 
 from agents.agent import Agent
 from agents.middleware.sub_agent import SubAgent
+from agents.middleware.sub_agent.orphan_guard import OrphanGuard
 from agents.middleware.sub_agent.reading import read_result
-from agents.middleware.sub_agent.tether import Tether
 from agents.models import Call, ScriptedModel, Step
 from agents.turn.events import ToolResult, TurnEnded
 from store import StoreUnavailable
-from tests.agents.conversation.workbench import Bench
-from tests.agents.middleware.family import Post, asked, boss, child_of, ended, manager, scholar, task
-from tests.conversations import World, ends, rest, results, say, until
+from tests.support.conversation_workbench import Bench
+from tests.support.conversations import World, ends, rest, results, say, until
+from tests.support.sub_agent_world import Post, asked, boss, child_of, ended, manager, scholar, task
 
 CANCELLED = [("cancelled", "user_cancelled")]
 
@@ -122,7 +122,7 @@ async def test_a_sub_agent_looks_up_before_it_calls_the_model(world: World) -> N
 async def test_a_sub_agent_that_waits_for_people_looks_up_as_well(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agents.middleware.sub_agent.tether.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("agents.middleware.sub_agent.orphan_guard.LOOK_SECONDS", 0.02)
     post = Post()
     parent = await world.start(boss(post.clerk("hello"), calls=[task("clerk", "write")]))
     await say(parent)
@@ -167,8 +167,8 @@ async def test_an_outage_is_no_reason_to_give_up(world: World, monkeypatch: pyte
             raise outages.pop()
         return await read_result(*call)
 
-    monkeypatch.setattr("agents.middleware.outages.PAUSE", 0.01)
-    monkeypatch.setattr("agents.middleware.sub_agent.tether.read_result", read)
+    monkeypatch.setattr("agents.middleware.pipeline.store_retry.PAUSE", 0.01)
+    monkeypatch.setattr("agents.middleware.sub_agent.orphan_guard.read_result", read)
     parent = await world.start(boss(scholar(Step("A beam.")), calls=[task("scholar", "go")]))
     await say(parent)
     assert await rest(parent) == "idle"
@@ -185,4 +185,4 @@ async def test_the_tether_is_on_every_sub_agent_once(world: World) -> None:
         for name in path:
             [delegate] = [found for part in agent.middleware if (found := part.delegate(agent, name))]
             agent = delegate
-        assert [isinstance(member, Tether) for member in agent.middleware].count(True) == 1
+        assert [isinstance(member, OrphanGuard) for member in agent.middleware].count(True) == 1

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field, replace
 
 from agents.agent import Agent
 from agents.context import AgentContext, current_context
-from agents.middleware.middleware import Middleware
-from agents.middleware.request import Request
-from agents.middleware.turn_context import TurnContext
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call, ScriptedModel, Step
 from agents.tools import ToolContext, tool
 from agents.turn.inputs import Resolve, UserMessage
-from tests.agents.middleware.family import boss, manager, only_pending, task
-from tests.conversations import World, rest, results, text
 from tests.servers.contents import everything
+from tests.support.conversations import World, rest, results, text
+from tests.support.sub_agent_world import boss, manager, only_pending, task
 
 
 @dataclass

@@ -17,9 +17,9 @@ from agents.models import Call, ScriptedModel, Step
 from agents.tools import ToolContext, tool
 from agents.turn.inputs import Resolve, UserMessage
 from store import Store
-from store.log import Log
-from tests.agents.middleware.family import boss, manager, scholar, task
-from tests.conversations import World, ends, results, text
+from store.log.log import Log
+from tests.support.conversations import World, ends, results, text
+from tests.support.sub_agent_world import boss, manager, scholar, task
 
 APPENDS = 19
 """How many appends the story takes, those of all conversations together; a test below counts them."""

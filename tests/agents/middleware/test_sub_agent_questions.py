@@ -13,8 +13,8 @@ from agents.models import Call, Step
 from agents.tools import ToolContext, tool
 from agents.turn.events import Resolution, Suspension
 from agents.turn.inputs import Resolve, UserMessage
-from tests.agents.middleware.family import Post, asked, boss, child_of, ended, manager, scholar, task
-from tests.conversations import World, ends, rest, results, say, text, until, watching
+from tests.support.conversations import World, ends, rest, results, say, text, until, watching
+from tests.support.sub_agent_world import Post, asked, boss, child_of, ended, manager, scholar, task
 
 
 def answer(tool_call_id: str, decision: Any = "approve", **fields: Any) -> Resolve:

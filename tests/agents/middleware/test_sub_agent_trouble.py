@@ -6,23 +6,23 @@ from typing import Any
 import pytest
 
 from agents.errors import PASSING, Refused
-from agents.middleware.middleware import Middleware
-from agents.middleware.reply import Reply
-from agents.middleware.sub_agent import errand
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.reply import Reply
+from agents.middleware.pipeline.turn_context import TurnContext
+from agents.middleware.sub_agent import sub_agent_call
 from agents.middleware.sub_agent.reading import Ending
-from agents.middleware.turn_context import TurnContext
 from agents.models import Call, Step
 from agents.turn.events import StatePatch
 from agents.turn.inputs import Resolve
 from store import StoreUnavailable
-from tests.agents.conversation.workbench import Bench
-from tests.agents.middleware.family import Post, asked, boss, child_of, ended, scholar, task
-from tests.conversations import World, ends, rest, results, say, until
+from tests.support.conversation_workbench import Bench
+from tests.support.conversations import World, ends, rest, results, say, until
+from tests.support.sub_agent_world import Post, asked, boss, child_of, ended, scholar, task
 
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(errand, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(sub_agent_call, "FIRST_PAUSE", 0.001)
 
 
 def trouble() -> list[Exception]:
@@ -77,7 +77,7 @@ async def test_with_a_cancel(world: World) -> None:
 
 async def test_that_does_not_end(world: World) -> None:
     parent = await world.start(boss(scholar(Step("A beam.")), calls=[task("scholar", "go")]))
-    world.doors.trouble += [OSError("no way there")] * errand.TRIES
+    world.doors.trouble += [OSError("no way there")] * sub_agent_call.TRIES
     await say(parent)
     assert await rest(parent) == "idle"
     assert results(await world.events()) == [("error", "The sub-agent scholar cannot be reached.")]
@@ -101,7 +101,7 @@ async def test_an_agent_that_the_deployment_does_not_have_any_more(world: World)
 
 
 async def test_a_conversation_that_is_deleted_under_the_call(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(errand, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(sub_agent_call, "LOOK_SECONDS", 0.02)
     bench = Bench()
     parent = await world.start(
         boss(scholar(Step(calls=[Call("work")]), tools=(bench.tool,)), calls=[task("scholar", "go")])
@@ -128,13 +128,13 @@ class Diligent(Middleware):
 
 
 async def test_what_is_noted_behind_the_end_does_not_hide_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    read, gate = errand.read_ending, asyncio.Event()
+    read, gate = sub_agent_call.read_ending, asyncio.Event()
 
     async def late(*turn: Any) -> Ending | None:
         await gate.wait()
         return await read(*turn)
 
-    monkeypatch.setattr(errand, "read_ending", late)
+    monkeypatch.setattr(sub_agent_call, "read_ending", late)
     worker = scholar(Step("A beam."), middleware=(Diligent(),))
     parent = await world.start(boss(worker, calls=[task("scholar", "go")]))
     await say(parent)

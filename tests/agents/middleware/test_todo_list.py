@@ -9,8 +9,8 @@ from agents.middleware.todo_list import TEACHING, TodoList
 from agents.models import Call, Step
 from agents.turn import fold
 from agents.turn.events import AssistantMsg, StatePatch, ToolCall, ToolResult, TurnEnded, UserMsg
-from tests.agents.middleware.recorder import Recorder
-from tests.conversations import World, rest, results, say, text, until, watching
+from tests.support.conversations import World, rest, results, say, text, until, watching
+from tests.support.recorder import Recorder
 
 PLAN = [{"text": "Read", "status": "completed"}, {"text": "Write", "status": "in_progress"}]
 DONE = [{**todo, "status": "completed"} for todo in PLAN]

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agents.models.anthropic import AnthropicModel
-from tests.agents.models.calls import model_at
+from agents.models.anthropic.model import AnthropicModel
 from tests.messages_api import MessagesServer
+from tests.support.model_requests import model_at
 
 
 @pytest.fixture

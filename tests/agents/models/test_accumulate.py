@@ -7,7 +7,7 @@ import pytest
 
 from agents.errors import ModelError
 from agents.models import Completed, Json, ModelEvent, TextDelta, ThinkingDelta, ToolCallStarted, Usage
-from agents.models.accumulate import Accumulator, joined
+from agents.models.anthropic.accumulate import Accumulator, joined
 
 
 def block(index: int, start: Json, *deltas: Json) -> list[Json]:

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
+from agents.examples.tools import calculator, clock
 from agents.models import Completed, TextDelta, ThinkingDelta, ToolCallStarted, Usage
-from agents.models.anthropic import AnthropicModel
-from agents.models.eagerness import reading_with
-from agents.tools import calculator, clock
-from tests.agents.models.calls import HELLO, completed, model_at, read, read_until_failure, request, text_of
+from agents.models.anthropic.model import AnthropicModel
+from agents.models.read_pacing import reading_with
 from tests.messages_api import MessagesServer, Reply, ToolUse
+from tests.support.model_requests import HELLO, completed, model_at, read, read_until_failure, request, text_of
 
 
 async def test_text_arrives_token_by_token(claude: AnthropicModel, messages_api: MessagesServer) -> None:

@@ -6,9 +6,9 @@ from contextlib import aclosing
 import pytest
 
 from agents.models import TextDelta
-from agents.models.anthropic import AnthropicModel
-from tests.agents.models.calls import read, request, text_of
+from agents.models.anthropic.model import AnthropicModel
 from tests.messages_api import MessagesServer, Reply, Trouble
+from tests.support.model_requests import read, request, text_of
 
 SOON = 1.0
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from agents.models.anthropic import AnthropicModel
-from agents.models.failures import retry_after
-from tests.agents.models.calls import model_at, read, read_until_failure, request, text_of
+from agents.models.anthropic.failures import retry_after
+from agents.models.anthropic.model import AnthropicModel
 from tests.messages_api import MessagesServer, Refusal, Reply, Trouble
+from tests.support.model_requests import model_at, read, read_until_failure, request, text_of
 
 STATUSES = [
     (400, "invalid_request_error", "invalid_request"),

@@ -9,18 +9,19 @@ from typing import Any
 import pytest
 
 from agents.agent import Agent
-from agents.middleware.middleware import Middleware
-from agents.middleware.request import Request
-from agents.middleware.turn_context import TurnContext
-from agents.models.anthropic import AnthropicModel
-from agents.tools import ToolContext, calculator, tool
+from agents.examples.tools import calculator
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.turn_context import TurnContext
+from agents.models.anthropic.model import AnthropicModel
+from agents.tools import ToolContext, tool
 from agents.tools.decorator import provider_tool
 from agents.turn.events import AssistantMsg
 from agents.turn.inputs import UserMessage
 from tests.agents.models.test_media import IMAGE, PDF
 from tests.agents.models.test_provider_tools import CALL, CITED, FOUND
-from tests.conversations import PATIENCE, World, ends, rest, say, text
 from tests.messages_api import MessagesServer, Reply, ToolUse
+from tests.support.conversations import PATIENCE, World, ends, rest, say, text
 
 BUDGET = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
 SUM = ToolUse("calculator", {"expression": "6*7"})

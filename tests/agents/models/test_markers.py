@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from agents.models import Json, Usage
-from agents.models.anthropic import AnthropicModel
-from agents.models.body import body_of
-from tests.agents.models.calls import completed, model_at, read, request
+from agents.models.anthropic.body import body_of
+from agents.models.anthropic.model import AnthropicModel
 from tests.messages_api import MessagesServer, Reply, ToolUse
+from tests.support.model_requests import completed, model_at, read, request
 
 MARKER = {"cache_control": {"type": "ephemeral"}}
 TOOLS = [{"name": name, "description": name, "input_schema": {"type": "object"}} for name in ("first", "last")]

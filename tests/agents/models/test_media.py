@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from agents.models import Json
-from agents.models.anthropic import AnthropicModel
-from tests.agents.models.calls import read, read_until_failure, request
+from agents.models.anthropic.model import AnthropicModel
 from tests.messages_api import MessagesServer
+from tests.support.model_requests import read, read_until_failure, request
 
 DATA = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": DATA}}

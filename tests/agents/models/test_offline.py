@@ -4,12 +4,14 @@ import re
 
 import pytest
 
+from agents.examples.offline.arithmetic import find_expression
+from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.phrases import NOTICE
+from agents.examples.offline.timezones import find_timezone
+from agents.examples.tools import announce, calculator, clock
 from agents.models import Json, ScriptedModel
-from agents.models.arithmetic import find_expression
-from agents.models.phrases import NOTICE
-from agents.models.timezones import find_timezone
-from agents.tools import Tool, ToolContext, announce, calculator, clock, run_tool
-from tests.agents.models.calls import completed, read, request
+from agents.tools import Tool, ToolContext, run_tool
+from tests.support.model_requests import completed, read, request
 
 TOOLS = {tool.name: tool for tool in (clock, calculator, announce)}
 
@@ -21,7 +23,7 @@ class Chat:
         self.messages: list[Json] = []
         self.called: list[tuple[str, Json]] = []
         self.denial: str | None = None
-        self._model = ScriptedModel()
+        self._model = ScriptedModel(offline_step)
         self._tools = tools
 
     async def say(self, text: str) -> str:
@@ -125,7 +127,7 @@ async def test_there_is_always_an_answer(text: str) -> None:
 
 
 async def test_plain_strings_are_content_too() -> None:
-    answer = completed(await read(ScriptedModel(), request([{"role": "user", "content": "help"}])))
+    answer = completed(await read(ScriptedModel(offline_step), request([{"role": "user", "content": "help"}])))
     assert "announce" in answer.content[0]["text"]
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from agents.models import Json, TextDelta, ToolCallStarted
-from agents.models.anthropic import AnthropicModel
-from tests.agents.models.calls import completed, read, read_until_failure, request
+from agents.models.anthropic.model import AnthropicModel
 from tests.messages_api import MessagesServer, Reply, ToolUse
+from tests.support.model_requests import completed, read, read_until_failure, request
 
 SEARCH = {"type": "web_search_20250305", "name": "web_search", "max_uses": 3}
 CALL = {"type": "server_tool_use", "id": "srvtoolu_01", "name": "web_search", "input": {"query": "the longest river"}}

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from agents.agent import Agent, Catalog
-from agents.models.anthropic import AnthropicModel
+from agents.models.anthropic.model import AnthropicModel
 from agents.turn.inputs import UserMessage
-from tests.agents.models.calls import model_at, read, read_until_failure, request, text_of
-from tests.conversations import World, ends, rest, spoken, text
 from tests.messages_api import MessagesServer, Reply
+from tests.support.conversations import World, ends, rest, spoken, text
+from tests.support.model_requests import model_at, read, read_until_failure, request, text_of
 
 KEYS = {"north": "key of the north", "south": "key of the south"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from agents.errors import ModelError
 from agents.models import Call, Completed, Json, ScriptedModel, Step, TextDelta, ThinkingDelta, ToolCallStarted
-from tests.agents.models.calls import HELLO, completed, read, read_until_failure, request, text_of
+from tests.support.model_requests import HELLO, completed, read, read_until_failure, request, text_of
 
 
 def after(*answers: str) -> list[Json]:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.models import sse
-from agents.models.sse import LineTooLongError, ServerSentEvent, SseReader
+from agents.models.anthropic import sse
+from agents.models.anthropic.sse import LineTooLongError, ServerSentEvent, SseReader
 
 
 def read(*chunks: bytes) -> list[ServerSentEvent]:

@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 
 from agents.errors import ModelError
 from agents.models import ScriptedModel, Step
-from agents.models.anthropic import AnthropicModel
-from tests.agents.models.calls import completed, model_at, read, read_until_failure, request, text_of
+from agents.models.anthropic.model import AnthropicModel
 from tests.messages_api import MessagesServer, Reply
+from tests.support.model_requests import completed, model_at, read, read_until_failure, request, text_of
 
 
 class Kind(Enum):

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from agents.models import Json, TextDelta, ThinkingDelta
-from agents.models.anthropic import AnthropicModel
-from tests.agents.models.calls import completed, model_at, read, read_until_failure, request, text_of
+from agents.models.anthropic.model import AnthropicModel
 from tests.messages_api import MessagesServer, Refusal, Reply, ToolUse
+from tests.support.model_requests import completed, model_at, read, read_until_failure, request, text_of
 
 TOOLS = [{"name": "clock", "description": "The time.", "input_schema": {"type": "object"}}]
 BUDGET = {"thinking": {"type": "enabled", "budget_tokens": 1024}}

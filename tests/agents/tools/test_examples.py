@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import orjson
 import pytest
 
-from agents.tools import Tool, ToolContext, ToolOutcome, announce, calculator, clock, run_tool
+from agents.examples.tools import announce, calculator, clock
+from agents.tools import Tool, ToolContext, ToolOutcome, run_tool
 
 
 async def call(called: Tool, **arguments: object) -> ToolOutcome:

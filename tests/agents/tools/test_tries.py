@@ -11,9 +11,9 @@ from agents.context import AgentContext, current_context
 from agents.errors import TaskLost, ToolError
 from agents.interrupt import Interrupt
 from agents.services import Services
-from agents.tools import Tool, ToolContext, ToolOutcome, bounded, run, run_tool, tool
+from agents.tools import Tool, ToolContext, ToolOutcome, run, run_tool, timeout, tool
 from agents.turn.events import Resolution
-from tests.conversations import until
+from tests.support.conversations import until
 
 CONTEXT = ToolContext("conversation-1", "call-1", 3, "ada")
 CRASHED = ToolOutcome("work failed with an internal error (call call-1).", "error")
@@ -181,7 +181,7 @@ async def test_errors_that_would_end_the_loop_end_the_call(error: BaseException,
 
 
 async def test_a_tool_that_resists_its_timeout_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded, "GRACE_SECONDS", 0.01)
+    monkeypatch.setattr(timeout, "GRACE_SECONDS", 0.01)
     released, ended = asyncio.Event(), asyncio.Event()
 
     @tool(timeout=0.01)

@@ -9,7 +9,7 @@ from agents.codec import decode
 from agents.turn import fsm_state
 from store import Record
 from tests.chaos.evidence import Evidence, Transcript, Violation
-from tests.invariants import check_log
+from tests.support.invariants import check_log
 
 
 def check(evidence: Evidence) -> Iterator[Violation]:

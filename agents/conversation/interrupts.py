@@ -1,0 +1,74 @@
+"""Questions of middleware to people: as calls that the model never sees, and as answers when they are in the log."""
+
+from collections.abc import Container, Iterable, Sequence
+from itertools import count
+
+from agents.agent import Expiries
+from agents.interrupt import Interrupt
+from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.turn_context import Asked
+from agents.turn import Event
+from agents.turn.events import Resolution, Suspension, ToolCall, ToolResult
+from agents.turn.inputs import ModelRef, ProposedCall, Question
+
+
+def asks_of(
+    interrupts: Iterable[tuple[Middleware, Interrupt]],
+    ref: ModelRef,
+    taken: Container[str],
+    now: int,
+    expiries: Expiries,
+) -> list[ProposedCall]:
+    """The calls that put the questions to people; their ids are new."""
+    free = (key for key in (f"ask_{ref.turn}_{ref.step}_{number}" for number in count(1)) if key not in taken)
+    return [
+        ProposedCall(
+            tool_call_id=next(free),
+            name=middleware.name,
+            arguments={},
+            executor="human",
+            approval="required" if interrupt.kind == "approval" else "auto",
+            prompt=interrupt.prompt,
+            expires_at=_expires_at(interrupt, now, expiries),
+            decisions=interrupt.decisions or (("approve", "reject") if interrupt.kind == "approval" else ()),
+            form=interrupt.form,
+            source=middleware.name,
+        )
+        for middleware, interrupt in interrupts
+    ]
+
+
+def question_of(interrupt: Interrupt, now: int, expiries: Expiries) -> Question:
+    """What a running tool asks."""
+    return Question(
+        kind=interrupt.kind,
+        prompt=interrupt.prompt,
+        decisions=interrupt.decisions,
+        form=interrupt.form,
+        arguments_hash=interrupt.arguments_hash,
+        expires_at=_expires_at(interrupt, now, expiries),
+    )
+
+
+def answered(events: Iterable[Event], source: str, turn: int, step: int) -> Sequence[Asked]:
+    """What `source` asked for this call of the model, with the results, in order."""
+    calls: dict[str, ToolCall] = {}
+    prompts: dict[str, str] = {}
+    resolutions: dict[str, Resolution] = {}
+    asked: list[Asked] = []
+    for event in events:
+        match event:
+            case ToolCall() if (event.source, event.turn, event.step) == (source, turn, step):
+                calls[event.tool_call_id] = event
+            case Suspension() if event.tool_call_id in calls:
+                prompts[event.tool_call_id] = event.prompt
+            case Resolution() if event.tool_call_id in calls:
+                resolutions[event.tool_call_id] = event
+            case ToolResult(tool_call_id=key) if key in calls:
+                asked.append(Asked(prompts.get(key, ""), event, resolutions.get(key)))
+    return asked
+
+
+def _expires_at(interrupt: Interrupt, now: int, expiries: Expiries) -> int:
+    seconds = expiries.people if interrupt.expires_in is None else interrupt.expires_in
+    return now + round(seconds * 1000)

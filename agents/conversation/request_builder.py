@@ -1,0 +1,54 @@
+"""From the projected log to the request the model gets: system and summary, verbatim tail, injected parts last."""
+
+from collections.abc import Sequence
+
+from agents.agent import Agent
+from agents.middleware.pipeline.request import Request
+from agents.models import Json, ModelRequest
+from agents.tools import Tool
+from agents.turn.events import Summary
+
+SUMMARY_HEADING = "# Summary of the conversation so far\n\n"
+
+
+def assemble(
+    agent: Agent, sections: Sequence[str], messages: Sequence[Json], tools: Sequence[Tool], summary: Summary | None
+) -> Request:
+    """The request before any middleware has changed it."""
+    told = [SUMMARY_HEADING + summary.text] if summary else []
+    system = [section for section in (agent.system_prompt, *sections, *told) if section]
+    return Request(system=system, messages=messages, tools=tools, max_tokens=agent.max_tokens)
+
+
+def sent(request: Request, agent: Agent) -> ModelRequest:
+    """The request in the words of the protocol."""
+    injected = _injected(request)
+    messages = _with_injected(request.messages, injected)
+    return ModelRequest(
+        system="\n\n".join(request.system),
+        messages=messages,
+        tools=[tool.definition() for tool in request.tools],
+        max_tokens=request.max_tokens,
+        model=request.model,
+        output_schema=agent.output.model_json_schema() if agent.output is not None else None,
+        stable=len(messages) - 1 if injected else len(messages),
+        injected=len(injected),
+    )
+
+
+def _injected(request: Request) -> Sequence[Json]:
+    """Nothing when the last message is an answer: its provider has paused the turn, and takes it up where it stands."""
+    paused = bool(request.messages) and request.messages[-1]["role"] == "assistant"
+    return () if paused else request.injected
+
+
+def _with_injected(messages: Sequence[Json], injected: Sequence[Json]) -> Sequence[Json]:
+    """The messages with the injected blocks at the end of the last one, a user message."""
+    if not injected:
+        return messages
+    *earlier, last = messages
+    return [*earlier, {**last, "content": [*_blocks(last["content"]), *injected]}]
+
+
+def _blocks(content: str | Sequence[Json]) -> Sequence[Json]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content

@@ -1,0 +1,7 @@
+"""Small tools to look at: one that calculates, one that reads the clock, one that needs an approval."""
+
+from agents.examples.tools.announcement import announce
+from agents.examples.tools.calculator import calculator
+from agents.examples.tools.clock import clock
+
+__all__ = ["announce", "calculator", "clock"]

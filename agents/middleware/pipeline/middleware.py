@@ -1,0 +1,78 @@
+"""What a middleware is: callbacks around a conversation and its model calls; override those you need.
+
+The order of an agent's list is the order before the model (`handle_message`, `system_prompt`, `before_model`, `stream`
+and `run_tool` from the outside in) and is reversed after it (`after_model`). Every callback may fail: the error names
+the middleware, and the turn ends with the reason `middleware_failed`.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+
+from agents.agent import Agent, Behaviour
+from agents.middleware.pipeline.reply import Reply
+from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.turn_context import TurnContext
+from agents.models import ModelEvent, ModelRequest
+from agents.tools import Tool, ToolOutcome
+from agents.turn.commands import RunTool
+from agents.turn.inputs import UserMessage
+
+StreamCall = Callable[[ModelRequest], AsyncGenerator[ModelEvent, None]]
+ToolRun = Callable[[RunTool], Awaitable[ToolOutcome]]
+
+
+class Middleware:
+    """The base: does nothing. One instance serves every conversation of its agent, so it keeps no state of theirs."""
+
+    @property
+    def name(self) -> str:
+        """Unique in an agent's list; it names the culprit of an error and the owner of a state patch."""
+        return type(self).__name__
+
+    @property
+    def members(self) -> "Sequence[Middleware]":
+        """Itself; a group has several."""
+        return (self,)
+
+    def init(self, agent: Agent) -> None:
+        """Called once, when the agent is defined: check and take what you need; raise AgentDefinitionError."""
+
+    def tools(self) -> Sequence[Tool]:
+        """Tools for the model; each reads and patches this middleware's state through its ToolContext."""
+        return ()
+
+    def delegate(self, agent: Agent, name: str) -> Agent | None:
+        """The agent that conversations get to which `agent` hands work under this name; derived anew each time."""
+        return None
+
+    async def on_start(self, context: TurnContext) -> None:
+        """An incarnation has taken up the conversation; runs beside its work, an error is logged."""
+
+    async def handle_message(self, message: UserMessage, context: TurnContext) -> UserMessage:
+        """A message came in and is not logged yet: return it, or another one; raise `Refused` to say no."""
+        return message
+
+    async def system_prompt(self, context: TurnContext) -> str | None:
+        """A section for the end of the system prompt. It should stay the same from call to call: it is cached."""
+        return None
+
+    async def before_model(self, request: Request, context: TurnContext) -> Request:
+        """Change what is sent. Raise `Interrupt` to ask people first, `TurnStopped` to end the turn."""
+        return request
+
+    async def after_model(self, reply: Reply, context: TurnContext) -> Reply:
+        """Change what the answer leads to, before it is logged. Raise `Interrupt`, `TurnStopped`."""
+        return reply
+
+    def stream(self, request: ModelRequest, call: StreamCall, context: TurnContext) -> AsyncGenerator[ModelEvent, None]:
+        """Wrap the call: transform its events on the way to the watchers and the log, or call again."""
+        return call(request)
+
+    async def run_tool(self, command: RunTool, run: ToolRun, context: TurnContext) -> ToolOutcome:
+        """Wrap the execution of a server tool."""
+        return await run(command)
+
+
+def overrides(behaviour: Behaviour, callback: str) -> bool:
+    """Whether a middleware has a callback of its own, and not the base's, which does nothing."""
+    base = getattr(Middleware, callback)
+    return getattr(type(behaviour), callback, base) is not base

@@ -1,0 +1,1 @@
+"""Claude, and every other server that speaks the Messages API."""

@@ -1,0 +1,185 @@
+"""Claude, or any server that speaks the Messages API, through the official SDK on its aiohttp transport."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import aclosing, suppress
+from typing import Any
+
+import httpx2
+import orjson
+import structlog
+from anthropic import AsyncAnthropic, DefaultAioHttpClient
+
+from agents.errors import ModelError
+from agents.models.anthropic.accumulate import Accumulator, joined
+from agents.models.anthropic.body import body_of
+from agents.models.anthropic.failures import PRECISE_MIDWAY, failure, from_error_event, refused_thinking, translated
+from agents.models.anthropic.http import Post
+from agents.models.anthropic.sse import LineTooLongError, SseReader
+from agents.models.anthropic.thinking import headers_of, unbound, without_thinking
+from agents.models.protocol import Completed, Json, ModelEvent, ModelRequest
+from agents.models.read_pacing import slack
+from agents.models.retry import RetryPolicy
+
+BASE_URL = "https://api.anthropic.com"
+CONNECTIONS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=60.0)
+TLS = httpx2.create_ssl_context()
+"""Loaded with the module, which a process imports ahead of need: the certificates take longer than an actor's start."""
+DRAIN_SECONDS = 0.1
+
+log = structlog.get_logger(__name__)
+
+
+class AnthropicModel:
+    """Streams answers of the Messages API; failures before the first token are retried, later ones are not.
+
+    `read_timeout` is how many seconds the server may send nothing, `retry_pause` the first pause between two
+    attempts; `options` are further fields of each request, such as `thinking`, `headers` further headers, such as
+    `anthropic-beta`. `knows_schemas=False` is for models and servers without structured outputs: an output schema
+    goes into the system prompt instead. One instance serves any number of calls at once, on one event loop, with a
+    key and connections of its own.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        api_key: str,
+        base_url: str | None = None,
+        max_retries: int = 2,
+        retry_pause: float = 0.5,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 90.0,
+        options: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        knows_schemas: bool = True,
+    ) -> None:
+        self.name = model
+        self._options = dict(options or {})
+        self._headers = {name.lower(): value for name, value in (headers or {}).items()}
+        self._knows_schemas = knows_schemas
+        self._binding: set[str] = set()  # the models that have refused thinking behind a changed prefix
+        self._read_timeout = read_timeout
+        self._retry = RetryPolicy(retries=max_retries, first=retry_pause)
+        timeout = httpx2.Timeout(read_timeout, connect=connect_timeout)
+        # The SDK's own retries are off: it obeys a Retry-After of hours, and its attempts multiply ours.
+        http = DefaultAioHttpClient(verify=TLS, timeout=timeout, limits=CONNECTIONS)
+        self._client = AsyncAnthropic(
+            api_key=api_key, base_url=base_url or BASE_URL, max_retries=0, timeout=timeout, http_client=http
+        )
+        self._post = Post(self._client, http)
+
+    async def aclose(self) -> None:
+        """Close the pooled connections; the model is not usable afterwards."""
+        await self._client.close()
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        body = self._body(request)
+        retries_taken = 0
+        while True:
+            started = False
+            try:
+                async with aclosing(self._attempt(body)) as events:
+                    async for event in events:
+                        started = True
+                        yield event
+            except ModelError as error:
+                if started and error.reason not in PRECISE_MIDWAY:
+                    raise failure("stream_broken") from error
+                if not started and (relieved := self._relieved(body, error)) is not None:
+                    body = relieved
+                    continue
+                pause = None if started else self._retry.pause(error, retries_taken)
+                if pause is None:
+                    raise
+                log.info("model_call_retried", reason=error.reason, pause=round(pause, 2))
+                await asyncio.sleep(pause)
+                retries_taken += 1
+            else:
+                return
+
+    def _body(self, request: ModelRequest) -> Json:
+        try:
+            body = body_of(request, self.name, self._options, knows_schemas=self._knows_schemas)
+        except ValueError as error:
+            log.warning("output_schema_refused", detail=str(error)[:500])
+            raise failure("invalid_request") from error
+        return unbound(body) or body if body["model"] in self._binding else body
+
+    def _relieved(self, body: Json, error: ModelError) -> Json | None:
+        """The request once more, without the earlier thinking that was refused; None when it was refused for another
+        reason. Sent as it was it would be refused for ever, and with it the whole conversation.
+        """
+        said = refused_thinking(error)
+        if said is None:
+            return None
+        relieved = unbound(body) if "block_binding" in said else None
+        if relieved is not None:
+            self._binding.add(body["model"])
+        log.warning("earlier_thinking_refused", model=body["model"], dropped_by_provider=relieved is not None)
+        return relieved or without_thinking(body)
+
+    async def _attempt(self, body: Json) -> AsyncGenerator[ModelEvent, None]:
+        with translated():
+            response = await self._post.stream("v1/messages", _serialised(body), headers_of(body, self._headers))
+            async with aclosing(response), aclosing(self._chunks(response)) as chunks:
+                request_id = response.headers.get("request-id")
+                answer = Accumulator(body["model"])
+                reader = SseReader()
+                async for chunk in chunks:
+                    for news in joined(_news(answer, _parsed(reader, chunk, request_id), request_id)):
+                        if isinstance(news, Completed):
+                            await _drain(chunks)
+                        yield news
+                        if isinstance(news, Completed):
+                            return
+                    if seconds := slack():
+                        await asyncio.sleep(seconds)  # what comes meanwhile is read, told and sent as one piece
+                raise failure("stream_broken", request_id)
+
+    async def _chunks(self, response: httpx2.Response) -> AsyncGenerator[bytes, None]:
+        """The body as it arrives. Silence is timed here as well: aiohttp drops its timer on a broken framing."""
+        chunks = response.aiter_bytes()
+        while True:
+            async with asyncio.timeout(self._read_timeout):
+                chunk = await anext(chunks, None)
+            if chunk is None:
+                return
+            yield chunk
+
+
+def _serialised(body: Json) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError as error:  # a value that is no JSON, or half of a surrogate pair
+        log.warning("request_not_json", detail=str(error)[:500])
+        raise failure("invalid_request") from error
+
+
+def _parsed(reader: SseReader, chunk: bytes, request_id: str | None) -> Iterator[Json]:
+    try:
+        for message in reader.feed(chunk):
+            event = orjson.loads(message.data)
+            if event["type"] == "error":
+                raise from_error_event(event, request_id)
+            yield event
+    except (orjson.JSONDecodeError, LineTooLongError, KeyError, TypeError) as error:
+        raise failure("malformed_stream", request_id) from error
+
+
+def _news(answer: Accumulator, events: Iterable[Json], request_id: str | None) -> Iterator[ModelEvent]:
+    for event in events:
+        try:
+            news = answer.apply(event)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise failure("malformed_stream", request_id) from error
+        if news is not None:
+            yield news
+
+
+async def _drain(chunks: AsyncIterator[bytes]) -> None:
+    """Read to the end of the response, which is due now: only then can the connection be used again."""
+    with suppress(TimeoutError, httpx2.HTTPError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in chunks:
+                continue

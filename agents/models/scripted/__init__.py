@@ -1,0 +1,1 @@
+"""A model without a network: plays a script step by step."""

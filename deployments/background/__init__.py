@@ -1,0 +1,1 @@
+"""What the service does beside its requests: recovery, drained nodes, warm processes, turns without progress."""

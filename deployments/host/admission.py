@@ -1,0 +1,85 @@
+"""What a host takes in: so many messages at once, and so many turns under way. What was accepted is never refused."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from agents.context import AgentContext
+from agents.conversation import Conversation, Receipt
+from agents.errors import Refused
+from agents.turn.inputs import UserMessage
+from deployments.settings import Settings
+
+TOO_MANY_TURNS = "So many turns run where this conversation lives that no further one can begin; try again."
+OVERLOADED = "So many messages are under way that this one cannot be taken now; try again."
+
+
+class Admission:
+    """Of one host. Only messages of people are refused: they are new.
+
+    Answers and cancels belong to a turn that was accepted, and so does the message that gives a sub-agent its task: a
+    parent's turn that waits for its sub-agent's must not keep the place that the sub-agent needs.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._most_messages = settings.host_messages
+        self._most_turns = settings.host_turns
+        self._arriving = 0
+        self._delivering: Counter[Conversation] = Counter()
+        self._working: set[Conversation] = set()
+
+    @contextmanager
+    def arrival(self, message: UserMessage) -> Iterator[None]:
+        """While a message is taken in. Raises `Refused`."""
+        if self._arriving >= self._most_messages and not is_continuation(message):
+            raise Refused("overloaded", OVERLOADED)
+        self._arriving += 1
+        try:
+            yield
+        finally:
+            self._arriving -= 1
+
+    def note(self, conversation: Conversation) -> None:
+        """It may work from now on, whether there is room for it or not."""
+        self._working.add(conversation)
+
+    def forget(self, conversation: Conversation) -> None:
+        """It lives here no more."""
+        self._working.discard(conversation)
+
+    async def deliver(self, conversation: Conversation, message: UserMessage, context: AgentContext) -> Receipt:
+        """Hand the message over, if no turn begins with it or one more may. Raises `Refused`, `Superseded`.
+
+        A message that was sent before is answered as it was then, however much there is to do.
+        """
+        if not is_continuation(message) and not self._has_room(conversation):
+            known = await conversation.sent_before(message.client_id)
+            if known is None:
+                raise Refused("too_many_turns", TOO_MANY_TURNS)
+            return known
+        self._working.add(conversation)
+        self._delivering[conversation] += 1
+        try:
+            return await conversation.send(message, context)
+        finally:
+            self._delivering[conversation] -= 1
+            if not self._delivering[conversation]:
+                del self._delivering[conversation]
+
+    def _has_room(self, conversation: Conversation) -> bool:
+        """Those at rest are forgotten when there seem to be too many, not before: nobody tells that a turn ends."""
+        if conversation.in_turn or conversation in self._delivering:
+            return True
+        self._working.discard(conversation)
+        if len(self._working) >= self._most_turns:
+            self._working = set(filter(self._works, self._working))
+        return len(self._working) < self._most_turns
+
+    def _works(self, conversation: Conversation) -> bool:
+        under_way = conversation.in_turn and conversation.resting_since is None
+        return under_way or conversation in self._delivering
+
+
+def is_continuation(message: UserMessage) -> bool:
+    """Whether it is part of a turn that has been accepted."""
+    return message.origin == "agent"

@@ -1,0 +1,32 @@
+"""What an operator asks: which turns make no progress, and to free a conversation from one."""
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter
+
+from deployments.background.abort_turn import free
+from deployments.background.stuck_turns import StuckTurns
+from deployments.ingress.dependencies import LOCAL_PRINCIPAL, ConversationId, TheService
+from deployments.ingress.problems import documented
+from deployments.ingress.routes.conversations import ONE
+from deployments.routing.control_plane import cluster_name
+
+RELEASE = (*ONE, "not_running", "terminating")
+
+router = APIRouter(prefix="/v1", tags=["operations"])
+
+
+@router.get("/stuck", responses=documented("store_unavailable", "control_plane_unavailable"))
+async def stuck(service: TheService) -> dict[str, Any]:
+    """Turns without progress for as long as the settings say, longest first, with what each waits for."""
+    turns = StuckTurns(service.store, service.door, cluster_name(), service.settings.stuck_seconds)
+    found = await turns.find()
+    return {"stuck": [asdict(turn) for turn in found]}
+
+
+@router.post("/conversations/{conversation_id}/release", status_code=202, responses=documented(*RELEASE))
+async def release(conversation_id: ConversationId, service: TheService) -> dict[str, Any]:
+    """End the turn that runs as failed, whatever its actor does; one that answers nobody is killed."""
+    freed = await free(service.store, service.door, conversation_id, LOCAL_PRINCIPAL)
+    return {"conversation_id": conversation_id, **asdict(freed)}

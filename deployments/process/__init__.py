@@ -1,0 +1,1 @@
+"""What every process of a deployment sets up: its agents, its store, its logging and its memory."""

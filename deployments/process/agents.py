@@ -1,0 +1,79 @@
+"""Which agents this deployment serves: the examples, on the model the settings choose, or the operator's own."""
+
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+from agents.agent import Catalog
+from agents.examples import assistant, extractor, operator, researcher
+from agents.examples.offline import extractor as extractor_script
+from agents.examples.offline import operator as operator_script
+from agents.examples.offline import researcher as researcher_script
+from agents.examples.offline.assistant import offline_step
+from agents.examples.researcher import WEB_SEARCH
+from agents.models import Model, ScriptedModel
+from agents.models.scripted.steps import Script
+from deployments.settings import Settings
+
+OFFLINE_DELAY_SECONDS = 0.02
+"""Between two words of an offline answer, so that it can be watched as it streams."""
+
+ANTHROPIC_MODEL = "agents.models.anthropic.model:AnthropicModel"
+
+
+def catalog(settings: Settings) -> Catalog:
+    """Build the agents; `RAYLOGUE_AGENTS=module:function` names a function from `Settings` to a `Catalog`."""
+    if settings.agents is None:
+        return examples(settings)
+    built = _named(settings.agents)(settings)
+    if not isinstance(built, Catalog):
+        raise TypeError(f"{settings.agents} returned {type(built).__name__}, not agents.agent.Catalog")
+    return built
+
+
+def examples(settings: Settings) -> Catalog:
+    """The agents of `agents.examples`; without a key each plays a script of its own."""
+    names = () if settings.offline else (settings.model, *settings.further_models)
+    models = {name: claude(settings, name) for name in names}
+
+    def on(script: Script) -> Model:
+        return _offline(script) if settings.offline else models[settings.model]
+
+    agents = (
+        assistant(on(offline_step)),
+        researcher(
+            on(researcher_script.researcher),
+            on(researcher_script.scout),
+            # Other servers of the Messages API need not have the provider's own tools.
+            search=(WEB_SEARCH,) if settings.anthropic_base_url is None else (),
+        ),
+        operator(on(operator_script.operator)),
+        extractor(on(extractor_script.extractor)),
+    )
+    return Catalog({agent.name: replace(agent, models=models) for agent in agents}, default="assistant")
+
+
+def default_model(settings: Settings) -> Model:
+    """Claude when there is a key for it, the offline assistant otherwise."""
+    return _offline(offline_step) if settings.offline else claude(settings, settings.model)
+
+
+def claude(settings: Settings, name: str) -> Model:
+    """A model of the Messages API; the settings have a key for it."""
+    assert settings.anthropic_api_key is not None
+    # By name, so that a process without a key does not spend the second that the SDK's import takes.
+    model: Model = _named(ANTHROPIC_MODEL)(
+        name,
+        api_key=settings.anthropic_api_key.get_secret_value(),
+        base_url=settings.anthropic_base_url,
+    )
+    return model
+
+
+def _offline(script: Script) -> Model:
+    return ScriptedModel(script, delay=OFFLINE_DELAY_SECONDS)
+
+
+def _named(name: str) -> Any:  # noqa: ANN401 - whatever `module:attribute` is
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,24 @@
+"""A process's connections to what keeps the conversations, as the settings name them."""
+
+from deployments.settings import Settings
+from store import Archive, Replication, Store, connect
+
+
+def connect_store(settings: Settings) -> Store:
+    """This process's store, on the server that the settings name."""
+    if settings.redis_url is None:
+        raise ValueError("RAYLOGUE_REDIS_URL is not set: `raylogue up` sets it, and so must a cluster's nodes")
+    return connect(
+        settings.redis_url,
+        prefix=settings.prefix,
+        cluster=settings.redis_cluster,
+        replicas=Replication(settings.replicas, settings.replicas_seconds),
+        archive=open_archive(settings),
+    )
+
+
+def open_archive(settings: Settings) -> Archive | None:
+    """The archive that the settings name, if any."""
+    if settings.archive_url is None:
+        return None
+    return Archive(settings.archive_url, keep_events=settings.archive_keep_events)

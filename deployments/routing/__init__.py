@@ -1,0 +1,1 @@
+"""How a command reaches its conversation: the door, where conversations are placed, and what the cluster knows."""

@@ -1,0 +1,103 @@
+"""Which release of the code this process runs: what it has loaded, and the number that this got when it was deployed.
+
+Every command from a door carries the number of its release. An older host that holds the conversation lets go of it
+once it rests, and the door starts it again in its own release.
+"""
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from deployments.settings import Settings
+from store import Store
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ("store", "agents", "deployments")
+
+
+@dataclass(frozen=True, slots=True)
+class CodeVersion:
+    """A release with the number that orders it; `code` names what was deployed."""
+
+    number: int
+    code: str
+
+
+class OwnCodeVersion:
+    """The release of this process; its number is asked for when it is first needed, and kept.
+
+    `deployment` is what Serve deployed at once: its replicas register, and so its code becomes the current one. A
+    process that belongs to none (None) has the number of its code if that is the current one, and is older if not.
+    """
+
+    def __init__(self, store: Store, code: str, deployment: str | None = None) -> None:
+        self._store = store
+        self._code = code
+        self._deployment = deployment
+        self._known: CodeVersion | None = None
+
+    @classmethod
+    def known(cls, store: Store, release: CodeVersion) -> "OwnCodeVersion":
+        """That of a process which was told it."""
+        own = cls(store, release.code)
+        own._known = release
+        return own
+
+    async def get(self) -> CodeVersion:
+        """Raises `store.StoreUnavailable`."""
+        if self._known is None:
+            releases = self._store.releases
+            if self._deployment is None:
+                return CodeVersion(await releases.number_of(self._code), self._code)
+            self._known = CodeVersion(await releases.register(self._deployment, self._code), self._code)
+        return self._known
+
+
+def code_of(settings: Settings) -> str:
+    """The name of the code that this process runs with these settings."""
+    if settings.release is not None:
+        return settings.release
+    digest = hashlib.blake2b(LOADED.encode(), digest_size=16)
+    if settings.agents is not None:
+        for file in _files_of(settings.agents.partition(":")[0]):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def is_stale() -> bool:
+    """Whether the sources have changed since this process loaded them: Ray starts processes ahead of need."""
+    return _stamp() != STAMP
+
+
+def _sources() -> Iterator[Path]:
+    for folder in SOURCES:
+        yield from sorted(file for file in (ROOT / folder).rglob("*") if file.suffix in {".py", ".lua"})
+
+
+def _files_of(module: str) -> list[Path]:
+    """The sources of a module, or of all of a package."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        return []
+    origin = Path(spec.origin)
+    return sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
+
+
+def _digest() -> str:
+    digest = hashlib.blake2b(repr(sys.version_info[:2]).encode(), digest_size=16)
+    for file in _sources():
+        digest.update(file.relative_to(ROOT).as_posix().encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _stamp() -> int:
+    return hash(tuple((file, (stat := file.stat()).st_mtime_ns, stat.st_size) for file in _sources()))
+
+
+# Taken while this module is imported, which is when the process loads all the others.
+STAMP = _stamp()
+LOADED = _digest()

@@ -1,0 +1,1 @@
+"""File systems beside the conversations."""

@@ -1,0 +1,170 @@
+"""One pub/sub connection per process that fans live messages out to any number of readers."""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import orjson
+from redis import exceptions
+from redis.asyncio.connection import AbstractConnection
+
+from store.client.client import OUTAGES, Client, Reply
+from store.errors import StoreUnavailable
+from store.keys import Keys
+from store.live.subscription import Channel, Subscription
+
+__all__ = ["Subscription", "Subscriptions"]
+
+log = logging.getLogger(__name__)
+
+CONFIRMATION_TIMEOUT = 5.0
+SILENCE = 5.0
+PAUSE = 0.1
+
+
+class Subscriptions:
+    """Subscribes this process to the channels somebody reads; its one connection comes back by itself."""
+
+    def __init__(self, client: Client, keys: Keys, *, silence: float = SILENCE) -> None:
+        self._client = client
+        self._keys = keys
+        self._silence = silence
+        self._channels: dict[bytes, Channel] = {}
+        self._unconfirmed: Counter[bytes] = Counter()
+        self._commands: asyncio.Queue[tuple[str, list[bytes]]] | None = None
+        self._listener: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def subscribe(self, conversation_id: str, *, size: int = 1024) -> AsyncIterator[Subscription]:
+        """Listen to a conversation. Whatever is published after the block was entered reaches `get`.
+
+        Raises StoreUnavailable if Redis does not confirm within five seconds.
+        """
+        name = self._keys.conversation(conversation_id).live.encode()
+        reader = Subscription(conversation_id, size)
+        channel = self._channels.get(name)
+        is_new = channel is None
+        if channel is None:
+            channel = self._channels[name] = Channel(conversation_id)
+        channel.join(reader)
+        try:
+            if is_new:
+                self._command("SUBSCRIBE", name)
+            await self._confirmed(channel)
+            yield reader
+        finally:
+            channel.readers.discard(reader)
+            self._leave(name, channel)
+
+    async def aclose(self) -> None:
+        """Stop listening; readers still waiting get StoreUnavailable."""
+        if self._listener is not None:
+            while not self._listener.done():  # once is not enough while it connects, see store/client/connection.py
+                self._listener.cancel()
+                await asyncio.wait({self._listener}, timeout=0.1)
+            self._listener = None
+        for channel in self._channels.values():
+            for reader in channel.readers:
+                reader.interrupt(StoreUnavailable("this process closed its subscriptions"))
+
+    async def _confirmed(self, channel: Channel) -> None:
+        if self._listener is None:
+            self._listener = asyncio.create_task(self._listen(), name="store subscriptions")
+        if channel.listening.is_set():
+            return
+        try:
+            async with asyncio.timeout(CONFIRMATION_TIMEOUT):
+                await channel.listening.wait()
+        except TimeoutError:
+            raise StoreUnavailable("the subscription was not confirmed") from None
+
+    def _leave(self, name: bytes, channel: Channel) -> None:
+        if not channel.readers and self._channels.get(name) is channel:
+            del self._channels[name]
+            self._command("UNSUBSCRIBE", name)
+
+    def _command(self, command: str, *names: bytes) -> None:
+        """Hand a command to the writer of the connection, if there is one.
+
+        Readers never write themselves: one that is cancelled in the middle would tear the connection of all.
+        """
+        if self._commands is None:
+            return
+        if command == "SUBSCRIBE":
+            self._unconfirmed.update(names)
+        self._commands.put_nowait((command, list(names)))
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                connection = await self._client.listener()
+                try:
+                    await self._serve(connection)
+                finally:
+                    self._lost()
+                    await connection.disconnect(nowait=True)
+            except (exceptions.RedisError, *OUTAGES) as error:
+                log.warning("subscriptions lost their connection: %s", error)
+            await asyncio.sleep(PAUSE)
+
+    async def _serve(self, connection: AbstractConnection) -> None:
+        self._commands = asyncio.Queue()
+        if self._channels:
+            self._command("SUBSCRIBE", *self._channels)
+        writer = asyncio.create_task(self._write(connection, self._commands))
+        try:
+            await self._read(connection)
+        finally:
+            writer.cancel()
+
+    async def _write(self, connection: AbstractConnection, commands: asyncio.Queue[tuple[str, list[bytes]]]) -> None:
+        with suppress(*OUTAGES):  # the reader of the connection notices
+            while True:
+                command, names = await commands.get()
+                await connection.send_command(command, *names, check_health=False)
+
+    async def _read(self, connection: AbstractConnection) -> None:
+        silent, since = False, time.monotonic()
+        while True:
+            message = await connection.read_response(
+                timeout=self._silence, disconnect_on_error=False, push_request=True
+            )
+            if message is not None:
+                silent = False
+                self._receive(message)
+            elif silent:
+                raise exceptions.ConnectionError("the server stopped answering")
+            elif self._client.moved_at > since:  # a replica that follows nobody yet answers, and hears nothing
+                raise exceptions.ConnectionError("another server has become the primary")
+            else:
+                silent = True
+                self._command("PING")
+
+    def _lost(self) -> None:
+        self._commands = None
+        self._unconfirmed.clear()
+        for channel in self._channels.values():
+            channel.listening.clear()
+
+    def _receive(self, message: Reply) -> None:
+        match message:
+            case [b"message", name, data] if name in self._channels:
+                self._deliver(name, data)
+            case [b"subscribe", name, _]:
+                # A channel left and entered again at once is confirmed by the last of its confirmations only.
+                self._unconfirmed[name] -= 1
+                if self._unconfirmed[name] <= 0:
+                    del self._unconfirmed[name]
+                    if name in self._channels:
+                        self._channels[name].confirm()
+
+    def _deliver(self, name: bytes, data: bytes) -> None:
+        try:
+            payload = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            log.warning("ignored a message on %s that is not JSON", name.decode())
+        else:
+            self._channels[name].deliver(payload, len(data))

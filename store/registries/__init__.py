@@ -1,0 +1,1 @@
+"""What is registered beside the logs: conversations, hosts, clusters, code versions, preferences, usage."""

@@ -1,0 +1,1 @@
+"""What several tests share: worlds, agents, people, and services that are started and killed."""

@@ -1,0 +1,41 @@
+"""Two releases of one agent, which tell themselves apart by what they say; and how the second replaces the first."""
+
+from ray import serve
+
+from agents.agent import Agent, Catalog
+from agents.models import Call, ModelRequest, ScriptedModel, Step
+from agents.models.scripted.transcript import tool_returns, user_texts
+from deployments.app import Ingress
+from deployments.local.cluster import APPLICATION
+from deployments.settings import Settings
+from tests.support.service_agents import Ledger, ask, risky_tools
+
+
+def first(settings: Settings) -> Catalog:
+    """What RAYLOGUE_AGENTS names at first."""
+    return catalog(settings, "first")
+
+
+def second(settings: Settings) -> Catalog:
+    """And after the next deployment."""
+    return catalog(settings, "second")
+
+
+def catalog(settings: Settings, word: str) -> Catalog:
+    def tell(request: ModelRequest) -> Step:
+        """Make the call that the message names; say which release answers."""
+        if results := tool_returns(request.messages):
+            return Step(f"{word}: {results[-1].text}")
+        name, _, argument = user_texts(request.messages)[-1].partition(":")
+        offered = {offer["name"] for offer in request.tools}
+        return Step(calls=[Call(name, {"text": argument})]) if name in offered else Step(f"{word}: {name}")
+
+    tools = (*risky_tools(Ledger(settings.data_dir)), ask)
+    return Catalog({"teller": Agent(name="teller", model=ScriptedModel(tell), tools=tools)}, default="teller")
+
+
+def redeploy(agents: str) -> None:
+    """Deploy the application again, with other agents; return when a replica of it answers."""
+    environment = {"RAYLOGUE_AGENTS": f"tests.support.code_versions:{agents}", "RAYLOGUE_RELEASE": agents}
+    options = {"num_cpus": 0, "runtime_env": {"env_vars": environment}}
+    serve.run(Ingress.options(ray_actor_options=options).bind(agents), name=APPLICATION, route_prefix="/")

@@ -1,0 +1,105 @@
+"""A scripted conversation with each example agent, told through the doors of a world that may die on the way."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from agents.agent import Agent
+from agents.context import AgentContext
+from agents.errors import Refused
+from agents.examples import assistant, extractor, operator, researcher
+from agents.examples.offline import extractor as extractor_script
+from agents.examples.offline import operator as operator_script
+from agents.examples.offline import researcher as researcher_script
+from agents.examples.offline.assistant import offline_step
+from agents.models import ScriptedModel
+from agents.turn.inputs import Resolve, UserMessage
+from tests.agents.middleware.test_sub_agent_crashes import state_of
+from tests.support.conversations import World, text
+
+ADA, BOB = AgentContext(principal="ada"), AgentContext(principal="bob")
+Act = Callable[[World, int], Awaitable[None]]
+"""Something that somebody does; the number tells repetitions of it from other acts."""
+
+
+def say(words: str, *, then: str = "idle") -> Act:
+    """Ada says something, and waits until the conversation is in this state."""
+
+    async def act(world: World, number: int) -> None:
+        message = UserMessage(content=text(words), client_id=f"m{number}", principal="ada", on_busy="queue")
+        await world.doors.send("c", message, ADA)
+        await state_of(world, then)
+
+    return act
+
+
+def decide(decision: str, *, then: str = "idle", **fields: Any) -> Act:
+    """Bob answers the one call that waits."""
+
+    async def act(world: World, number: int) -> None:
+        [(call, asked)] = (await state_of(world, "awaiting_input")).items()
+        known = {"tool_call_id": call, "arguments_hash": asked["arguments_hash"], "principal": "bob"}
+        resolution = Resolve(**{**known, "decision": decision, **fields})
+        with suppress(Refused):  # it is in the log, but who took it died before saying so
+            await world.doors.resolve("c", resolution, BOB)
+        await state_of(world, then)
+
+    return act
+
+
+@dataclass(frozen=True)
+class Tale:
+    """`appends` is how many it takes, those of sub-agents included.
+
+    `reported` is the tool whose outcome a crash may leave unknown: its call is then reported instead of repeated.
+    """
+
+    agent: Callable[[], Agent]
+    acts: Sequence[Act]
+    appends: int
+    reported: str | None = None
+
+    async def tell(self, world: World) -> None:
+        await world.start(self.agent())
+        for number, act in enumerate(self.acts):
+            await act(world, number)
+
+
+TALES = {
+    "assistant": Tale(
+        agent=lambda: assistant(ScriptedModel(offline_step)),
+        acts=(
+            say("remember: I drink tea"),
+            say("announce: tea is ready", then="awaiting_input"),
+            decide("approve"),
+            say("what do you know about me, and what is 6*7?"),
+        ),
+        appends=14,
+    ),
+    "researcher": Tale(
+        agent=lambda: researcher(
+            ScriptedModel(researcher_script.researcher), ScriptedModel(researcher_script.scout), search=()
+        ),
+        acts=(say("research the history of tea"), say("thank you")),
+        appends=16,
+    ),
+    "operator": Tale(
+        agent=lambda: operator(ScriptedModel(operator_script.operator)),
+        acts=(
+            say("restart it", then="awaiting_input"),
+            decide("respond", answer={"service": "api"}, then="awaiting_input"),
+            decide("approve"),
+            say("scale the api to 5", then="awaiting_input"),
+            decide("edit", arguments={"service": "api", "replicas": 3}),
+            say("analyse the logs of the worker"),
+        ),
+        appends=20,
+        reported="restart_service",
+    ),
+    "extractor": Tale(
+        agent=lambda: extractor(ScriptedModel(extractor_script.extractor)),
+        acts=(say("Ada Lovelace, ada@engines.example"), say("nobody")),
+        appends=4,
+    ),
+}

@@ -1,0 +1,116 @@
+"""The test server in all its ways, and calls of its tools as the driver makes them."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from agents.conversation import Conversation
+from agents.mcp.pool import McpPool
+from agents.mcp.server import McpServer
+from agents.tools import ToolContext, ToolOutcome, run_tool
+from tests.servers.process import free_port
+
+SERVER = Path(__file__).with_name("mcp_server.py")
+PATIENCE = 60.0
+"""Seconds; a server that is started imports the whole SDK first."""
+AWAY = "The MCP server t cannot be reached."
+BROKE = f"{AWAY} If it had begun with the call, the outcome is unknown: find out before you repeat it."
+
+
+class Clock:
+    """Stands still unless it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def over_stdio(*options: str, **fields: Any) -> McpServer:
+    """The test server as a child process."""
+    command = (sys.executable, str(SERVER), "stdio", *options)
+    return McpServer(name="t", command=command, **{"trust": "auto", "connect_timeout": PATIENCE, **fields})
+
+
+class HttpServer:
+    """The test server on a port of its own, which outlives it."""
+
+    def __init__(self, *options: str) -> None:
+        self.port = free_port()
+        self._command = (sys.executable, str(SERVER), "http", str(self.port), *options)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def reached(self, **fields: Any) -> McpServer:
+        url = f"http://127.0.0.1:{self.port}/mcp"
+        return McpServer(name="t", url=url, **{"trust": "auto", "connect_timeout": PATIENCE, **fields})
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command)
+
+    async def ready(self) -> None:
+        await until(lambda: listens(self.port))
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+
+async def listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
+    """Let everybody else run until the condition holds."""
+    async with asyncio.timeout(PATIENCE):
+        while not await condition():  # noqa: ASYNC110 - what other processes do rings no bell here
+            await asyncio.sleep(0.01)
+
+
+async def rested(conversation: Conversation) -> str:
+    """Wait until the conversation is at rest, even if it starts a server first; its state then."""
+    async with asyncio.timeout(PATIENCE):
+        return (await conversation.rest()).state
+
+
+class Caller:
+    """Calls the tools of one server; `told` is the progress that was shown."""
+
+    def __init__(self, pool: McpPool, server: McpServer) -> None:
+        self.pool = pool
+        self.servers: Sequence[McpServer] = [server]
+        self.told: list[Any] = []
+
+    async def names(self) -> list[str]:
+        return [tool.name for tool in await self.pool.tools(self.servers)]
+
+    async def call(self, name: str, /, **arguments: Any) -> ToolOutcome:
+        tool = await self.pool.find(self.servers, f"t__{name}")
+        assert tool is not None, f"no tool is called {name}"
+        return await run_tool(tool, arguments, ToolContext("c", "call-1", progress=self.told.append))
+
+    async def read(self, name: str, /, **arguments: Any) -> Any:
+        """The content of a call that went well."""
+        outcome = await self.call(name, **arguments)
+        assert outcome.status == "ok", outcome
+        return outcome.content
+
+    async def pid(self) -> int:
+        return int(await self.read("pid"))
+
+    async def heard(self) -> list[str]:
+        """What was echoed, or began or stopped to hang."""
+        content = await self.read("heard")
+        blocks = [{"text": content}] if isinstance(content, str) else content
+        return [block["text"] for block in blocks][:-1]

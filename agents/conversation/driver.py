@@ -21,6 +21,7 @@ from agents.conversation.mailbox import Envelope, Mailbox
 from agents.conversation.resolution import checked
 from agents.conversation.runtime import ConversationRuntime
 from agents.errors import MiddlewareError, Refused, Superseded
+from agents.former_names import sent_as
 from agents.receipt import Receipt
 from agents.services import Services
 from agents.turn import Input, Logged, State, Step, fsm_state, revive, step
@@ -37,6 +38,7 @@ PACK_SECONDS = 3.0
 _AT_REST = frozenset({State.IDLE, State.AWAITING_INPUT, State.TERMINATING})
 
 
+@sent_as("agents.conversation.driver.Glimpse")
 @dataclass(frozen=True, slots=True)
 class ConversationStatus:
     """A conversation as this incarnation sees it now; `streaming` is the answer under way, if there is one.

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
+from agents.former_names import sent_as
 from agents.tools.outcome import outcome_of
 from agents.tools.tool import Tool, ToolContext, ToolOutcome
 
@@ -25,6 +26,7 @@ def sendable(tool: Tool, named: Mapping[str, Any], context: ToolContext) -> dict
     }
 
 
+@sent_as("agents.tools.heavy.perform")
 def perform(
     name: str,
     function: Callable[..., Any],
@@ -52,9 +54,11 @@ async def _awaited(result: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever th
     return await result
 
 
+@sent_as("agents.tools.heavy._drop")
 def _drop(value: object) -> None:
     """Tell nobody: whoever runs the task puts the way to the watchers in our place."""
 
 
+@sent_as("agents.tools.heavy._not_from_here")
 def _not_from_here(*_: object) -> NoReturn:
     raise RuntimeError("a heavy tool runs apart from its conversation: it can neither patch its state nor tell of it")

@@ -8,6 +8,7 @@ import ray
 from agents.agent import Catalog
 from agents.context import AgentContext
 from agents.conversation import ConversationStatus, Receipt
+from agents.former_names import sent_as
 from agents.turn.inputs import Resolve, UserMessage
 from deployments.host.host import Host
 from deployments.routing.code_version import CodeVersion, OwnCodeVersion, code_of
@@ -16,6 +17,7 @@ from deployments.settings import Settings
 from store import Store
 
 
+@sent_as("deployments.host.Host")
 class HostActor:
     """What others may ask of a host, and nothing else: the doorman does it.
 

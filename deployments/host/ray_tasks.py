@@ -20,6 +20,7 @@ from ray.exceptions import (
 
 from agents.context import AgentContext, current_context, in_context
 from agents.errors import TaskLost
+from agents.former_names import sent_as
 from agents.tools.remote import reporting
 
 LOST = (WorkerCrashedError, NodeDiedError, ObjectLostError, OutOfMemoryError, TaskCancelledError)
@@ -86,6 +87,7 @@ async def _last_of(items: ObjectRefGenerator, progress: Callable[[Any], None]) -
     raise TaskLost("it ended without a result")
 
 
+@sent_as("deployments.tasks._stream")
 def _stream(call: bytes) -> Generator[Item, None, None]:
     """The task: the function works in a thread, so that its progress leaves while it works."""
     items: Queue[Item] = Queue()

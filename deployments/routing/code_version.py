@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from agents.former_names import sent_as
 from deployments.settings import Settings
 from store import Store
 
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ("store", "agents", "deployments")
 
 
+@sent_as("deployments.release.Release")
 @dataclass(frozen=True, slots=True)
 class CodeVersion:
     """A release with the number that orders it; `code` names what was deployed."""

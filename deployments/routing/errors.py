@@ -1,10 +1,14 @@
 """What can go wrong between a caller and a conversation; pickling keeps type and arguments."""
 
+from agents.former_names import sent_as
 
+
+@sent_as("deployments.errors.DeploymentError")
 class DeploymentError(Exception):
     """The base of every error that `deployments` raises."""
 
 
+@sent_as("deployments.errors.ControlPlaneUnavailable")
 class ControlPlaneUnavailable(DeploymentError):
     """Nobody can tell now whether the conversation lives, so none is started: try again."""
 
@@ -16,6 +20,7 @@ class ControlPlaneUnavailable(DeploymentError):
         return f"the cluster cannot tell where {self.conversation_id} lives"
 
 
+@sent_as("deployments.errors.NoRoom")
 class NoRoom(DeploymentError):
     """This host takes no more conversations: it is full, or leaves. Another one does."""
 
@@ -27,6 +32,7 @@ class NoRoom(DeploymentError):
         return f"{self.host} takes no more conversations"
 
 
+@sent_as("deployments.errors.StaleProcess")
 class StaleProcess(DeploymentError):
     """This process was started ahead of need, before the sources changed: another one must do the work."""
 
@@ -38,6 +44,7 @@ class StaleProcess(DeploymentError):
         return f"{self.name} was given a process with older code"
 
 
+@sent_as("deployments.errors.Unreachable")
 class Unreachable(DeploymentError):
     """The conversation's actor did not answer in time, however often it was asked: try again."""
 

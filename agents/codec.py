@@ -7,79 +7,28 @@ The defaults of the events are part of the version: a record that leaves a field
 a field that is added needs no new version, but a default that changes does, and a field that changes its meaning.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 
 from agents.errors import NewerRecord, UnreadableRecord
-from agents.turn.events import (
-    AssistantMsg,
-    Event,
-    Logged,
-    Resolution,
-    StatePatch,
-    Summary,
-    Suspension,
-    ToolCall,
-    ToolResult,
-    TurnEnded,
-    UserMsg,
-)
-from agents.turn.live import (
-    FileChanged,
-    LiveEvent,
-    MessageCompleted,
-    StateChanged,
-    Suspended,
-    TextDelta,
-    ThinkingDelta,
-    TitleChanged,
-    TodosUpdated,
-    ToolCallErrored,
-    ToolCallResolved,
-    ToolCallStarted,
-    ToolProgress,
-    TurnCancelled,
-    TurnCompleted,
-    TurnFailed,
-    TurnStarted,
-)
+from agents.turn.events import Event, Logged
+from agents.turn.live import LiveEvent
 from store import Record
 
 VERSION = 2
 
-EVENT_TYPES: Mapping[str, type[Event]] = {
-    "user_msg": UserMsg,
-    "assistant_msg": AssistantMsg,
-    "tool_call": ToolCall,
-    "tool_result": ToolResult,
-    "suspension": Suspension,
-    "resolution": Resolution,
-    "turn_ended": TurnEnded,
-    "state_patch": StatePatch,
-    "summary": Summary,
-}
 
-LIVE_TYPES: Mapping[str, type[LiveEvent]] = {
-    "state_changed": StateChanged,
-    "turn_started": TurnStarted,
-    "text_delta": TextDelta,
-    "thinking_delta": ThinkingDelta,
-    "message_completed": MessageCompleted,
-    "tool_call_started": ToolCallStarted,
-    "tool_progress": ToolProgress,
-    "tool_call_resolved": ToolCallResolved,
-    "tool_call_errored": ToolCallErrored,
-    "suspended": Suspended,
-    "todos_updated": TodosUpdated,
-    "file_changed": FileChanged,
-    "title_changed": TitleChanged,
-    "turn_completed": TurnCompleted,
-    "turn_cancelled": TurnCancelled,
-    "turn_failed": TurnFailed,
-}
+def _by_name(union: Any) -> dict[str, type[Any]]:  # noqa: ANN401 - a union of classes is no type to the checker
+    """The classes of a union by the names of their records: `UserMsg` is `user_msg`."""
+    return {re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower(): cls for cls in get_args(union)}
+
+
+EVENT_TYPES: Mapping[str, type[Event]] = _by_name(Event)
+LIVE_TYPES: Mapping[str, type[LiveEvent]] = _by_name(LiveEvent)
 
 
 def _from_1(stored: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from agents.receipt import Receipt
 from agents.turn import State
 from agents.turn.abort import released
 from agents.turn.commands import Append, Broadcast
-from store import Conflict, ConversationMeta, Fenced, Store
+from store import ConversationMeta, Fenced, Store
+from store.errors import Conflict
 
 log = structlog.get_logger(__name__)
 

@@ -28,7 +28,8 @@ from agents.turn import Input, Logged, State, Step, fsm_state, revive, step
 from agents.turn.commands import Append, Broadcast
 from agents.turn.events import UserMsg
 from agents.turn.inputs import Cancel, Recover, Resolve, Stop, UserMessage
-from store import DuplicateMessage, StoreError
+from store import StoreError
+from store.errors import DuplicateMessage
 
 log = structlog.get_logger(__name__)
 

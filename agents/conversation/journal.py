@@ -17,7 +17,8 @@ from agents.turn import Event, Facts, Logged, fsm_state
 from agents.turn.events import Summary, UserMsg
 from agents.turn.live import LiveEvent
 from agents.turn.snapshot import thaw
-from store import Claim, Store, StoreError
+from store import Store, StoreError
+from store.records import Claim
 
 NO_EXPIRY = 2**53
 """The due time (ms) of a turn that waits for ever: the sweep never reaches it."""

@@ -18,7 +18,7 @@ from agents.middleware.pipeline.store_retry import wait_out
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.turn.events import AssistantMsg
 from agents.turn.inputs import UserMessage
-from store import Usage
+from store.registries.usage import Usage
 
 if TYPE_CHECKING:
     from agents.agent import Agent

@@ -13,15 +13,18 @@ from starlette.exceptions import HTTPException
 
 from agents.errors import NewerRecord, Refused, UnknownAgent, UnreadableRecord
 from deployments.routing.errors import ControlPlaneUnavailable, Unreachable
-from store import (
+from store import ConversationExists, ConversationNotFound, StoreUnavailable
+from store.errors import (
     ArchiveDamaged,
     ArchiveUnavailable,
-    ConversationExists,
-    ConversationNotFound,
+    BadPath,
+    FileConflict,
+    FileExists,
+    FileMissing,
+    FileTooLarge,
     NewerFormat,
-    StoreUnavailable,
+    ScopeFull,
 )
-from store.errors import BadPath, FileConflict, FileExists, FileMissing, FileTooLarge, ScopeFull
 
 TYPE_PREFIX = "urn:raylogue:problem:"
 MEDIA_TYPE = "application/problem+json"

@@ -1,7 +1,8 @@
 """A process's connections to what keeps the conversations, as the settings name them."""
 
 from deployments.settings import Settings
-from store import Archive, Replication, Store, connect
+from store import Archive, Store, connect
+from store.client.replication import Replication
 
 
 def connect_store(settings: Settings) -> Store:

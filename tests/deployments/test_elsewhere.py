@@ -10,7 +10,8 @@ from agents.codec import encode
 from agents.turn import Facts, fsm_state
 from agents.turn.events import UserMsg
 from agents.turn.facts import apply
-from store import Claim, Store
+from store import Store
+from store.records import Claim
 from tests.deployments.conftest import in_the_ingress
 from tests.support.api import Api
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from redis.asyncio import Redis, RedisCluster
 
-from store import FileLimits, Store, connect
+from store import Store, connect
+from store.files.files import FileLimits
 from store.live import publisher
 from tests.servers.fixtures import (
     own_server,

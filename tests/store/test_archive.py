@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from store import Archive, ArchiveDamaged, ArchiveUnavailable, Record
+from store import Archive, Record
+from store.errors import ArchiveDamaged, ArchiveUnavailable
 from store.log.segment import Segment, SegmentName, fingerprint, fingerprints, pack, unpack
 
 RECORDS = [Record(1, b'{"type":"user_msg"}'), Record(2, "…\n\u2028ü".encode()), Record(3, bytes(range(256)))]

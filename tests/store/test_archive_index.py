@@ -10,17 +10,8 @@ from typing import Any
 
 import pytest
 
-from store import (
-    Archive,
-    ArchiveDamaged,
-    ArchiveUnavailable,
-    Conflict,
-    ConversationNotFound,
-    Fenced,
-    Record,
-    Store,
-    connect,
-)
+from store import Archive, ConversationNotFound, Fenced, Record, Store, connect
+from store.errors import ArchiveDamaged, ArchiveUnavailable, Conflict
 from store.log import archive_index
 from tests.servers.fixtures import VALKEY
 from tests.servers.process import available_binaries

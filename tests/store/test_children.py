@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from store import ConversationExists, ConversationMeta, ConversationNotFound, Parent, Scope, Store
+from store import ConversationExists, ConversationMeta, ConversationNotFound, Scope, Store
+from store.records import Parent
 from tests.store.conftest import Target
 from tests.support.leaks import all_keys
 from tests.support.writer import NOW, Writer

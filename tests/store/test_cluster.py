@@ -8,7 +8,8 @@ import pytest
 from redis.asyncio import Redis
 from redis.crc import key_slot
 
-from store import Reconnected, Store, StoreUnavailable, connect
+from store import Store, StoreUnavailable, connect
+from store.errors import Reconnected
 from store.live.subscriptions import Subscription
 from tests.servers.cluster import SIZE, SLOTS, ValkeyCluster
 from tests.servers.fixtures import VALKEY

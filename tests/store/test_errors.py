@@ -4,15 +4,14 @@ import pickle
 
 import pytest
 
-from store import (
+from store import ConversationExists, ConversationNotFound, Fenced, StoreError, StoreUnavailable
+from store.embedded import EmbeddedServerError
+from store.errors import (
     ArchiveDamaged,
     ArchiveUnavailable,
     BadPath,
     Conflict,
-    ConversationExists,
-    ConversationNotFound,
     DuplicateMessage,
-    Fenced,
     FileConflict,
     FileExists,
     FileMissing,
@@ -22,10 +21,7 @@ from store import (
     Overflow,
     Reconnected,
     ScopeFull,
-    StoreError,
-    StoreUnavailable,
 )
-from store.embedded import EmbeddedServerError
 
 ERRORS = [
     ArchiveDamaged("c", "000000000001-000000000002-0123456789abcdef.jsonl.gz", "it is missing"),

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
-from store import Conflict, Fenced, Reconnected, Replication, Store, connect
+from store import Fenced, Store, connect
+from store.client.replication import Replication
+from store.errors import Conflict, Reconnected
 from tests.servers.cluster import SIZE, SLOTS, ValkeyCluster
 from tests.servers.fixtures import VALKEY
 from tests.servers.process import RedisServer, ask, available_binaries, free_port

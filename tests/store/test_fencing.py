@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from store import Conflict, ConversationNotFound, Fenced, NewerFormat, Store
+from store import ConversationNotFound, Fenced, Store
+from store.errors import Conflict, NewerFormat
 from tests.store.conftest import Target
 from tests.support.writer import NOW, Writer, texts
 

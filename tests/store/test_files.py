@@ -2,20 +2,9 @@
 
 import pytest
 
-from store import (
-    BadPath,
-    ConversationNotFound,
-    File,
-    FileConflict,
-    FileExists,
-    FileInfo,
-    FileLimits,
-    FileMissing,
-    FileTooLarge,
-    Scope,
-    ScopeFull,
-    Store,
-)
+from store import ConversationNotFound, Scope, Store
+from store.errors import BadPath, FileConflict, FileExists, FileMissing, FileTooLarge, ScopeFull
+from store.files.files import File, FileInfo, FileLimits
 from tests.store.conftest import Target
 from tests.support.leaks import all_keys
 from tests.support.writer import NOW, Writer

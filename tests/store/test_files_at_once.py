@@ -6,18 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from store import (
-    ConversationNotFound,
-    FileConflict,
-    FileExists,
-    FileInfo,
-    FileLimits,
-    FileMissing,
-    Scope,
-    ScopeFull,
-    Store,
-    connect,
-)
+from store import ConversationNotFound, Scope, Store, connect
+from store.errors import FileConflict, FileExists, FileMissing, ScopeFull
+from store.files.files import FileInfo, FileLimits
 from tests.servers.process import RedisServer
 from tests.servers.proxy import Proxy
 from tests.store.conftest import Target

@@ -3,8 +3,9 @@
 import pytest
 from redis.crc import key_slot
 
-from store import Keys, Parent, Scope, Store
-from store.keys import PARTITIONS, TABLE, marker_beside
+from store import Scope, Store
+from store.keys import PARTITIONS, TABLE, Keys, marker_beside
+from store.records import Parent
 from tests.store.conftest import Target
 from tests.support.leaks import all_keys, complaints
 from tests.support.writer import NOW, Writer

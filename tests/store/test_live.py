@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from store import Keys, Store, connect
+from store import Store, connect
+from store.keys import Keys
 from store.live.publisher import MAX_CONVERSATIONS, MAX_EVENTS, MAX_MERGED_CHARACTERS, Buffer, LivePublisher
 from tests.servers.process import RedisServer
 from tests.support.outbox import Outbox, delta, notice

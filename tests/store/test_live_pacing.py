@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 import store.live.publisher
-from store import Keys
+from store.keys import Keys
 from store.live.publisher import LivePublisher
 from tests.support.outbox import FAR, Outbox, announcement, delta, notice
 from tests.support.writer import until

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from store import Conflict, ConversationNotFound, DuplicateMessage, Record, Store
+from store import ConversationNotFound, Record, Store
+from store.errors import Conflict, DuplicateMessage
 from tests.store.conftest import Target
 from tests.support.writer import NOW, Writer, texts
 

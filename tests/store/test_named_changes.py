@@ -2,7 +2,8 @@
 
 import pytest
 
-from store import FileConflict, FileExists, Scope, Store
+from store import Scope, Store
+from store.errors import FileConflict, FileExists
 
 ADA = Scope("user", "ada")
 

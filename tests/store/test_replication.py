@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from redis.asyncio import Redis
 
-from store import Parent, Replication, Scope, Store, StoreUnavailable, connect
+from store import Scope, Store, StoreUnavailable, connect
+from store.client.replication import Replication
 from store.keys import marker_beside
+from store.records import Parent
 from tests.servers.fixtures import VALKEY
 from tests.servers.process import RedisServer, available_binaries
 from tests.servers.proxy import Proxy

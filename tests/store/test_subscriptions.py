@@ -9,7 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 import store.live.subscriptions
-from store import Overflow, Reconnected, Store, StoreUnavailable, connect
+from store import Store, StoreUnavailable, connect
+from store.errors import Overflow, Reconnected
 from store.live.subscription import QUEUED_BYTES, Subscription
 from store.live.subscriptions import Subscriptions
 from tests.servers.cluster import ValkeyCluster

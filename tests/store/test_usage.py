@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from store import ConversationNotFound, Store, Usage
+from store import ConversationNotFound, Store
+from store.registries.usage import Usage
 from tests.store.conftest import Target
 from tests.support.writer import Writer
 

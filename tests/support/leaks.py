@@ -2,7 +2,7 @@
 
 from redis.asyncio import Redis, RedisCluster
 
-from store import Keys
+from store.keys import Keys
 
 PERSISTENT = -1
 

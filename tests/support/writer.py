@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Self
 
-from store import Claim, Store
+from store import Store
+from store.records import Claim
 
 NOW = 1_700_000_000_000
 

@@ -9,7 +9,8 @@ from agents.middleware.file_system.tools import FileTools
 from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.tools import Tool
-from store import BadPath, ConversationMeta, Scope
+from store import ConversationMeta, Scope
+from store.errors import BadPath
 
 if TYPE_CHECKING:
     from agents.agent import Agent

@@ -8,7 +8,8 @@ from agents.errors import ToolError
 from agents.middleware.file_system.glob import matches
 from agents.middleware.file_system.lines import text_of
 from agents.middleware.file_system.workspace import Place, Workspace
-from store import FileInfo, FileMissing
+from store.errors import FileMissing
+from store.files.files import FileInfo
 
 MOST_ENTRIES = 200
 MOST_FOUND = 100

@@ -9,9 +9,9 @@ from agents.errors import ToolError
 from agents.middleware.file_system.mounts import Mounts, join
 from agents.tools import ToolContext
 from agents.turn.live import FileChanged
-from store import ConversationMeta, FileInfo, Scope, StoreError, StoreUnavailable
+from store import ConversationMeta, Scope, StoreError, StoreUnavailable
 from store.errors import BadPath, FileConflict, FileExists, FileMissing, FileTooLarge, ScopeFull
-from store.files.files import Files
+from store.files.files import FileInfo, Files
 
 T = TypeVar("T")
 

@@ -9,7 +9,9 @@ from agents.middleware.pipeline.store_retry import wait_out
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.ports import ToolServices
 from agents.tools import ToolContext
-from store import File, FileConflict, FileExists, FileMissing, Scope, StoreError
+from store import Scope, StoreError
+from store.errors import FileConflict, FileExists, FileMissing
+from store.files.files import File
 
 ATTEMPTS = 20
 """How often a change is made anew because somebody else was faster."""

@@ -21,8 +21,10 @@ from agents.middleware.sub_agent.reading import CallRecord, Ending, read_call, r
 from agents.ports import ToolServices
 from agents.tools import ToolContext
 from agents.turn.inputs import UserMessage
-from store import ConversationExists, ConversationMeta, ConversationNotFound, MissedEvents, Parent, StoreUnavailable
+from store import ConversationExists, ConversationMeta, ConversationNotFound, StoreUnavailable
+from store.errors import MissedEvents
 from store.live.subscription import Subscription
+from store.records import Parent
 
 T = TypeVar("T")
 

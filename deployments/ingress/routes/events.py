@@ -17,7 +17,8 @@ from deployments.ingress.streams.sse import EventStream
 from deployments.ingress.streams.watch import watching
 from deployments.ingress.streams.watcher_state import Event
 from deployments.page.markdown import render_answer
-from store import ConversationMeta, NewerFormat
+from store import ConversationMeta
+from store.errors import NewerFormat
 
 PAGE_BYTES = 4 * 1024**2
 """A page ends with the event that makes it as large as this, however many more were asked for."""

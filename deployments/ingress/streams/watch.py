@@ -9,7 +9,8 @@ import orjson
 from agents.codec import wire_record
 from deployments.ingress.streams.watcher_state import Event, Gap, WatcherState
 from deployments.routing.door import Door
-from store import ConversationMeta, MissedEvents, Store
+from store import ConversationMeta, Store
+from store.errors import MissedEvents
 from store.live.subscriptions import Subscription
 
 PAGE, PAGE_BYTES = 200, 262_144

@@ -11,7 +11,8 @@ from agents.errors import Superseded
 from agents.models import Call, ModelRequest, ScriptedModel, Step
 from agents.tools import ToolContext, tool
 from agents.turn.inputs import Resolve
-from store import ConversationNotFound, NewerFormat
+from store import ConversationNotFound
+from store.errors import NewerFormat
 from tests.servers.process import RedisServer
 from tests.support.conversation_workbench import Bench, worker
 from tests.support.conversations import World, ends, rest, results, say, until

@@ -8,7 +8,8 @@ import pytest
 
 from agents.errors import Superseded
 from agents.turn.events import UserMsg
-from store import Reconnected, StoreUnavailable, connect
+from store import StoreUnavailable, connect
+from store.errors import Reconnected
 from tests.servers.process import RedisServer, ask
 from tests.servers.proxy import Proxy
 from tests.support.conversation_workbench import Bench, worker

@@ -17,7 +17,7 @@ from agents.models import Call, ScriptedModel, Step
 from agents.models.prices import cost_of
 from agents.tools import tool
 from agents.turn.events import AssistantMsg, Event, StatePatch, TurnEnded
-from store import Usage
+from store.registries.usage import Usage
 from tests.agents.conversation.test_crash_everywhere import Act, tell
 from tests.support.conversations import World, ends, rest, results, say
 

@@ -12,7 +12,7 @@ from agents.models import Call, Model, ModelRequest, ScriptedModel, Step
 from agents.tools import tool
 from agents.turn import fold
 from agents.turn.events import StatePatch
-from store import Parent
+from store.records import Parent
 from tests.support.conversations import World, ends, rest, say, text, until, watching
 from tests.support.recorder import Recorder
 

@@ -9,7 +9,9 @@ from agents.clock import now_ms
 from agents.errors import AgentDefinitionError
 from agents.middleware.file_system import FileSystem
 from agents.models import ScriptedModel
-from store import FileLimits, Parent, Scope, Store, connect
+from store import Scope, Store, connect
+from store.files.files import FileLimits
+from store.records import Parent
 from tests.support.workspaces import Worker, worker
 
 

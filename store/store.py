@@ -9,7 +9,7 @@ from store.client.replication import Replication
 from store.files.files import FileLimits, Files
 from store.keys import Keys
 from store.live.publisher import LivePublisher
-from store.live.subscriptions import Subscriptions
+from store.live.subscriber import LiveSubscriber
 from store.log.archive import Archive
 from store.log.archive_index import ArchiveIndex
 from store.log.log import Log
@@ -37,25 +37,25 @@ class Store:
         keys: Keys,
         *,
         patience: float = 2.0,
-        replicas: Replication | None = None,
+        replication: Replication | None = None,
         archive: Archive | None = None,
         file_limits: FileLimits | None = None,
     ) -> None:
-        self._client = Client(redis, patience=patience, replicas=replicas)
+        self._client = Client(redis, patience=patience, replication=replication)
         self.keys = keys
         self.archive = archive
         archived = ArchiveIndex(self._client, keys, archive)
         self.log = Log(self._client, keys, archived)
         self.registry = Registry(self._client, keys, archived)
         self.clusters = Clusters(self._client, keys)
-        self.releases = CodeVersions(self._client, keys)
+        self.code_versions = CodeVersions(self._client, keys)
         self.hosts = Hosts(self._client, keys)
         self.files = Files(self._client, keys, file_limits)
         self.usage = UsageRecord(self._client, keys)
         self.preferences = Preferences(self._client, keys)
         self.model_calls = ModelCalls(self._client, keys)
         self.live = LivePublisher(self._client, keys)
-        self.subscriptions = Subscriptions(self._client, keys)
+        self.subscriptions = LiveSubscriber(self._client, keys)
 
     async def ping(self) -> None:
         """Return when Redis answers and takes what is written. Raises StoreUnavailable when it does not."""
@@ -78,16 +78,19 @@ def connect(
     patience: float = 2.0,
     socket_timeout: float = 5.0,
     connect_timeout: float = 2.0,
-    replicas: Replication | None = None,
+    replication: Replication | None = None,
     archive: Archive | None = None,
     file_limits: FileLimits | None = None,
 ) -> Store:
     """A store on the server behind a URL: `redis://`, `rediss://`, `unix://` or `sentinel://`.
 
-    With `cluster` the URL names any node of a Redis Cluster. `replicas` must confirm what is changed; without them
-    the one server's word counts. `archive` takes what no replay needs. Nothing is sent yet: the first call connects.
+    With `cluster` the URL names any node of a Redis Cluster. `replication` says how many replicas must confirm a
+    change; without it the answer of the one server counts. `archive` takes the records that no replay needs.
+    Nothing is sent yet: the first call connects.
     """
-    if replicas is not None:  # a WAIT may take so long to be answered
-        socket_timeout += replicas.seconds
+    if replication is not None:  # a WAIT may take so long to be answered
+        socket_timeout += replication.seconds
     redis = open_redis(url, cluster=cluster, socket_timeout=socket_timeout, connect_timeout=connect_timeout)
-    return Store(redis, Keys(prefix), patience=patience, replicas=replicas, archive=archive, file_limits=file_limits)
+    return Store(
+        redis, Keys(prefix), patience=patience, replication=replication, archive=archive, file_limits=file_limits
+    )

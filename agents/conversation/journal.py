@@ -104,9 +104,9 @@ class Journal:
         else:
             self._store.live.publish(self.conversation_id, self.epoch, self._wire_live(event))
 
-    def slack(self) -> float:
+    def coalescing_delay(self) -> float:
         """Seconds by which what is published next may come later, without anybody seeing it later."""
-        return self._store.live.slack(self.conversation_id)
+        return self._store.live.coalescing_delay(self.conversation_id)
 
     async def _append(self, events: Sequence[Event], facts: Facts, live: Sequence[LiveEvent], now: int) -> list[Logged]:
         first = facts.last_seq - len(events) + 1

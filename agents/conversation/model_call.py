@@ -49,7 +49,7 @@ class ModelCall:
         """Never raises: whatever happens becomes a report."""
         try:
             acting = self._work.acting(self._work.history.facts.principal)
-            with in_context(acting), reading_with(self._work.journal.slack):
+            with in_context(acting), reading_with(self._work.journal.coalescing_delay):
                 return await self._report()
         except (ModelError, TurnStopped) as error:
             return self._failed(error.reason, error.message)

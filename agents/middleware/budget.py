@@ -18,7 +18,7 @@ from agents.middleware.pipeline.store_retry import wait_out
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.turn.events import AssistantMsg
 from agents.turn.inputs import UserMessage
-from store.registries.usage import Usage
+from store.registries.usage import UsageTotal
 
 if TYPE_CHECKING:
     from agents.agent import Agent
@@ -39,7 +39,7 @@ class Purse:
     cost: int | None
     lifetime: int | None = None
 
-    def complaint(self, used: Usage) -> str | None:
+    def complaint(self, used: UsageTotal) -> str | None:
         """A sentence for people when it is used up."""
         if self.tokens is not None and used.tokens >= self.tokens:
             return f"{self.whose} of {self.tokens:,} tokens is used up."
@@ -101,11 +101,11 @@ class Budget(Middleware):
 
     async def after_model(self, reply: Reply, context: TurnContext) -> Reply:
         # Before the answer is logged: what was spent is known even if nothing of it can be used.
-        spent = Usage(sum(reply.usage.values()), reply.cost or 0)
+        spent = UsageTotal(sum(reply.usage.values()), reply.cost or 0)
         await wait_out(lambda: self._record(context, context.turn, context.state["day"], (spent,)))
         return reply
 
-    async def _record(self, context: TurnContext, turn: int, day: str, unlogged: Iterable[Usage]) -> None:
+    async def _record(self, context: TurnContext, turn: int, day: str, unlogged: Iterable[UsageTotal]) -> None:
         """Set what the turn has used so far."""
         used = [*_answers(context, turn), *unlogged]
         if not used:
@@ -141,11 +141,11 @@ class Budget(Middleware):
         )
 
 
-def _answers(context: TurnContext, turn: int) -> Iterator[Usage]:
+def _answers(context: TurnContext, turn: int) -> Iterator[UsageTotal]:
     """What each logged answer of the turn has used."""
     for event in context.events:
         if isinstance(event, AssistantMsg) and event.turn == turn and event.usage:
-            yield Usage(sum(event.usage.values()), event.cost or 0)
+            yield UsageTotal(sum(event.usage.values()), event.cost or 0)
 
 
 def _today(context: TurnContext) -> str:

@@ -90,7 +90,7 @@ class ConversationTitle(Middleware):
                 title = cleaned(await self._maker(context)(exchange))
             if not title:
                 raise ModelError("invalid_output", "The answer holds no title.")
-            if await registry.entitle(context.conversation_id, title, clock()):
+            if await registry.set_title_if_absent(context.conversation_id, title, clock()):
                 context.tell(TitleChanged(turn=context.turn, title=title))
         context.patch_later({"done": True})
 

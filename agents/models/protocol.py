@@ -80,7 +80,7 @@ class Model(Protocol):
         """The name the answers are attributed to."""
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        """Start the call when first iterated; between two pieces, `agents.models.read_pacing.slack` may be asked."""
+        """Start the call when first iterated; `agents.models.read_pacing.coalescing_delay` paces its reading."""
 
     async def aclose(self) -> None:
         """Give back the connections, if there are any; the model is not used afterwards."""

@@ -9,19 +9,19 @@ def _nothing_to_spare() -> float:
     return 0.0
 
 
-_SLACK: ContextVar[Callable[[], float]] = ContextVar("slack", default=_nothing_to_spare)
+_COALESCING_DELAY: ContextVar[Callable[[], float]] = ContextVar("coalescing_delay", default=_nothing_to_spare)
 
 
-def slack() -> float:
+def coalescing_delay() -> float:
     """Seconds for which nothing more of the answer need be read; a model may ask between two pieces of it."""
-    return _SLACK.get()()
+    return _COALESCING_DELAY.get()()
 
 
 @contextmanager
-def reading_with(slack: Callable[[], float]) -> Iterator[None]:
-    """Whatever model is read inside asks `slack`."""
-    token = _SLACK.set(slack)
+def reading_with(coalescing_delay: Callable[[], float]) -> Iterator[None]:
+    """Whatever model is read inside asks `coalescing_delay`."""
+    token = _COALESCING_DELAY.set(coalescing_delay)
     try:
         yield
     finally:
-        _SLACK.reset(token)
+        _COALESCING_DELAY.reset(token)

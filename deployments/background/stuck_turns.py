@@ -58,7 +58,7 @@ class StuckTurns:
         if not due:
             return []
         ours = await self._store.registry.places(due, await self._store.clusters.report(self._cluster))
-        metas = {meta.id: meta for meta in await self._store.registry.several(list(ours))}
+        metas = {meta.id: meta for meta in await self._store.registry.get_many(list(ours))}
         lost, elsewhere = await self._door.liveness.lost({key: meta.place for key, meta in metas.items()})
         nowhere = [_stuck(metas[key], metas[key].updated_at, [{"kind": "owner"}]) for key in lost]
         asked = await asyncio.gather(

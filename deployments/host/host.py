@@ -238,7 +238,7 @@ class Host:
             if asyncio.get_running_loop().time() < self._next_check:
                 return
             self._next_check = asyncio.get_running_loop().time() + RELEASE_SECONDS
-            self._outdated = await self._store.releases.current() > self._release.number
+            self._outdated = await self._store.code_versions.current() > self._release.number
         if self._outdated:
             resting = [
                 conversation for conversation in self._activations.active() if conversation.resting_since is not None

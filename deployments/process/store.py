@@ -13,7 +13,7 @@ def connect_store(settings: Settings) -> Store:
         settings.redis_url,
         prefix=settings.prefix,
         cluster=settings.redis_cluster,
-        replicas=Replication(settings.replicas, settings.replicas_seconds),
+        replication=Replication(settings.replicas, settings.replicas_seconds),
         archive=open_archive(settings),
     )
 

@@ -51,10 +51,10 @@ class OwnCodeVersion:
     async def get(self) -> CodeVersion:
         """Raises `store.StoreUnavailable`."""
         if self._known is None:
-            releases = self._store.releases
+            code_versions = self._store.code_versions
             if self._deployment is None:
-                return CodeVersion(await releases.number_of(self._code), self._code)
-            self._known = CodeVersion(await releases.register(self._deployment, self._code), self._code)
+                return CodeVersion(await code_versions.number_of(self._code), self._code)
+            self._known = CodeVersion(await code_versions.register(self._deployment, self._code), self._code)
         return self._known
 
 

@@ -55,11 +55,11 @@ class Client:
     """Wraps redis-py's client; for `patience` seconds an ordinary call goes on while Redis is away."""
 
     def __init__(
-        self, redis: MultiplexedRedis | RedisCluster, *, patience: float = 2.0, replicas: Replication | None = None
+        self, redis: MultiplexedRedis | RedisCluster, *, patience: float = 2.0, replication: Replication | None = None
     ) -> None:
         self.redis = redis
         self.patience = patience
-        self.replicas = replicas or Replication()
+        self.replication = replication or Replication()
         self.moved_at = float("-inf")
         """When (monotonic) a change last succeeded elsewhere that a server refused because it had become a replica."""
 
@@ -103,9 +103,9 @@ class Client:
 
     async def change(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Reply:
         """Run a script that changes what may not be lost: it has happened when as many replicas have it as must."""
-        if not self.replicas.count:
+        if not self.replication.count:
             return await self.run(script, keys, arguments)
-        return await run_confirmed(self.redis, self.replicas, script, keys, arguments)
+        return await run_confirmed(self.redis, self.replication, script, keys, arguments)
 
     def pipeline(self) -> Pipeline:
         """A pipeline without a transaction; in a cluster its commands go to their nodes side by side."""

@@ -29,7 +29,11 @@ class NotConfirmed(exceptions.ResponseError):
 
 
 async def run_confirmed(
-    redis: Redis | RedisCluster, replicas: Replication, script: Script, keys: Sequence[str], arguments: Sequence[Word]
+    redis: Redis | RedisCluster,
+    replication: Replication,
+    script: Script,
+    keys: Sequence[str],
+    arguments: Sequence[Word],
 ) -> object:
     """Run a script and return what it returns once the replicas have its effect. Raises NotConfirmed; repeatable.
 
@@ -40,7 +44,7 @@ async def run_confirmed(
     keyed = (len(keys), *keys, *arguments)
     confirmation: Commands = (
         ("SET", marker_beside(keys[0]), "", "EX", MARKER_SECONDS),
-        ("WAIT", replicas.count, max(1, round(replicas.seconds * 1000))),
+        ("WAIT", replication.count, max(1, round(replication.seconds * 1000))),
     )
     try:
         answer, _, confirmed = await _on_one_connection(
@@ -48,8 +52,8 @@ async def run_confirmed(
         )
     except exceptions.NoScriptError:
         answer, _, confirmed = await _on_one_connection(redis, keys[0], (("EVAL", script.text, *keyed), *confirmation))
-    if not isinstance(confirmed, int) or confirmed < replicas.count:
-        raise NotConfirmed(f"{confirmed} of {replicas.count} replicas have confirmed")
+    if not isinstance(confirmed, int) or confirmed < replication.count:
+        raise NotConfirmed(f"{confirmed} of {replication.count} replicas have confirmed")
     return answer
 
 

@@ -112,7 +112,7 @@ class LivePublisher:
         counts: Reply = await self._client.ask(lambda: self._client.redis.pubsub_numsub(channel, **everywhere))
         return sum(int(count) for _, count in counts)
 
-    def slack(self, conversation_id: str) -> float:
+    def coalescing_delay(self, conversation_id: str) -> float:
         """Seconds by which this conversation's next event may come later and still leave with the next tick.
 
         It is 0 while few talk, and leaves time before the tick. Whoever reads what the events are made of may let it

@@ -107,7 +107,7 @@ class Registry:
         """Set the title. Raises ConversationNotFound."""
         await self._title(conversation_id, title, now, only_if_none=False)
 
-    async def entitle(self, conversation_id: str, title: str, now: int) -> bool:
+    async def set_title_if_absent(self, conversation_id: str, title: str, now: int) -> bool:
         """Set the title if there is none, and tell whether it was set. Raises ConversationNotFound."""
         return await self._title(conversation_id, title, now, only_if_none=True)
 
@@ -245,7 +245,7 @@ class Registry:
             if epoch is not None and (cluster or b"").decode() not in besides
         }
 
-    async def several(self, conversation_ids: Sequence[str]) -> Metas:
+    async def get_many(self, conversation_ids: Sequence[str]) -> Metas:
         """All that is known of these conversations; those that do not exist are left out."""
         return [meta for meta in await self._metas(conversation_ids) if meta is not None]
 

@@ -11,7 +11,7 @@ CONVERSATION = "conversation:"
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class UsageTotal:
     """Tokens of both directions, and their cost in millionths of a US dollar."""
 
     tokens: int
@@ -42,12 +42,12 @@ class UsageRecord:
         if not recorded:
             raise ConversationNotFound(own or scope)
 
-    async def total(self, scope: str) -> Usage:
+    async def total(self, scope: str) -> UsageTotal:
         """The sums of a scope; zero if nothing was ever recorded."""
         key = self._key(scope)
         sums: Reply = await self._client.ask(lambda: self._client.redis.hmget(key, ["tokens", "cost"]))
         tokens, cost = (int(value or 0) for value in sums)
-        return Usage(tokens, cost)
+        return UsageTotal(tokens, cost)
 
     def _conversation(self, scope: str) -> str | None:
         return scope.removeprefix(CONVERSATION) if scope.startswith(CONVERSATION) else None

@@ -60,7 +60,7 @@ async def test_a_child_is_not_in_its_owners_list(store: Store, target: Target) -
     await Writer.new(store, "root")
     await child(store, "root.1", of="root")
     await store.registry.rename("root.1", "A title", NOW)
-    await store.registry.entitle("root.1", "Another", NOW)
+    await store.registry.set_title_if_absent("root.1", "Another", NOW)
     assert await listed(store) == ["root"]
 
     await store.registry.touch("ada", "root.1", NOW + 1)  # by somebody who does not know that it is a child

@@ -10,7 +10,7 @@ from redis.crc import key_slot
 
 from store import Store, StoreUnavailable, connect
 from store.errors import Reconnected
-from store.live.subscriptions import Subscription
+from store.live.subscription import Subscription
 from tests.servers.cluster import SIZE, SLOTS, ValkeyCluster
 from tests.servers.fixtures import VALKEY
 from tests.servers.process import available_binaries

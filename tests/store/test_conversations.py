@@ -77,7 +77,7 @@ async def test_an_unknown_conversation_is_an_error(store: Store) -> None:
     with pytest.raises(ConversationNotFound):
         await store.registry.rename("nowhere", "x", NOW)
     with pytest.raises(ConversationNotFound):
-        await store.registry.entitle("nowhere", "x", NOW)
+        await store.registry.set_title_if_absent("nowhere", "x", NOW)
     with pytest.raises(ConversationNotFound):
         await store.registry.delete("nowhere")
 
@@ -155,8 +155,8 @@ async def test_a_title_is_given_only_where_there_is_none(store: Store) -> None:
     await create(store, "bare")
     await create(store, "other", now=NOW + 1)
 
-    assert await store.registry.entitle("bare", "First", NOW + 2)
-    assert not await store.registry.entitle("bare", "Second", NOW + 3)
+    assert await store.registry.set_title_if_absent("bare", "First", NOW + 2)
+    assert not await store.registry.set_title_if_absent("bare", "Second", NOW + 3)
 
     meta = await store.registry.get("bare")
     assert (meta.title, meta.updated_at) == ("First", NOW + 2)
@@ -166,13 +166,13 @@ async def test_a_title_is_given_only_where_there_is_none(store: Store) -> None:
 async def test_a_title_is_given_once_and_never_over_a_persons_own(store: Store, second_store: Store) -> None:
     await create(store, "c")
     answers = await asyncio.gather(
-        *(opened.registry.entitle("c", f"t{n}", NOW) for n, opened in enumerate([store, second_store] * 4))
+        *(opened.registry.set_title_if_absent("c", f"t{n}", NOW) for n, opened in enumerate([store, second_store] * 4))
     )
     assert answers.count(True) == 1
     assert (await store.registry.get("c")).title == f"t{answers.index(True)}"
 
     await store.registry.rename("c", "Mine", NOW)
-    assert not await store.registry.entitle("c", "Theirs", NOW)
+    assert not await store.registry.set_title_if_absent("c", "Theirs", NOW)
     assert (await store.registry.get("c")).title == "Mine"
 
 
@@ -218,4 +218,4 @@ async def test_the_places_of_many_are_read_without_the_rest_of_them(store: Store
     await store.log.claim("b")
     assert await store.registry.places(["a", "b", "c", "nobody"]) == {"a": "host:1", "b": None, "c": None}
     assert await store.registry.places([]) == {}
-    assert [meta.id for meta in await store.registry.several(["c", "nobody", "a"])] == ["c", "a"]
+    assert [meta.id for meta in await store.registry.get_many(["c", "nobody", "a"])] == ["c", "a"]

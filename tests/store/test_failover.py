@@ -170,7 +170,7 @@ async def test_a_cluster_fails_over_by_itself(tmp_path: Path) -> None:
         cluster.start()
         # With a replica that must confirm, nothing that counts can be lost; the other nodes have none.
         store = connect(cluster.url, cluster=True, patience=20, socket_timeout=0.5)
-        careful = connect(cluster.url, cluster=True, patience=20, socket_timeout=0.5, replicas=Replication(1, 0.5))
+        careful = connect(cluster.url, cluster=True, patience=20, socket_timeout=0.5, replication=Replication(1, 0.5))
         name = next(name for name in map(str, range(1000)) if on_first_node(store, name))
         await store.registry.create(name, agent="default", principal="ada", now=NOW)
         writer = await Writer.of(careful, name)

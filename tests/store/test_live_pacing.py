@@ -85,14 +85,14 @@ async def test_whose_events_must_wait_has_time_to_gather_them(monkeypatch: pytes
     monkeypatch.setattr(store.live.publisher, "LONGEST_INTERVAL", FAR)
     outbox = Outbox()
     live = LivePublisher(outbox, Keys())
-    assert live.slack("c") == 0, "its first event leaves at once"
+    assert live.coalescing_delay("c") == 0, "its first event leaves at once"
 
     live.publish("c", 1, delta(0, "a"))
-    await until(lambda: live.slack("c") > 0)
+    await until(lambda: live.coalescing_delay("c") > 0)
     live.publish("c", 1, delta(1, "b"))
 
-    assert FAR / 2 < live.slack("c") < FAR
-    assert live.slack("d") == 0
+    assert FAR / 2 < live.coalescing_delay("c") < FAR
+    assert live.coalescing_delay("d") == 0
     live.publish("d", 1, notice(1))
     await until(lambda: len(outbox.pipelines) == 2)
     assert outbox.pipelines[1:] == [{"d": {"epoch": 1, "events": [notice(1)]}}]
@@ -103,7 +103,7 @@ async def test_while_few_talk_nobody_has_to_gather_anything() -> None:
     live = LivePublisher(outbox, Keys())
     for number in range(3):
         live.publish("c", 1, delta(number, "x"))
-        assert live.slack("c") < store.live.publisher.INTERVAL_EACH
+        assert live.coalescing_delay("c") < store.live.publisher.INTERVAL_EACH
         await until(lambda sent=number: len(outbox.pipelines) == sent + 1)
 
 

@@ -43,7 +43,7 @@ async def proxy(pair: tuple[RedisServer, RedisServer]) -> AsyncIterator[Proxy]:
 @pytest.fixture
 async def careful(proxy: Proxy) -> AsyncIterator[Store]:
     """A store that trusts two servers only."""
-    store = connect(proxy.url, patience=5, replicas=BOTH)
+    store = connect(proxy.url, patience=5, replication=BOTH)
     yield store
     await store.aclose()
 
@@ -51,7 +51,7 @@ async def careful(proxy: Proxy) -> AsyncIterator[Store]:
 @pytest.fixture
 async def hasty(proxy: Proxy) -> AsyncIterator[Store]:
     """The same without patience."""
-    store = connect(proxy.url, patience=0.1, replicas=BOTH)
+    store = connect(proxy.url, patience=0.1, replication=BOTH)
     yield store
     await store.aclose()
 
@@ -128,7 +128,7 @@ async def test_without_replicas_nothing_is_asked_for(own_server: StartServer) ->
 
 async def test_more_replicas_than_there_are(careful: Store, proxy: Proxy) -> None:
     await Writer.new(careful, "c")
-    greedy = connect(proxy.url, patience=0.1, replicas=Replication(2, 0.02))
+    greedy = connect(proxy.url, patience=0.1, replication=Replication(2, 0.02))
     with pytest.raises(StoreUnavailable, match="1 of 2 replicas"):
         await greedy.log.claim("c")
     await greedy.aclose()

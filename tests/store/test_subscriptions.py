@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-import store.live.subscriptions
+import store.live.subscriber
 from store import Store, StoreUnavailable, connect
 from store.errors import Overflow, Reconnected
+from store.live.subscriber import LiveSubscriber
 from store.live.subscription import QUEUED_BYTES, Subscription
-from store.live.subscriptions import Subscriptions
 from tests.servers.cluster import ValkeyCluster
 from tests.servers.process import RedisServer
 from tests.servers.proxy import Proxy
@@ -233,7 +233,7 @@ async def test_a_reader_that_joins_during_an_outage_waits_for_the_end(
 async def test_an_unconfirmed_subscription_is_an_error(
     proxy: Proxy, listening: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store.live.subscriptions, "CONFIRMATION_TIMEOUT", 0.2)
+    monkeypatch.setattr(store.live.subscriber, "CONFIRMATION_TIMEOUT", 0.2)
     proxy.refusing = True
     with pytest.raises(StoreUnavailable):
         async with listening.subscriptions.subscribe("c"):
@@ -245,7 +245,7 @@ async def test_a_server_that_stops_answering_counts_as_lost(
 ) -> None:
     server = own_server()
     opened = connect(server.url, socket_timeout=0.2, connect_timeout=0.2)
-    impatient = Subscriptions(opened._client, opened.keys, silence=0.2)
+    impatient = LiveSubscriber(opened._client, opened.keys, silence=0.2)
     async with impatient.subscribe("c") as subscription:
         await asyncio.sleep(0.7)  # silent, but alive: no alarm
         with server.paused():

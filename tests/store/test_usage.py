@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from store import ConversationNotFound, Store
-from store.registries.usage import Usage
+from store.registries.usage import UsageTotal
 from tests.store.conftest import Target
 from tests.support.writer import Writer
 
@@ -14,20 +14,20 @@ TWO_DAYS = 172_800
 
 
 async def test_nothing_used_is_zero(store: Store) -> None:
-    assert await store.usage.total(DAY) == Usage(tokens=0, cost=0)
-    assert await store.usage.total("conversation:nowhere") == Usage(tokens=0, cost=0)
+    assert await store.usage.total(DAY) == UsageTotal(tokens=0, cost=0)
+    assert await store.usage.total("conversation:nowhere") == UsageTotal(tokens=0, cost=0)
 
 
 async def test_the_same_work_is_counted_once(store: Store) -> None:
     await store.usage.record(DAY, "c:1", tokens=100, cost=7, lifetime=TWO_DAYS)
     await store.usage.record(DAY, "c:2", tokens=10, cost=1, lifetime=TWO_DAYS)
     await store.usage.record(DAY, "c:2", tokens=10, cost=1, lifetime=TWO_DAYS)
-    assert await store.usage.total(DAY) == Usage(110, 8)
+    assert await store.usage.total(DAY) == UsageTotal(110, 8)
 
     await store.usage.record(DAY, "c:1", tokens=150, cost=9, lifetime=TWO_DAYS)
-    assert await store.usage.total(DAY) == Usage(160, 10)
+    assert await store.usage.total(DAY) == UsageTotal(160, 10)
     await store.usage.record(DAY, "c:1", tokens=0, cost=0, lifetime=TWO_DAYS)
-    assert await store.usage.total(DAY) == Usage(10, 1)
+    assert await store.usage.total(DAY) == UsageTotal(10, 1)
 
 
 async def test_scopes_are_apart(store: Store) -> None:
@@ -36,15 +36,15 @@ async def test_scopes_are_apart(store: Store) -> None:
     await store.usage.record("person:ada:2026-02-01", "c:1", tokens=3, cost=4, lifetime=TWO_DAYS)
     await store.usage.record("conversation:c", "c:1", tokens=5, cost=6, lifetime=None)
 
-    assert await store.usage.total(DAY) == Usage(1, 2)
-    assert await store.usage.total("person:ada:2026-02-01") == Usage(3, 4)
-    assert await store.usage.total("conversation:c") == Usage(5, 6)
+    assert await store.usage.total(DAY) == UsageTotal(1, 2)
+    assert await store.usage.total("person:ada:2026-02-01") == UsageTotal(3, 4)
+    assert await store.usage.total("conversation:c") == UsageTotal(5, 6)
 
 
 async def test_large_sums_stay_exact(store: Store) -> None:
     for number in range(3):
         await store.usage.record(DAY, f"c:{number}", tokens=4_000_000_000_001, cost=3_000_000_000_001, lifetime=60)
-    assert await store.usage.total(DAY) == Usage(12_000_000_000_003, 9_000_000_000_003)
+    assert await store.usage.total(DAY) == UsageTotal(12_000_000_000_003, 9_000_000_000_003)
 
 
 async def test_everybody_at_once_is_counted(store: Store, second_store: Store) -> None:
@@ -54,7 +54,7 @@ async def test_everybody_at_once_is_counted(store: Store, second_store: Store) -
             for number, opened in enumerate([store, second_store] * 40)
         )
     )
-    assert await store.usage.total(DAY) == Usage(100, 20)
+    assert await store.usage.total(DAY) == UsageTotal(100, 20)
 
 
 async def test_a_day_is_forgotten_and_a_conversation_is_not(store: Store, target: Target) -> None:
@@ -74,7 +74,7 @@ async def test_a_conversations_usage_ends_with_it(store: Store) -> None:
 
     await store.registry.delete("c")
 
-    assert await store.usage.total("conversation:c") == Usage(0, 0)
+    assert await store.usage.total("conversation:c") == UsageTotal(0, 0)
     with pytest.raises(ConversationNotFound):
         await store.usage.record("conversation:c", "c:2", tokens=1, cost=1, lifetime=None)
 

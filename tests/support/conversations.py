@@ -18,7 +18,7 @@ from agents.turn.events import AssistantMsg, ToolResult, TurnEnded
 from agents.turn.inputs import OnBusy, UserMessage
 from agents.turn.snapshot import thaw
 from store import Archive, ConversationMeta, Store, connect
-from store.live.subscriptions import Subscription
+from store.live.subscription import Subscription
 from tests.support.doors import Doors
 from tests.support.invariants import check_log
 

@@ -18,7 +18,7 @@ from agents.models.anthropic.http import Post
 from agents.models.anthropic.sse import LineTooLongError, SseReader
 from agents.models.anthropic.thinking import headers_of, unbound, without_thinking
 from agents.models.protocol import Completed, Json, ModelEvent, ModelRequest
-from agents.models.read_pacing import slack
+from agents.models.read_pacing import coalescing_delay
 from agents.models.retry import RetryPolicy
 
 BASE_URL = "https://api.anthropic.com"
@@ -133,7 +133,7 @@ class AnthropicModel:
                         yield news
                         if isinstance(news, Completed):
                             return
-                    if seconds := slack():
+                    if seconds := coalescing_delay():
                         await asyncio.sleep(seconds)  # what comes meanwhile is read, told and sent as one piece
                 raise failure("stream_broken", request_id)
 

@@ -11,7 +11,7 @@ from deployments.ingress.streams.watcher_state import Event, Gap, WatcherState
 from deployments.routing.door import Door
 from store import ConversationMeta, Store
 from store.errors import MissedEvents
-from store.live.subscriptions import Subscription
+from store.live.subscription import Subscription
 
 PAGE, PAGE_BYTES = 200, 262_144
 """How many events of the log are held at once, and about how large, however far behind a watcher is."""

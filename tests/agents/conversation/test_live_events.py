@@ -9,7 +9,7 @@ import pytest
 import store.live.publisher
 from agents.agent import Agent
 from agents.models import Call, ModelEvent, ModelRequest, ScriptedModel, Step
-from agents.models.read_pacing import slack
+from agents.models.read_pacing import coalescing_delay
 from agents.turn.inputs import Resolve
 from tests.support.conversation_workbench import Bench, worker
 from tests.support.conversations import World, rest, say, spoken, until, watching
@@ -48,8 +48,8 @@ class Unhurried(ScriptedModel):
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         async for event in super().stream(request):
             yield event
-            self.waited += slack()
-            await asyncio.sleep(slack() + 0.01)
+            self.waited += coalescing_delay()
+            await asyncio.sleep(coalescing_delay() + 0.01)
 
 
 async def test_a_model_is_told_while_its_words_would_only_wait(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from agents.models import Call, ScriptedModel, Step
 from agents.models.prices import cost_of
 from agents.tools import tool
 from agents.turn.events import AssistantMsg, Event, StatePatch, TurnEnded
-from store.registries.usage import Usage
+from store.registries.usage import UsageTotal
 from tests.agents.conversation.test_crash_everywhere import Act, tell
 from tests.support.conversations import World, ends, rest, results, say
 
@@ -51,18 +51,20 @@ def thrifty(*steps: Step, name: str = "scripted", middleware: Sequence[Middlewar
     return Agent(name="thrifty", model=model, tools=[work], middleware=[Budget(**limits), *middleware])
 
 
-def used(events: Sequence[Event]) -> Usage:
+def used(events: Sequence[Event]) -> UsageTotal:
     """What the log says."""
     answers = [event for event in events if isinstance(event, AssistantMsg)]
     assert all(answer.usage for answer in answers)
-    return Usage(sum(sum(answer.usage.values()) for answer in answers), sum(answer.cost or 0 for answer in answers))
+    return UsageTotal(
+        sum(sum(answer.usage.values()) for answer in answers), sum(answer.cost or 0 for answer in answers)
+    )
 
 
-async def conversation_total(world: World, conversation_id: str = "c") -> Usage:
+async def conversation_total(world: World, conversation_id: str = "c") -> UsageTotal:
     return await world.store.usage.total(f"conversation:{conversation_id}")
 
 
-async def day_total(world: World, day: str = "2026-01-01") -> Usage:
+async def day_total(world: World, day: str = "2026-01-01") -> UsageTotal:
     return await world.store.usage.total(f"person:ada:{day}")
 
 
@@ -165,7 +167,7 @@ async def test_a_turn_counts_for_the_day_on_which_it_began(world: World) -> None
     conversation = await start(world, agent, clock)
     await turn(conversation)
     assert await day_total(world) == used(await world.events())
-    assert await day_total(world, "2026-01-02") == Usage(0, 0)
+    assert await day_total(world, "2026-01-02") == UsageTotal(0, 0)
 
 
 class Spending:
@@ -247,7 +249,7 @@ async def test_sub_agents_count_with_their_root(world: World) -> None:
     assert len(children) == 2
     events = [event for id_ in ("c", *(child.id for child in children)) for event in await world.events(id_)]
     assert await conversation_total(world) == used(events)
-    assert [await conversation_total(world, child.id) for child in children] == [Usage(0, 0)] * 2
+    assert [await conversation_total(world, child.id) for child in children] == [UsageTotal(0, 0)] * 2
 
 
 async def test_what_is_used_up_ends_the_sub_agents_too(world: World) -> None:
@@ -275,5 +277,5 @@ async def test_a_budget_of_nothing_refuses_the_first_message(world: World) -> No
 )
 def test_money_is_named_in_dollars(cost: int, words: str) -> None:
     purse = Purse("conversation:c", "The budget", None, cost)
-    assert purse.complaint(Usage(0, cost)) == f"The budget of {words} is used up."
-    assert purse.complaint(Usage(PLENTY, cost - 1)) is None
+    assert purse.complaint(UsageTotal(0, cost)) == f"The budget of {words} is used up."
+    assert purse.complaint(UsageTotal(PLENTY, cost - 1)) is None

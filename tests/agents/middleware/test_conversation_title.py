@@ -186,7 +186,7 @@ async def test_a_title_that_was_set_just_before_a_crash_is_not_made_again(world:
     await until(lambda: titles.requests)
     await world.crash(conversation)
     await until(lambda: not agent.middleware[0]._under_way)  # type: ignore[attr-defined]
-    assert await world.store.registry.entitle("c", "Weather", now_ms())
+    assert await world.store.registry.set_title_if_absent("c", "Weather", now_ms())
     await world.open(agent)
     await settled(world)
     assert (await title_of(world), len(titles.requests)) == ("Weather", 1)

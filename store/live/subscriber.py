@@ -16,7 +16,7 @@ from store.errors import StoreUnavailable
 from store.keys import Keys
 from store.live.subscription import Channel, Subscription
 
-__all__ = ["Subscription", "Subscriptions"]
+__all__ = ["LiveSubscriber", "Subscription"]
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ SILENCE = 5.0
 PAUSE = 0.1
 
 
-class Subscriptions:
+class LiveSubscriber:
     """Subscribes this process to the channels somebody reads; its one connection comes back by itself."""
 
     def __init__(self, client: Client, keys: Keys, *, silence: float = SILENCE) -> None:

@@ -11,7 +11,7 @@ from ray.serve.schema import LoggingConfig
 from deployments.ingress.application import http_application
 from deployments.ingress.problems import SOON
 from deployments.ingress.scaling import WAITING, autoscaling, requests_a_replica
-from deployments.ray_internals.private_replica import keep_replica_private
+from deployments.ray_internals.serve_replica import keep_replica_private
 from deployments.routing.code_version import is_stale
 from deployments.routing.errors import StaleProcess
 from deployments.settings import Settings

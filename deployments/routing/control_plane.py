@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import ray
-from ray._private.state import actors
-from ray._private.worker import global_worker
 from ray.exceptions import RayActorError, RayError
 
+from deployments.ray_internals import gcs
 from deployments.routing.errors import ControlPlaneUnavailable
 from deployments.routing.placement import Node, is_dedicated, roomiest
 
@@ -100,14 +99,13 @@ class ControlPlane:
 
     async def draining(self) -> frozenset[str]:
         """The ids of the nodes that are about to go: preempted, scaled down, or drained by an operator."""
-        return await self.ask("the cluster", _draining_nodes)
+        return await self.ask("the cluster", lambda: gcs.draining_nodes(CONTROL_PLANE_SECONDS))
 
     async def living_on(self, nodes: Collection[str]) -> list[str]:
         """The names of the actors of ours that live on these nodes."""
 
         def names() -> set[str]:
-            alive = actors(actor_state_name="ALIVE").values()
-            return {found["Name"] for found in alive if found["Address"]["NodeID"] in nodes}
+            return {actor.name for actor in gcs.live_actors() if actor.node in nodes}
 
         return sorted(await self.living() & await self.ask("the cluster", names))
 
@@ -133,8 +131,7 @@ class ControlPlane:
         return self._dedicated
 
     def _count_dedicated(self) -> Counter[str]:
-        alive = actors(actor_state_name="ALIVE").values()
-        return Counter(found["Address"]["NodeID"] for found in alive if is_dedicated(found["Name"]))
+        return Counter(actor.node for actor in gcs.live_actors() if is_dedicated(actor.name))
 
     def _node(self, node: dict[str, Any]) -> Node:
         resources = node["Resources"]
@@ -143,11 +140,6 @@ class ControlPlane:
             budget = int(resources.get("memory", 0) / 2 // DEDICATED_BYTES)
         raylet = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
         return Node(node["NodeID"], max(1, int(resources.get("CPU", 1))), budget, raylet)
-
-
-def _draining_nodes() -> frozenset[str]:
-    control_plane = global_worker.gcs_client  # type: ignore[attr-defined]  # Ray adds it when it connects
-    return frozenset(control_plane.get_draining_nodes(timeout=CONTROL_PLANE_SECONDS))
 
 
 def _has_cores(node: dict[str, Any]) -> bool:

@@ -6,14 +6,13 @@ that run, and kills it at a deadline. A stream never ends by itself, so it would
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import structlog
-from ray.serve._private import replica
+
+from deployments.ray_internals.serve_replica import call_when_replica_stops
 
 log = structlog.get_logger(__name__)
 
-SERVE: Any = replica
 NOTICE_SECONDS = 1.0
 """Between not ready and the streams' end: who comes back at once must find that new requests go elsewhere."""
 
@@ -51,12 +50,6 @@ class Draining:
 
 
 def begin_when_serve_stops(draining: Draining) -> None:
-    """Call in the application's event loop. Serve itself tells a replica only when all of its requests are done."""
+    """Call in the application's event loop; the replica is told in another thread."""
     loop = asyncio.get_running_loop()
-    stop = SERVE.Replica.perform_graceful_shutdown
-
-    async def tell_and_stop(stopping: object) -> None:
-        loop.call_soon_threadsafe(draining.begin)
-        await stop(stopping)
-
-    SERVE.Replica.perform_graceful_shutdown = tell_and_stop
+    call_when_replica_stops(lambda: loop.call_soon_threadsafe(draining.begin))

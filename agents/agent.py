@@ -33,7 +33,7 @@ class Expiries:
     unattended: float = 10.0
 
 
-class Behaviour(Protocol):
+class AgentMiddleware(Protocol):
     """What an agent asks of its middleware when it is defined; all else is `agents.middleware.pipeline`'s."""
 
     @property
@@ -41,7 +41,7 @@ class Behaviour(Protocol):
         """Unique among those of an agent."""
 
     @property
-    def members(self) -> "Sequence[Behaviour]":
+    def members(self) -> "Sequence[AgentMiddleware]":
         """Itself; a group has several."""
 
     def init(self, agent: "Agent") -> None:
@@ -74,7 +74,7 @@ class Agent:
     description: str = ""
     system_prompt: str = ""
     tools: Sequence[Tool] = ()
-    middleware: Sequence[Behaviour] = ()
+    middleware: Sequence[AgentMiddleware] = ()
     mcp: Sequence["McpServer"] = ()
     models: Mapping[str, Model] = field(default_factory=dict)
     output: type[BaseModel] | None = None
@@ -89,17 +89,17 @@ class Agent:
 
     def __post_init__(self) -> None:
         """Raises `AgentDefinitionError`."""
-        for middleware in self.behaviours():
+        for middleware in self.each_middleware():
             middleware.init(self)
         self._refuse_twins("tool", (tool.name for tool, _ in self.sourced_tools()))
-        self._refuse_twins("middleware", (middleware.name for middleware in self.behaviours()))
+        self._refuse_twins("middleware", (middleware.name for middleware in self.each_middleware()))
         self._refuse_twins("MCP server", (server.name for server in self.mcp))
         if self.until_tool is not None and self.tool(self.until_tool) is None:
             raise AgentDefinitionError(self.name, f"until_tool names {self.until_tool}, which is no tool of it")
         for problem in self._ray_problems():
             raise AgentDefinitionError(self.name, problem)
 
-    def behaviours(self) -> Iterator[Behaviour]:
+    def each_middleware(self) -> Iterator[AgentMiddleware]:
         """Its middleware in order, groups taken apart."""
         return chain.from_iterable(middleware.members for middleware in self.middleware)
 
@@ -107,7 +107,7 @@ class Agent:
         """Its own tools and those of its middleware, each with the middleware's name."""
         for tool in self.tools:
             yield tool, None
-        for middleware in self.behaviours():
+        for middleware in self.each_middleware():
             for tool in middleware.tools():
                 yield tool, middleware.name
 
@@ -161,5 +161,5 @@ class Catalog:
         if not above:
             return None
         agent = self.get(above)
-        found = (middleware.delegate(agent, name) for middleware in agent.behaviours())
+        found = (middleware.delegate(agent, name) for middleware in agent.each_middleware())
         return next((delegate for delegate in found if delegate is not None), None)

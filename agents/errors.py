@@ -125,7 +125,7 @@ class NewerRecord(UnreadableRecord):
     """Newer code than this has written to the log; this code must leave it alone."""
 
 
-PASSING = frozenset({"terminating", "too_many_turns", "queue_full", "cluster_full", "overloaded"})
+TRANSIENT_CODES = frozenset({"terminating", "too_many_turns", "queue_full", "cluster_full", "overloaded"})
 """Why something may be refused that can be asked for again in the same words, a little later."""
 
 
@@ -138,9 +138,9 @@ class Refused(AgentError):
         self.detail = detail
 
     @property
-    def passes(self) -> bool:
+    def is_transient(self) -> bool:
         """Whether it is only for now that there is no room, or nobody to ask."""
-        return self.code in PASSING
+        return self.code in TRANSIENT_CODES
 
     def __str__(self) -> str:
         return self.detail

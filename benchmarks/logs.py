@@ -12,7 +12,7 @@ from agents.codec import encode
 from agents.turn import Event, Facts, fsm_state
 from agents.turn.events import AssistantMsg, Summary, ToolCall, ToolResult, TurnEnded, UserMsg
 from agents.turn.facts import apply
-from agents.turn.snapshot import freeze
+from agents.turn.snapshot import take_snapshot
 from benchmarks.agents import COMPACTING, PLAIN
 from benchmarks.subjects import Subject
 from deployments.ingress.dependencies import LOCAL_PRINCIPAL
@@ -91,7 +91,7 @@ def _summary(events: Sequence[Event], through: int, turn: int) -> Summary:
         if event.turn > through:
             break
         facts = apply(facts, event, seq)
-    return Summary(turn=turn, text=ANSWER, through_turn=through, after=facts.last_seq, base=freeze(facts))
+    return Summary(turn=turn, text=ANSWER, through_turn=through, after=facts.last_seq, base=take_snapshot(facts))
 
 
 def _turn(turn: int) -> Iterator[Event]:

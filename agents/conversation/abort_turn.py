@@ -7,8 +7,7 @@ from agents.clock import now_ms
 from agents.conversation.journal import Journal
 from agents.errors import Refused
 from agents.receipt import Receipt
-from agents.turn import State
-from agents.turn.abort import released
+from agents.turn import State, abort
 from agents.turn.commands import Append, Broadcast
 from store import ConversationMeta, Fenced, Store
 from store.errors import Conflict
@@ -47,7 +46,7 @@ async def _end_turn(store: Store, conversation_id: str, principal: str | None) -
     facts = (await journal.replay()).facts
     if not facts.running:
         raise Refused("not_running", "No turn is running.")
-    step = released(facts, principal)
+    step = abort(facts, principal)
     events = [event for command in step.commands if isinstance(command, Append) for event in command.events]
     live = [command.event for command in step.commands if isinstance(command, Broadcast)]
     logged = await journal.append(events, step.machine.facts, live, now_ms())

@@ -24,7 +24,7 @@ from agents.errors import MiddlewareError, Refused, Superseded
 from agents.former_names import sent_as
 from agents.receipt import Receipt
 from agents.services import Services
-from agents.turn import Input, Logged, State, Step, fsm_state, revive, step
+from agents.turn import Input, Logged, State, StepResult, fsm_state, revive, step
 from agents.turn.commands import Append, Broadcast
 from agents.turn.events import UserMsg
 from agents.turn.inputs import Cancel, Recover, Resolve, Stop, UserMessage
@@ -236,7 +236,7 @@ class Conversation:
         if decided.machine.state is State.TERMINATING:
             self.abandon()
 
-    async def _append(self, decided: Step) -> Receipt:
+    async def _append(self, decided: StepResult) -> Receipt:
         """Make the step's events durable and tell the watchers, in one write if there is anything to log."""
         facts = decided.machine.facts
         events = [event for command in decided.commands if isinstance(command, Append) for event in command.events]

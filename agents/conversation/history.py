@@ -11,7 +11,7 @@ from agents.receipt import Receipt
 from agents.turn import Event, Facts, Logged
 from agents.turn.events import Summary, ToolCall, UserMsg
 from agents.turn.facts import apply
-from agents.turn.snapshot import thaw
+from agents.turn.snapshot import restore_snapshot
 from store import Record
 
 FASTEST = 1
@@ -128,7 +128,7 @@ class History:
         if self.summary is not None and self.summary.after >= summary.after:
             return
         self.summary = summary
-        self._base = thaw(summary.base, summary.after)
+        self._base = restore_snapshot(summary.base, summary.after)
         self._set = self._unpacked().behind(summary.after)
 
     def _newest_rest(self, working_set: WorkingSet) -> int:

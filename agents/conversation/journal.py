@@ -16,7 +16,7 @@ from agents.receipt import Receipt
 from agents.turn import Event, Facts, Logged, fsm_state
 from agents.turn.events import Summary, UserMsg
 from agents.turn.live import LiveEvent
-from agents.turn.snapshot import thaw
+from agents.turn.snapshot import restore_snapshot
 from store import Store, StoreError
 from store.records import Claim
 
@@ -58,7 +58,7 @@ class Journal:
         summary = decode(record).event
         if not isinstance(summary, Summary):
             raise UnreadableRecord(record.seq, "it should be a summary")
-        return History(thaw(summary.base, summary.after), summary, await self._read(summary.after))
+        return History(restore_snapshot(summary.base, summary.after), summary, await self._read(summary.after))
 
     async def archive(self, upto: int) -> None:
         """Move what is older than seq `upto` to the archive, as far as it fills segments there."""

@@ -18,9 +18,9 @@ from agents.errors import MiddlewareError, ModelError, TurnStopped
 from agents.middleware.pipeline.reply import Reply
 from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.stack import Asks
-from agents.models import Completed, Model, ModelEvent, ModelRequest, TextDelta, ThinkingDelta
+from agents.models import Completed, Model, ModelEvent, ModelRequest, TextChunk, ThinkingChunk
 from agents.models.prices import cost_of
-from agents.models.read_pacing import reading_with
+from agents.models.read_pacing import pace_reading
 from agents.projection import project
 from agents.turn.inputs import ModelFailed, ModelFinished, ModelInterrupted, ModelRef, ProposedCall
 
@@ -49,7 +49,7 @@ class ModelCall:
         """Never raises: whatever happens becomes a report."""
         try:
             acting = self._work.acting(self._work.history.facts.principal)
-            with in_context(acting), reading_with(self._work.journal.coalescing_delay):
+            with in_context(acting), pace_reading(self._work.journal.coalescing_delay):
                 return await self._report()
         except (ModelError, TurnStopped) as error:
             return self._failed(error.reason, error.message)
@@ -86,9 +86,9 @@ class ModelCall:
                 if self._answer.held:
                     await self._answer.until_let_go()
                 match event:
-                    case TextDelta(text):
+                    case TextChunk(text):
                         self._work.journal.publish(self._answer.add_text(text))
-                    case ThinkingDelta(text):
+                    case ThinkingChunk(text):
                         self._work.journal.publish(self._answer.add_thinking(text))
                     case Completed():
                         return event

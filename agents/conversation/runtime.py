@@ -20,7 +20,7 @@ from agents.services import Services
 from agents.tools import ToolContext
 from agents.turn.commands import RunTool
 from agents.turn.inputs import Input, ModelRef, Patch, Patched, Summarised
-from agents.turn.snapshot import freeze
+from agents.turn.snapshot import take_snapshot
 
 log = structlog.get_logger(__name__)
 
@@ -139,7 +139,7 @@ class ConversationRuntime:
         if rest is None:
             log.warning("summary_dropped", conversation_id=self.journal.conversation_id, through=made.through_turn)
             return
-        base = freeze(rest.facts)
+        base = take_snapshot(rest.facts)
         self._post(Summarised(text=made.text, through_turn=rest.turn, after=rest.seq, base=base))
 
 

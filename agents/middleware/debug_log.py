@@ -13,7 +13,7 @@ from agents.middleware.pipeline.middleware import Middleware, StreamCall, ToolRu
 from agents.middleware.pipeline.reply import Reply
 from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
-from agents.models import Completed, ModelEvent, ModelRequest, TextDelta, ThinkingDelta
+from agents.models import Completed, ModelEvent, ModelRequest, TextChunk, ThinkingChunk
 from agents.tools import ToolOutcome
 from agents.turn.commands import RunTool
 from agents.turn.inputs import UserMessage
@@ -142,9 +142,9 @@ class DebugLog(Middleware):
 
 def _counted(event: ModelEvent) -> dict[str, int]:
     match event:
-        case TextDelta(text):
+        case TextChunk(text):
             return {"deltas": 1, "text": len(text)}
-        case ThinkingDelta(text):
+        case ThinkingChunk(text):
             return {"deltas": 1, "thinking": len(text)}
     return {}
 

@@ -14,7 +14,7 @@ from typing import Any
 from agents.middleware.pipeline.middleware import Middleware, StreamCall
 from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
-from agents.models import Completed, Json, ModelEvent, ModelRequest, TextDelta, ThinkingDelta, ToolCallStarted
+from agents.models import Completed, Json, ModelEvent, ModelRequest, TextChunk, ThinkingChunk, ToolUseStarted
 
 LONGEST = 512
 WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._%+@-]*\Z")
@@ -179,19 +179,19 @@ class Redaction(Middleware):
         self, request: ModelRequest, call: StreamCall, context: TurnContext
     ) -> AsyncGenerator[ModelEvent, None]:
         redactor = Redactor(self._patterns)
-        kind: type[TextDelta | ThinkingDelta] = TextDelta
+        kind: type[TextChunk | ThinkingChunk] = TextChunk
         async with aclosing(call(request)) as events:
             async for event in events:
-                if isinstance(event, TextDelta | ThinkingDelta) and not event.text:
+                if isinstance(event, TextChunk | ThinkingChunk) and not event.text:
                     continue
                 if not isinstance(event, kind) and (rest := redactor.end()):
                     yield kind(rest)
                 match event:
-                    case TextDelta(text) | ThinkingDelta(text):
+                    case TextChunk(text) | ThinkingChunk(text):
                         kind = type(event)
                         if said := redactor.feed(text):
                             yield kind(said)
-                    case ToolCallStarted():
+                    case ToolUseStarted():
                         yield event
                     case Completed():
                         yield replace(event, content=self._content(event.content))

@@ -12,7 +12,7 @@ from agents.errors import AgentDefinitionError, ModelError
 from agents.middleware.pipeline.middleware import Middleware, StreamCall, ToolRun, overrides
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Model, ModelEvent, ModelRequest
-from agents.models.retry import TRANSIENT, RetryPolicy
+from agents.models.retry import TRANSIENT_REASONS, RetryPolicy
 from agents.tools import ToolOutcome
 from agents.turn.commands import RunTool
 
@@ -40,10 +40,10 @@ class Retry(Middleware):
         first: float = 0.5,
         longest: float = 30.0,
     ) -> None:
-        self._policy = RetryPolicy(retries=retries, first=first, longest=longest)
+        self._policy = RetryPolicy(max_retries=retries, first_pause=first, max_pause=longest)
         self._fallbacks = tuple(fallbacks)
         self._tools = dict(tools or {})
-        self._pauses = {tool: replace(self._policy, retries=number) for tool, number in self._tools.items()}
+        self._pauses = {tool: replace(self._policy, max_retries=number) for tool, number in self._tools.items()}
 
     def init(self, agent: "Agent") -> None:
         for name in self._tools:
@@ -68,7 +68,7 @@ class Retry(Middleware):
                         started = True
                         yield event
             except ModelError as error:
-                if started or error.reason not in TRANSIENT:
+                if started or error.reason not in TRANSIENT_REASONS:
                     raise
                 pause = self._policy.pause(error, taken)
                 if pause is None and not untried:
@@ -95,6 +95,6 @@ class Retry(Middleware):
 
     def _inside(self, agent: "Agent") -> list[str]:
         """The middleware between this one and the model that wants to see what is streamed."""
-        everyone = list(agent.behaviours())
+        everyone = list(agent.each_middleware())
         nearer = everyone[everyone.index(self) + 1 :]
         return [member.name for member in nearer if overrides(member, "stream")]

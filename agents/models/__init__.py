@@ -10,9 +10,9 @@ from agents.models.protocol import (
     Model,
     ModelEvent,
     ModelRequest,
-    TextDelta,
-    ThinkingDelta,
-    ToolCallStarted,
+    TextChunk,
+    ThinkingChunk,
+    ToolUseStarted,
     Usage,
 )
 from agents.models.scripted.model import ScriptedModel
@@ -27,8 +27,8 @@ __all__ = [
     "ModelRequest",
     "ScriptedModel",
     "Step",
-    "TextDelta",
-    "ThinkingDelta",
-    "ToolCallStarted",
+    "TextChunk",
+    "ThinkingChunk",
+    "ToolUseStarted",
     "Usage",
 ]

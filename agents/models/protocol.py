@@ -38,17 +38,17 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class TextDelta:
+class TextChunk:
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class ThinkingDelta:
+class ThinkingChunk:
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCallStarted:
+class ToolUseStarted:
     """The model began to write a call; its arguments follow with `Completed`."""
 
     provider_id: str
@@ -69,7 +69,7 @@ class Completed:
     model: str = ""
 
 
-ModelEvent = TextDelta | ThinkingDelta | ToolCallStarted | Completed
+ModelEvent = TextChunk | ThinkingChunk | ToolUseStarted | Completed
 
 
 class Model(Protocol):
@@ -80,7 +80,10 @@ class Model(Protocol):
         """The name the answers are attributed to."""
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        """Start the call when first iterated; `agents.models.read_pacing.coalescing_delay` paces its reading."""
+        """Start the call at the first iteration.
+
+        Between two pieces it may ask `agents.models.read_pacing.coalescing_delay` how long the next one can wait.
+        """
 
     async def aclose(self) -> None:
         """Give back the connections, if there are any; the model is not used afterwards."""

@@ -18,7 +18,7 @@ def coalescing_delay() -> float:
 
 
 @contextmanager
-def reading_with(coalescing_delay: Callable[[], float]) -> Iterator[None]:
+def pace_reading(coalescing_delay: Callable[[], float]) -> Iterator[None]:
     """Whatever model is read inside asks `coalescing_delay`."""
     token = _COALESCING_DELAY.set(coalescing_delay)
     try:

@@ -5,30 +5,30 @@ from dataclasses import dataclass
 
 from agents.errors import ModelError
 
-TRANSIENT = frozenset({"rate_limited", "overloaded", "unavailable", "stream_broken", "timeout"})
+TRANSIENT_REASONS = frozenset({"rate_limited", "overloaded", "unavailable", "stream_broken", "timeout"})
 """The reasons that pass by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Exponential pauses with jitter, in seconds; the provider's Retry-After goes before, up to `longest`."""
+    """Exponential pauses with jitter, in seconds; the provider's Retry-After goes before, up to `max_pause`."""
 
-    retries: int = 2
-    first: float = 0.5
-    longest: float = 30.0
+    max_retries: int = 2
+    first_pause: float = 0.5
+    max_pause: float = 30.0
 
     def pause(self, failure: ModelError, retries_taken: int) -> float | None:
         """Seconds to wait before the next attempt; None when the failure is final."""
-        if failure.reason not in TRANSIENT or retries_taken >= self.retries:
+        if failure.reason not in TRANSIENT_REASONS or retries_taken >= self.max_retries:
             return None
         if failure.retry_after is not None:
             # Who is told to wait for minutes learns it now, instead of watching a turn that does not move.
-            return failure.retry_after if failure.retry_after <= self.longest else None
+            return failure.retry_after if failure.retry_after <= self.max_pause else None
         return self.after(retries_taken)
 
     def after(self, retries_taken: int) -> float | None:
         """The same when nothing is known of the failure but that it may pass."""
-        if retries_taken >= self.retries:
+        if retries_taken >= self.max_retries:
             return None
-        ceiling = min(self.first * 2.0**retries_taken, self.longest)
+        ceiling = min(self.first_pause * 2.0**retries_taken, self.max_pause)
         return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, guards nothing

@@ -12,7 +12,7 @@ from agents.tools.tool import Tool, ToolContext, ToolOutcome
 
 
 def sendable(tool: Tool, named: Mapping[str, Any], context: ToolContext) -> dict[str, Any]:
-    """The arguments of `perform`; the context leaves behind what belongs to this process."""
+    """The arguments of `run_remote`; the context leaves behind what belongs to this process."""
     assert tool.signature is not None
     portable = replace(
         context, progress=_drop, patch=_not_from_here, tell=_not_from_here, services=None, state=dict(context.state)
@@ -27,7 +27,7 @@ def sendable(tool: Tool, named: Mapping[str, Any], context: ToolContext) -> dict
 
 
 @sent_as("agents.tools.heavy.perform")
-def perform(
+def run_remote(
     name: str,
     function: Callable[..., Any],
     arguments: Mapping[str, Any],

@@ -16,7 +16,7 @@ from agents.interrupt import Interrupt
 from agents.tools.arguments import bind
 from agents.tools.local_tasks import LocalTasks
 from agents.tools.outcome import outcome_of, said
-from agents.tools.remote import perform, sendable
+from agents.tools.remote import run_remote, sendable
 from agents.tools.threads import on_loop, run_in_thread
 from agents.tools.timeout import TookTooLong, within
 from agents.tools.tool import Tool, ToolContext, ToolOutcome
@@ -91,7 +91,7 @@ async def _execute(tool: Tool, named: dict[str, Any], context: ToolContext) -> T
     assert tool.signature is not None
     if tool.ray is not None:
         tasks = LocalTasks() if context.services is None else context.services.tasks
-        outcome = await tasks.run(perform, sendable(tool, named, context), tool.ray, context.progress)
+        outcome = await tasks.run(run_remote, sendable(tool, named, context), tool.ray, context.progress)
         assert isinstance(outcome, ToolOutcome)
         return outcome
     blocking = not inspect.iscoroutinefunction(tool.function)

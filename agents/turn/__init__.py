@@ -1,11 +1,11 @@
 """The turn machine, pure: states, events, inputs, commands, and the function that joins them."""
 
-from agents.turn.draft import Limits, Machine, Refusal, Step
+from agents.turn.draft import Limits, Machine, Refusal, StepResult
 from agents.turn.events import Event, Logged
 from agents.turn.facts import Facts, apply, fold
 from agents.turn.flow import fsm_state
 from agents.turn.inputs import Input
-from agents.turn.machine import revive, step
+from agents.turn.machine import abort, revive, step
 from agents.turn.states import TRANSITIONS, Signal, State
 
 __all__ = [
@@ -19,7 +19,8 @@ __all__ = [
     "Refusal",
     "Signal",
     "State",
-    "Step",
+    "StepResult",
+    "abort",
     "apply",
     "fold",
     "fsm_state",

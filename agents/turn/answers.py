@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from agents.turn import flow
-from agents.turn.binding import arguments_hash
 from agents.turn.draft import Draft
-from agents.turn.events import AssistantMsg, Block, Suspension, SuspensionKind, ToolCall, UserMsg
+from agents.turn.events import AssistantMsg, Block, Suspension, SuspensionKind, ToolCall, UserMsg, arguments_hash
 from agents.turn.inputs import ModelFailed, ModelFinished, ModelInterrupted, ModelStarted, ProposedCall
 from agents.turn.live import MessageCompleted, ToolCallStarted
 from agents.turn.states import State

@@ -3,10 +3,9 @@
 import json
 
 from agents.turn import flow
-from agents.turn.binding import arguments_hash
 from agents.turn.commands import DisarmExpiry
 from agents.turn.draft import Draft, Refusal
-from agents.turn.events import Resolution, Suspension, Verdict
+from agents.turn.events import Resolution, Suspension, Verdict, arguments_hash
 from agents.turn.facts import OpenCall
 from agents.turn.inputs import Expire, Resolve, ToolFinished, ToolInterrupted
 

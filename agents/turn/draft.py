@@ -58,7 +58,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StepResult:
     """What an input leads to; neither commands nor refusal means that it was stale and is ignored."""
 
     machine: Machine
@@ -130,7 +130,7 @@ class Draft:
         principal = call.approver or self.facts.principal
         return RunTool(call.call, call.arguments, principal, call.interrupted, call.resolution)
 
-    def step(self) -> Step:
+    def step(self) -> StepResult:
         machine = replace(self.before, facts=self.facts, state=self.state, model=self.model)
         append = (Append(tuple(self._events)),) if self._events else ()
-        return Step(machine, (*append, *(Broadcast(event) for event in self._live), *self._effects))
+        return StepResult(machine, (*append, *(Broadcast(event) for event in self._live), *self._effects))

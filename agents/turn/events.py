@@ -1,5 +1,7 @@
 """The canonical events: the facts of a conversation, in the past tense, as they stand in its log."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -161,3 +163,12 @@ class Logged:
     seq: int
     at: int
     event: Event
+
+
+def arguments_hash(arguments: Mapping[str, Any]) -> str:
+    """The SHA-256, in hexadecimal, of the arguments as JSON with sorted keys and no white space.
+
+    It binds a decision to the arguments that were shown.
+    """
+    canonical = json.dumps(arguments, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()

@@ -10,7 +10,7 @@ from agents.turn import flow
 from agents.turn.answers import on_model_failed, on_model_finished, on_model_interrupted, on_model_started
 from agents.turn.calls import on_expire, on_resolve, on_tool_finished, on_tool_interrupted
 from agents.turn.commands import Finish
-from agents.turn.draft import Draft, Limits, Machine, Refusal, Step
+from agents.turn.draft import Draft, Limits, Machine, Refusal, StepResult
 from agents.turn.events import Summary
 from agents.turn.facts import Facts
 from agents.turn.inputs import (
@@ -35,6 +35,12 @@ from agents.turn.states import TRANSITIONS, Signal, State
 
 UNKNOWN_OUTCOME = "The outcome of this call is unknown: it was interrupted and is not repeated."
 
+ABORTED = "released"
+"""The reason of a turn that an operator ended, as logs have always held it."""
+ABORTED_DETAIL = "The turn made no progress, and an operator has released it."
+ABORTED_RUNNING = "The outcome of this call is unknown: an operator released the turn while it ran."
+ABORTED_WAITING = "cancelled: an operator released the turn"
+
 _LEAVING = Refusal("terminating", "The conversation is moving; send this again.")
 
 # Somebody waits for the answer to these; any other signal that the table does not list is stale.
@@ -50,13 +56,29 @@ def revive(facts: Facts, limits: Limits | None = None) -> Machine:
     return Machine(facts=facts, limits=limits or Limits())
 
 
-def step(machine: Machine, happened: Input) -> Step:
+def abort(facts: Facts, principal: str | None) -> StepResult:
+    """End the running turn as failed, for an operator who has claimed the log; every open call gets its result.
+
+    A message that is queued begins the next turn. Only the append and the broadcasts are to be carried out: the
+    next incarnation finds out by itself what else is to be done.
+    """
+    draft = Draft(Machine(facts=facts, state=facts.phase))
+    for tool_call_id, call in facts.calls.items():
+        if call.suspension is not None:
+            flow.close(draft, tool_call_id, ABORTED_WAITING, "cancelled", principal)
+        else:
+            flow.close(draft, tool_call_id, ABORTED_RUNNING, "unknown", principal)
+    flow.fail(draft, ABORTED, ABORTED_DETAIL, principal)
+    return draft.step()
+
+
+def step(machine: Machine, happened: Input) -> StepResult:
     """Take one input. Pure: the same arguments give the same step."""
     if happened.signal not in TRANSITIONS[machine.state]:
-        return Step(machine, refusal=_refusal(machine.state, happened.signal))
+        return StepResult(machine, refusal=_refusal(machine.state, happened.signal))
     draft = Draft(machine)
     refusal = _handle(draft, happened)
-    return Step(machine, refusal=refusal) if refusal else draft.step()
+    return StepResult(machine, refusal=refusal) if refusal else draft.step()
 
 
 def _refusal(state: State, signal: Signal) -> Refusal | None:

@@ -6,7 +6,7 @@ from typing import Any
 from agents.turn.facts import Facts
 
 
-def freeze(facts: Facts) -> dict[str, Any]:
+def take_snapshot(facts: Facts) -> dict[str, Any]:
     """`facts` as JSON; they must be at rest, so that no call and no queued message is among them."""
     if facts.running or facts.queued or facts.calls:
         raise ValueError("only a conversation at rest can be put aside")
@@ -21,6 +21,6 @@ def freeze(facts: Facts) -> dict[str, Any]:
     }
 
 
-def thaw(base: Mapping[str, Any], after: int) -> Facts:
-    """The facts that `freeze` put aside, as they were behind seq `after`."""
+def restore_snapshot(base: Mapping[str, Any], after: int) -> Facts:
+    """The facts that `take_snapshot` put aside, as they were behind seq `after`."""
     return Facts(last_seq=after, **base)

@@ -9,7 +9,7 @@ from agents.examples import assistant, extractor, operator, researcher
 from agents.examples.offline import extractor as extractor_script
 from agents.examples.offline import operator as operator_script
 from agents.examples.offline import researcher as researcher_script
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.examples.researcher import WEB_SEARCH
 from agents.models import Model, ScriptedModel
 from agents.models.scripted.steps import Script
@@ -40,7 +40,7 @@ def examples(settings: Settings) -> Catalog:
         return _offline(script) if settings.offline else models[settings.model]
 
     agents = (
-        assistant(on(offline_step)),
+        assistant(on(assistant_script)),
         researcher(
             on(researcher_script.researcher),
             on(researcher_script.scout),
@@ -55,7 +55,7 @@ def examples(settings: Settings) -> Catalog:
 
 def default_model(settings: Settings) -> Model:
     """Claude when there is a key for it, the offline assistant otherwise."""
-    return _offline(offline_step) if settings.offline else claude(settings, settings.model)
+    return _offline(assistant_script) if settings.offline else claude(settings, settings.model)
 
 
 def claude(settings: Settings, name: str) -> Model:

@@ -6,12 +6,12 @@ import pytest
 
 from agents.agent import Agent
 from agents.errors import AgentDefinitionError
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.models import ScriptedModel
 
 
 def analyst(**fields: Any) -> Agent:
-    return Agent(name="analyst", model=ScriptedModel(offline_step), **fields)
+    return Agent(name="analyst", model=ScriptedModel(assistant_script), **fields)
 
 
 def test_resources_and_an_environment_of_its_own() -> None:

@@ -16,7 +16,7 @@ from agents.errors import ModelError
 from agents.middleware.sub_agent import SubAgent
 from agents.models import Call, ModelEvent, ModelRequest, ScriptedModel, Step
 from agents.models.protocol import Json
-from agents.models.scripted.transcript import assistant_texts, user_texts
+from agents.models.scripted.message_history import assistant_texts, user_texts
 from agents.tools import Tool, ToolContext, tool
 from deployments.settings import Settings
 from tests.chaos.ledger import Ledger

@@ -38,7 +38,7 @@ async def test_turns_begin_up_to_the_bound_however_many_messages_come_at_once(wo
         *(deliver(intake, conversation, message()) for conversation in conversations), return_exceptions=True
     )
     refused = [answer for answer in answers if isinstance(answer, Refused)]
-    assert [(refusal.code, refusal.passes) for refusal in refused] == [("too_many_turns", True)] * 5
+    assert [(refusal.code, refusal.is_transient) for refusal in refused] == [("too_many_turns", True)] * 5
     working = [conversation for conversation in conversations if conversation.in_turn]
     assert len(working) == 3
     await working[0].cancel()
@@ -69,7 +69,7 @@ def test_messages_arrive_up_to_the_bound() -> None:
             arriving.enter_context(intake.arrival(message()))
         with pytest.raises(Refused) as refused, intake.arrival(message()):
             pass
-        assert (refused.value.code, refused.value.passes) == ("overloaded", True)
+        assert (refused.value.code, refused.value.is_transient) == ("overloaded", True)
         with intake.arrival(message(origin="agent")):
             pass
     with intake.arrival(message()):

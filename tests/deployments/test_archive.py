@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agents.agent import Agent
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.models import ScriptedModel
 from store import Store
 from tests.support.api import Api, eventually
@@ -33,7 +33,7 @@ async def test_people_scroll_back_through_the_archive(api: Api, service: Running
     conversation_id = await api.create()
     await write_log(
         Shelf(store),
-        Agent(name="any", model=ScriptedModel(offline_step)),
+        Agent(name="any", model=ScriptedModel(assistant_script)),
         conversation_id,
         turns=TURNS,
         keep=2,

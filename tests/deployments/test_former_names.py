@@ -44,7 +44,7 @@ CURRENT: dict[str, Any] = {
     "unreachable": errors.Unreachable("c"),
     "unavailable": errors.ControlPlaneUnavailable("c"),
     "stream": ray_tasks._stream,
-    "perform": remote.perform,
+    "perform": remote.run_remote,
     "drop": remote._drop,
     "not_from_here": remote._not_from_here,
 }

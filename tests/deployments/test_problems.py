@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from agents.codec import VERSION
-from agents.errors import PASSING
+from agents.errors import TRANSIENT_CODES
 from deployments.ingress.problems import KINDS
 from store import Store
 from tests.support.api import EVENTS, Api
@@ -35,7 +35,7 @@ def check(response: httpx.Response, status: int, code: str) -> None:
     assert problem["title"]
     assert problem["detail"]
     assert problem["instance"] == response.request.url.raw_path.decode().partition("?")[0]
-    assert ("retry-after" in response.headers) == (status == 503 or code in PASSING)
+    assert ("retry-after" in response.headers) == (status == 503 or code in TRANSIENT_CODES)
 
 
 @pytest.fixture

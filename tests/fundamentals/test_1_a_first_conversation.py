@@ -7,7 +7,7 @@ from agents.clock import now_ms
 from agents.conversation import Conversation
 from agents.errors import Refused
 from agents.examples import assistant
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.models import ScriptedModel
 from agents.services import Services
 from agents.turn.events import AssistantMsg, TurnEnded, UserMsg
@@ -18,7 +18,7 @@ from tests.support.conversations import rest, say, text
 
 async def test_somebody_says_hello_and_is_answered(store: Store) -> None:
     # An agent is configuration, from code. This one needs no provider: its model plays a script.
-    agent = assistant(ScriptedModel(offline_step))
+    agent = assistant(ScriptedModel(assistant_script))
     catalog = Catalog({agent.name: agent}, default=agent.name)
 
     # A conversation is an identity in the store. Opening it makes a live incarnation.
@@ -44,7 +44,7 @@ async def test_somebody_says_hello_and_is_answered(store: Store) -> None:
 
 
 async def test_the_same_message_sent_twice_is_one_message(store: Store) -> None:
-    agent = assistant(ScriptedModel(offline_step))
+    agent = assistant(ScriptedModel(assistant_script))
     await store.registry.create("first", agent=agent.name, principal="ada", now=now_ms())
     conversation = await Conversation.open(Services(store=store), "first", Catalog({agent.name: agent}, agent.name))
 
@@ -59,7 +59,7 @@ async def test_the_same_message_sent_twice_is_one_message(store: Store) -> None:
 
 
 async def test_what_cannot_be_done_is_refused_by_name(store: Store) -> None:
-    agent = assistant(ScriptedModel(offline_step))
+    agent = assistant(ScriptedModel(assistant_script))
     await store.registry.create("first", agent=agent.name, principal="ada", now=now_ms())
     conversation = await Conversation.open(Services(store=store), "first", Catalog({agent.name: agent}, agent.name))
 

@@ -1,13 +1,13 @@
 """Lesson 2: everybody may watch; live events are a broadcast, and the log is the truth behind it."""
 
 from agents.examples import assistant
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.models import ScriptedModel
 from tests.support.conversations import World, rest, say, spoken, watching
 
 
 async def test_a_watcher_sees_the_answer_while_it_is_written(world: World) -> None:
-    conversation = await world.start(assistant(ScriptedModel(offline_step)))
+    conversation = await world.start(assistant(ScriptedModel(assistant_script)))
 
     async with watching(world.store) as watcher:
         await say(conversation, "hello")
@@ -33,7 +33,7 @@ async def test_a_watcher_sees_the_answer_while_it_is_written(world: World) -> No
 
 
 async def test_nothing_is_lost_if_nobody_listens(world: World) -> None:
-    conversation = await world.start(assistant(ScriptedModel(offline_step)))
+    conversation = await world.start(assistant(ScriptedModel(assistant_script)))
     await say(conversation, "hello")
     await rest(conversation)
 
@@ -44,7 +44,7 @@ async def test_nothing_is_lost_if_nobody_listens(world: World) -> None:
 
 
 async def test_looking_at_a_conversation_never_waits(world: World) -> None:
-    conversation = await world.start(assistant(ScriptedModel(offline_step)))
+    conversation = await world.start(assistant(ScriptedModel(assistant_script)))
 
     glimpse = conversation.inspect()
 

@@ -1,14 +1,14 @@
 """Lesson 3: the model asks for a tool, the conversation runs it, the model reads the result and goes on."""
 
 from agents.examples import assistant
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.models import ScriptedModel
 from agents.turn.events import AssistantMsg, ToolCall, ToolResult, TurnEnded, UserMsg
 from tests.support.conversations import World, rest, say, spoken
 
 
 async def test_the_assistant_calculates(world: World) -> None:
-    conversation = await world.start(assistant(ScriptedModel(offline_step)))
+    conversation = await world.start(assistant(ScriptedModel(assistant_script)))
 
     await say(conversation, "what is (17 + 4) * 2?")
     assert await rest(conversation) == "idle"
@@ -36,7 +36,7 @@ async def test_the_assistant_calculates(world: World) -> None:
 
 
 async def test_two_tools_at_once(world: World) -> None:
-    conversation = await world.start(assistant(ScriptedModel(offline_step)))
+    conversation = await world.start(assistant(ScriptedModel(assistant_script)))
 
     await say(conversation, "what time is it in Berlin, and what is 6 * 7?")
     await rest(conversation)

@@ -4,7 +4,7 @@ import pytest
 
 from agents.errors import Refused
 from agents.examples import assistant
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.models import ScriptedModel
 from agents.turn.events import Resolution
 from agents.turn.inputs import Resolve
@@ -12,7 +12,7 @@ from tests.support.conversations import World, rest, results, say
 
 
 async def test_an_announcement_waits_until_it_is_approved(world: World) -> None:
-    conversation = await world.start(assistant(ScriptedModel(offline_step)))
+    conversation = await world.start(assistant(ScriptedModel(assistant_script)))
 
     await say(conversation, "announce: lunch is ready")
     assert await rest(conversation) == "awaiting_input"
@@ -32,7 +32,7 @@ async def test_an_announcement_waits_until_it_is_approved(world: World) -> None:
 
 
 async def test_a_person_may_say_no_and_why(world: World) -> None:
-    conversation = await world.start(assistant(ScriptedModel(offline_step)))
+    conversation = await world.start(assistant(ScriptedModel(assistant_script)))
     await say(conversation, "announce: lunch is ready")
     await rest(conversation)
     [tool_call_id] = conversation.inspect().pending
@@ -45,7 +45,7 @@ async def test_a_person_may_say_no_and_why(world: World) -> None:
 
 
 async def test_only_the_first_decision_counts(world: World) -> None:
-    conversation = await world.start(assistant(ScriptedModel(offline_step)))
+    conversation = await world.start(assistant(ScriptedModel(assistant_script)))
     await say(conversation, "announce: lunch is ready")
     await rest(conversation)
     [tool_call_id] = conversation.inspect().pending

@@ -2,7 +2,7 @@
 
 from agents.agent import Agent
 from agents.examples import assistant
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.models import ScriptedModel, Step
 from tests.support.conversations import World, ends, rest, say, spoken, until
 
@@ -28,7 +28,7 @@ async def test_stop_in_the_middle_of_a_sentence(world: World) -> None:
 
 
 async def test_stop_a_turn_that_waits_for_a_person(world: World) -> None:
-    conversation = await world.start(assistant(ScriptedModel(offline_step)))
+    conversation = await world.start(assistant(ScriptedModel(assistant_script)))
     await say(conversation, "announce: lunch is ready")
     await rest(conversation)
 

@@ -7,7 +7,7 @@ import pytest
 from agents.agent import Agent
 from agents.errors import Superseded
 from agents.examples import assistant
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.models import Call, ScriptedModel, Step
 from agents.tools import tool
 from agents.turn.events import ToolCall
@@ -15,7 +15,7 @@ from tests.support.conversations import World, ends, rest, results, say, spoken
 
 
 async def test_it_remembers_after_a_crash(world: World) -> None:
-    agent = assistant(ScriptedModel(offline_step))
+    agent = assistant(ScriptedModel(assistant_script))
     conversation = await world.start(agent)
     await say(conversation, "my name is Ada")
     await rest(conversation)
@@ -71,7 +71,7 @@ async def test_a_call_that_was_running_is_repeated_under_its_id(world: World) ->
 
 
 async def test_the_older_of_two_incarnations_steps_aside(world: World) -> None:
-    agent = assistant(ScriptedModel(offline_step))
+    agent = assistant(ScriptedModel(assistant_script))
     older = await world.start(agent)
     newer = await world.open(agent)
 

@@ -8,7 +8,7 @@ from agents.agent import Agent
 from agents.conversation import Conversation
 from agents.errors import Refused
 from agents.models import Call, ModelRequest, ScriptedModel, Step
-from agents.models.scripted.transcript import user_texts
+from agents.models.scripted.message_history import user_texts
 from agents.tools import tool
 from tests.support.conversations import World, ends, rest, say, spoken
 

@@ -4,7 +4,7 @@ import time
 
 from agents.agent import Agent, Catalog
 from agents.models import Call, ModelRequest, ScriptedModel, Step
-from agents.models.scripted.transcript import tool_returns, user_texts
+from agents.models.scripted.message_history import tool_returns, user_texts
 from agents.tools import ToolContext, tool
 from deployments.settings import Settings
 from tests.support.service_agents import Ledger, work

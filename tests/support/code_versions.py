@@ -4,7 +4,7 @@ from ray import serve
 
 from agents.agent import Agent, Catalog
 from agents.models import Call, ModelRequest, ScriptedModel, Step
-from agents.models.scripted.transcript import tool_returns, user_texts
+from agents.models.scripted.message_history import tool_returns, user_texts
 from deployments.app import Ingress
 from deployments.local.cluster import APPLICATION
 from deployments.settings import Settings

@@ -16,7 +16,7 @@ from agents.services import Services
 from agents.turn import Event, Logged, fold, fsm_state
 from agents.turn.events import AssistantMsg, ToolResult, TurnEnded
 from agents.turn.inputs import OnBusy, UserMessage
-from agents.turn.snapshot import thaw
+from agents.turn.snapshot import restore_snapshot
 from store import Archive, ConversationMeta, Store, connect
 from store.live.subscription import Subscription
 from tests.support.doors import Doors
@@ -125,7 +125,7 @@ class World:
 def check_incarnation(conversation: Conversation) -> None:
     """Whatever this incarnation has done, its live state is the fold of its log, and can be packed and unpacked."""
     history = conversation.history
-    base = thaw(history.summary.base, history.summary.after) if history.summary else None
+    base = restore_snapshot(history.summary.base, history.summary.after) if history.summary else None
     assert fold(history.logged, base) == conversation._machine.facts
     seen = (history.logged, history.rests, history.tool_call_ids, history.facts)
     history.pack()

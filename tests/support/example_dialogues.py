@@ -12,7 +12,7 @@ from agents.examples import assistant, extractor, operator, researcher
 from agents.examples.offline import extractor as extractor_script
 from agents.examples.offline import operator as operator_script
 from agents.examples.offline import researcher as researcher_script
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.models import ScriptedModel
 from agents.turn.inputs import Resolve, UserMessage
 from tests.agents.middleware.test_sub_agent_crashes import state_of
@@ -68,7 +68,7 @@ class Tale:
 
 TALES = {
     "assistant": Tale(
-        agent=lambda: assistant(ScriptedModel(offline_step)),
+        agent=lambda: assistant(ScriptedModel(assistant_script)),
         acts=(
             say("remember: I drink tea"),
             say("announce: tea is ready", then="awaiting_input"),

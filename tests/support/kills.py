@@ -20,9 +20,9 @@ from agents.middleware.pipeline.middleware import Middleware, StreamCall, ToolRu
 from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.middleware.retry import Retry
-from agents.models import Call, ModelEvent, ModelRequest, ScriptedModel, Step, TextDelta, ThinkingDelta
-from agents.models.protocol import ToolCallStarted
-from agents.models.scripted.transcript import tool_returns, user_texts
+from agents.models import Call, ModelEvent, ModelRequest, ScriptedModel, Step, TextChunk, ThinkingChunk
+from agents.models.protocol import ToolUseStarted
+from agents.models.scripted.message_history import tool_returns, user_texts
 from agents.tools import Tool, ToolContext, ToolOutcome, tool
 from agents.turn.commands import RunTool
 from store.log.log import Log
@@ -82,11 +82,11 @@ class Mortal(Middleware):
             words += 1
             yield event
             match event:
-                case ThinkingDelta() if words > 1:
+                case ThinkingChunk() if words > 1:
                     self._orders.reach(context.conversation_id, "in thinking")
-                case TextDelta() if words > 1:
+                case TextChunk() if words > 1:
                     self._orders.reach(context.conversation_id, "in text")
-                case ToolCallStarted():
+                case ToolUseStarted():
                     self._orders.reach(context.conversation_id, "in a tool's arguments")
 
     async def run_tool(self, command: RunTool, run: ToolRun, context: TurnContext) -> ToolOutcome:

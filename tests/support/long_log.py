@@ -10,7 +10,7 @@ from agents.codec import encode
 from agents.turn import Event, Facts, fsm_state
 from agents.turn.events import AssistantMsg, Summary, TurnEnded, UserMsg
 from agents.turn.facts import apply
-from agents.turn.snapshot import freeze
+from agents.turn.snapshot import take_snapshot
 from tests.support.conversations import World, text
 
 BATCH = 2000
@@ -46,7 +46,11 @@ async def write_log(world: World, agent: Agent, conversation_id: str, *, turns: 
         if len(batch) >= BATCH:
             await write()
     made = Summary(
-        turn=turns, text="What was said.", through_turn=covered.turn, after=covered.last_seq, base=freeze(covered)
+        turn=turns,
+        text="What was said.",
+        through_turn=covered.turn,
+        after=covered.last_seq,
+        base=take_snapshot(covered),
     )
     batch.append(made)
     facts = apply(facts, made, facts.last_seq + 1)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agents.errors import ModelError
-from agents.models import Completed, Json, Model, ModelEvent, ModelRequest, TextDelta
+from agents.models import Completed, Json, Model, ModelEvent, ModelRequest, TextChunk
 from agents.models.anthropic.model import AnthropicModel
 from tests.messages_api import MessagesServer
 
@@ -36,7 +36,7 @@ async def read_until_failure(model: Model, asked: ModelRequest) -> tuple[list[Mo
 
 
 def text_of(events: Sequence[ModelEvent]) -> str:
-    return "".join(event.text for event in events if isinstance(event, TextDelta))
+    return "".join(event.text for event in events if isinstance(event, TextChunk))
 
 
 def completed(events: Sequence[ModelEvent]) -> Completed:

@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 from agents.agent import Agent
 from agents.errors import TurnStopped
-from agents.examples.offline.turn import turn_of
 from agents.interrupt import Interrupt
 from agents.middleware.ask_user import AskUser
 from agents.middleware.budget import Budget
@@ -19,7 +18,8 @@ from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import SummaryText, TurnContext
 from agents.middleware.sub_agent import SubAgent
 from agents.middleware.todo_list import TodoList
-from agents.models import Call, Completed, Json, ModelEvent, ModelRequest, ScriptedModel, Step, TextDelta, Usage
+from agents.models import Call, Completed, Json, ModelEvent, ModelRequest, ScriptedModel, Step, TextChunk, Usage
+from agents.models.scripted.message_history import turn_of
 from agents.tools import Image, tool
 
 PIXEL = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==")
@@ -150,7 +150,7 @@ class Reader:
             {"type": "text", "text": "."},
         ]
         for block in texts:
-            yield TextDelta(block["text"])
+            yield TextChunk(block["text"])
         number = len(request.messages)
         search: list[Json] = [
             {"type": "server_tool_use", "id": f"srvtoolu_{number}", "name": "web_search", "input": {"query": "rays"}},

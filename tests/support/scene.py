@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from agents.turn import Event, Input, Limits, Logged, State, Step, revive, step
+from agents.turn import Event, Input, Limits, Logged, State, StepResult, revive, step
 from agents.turn.commands import (
     Append,
     ArmExpiry,
@@ -50,12 +50,12 @@ class Scene:
     model: ModelRef | None = None
     tools: dict[str, RunTool] = field(default_factory=dict)
     timers: dict[str, int] = field(default_factory=dict)
-    last: Step = field(init=False)
+    last: StepResult = field(init=False)
 
     def __post_init__(self) -> None:
         self.machine = revive(fold(self.log), self.limits)
 
-    def feed(self, happened: Input) -> Step:
+    def feed(self, happened: Input) -> StepResult:
         """Give the machine one input and do all that it asks for."""
         self._consume(happened)
         result = self._append(happened)
@@ -64,24 +64,24 @@ class Scene:
         self._compare()
         return result
 
-    def crash(self) -> Step:
+    def crash(self) -> StepResult:
         """Lose everything but the log, and let a new incarnation take it up."""
         self.model, self.tools, self.timers = None, {}, {}
         self.machine = revive(check_log(self.log), self.limits)
         return self.feed(Recover())
 
-    def crash_after_append(self, happened: Input) -> Step:
+    def crash_after_append(self, happened: Input) -> StepResult:
         """Take an input and die when it is durable, before any of its effects is performed."""
         self._append(happened)
         return self.crash()
 
-    def say(self, words: str = "hello", on_busy: OnBusy = "reject", principal: str | None = "ann") -> Step:
+    def say(self, words: str = "hello", on_busy: OnBusy = "reject", principal: str | None = "ann") -> StepResult:
         return self.feed(UserMessage(content=text(words), on_busy=on_busy, principal=principal))
 
-    def start_model(self) -> Step:
+    def start_model(self) -> StepResult:
         return self.feed(ModelStarted(ref=self.asked))
 
-    def answer(self, words: str = "hi", *calls: ProposedCall, stop_reason: str = "end_turn") -> Step:
+    def answer(self, words: str = "hi", *calls: ProposedCall, stop_reason: str = "end_turn") -> StepResult:
         """The model streams and finishes; `words` may be blank."""
         self.start_model()
         return self.feed(self.finished(words, *calls, stop_reason=stop_reason))
@@ -93,13 +93,13 @@ class Scene:
         content = text(words)
         return ModelFinished(ref=ref, message_id=message_id, content=content, calls=calls, stop_reason=stop_reason)
 
-    def fail_model(self, reason: str = "overloaded") -> Step:
+    def fail_model(self, reason: str = "overloaded") -> StepResult:
         return self.feed(ModelFailed(ref=self.asked, reason=reason, detail="The model is busy."))
 
-    def finish_tool(self, tool_call_id: str, content: str = "done") -> Step:
+    def finish_tool(self, tool_call_id: str, content: str = "done") -> StepResult:
         return self.feed(ToolFinished(turn=self.machine.facts.turn, tool_call_id=tool_call_id, content=content))
 
-    def approve(self, tool_call_id: str) -> Step:
+    def approve(self, tool_call_id: str) -> StepResult:
         return self.feed(Resolve(tool_call_id=tool_call_id, decision="approve", principal="bob"))
 
     @property
@@ -154,7 +154,7 @@ class Scene:
         call = self.machine.facts.suspended.get(key)
         return call is not None and call.suspension is not None and call.suspension.kind == "client_exec"
 
-    def _append(self, happened: Input) -> Step:
+    def _append(self, happened: Input) -> StepResult:
         result = step(self.machine, happened)
         for event in appended(result.commands):
             self.log.append(Logged(len(self.log) + 1, 0, event))

@@ -26,7 +26,7 @@ from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.middleware.sub_agent import SubAgent
 from agents.models import Call, Model, ModelEvent, ModelRequest, ScriptedModel, Step
-from agents.models.scripted.transcript import tool_returns, user_texts
+from agents.models.scripted.message_history import tool_returns, user_texts
 from agents.tools import Tool, ToolContext, tool
 from agents.turn.inputs import UserMessage
 from deployments.process.agents import default_model

@@ -7,7 +7,7 @@ from agents.agent import Agent
 from agents.conversation import Conversation
 from agents.middleware.sub_agent import SubAgent
 from agents.models import Call, ModelRequest, ScriptedModel, Step
-from agents.models.scripted.transcript import tool_returns
+from agents.models.scripted.message_history import tool_returns
 from agents.tools import Tool, ToolContext, tool
 from agents.turn.events import ToolCall, TurnEnded
 from store import ConversationMeta

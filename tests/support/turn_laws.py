@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agents.turn import TRANSITIONS, Event, Input, Logged, Machine, State, Step, fold
+from agents.turn import TRANSITIONS, Event, Input, Logged, Machine, State, StepResult, fold
 from agents.turn.commands import Append, Broadcast, CallModel, Command, RunTool
 from agents.turn.events import Resolution, Suspension, ToolCall, ToolResult, UserMsg
 from agents.turn.inputs import ModelRef
@@ -16,7 +16,7 @@ def appended(commands: Sequence[Command]) -> tuple[Event, ...]:
     return tuple(event for command in commands if isinstance(command, Append) for event in command.events)
 
 
-def check_step(before: Machine, happened: Input, step: Step, log: Sequence[Logged]) -> None:
+def check_step(before: Machine, happened: Input, step: StepResult, log: Sequence[Logged]) -> None:
     """`log` is the log as it stands when the step's append is durable."""
     if step.refusal is not None or not step.commands:
         assert step.machine == before, "a refused or ignored input changes nothing"

@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 
 from agents.turn import Input, Limits, State
-from agents.turn.binding import arguments_hash
 from agents.turn.commands import Append, ArmExpiry, Broadcast, CallModel, Finish, RunTool
-from agents.turn.events import AssistantMsg, Block, Suspension, ToolCall, ToolResult, TurnEnded
+from agents.turn.events import AssistantMsg, Block, Suspension, ToolCall, ToolResult, TurnEnded, arguments_hash
 from agents.turn.inputs import ModelFailed, ModelFinished, ModelRef, ModelStarted, Partial, ProposedCall
 from agents.turn.live import (
     MessageCompleted,

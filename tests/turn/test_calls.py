@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from agents.turn import State
-from agents.turn.binding import arguments_hash
 from agents.turn.commands import ArmExpiry, CallModel, DisarmExpiry, RunTool
-from agents.turn.events import Decision, Resolution, Suspension, ToolCall, ToolResult
+from agents.turn.events import Decision, Resolution, Suspension, ToolCall, ToolResult, arguments_hash
 from agents.turn.inputs import Expire, ModelRef, ProposedCall, Resolve, ToolFinished
 from agents.turn.live import StateChanged, Suspended, ToolCallErrored, ToolCallResolved
 from tests.support.scene import Scene

@@ -5,9 +5,18 @@ from dataclasses import replace
 import pytest
 
 from agents.turn import State
-from agents.turn.binding import arguments_hash
 from agents.turn.commands import CallModel, DisarmExpiry, Finish, RunTool, StopTools
-from agents.turn.events import Resolution, StatePatch, Summary, Suspension, ToolCall, ToolResult, TurnEnded, UserMsg
+from agents.turn.events import (
+    Resolution,
+    StatePatch,
+    Summary,
+    Suspension,
+    ToolCall,
+    ToolResult,
+    TurnEnded,
+    UserMsg,
+    arguments_hash,
+)
 from agents.turn.facts import fold
 from agents.turn.inputs import (
     Cancel,
@@ -23,7 +32,7 @@ from agents.turn.inputs import (
     ToolFinished,
     ToolInterrupted,
 )
-from agents.turn.snapshot import freeze, thaw
+from agents.turn.snapshot import restore_snapshot, take_snapshot
 from tests.support.scene import Scene, text
 from tests.support.stages import EXPIRES, ask, asking, client, gated, idle, preparing, server, streaming, with_calls
 
@@ -222,10 +231,10 @@ def test_a_log_folds_alike_from_a_summary_on() -> None:
     scene.feed(Patched(patch=Patch(source="plan", changes={"x": 1})))
     ends = [entry.seq for entry in scene.log if isinstance(entry.event, TurnEnded)]
     rest = fold(scene.log[: ends[1]])
-    scene.feed(Summarised(text="They counted.", through_turn=2, after=ends[1], base=freeze(rest)))
+    scene.feed(Summarised(text="They counted.", through_turn=2, after=ends[1], base=take_snapshot(rest)))
     assert isinstance(scene.events[-1], Summary)
 
-    assert fold(scene.log[ends[1] :], thaw(freeze(rest), ends[1])) == fold(scene.log)
+    assert fold(scene.log[ends[1] :], restore_snapshot(take_snapshot(rest), ends[1])) == fold(scene.log)
 
 
 def test_a_summary_of_nothing_new_is_stale() -> None:
@@ -242,4 +251,4 @@ def test_a_summary_of_nothing_new_is_stale() -> None:
 
 def test_only_a_conversation_at_rest_can_be_put_aside() -> None:
     with pytest.raises(ValueError, match="at rest"):
-        freeze(preparing().machine.facts)
+        take_snapshot(preparing().machine.facts)

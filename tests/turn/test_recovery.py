@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 
 from agents.turn import Limits, State, fold, fsm_state
-from agents.turn.binding import arguments_hash
 from agents.turn.commands import ArmExpiry, CallModel, Finish, RunTool
-from agents.turn.events import ToolCall
+from agents.turn.events import ToolCall, arguments_hash
 from agents.turn.inputs import ModelRef, Recover, Resolve
 from agents.turn.live import StateChanged, Suspended, ToolCallErrored, TurnFailed
 from tests.support.invariants import check_at_rest

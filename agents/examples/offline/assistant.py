@@ -8,8 +8,8 @@ from agents.examples.offline.arithmetic import find_expression
 from agents.examples.offline.results import phrase
 from agents.examples.offline.timezones import find_timezone
 from agents.models.protocol import Json, ModelRequest
+from agents.models.scripted.message_history import assistant_texts, conversation_of, tool_returns, user_texts
 from agents.models.scripted.steps import Call, Step
-from agents.models.scripted.transcript import assistant_texts, conversation_of, tool_returns, user_texts
 
 NAME_TOLD = re.compile(r"\b(?:[Mm]y name is|[Cc]all me)\s+([^\W\d_][\w'-]*(?:\s+[A-Z][\w'-]*)*)")
 NAME_ASKED = re.compile(r"\b(?:(?:what(?:'s| is| was)?|know|remember) my name|who am i)\b", re.IGNORECASE)
@@ -33,7 +33,7 @@ SMALL_TALK = (
 )
 
 
-def offline_step(request: ModelRequest) -> Step:
+def assistant_script(request: ModelRequest) -> Step:
     """Words for the tools' results, then a reply to the last message; says once that it is offline."""
     messages, known = conversation_of(request)
     paragraphs = [] if _notice_given(messages) else [phrases.NOTICE]

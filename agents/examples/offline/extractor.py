@@ -4,8 +4,8 @@ import re
 
 import orjson
 
-from agents.examples.offline.turn import turn_of
 from agents.models import ModelRequest, Step
+from agents.models.scripted.message_history import turn_of
 
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 TELEPHONE = re.compile(r"\+?\d[\d /()-]{5,}\d")

@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from agents.examples.offline.turn import Turn, turn_of
 from agents.models import Call, ModelRequest, Step
+from agents.models.scripted.message_history import Turn, turn_of
 
 HELP = """\
 I am the operator, offline: a small script. I look after three make-believe services, `api`, `worker` and `database`:

@@ -2,8 +2,8 @@
 
 import re
 
-from agents.examples.offline.turn import Turn, turn_of
 from agents.models import Call, ModelRequest, Step
+from agents.models.scripted.message_history import Turn, turn_of
 
 HELP = """\
 I am the researcher, offline: a small script. Say *research the history of tea*: I plan, send out two scouts at the same

@@ -2,7 +2,7 @@
 
 import orjson
 
-from agents.models.scripted.transcript import ToolReturn
+from agents.models.scripted.message_history import ToolReturn
 
 
 def phrase(result: ToolReturn) -> str:

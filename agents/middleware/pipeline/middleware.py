@@ -7,7 +7,7 @@ the middleware, and the turn ends with the reason `middleware_failed`.
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-from agents.agent import Agent, Behaviour
+from agents.agent import Agent, AgentMiddleware
 from agents.middleware.pipeline.reply import Reply
 from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
@@ -72,7 +72,7 @@ class Middleware:
         return await run(command)
 
 
-def overrides(behaviour: Behaviour, callback: str) -> bool:
+def overrides(behaviour: AgentMiddleware, callback: str) -> bool:
     """Whether a middleware has a callback of its own, and not the base's, which does nothing."""
     base = getattr(Middleware, callback)
     return getattr(type(behaviour), callback, base) is not base

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial, reduce
 from typing import Any, TypeVar
 
-from agents.agent import Behaviour
+from agents.agent import AgentMiddleware
 from agents.errors import AgentDefinitionError, AgentError, MiddlewareError
 from agents.interrupt import Interrupt
 from agents.middleware.parallel import Parallel
@@ -32,7 +32,7 @@ APPENDED = {Request: ("system", "injected"), Reply: ("feedback",)}
 class Stack:
     """The middleware of one agent. Only those that override a callback are called."""
 
-    def __init__(self, middleware: Iterable[Behaviour]) -> None:
+    def __init__(self, middleware: Iterable[AgentMiddleware]) -> None:
         self._groups = [_as_middleware(group) for group in middleware]
         self._all = [_as_middleware(member) for group in self._groups for member in group.members]
 
@@ -154,7 +154,7 @@ def _joined(value: Value, changed: Sequence[tuple[Middleware, Value]], callback:
     return replace(value, **grown)
 
 
-def _as_middleware(behaviour: Behaviour) -> Middleware:
+def _as_middleware(behaviour: AgentMiddleware) -> Middleware:
     if not isinstance(behaviour, Middleware):
         raise AgentDefinitionError(type(behaviour).__name__, "it is no Middleware: derive its class from that")
     return behaviour

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.interrupt import AskKind, Interrupt
 from agents.middleware.sub_agent.reading import CallRecord
-from agents.turn.binding import arguments_hash
-from agents.turn.events import Resolution, Suspension
+from agents.turn.events import Resolution, Suspension, arguments_hash
 from agents.turn.inputs import Resolve
 
 if TYPE_CHECKING:

@@ -85,7 +85,7 @@ class SubAgentCall:
             except ConversationNotFound as error:
                 raise ToolError(f"The conversation of the sub-agent {self.agent} was deleted.") from error
             except AgentError as error:
-                if not isinstance(error, Refused) or not error.passes:
+                if not isinstance(error, Refused) or not error.is_transient:
                     raise ToolError(f"The sub-agent {self.agent} cannot work: {error}") from error
             except Exception as error:  # the way there is the shell's: its errors are worth a repetition
                 failures += 1
@@ -153,7 +153,7 @@ class SubAgentCall:
         try:
             await self.services.conversations.resolve(self.child, answer_for(asked, story, resolution), context)
         except Refused as refused:
-            if refused.passes:
+            if refused.is_transient:
                 raise
             return refused.detail if refused.code == "invalid_decision" else None
         return None

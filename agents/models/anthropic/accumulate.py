@@ -11,9 +11,9 @@ from agents.models.protocol import (
     Completed,
     Json,
     ModelEvent,
-    TextDelta,
-    ThinkingDelta,
-    ToolCallStarted,
+    TextChunk,
+    ThinkingChunk,
+    ToolUseStarted,
     Usage,
 )
 
@@ -70,11 +70,11 @@ class Accumulator:
         self._blocks[index] = Block(dict(start))
         match start:
             case {"type": "tool_use", "id": str(identifier), "name": str(name)}:
-                return ToolCallStarted(identifier, name)
+                return ToolUseStarted(identifier, name)
             case {"type": "tool_use"}:
                 raise TypeError("a tool call without id or name")
             case {"type": "text", "text": str(text)} if text:
-                return TextDelta(text)
+                return TextChunk(text)
             case {"type": str()}:
                 return None
         raise TypeError("a content block without a type")
@@ -83,10 +83,10 @@ class Accumulator:
         match delta["type"]:
             case "text_delta":
                 block.pieces.append(delta["text"])
-                return TextDelta(delta["text"])
+                return TextChunk(delta["text"])
             case "thinking_delta":
                 block.pieces.append(delta["thinking"])
-                return ThinkingDelta(delta["thinking"])
+                return ThinkingChunk(delta["thinking"])
             case "input_json_delta":
                 block.pieces.append(delta["partial_json"])
             case "signature_delta":
@@ -112,10 +112,10 @@ def joined(news: Iterable[ModelEvent]) -> Iterator[ModelEvent]:
     last: ModelEvent | None = None
     try:
         for event in news:
-            if isinstance(event, TextDelta) and isinstance(last, TextDelta):
-                last = TextDelta(last.text + event.text)
-            elif isinstance(event, ThinkingDelta) and isinstance(last, ThinkingDelta):
-                last = ThinkingDelta(last.text + event.text)
+            if isinstance(event, TextChunk) and isinstance(last, TextChunk):
+                last = TextChunk(last.text + event.text)
+            elif isinstance(event, ThinkingChunk) and isinstance(last, ThinkingChunk):
+                last = ThinkingChunk(last.text + event.text)
             else:
                 if last is not None:
                     yield last

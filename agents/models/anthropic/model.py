@@ -60,7 +60,7 @@ class AnthropicModel:
         self._knows_schemas = knows_schemas
         self._binding: set[str] = set()  # the models that have refused thinking behind a changed prefix
         self._read_timeout = read_timeout
-        self._retry = RetryPolicy(retries=max_retries, first=retry_pause)
+        self._retry = RetryPolicy(max_retries=max_retries, first_pause=retry_pause)
         timeout = httpx2.Timeout(read_timeout, connect=connect_timeout)
         # The SDK's own retries are off: it obeys a Retry-After of hours, and its attempts multiply ours.
         http = DefaultAioHttpClient(verify=TLS, timeout=timeout, limits=CONNECTIONS)

@@ -12,9 +12,9 @@ from agents.models.protocol import (
     Json,
     ModelEvent,
     ModelRequest,
-    TextDelta,
-    ThinkingDelta,
-    ToolCallStarted,
+    TextChunk,
+    ThinkingChunk,
+    ToolUseStarted,
     Usage,
 )
 from agents.models.scripted.steps import Call, Place, Script, Step, script_of
@@ -37,13 +37,13 @@ class ScriptedModel:
         step = self._choose(request)
         await self._obstruct(step, "before")
         async for word in self._words(step.thinking):
-            yield ThinkingDelta(word)
+            yield ThinkingChunk(word)
         async for word in self._words(step.text):
-            yield TextDelta(word)
+            yield TextChunk(word)
         calls = _call_blocks(step.calls, request)
         for block in calls:
             await asyncio.sleep(self._delay)
-            yield ToolCallStarted(block["id"], block["name"])
+            yield ToolUseStarted(block["id"], block["name"])
         await self._obstruct(step, "after")
         yield _completed(step, calls, request, request.model or self.name)
 

@@ -108,7 +108,7 @@ async def _files(service: Service, meta: ConversationMeta, file_system: FileSyst
 async def _keeper(conversation_id: str, service: Service) -> tuple[ConversationMeta, FileSystem | None]:
     """The conversation, and the middleware that keeps its agent's files."""
     meta = await service.store.registry.get(conversation_id)
-    behaviours = service.catalog.get(meta.agent).behaviours()
+    behaviours = service.catalog.get(meta.agent).each_middleware()
     return meta, next((keeper for keeper in behaviours if isinstance(keeper, FileSystem)), None)
 
 

@@ -11,7 +11,7 @@ from agents.agent import Agent
 from agents.middleware.compaction import Compaction
 from agents.middleware.compaction.thresholds import Thresholds
 from agents.models import ModelRequest, ScriptedModel, Step
-from agents.models.scripted.transcript import user_texts
+from agents.models.scripted.message_history import user_texts
 from store import Archive
 from tests.support.conversations import World, rest, say, spoken, until
 from tests.support.invariants import check_at_rest

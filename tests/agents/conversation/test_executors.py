@@ -10,7 +10,7 @@ import pytest
 from agents.agent import Agent, Expiries
 from agents.errors import Refused, ToolError
 from agents.models import Call, ModelRequest, ScriptedModel, Step
-from agents.models.scripted.transcript import tool_returns
+from agents.models.scripted.message_history import tool_returns
 from agents.tools import Image, Tool, ToolContext, provider_tool, tool
 from agents.turn.events import AssistantMsg, Resolution, Suspension, ToolCall
 from agents.turn.inputs import Resolve

@@ -7,7 +7,7 @@ from agents.conversation import Conversation, driver
 from agents.conversation import history as history_module
 from agents.conversation.history import History
 from agents.models import ModelRequest, ScriptedModel, Step
-from agents.models.scripted.transcript import user_texts
+from agents.models.scripted.message_history import user_texts
 from agents.turn import Facts, Logged
 from agents.turn.events import UserMsg
 from tests.support.conversations import World, rest, say, text, until

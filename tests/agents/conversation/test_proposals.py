@@ -7,7 +7,7 @@ from agents.agent import Agent, Expiries
 from agents.conversation.approval_policy import timed
 from agents.conversation.history import History
 from agents.conversation.proposals import propose
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.models import Completed, ScriptedModel
 from agents.tools import tool
 from agents.turn import Facts
@@ -47,7 +47,7 @@ def ask(question: str) -> str:
 
 AGENT = Agent(
     name="a",
-    model=ScriptedModel(offline_step),
+    model=ScriptedModel(assistant_script),
     tools=(ship, locate, photograph, ask),
     expiries=Expiries(client=5.0, people=60.0),
 )

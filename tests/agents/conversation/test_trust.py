@@ -15,8 +15,7 @@ from agents.middleware.pipeline.reply import Reply
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call
 from agents.tools import Tool, ToolContext, tool
-from agents.turn.binding import arguments_hash
-from agents.turn.events import Resolution, Suspension
+from agents.turn.events import Resolution, Suspension, arguments_hash
 from agents.turn.inputs import Resolve
 from tests.support.answering import only, resolve, waiting
 from tests.support.conversation_workbench import worker

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agents.examples import assistant
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.examples.offline.phrases import NOTHING_KNOWN
 from agents.models import ModelRequest, ScriptedModel, Step
 from store import Scope
@@ -16,7 +16,7 @@ ADA = Scope("user", "ada")
 
 @pytest.fixture
 def agent() -> Any:
-    return assistant(ScriptedModel(offline_step))
+    return assistant(ScriptedModel(assistant_script))
 
 
 async def ask(world: World, conversation: Any, words: str) -> str:
@@ -52,7 +52,7 @@ async def test_standing_instructions_are_part_of_every_prompt(world: World) -> N
 
     def listen(request: ModelRequest) -> Step:
         seen.append(request.system)
-        return offline_step(request)
+        return assistant_script(request)
 
     await world.store.files.write(ADA, "instructions.md", b"Speak like a pirate.", expected_version=None, now=1)
     await ask(world, await world.start(assistant(ScriptedModel(listen))), "hello")

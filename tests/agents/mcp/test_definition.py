@@ -6,7 +6,7 @@ import pytest
 
 from agents.agent import Agent
 from agents.errors import AgentDefinitionError, McpDefinitionError
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.mcp.names import exposed_name
 from agents.mcp.server import McpServer
 from agents.models import ScriptedModel
@@ -80,4 +80,4 @@ def test_no_two_names_become_alike() -> None:
 def test_an_agent_lists_no_two_servers_of_one_name() -> None:
     servers = [McpServer(name="files", command=["x"]), McpServer(name="files", url="http://x")]
     with pytest.raises(AgentDefinitionError, match="two of its MCP servers are called files"):
-        Agent(name="a", model=ScriptedModel(offline_step), mcp=servers)
+        Agent(name="a", model=ScriptedModel(assistant_script), mcp=servers)

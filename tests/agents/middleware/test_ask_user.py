@@ -10,7 +10,7 @@ from agents.conversation import Conversation
 from agents.errors import Refused
 from agents.middleware.ask_user import AskUser, ask_user, form_of
 from agents.models import Call, ModelRequest, ScriptedModel, Step
-from agents.models.scripted.transcript import tool_returns
+from agents.models.scripted.message_history import tool_returns
 from agents.turn.events import ToolResult
 from agents.turn.inputs import Resolve
 from tests.support.conversations import World, ends, rest, results, say, spoken, until

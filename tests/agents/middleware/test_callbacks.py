@@ -7,12 +7,12 @@ import pytest
 
 from agents.agent import Agent
 from agents.errors import AgentDefinitionError, Refused, TurnStopped
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.middleware.pipeline.middleware import Middleware, StreamCall, ToolRun
 from agents.middleware.pipeline.reply import Reply
 from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
-from agents.models import Call, Completed, ModelEvent, ModelRequest, ScriptedModel, Step, TextDelta
+from agents.models import Call, Completed, ModelEvent, ModelRequest, ScriptedModel, Step, TextChunk
 from agents.tools import ToolOutcome, tool
 from agents.turn.commands import RunTool
 from agents.turn.events import UserMsg
@@ -142,7 +142,7 @@ def failing(callback: str) -> Middleware:
 
     async def fail_streaming(self: Middleware, *_: object) -> AsyncGenerator[ModelEvent, None]:
         raise RuntimeError("secret detail")
-        yield TextDelta("never")  # makes it a generator
+        yield TextChunk("never")  # makes it a generator
 
     body = fail_streaming if callback == "stream" else fail
     return type("Culprit", (Middleware,), {callback: body})()
@@ -244,8 +244,8 @@ async def test_the_stream_can_be_transformed_for_watchers_and_log_alike(world: W
         ) -> AsyncGenerator[ModelEvent, None]:
             async for event in call(request):
                 match event:
-                    case TextDelta(text):
-                        yield TextDelta(text.upper())
+                    case TextChunk(text):
+                        yield TextChunk(text.upper())
                     case Completed():
                         content = [{**block, "text": block["text"].upper()} for block in event.content]
                         yield replace(event, content=content)
@@ -258,9 +258,9 @@ async def test_the_stream_can_be_transformed_for_watchers_and_log_alike(world: W
 
 def test_two_of_one_name_are_a_mistake_of_the_definition() -> None:
     with pytest.raises(AgentDefinitionError, match="two of its middlewares are called A"):
-        Agent(name="a", model=ScriptedModel(offline_step), middleware=(Named("A", []), Named("A", [])))
+        Agent(name="a", model=ScriptedModel(assistant_script), middleware=(Named("A", []), Named("A", [])))
 
 
 def test_two_tools_of_one_name_are_a_mistake_of_the_definition() -> None:
     with pytest.raises(AgentDefinitionError, match="two of its tools are called work"):
-        Agent(name="a", model=ScriptedModel(offline_step), tools=(work, work))
+        Agent(name="a", model=ScriptedModel(assistant_script), tools=(work, work))

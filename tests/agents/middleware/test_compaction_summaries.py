@@ -6,7 +6,7 @@ import pytest
 
 from agents.agent import Agent
 from agents.errors import AgentDefinitionError, ModelError
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.middleware.compaction import Compaction
 from agents.models import ScriptedModel, Step
 from agents.turn.events import Summary, TurnEnded
@@ -333,4 +333,4 @@ async def test_what_tools_bring_is_summarised_although_it_is_stubbed(world: Worl
 @pytest.mark.parametrize("options", [{"keep_turns": 0}, {"keep_steps": 0}])
 def test_something_is_always_kept(options: dict[str, int]) -> None:
     with pytest.raises(AgentDefinitionError, match="keeps at least"):
-        Agent(name="a", model=ScriptedModel(offline_step), middleware=[Compaction(**options)])
+        Agent(name="a", model=ScriptedModel(assistant_script), middleware=[Compaction(**options)])

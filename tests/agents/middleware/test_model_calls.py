@@ -11,7 +11,7 @@ import pytest
 from agents.agent import Agent
 from agents.clock import now_ms
 from agents.errors import AgentDefinitionError, ModelError
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.examples.tools import calculator
 from agents.middleware.model_calls import ModelCalls
 from agents.middleware.parallel import Parallel
@@ -150,7 +150,7 @@ async def test_no_key_is_ever_in_it(world: World, messages_api: MessagesServer, 
 
 
 async def test_entries_live_as_long_as_they_are_told_to(world: World) -> None:
-    conversation = await world.start(agent(ScriptedModel(offline_step), ModelCalls(lifetime=100)))
+    conversation = await world.start(agent(ScriptedModel(assistant_script), ModelCalls(lifetime=100)))
     await say(conversation)
     await rest(conversation)
     await entries(world, 1)
@@ -171,13 +171,13 @@ async def test_what_cannot_be_recorded_is_missing_and_nothing_else(world: World)
 
 
 def test_it_must_be_the_last_that_wraps_the_stream() -> None:
-    agent(ScriptedModel(offline_step), Louder(), ModelCalls(), Inject())
-    agent(ScriptedModel(offline_step), Parallel(Inject(), ModelCalls()))
+    agent(ScriptedModel(assistant_script), Louder(), ModelCalls(), Inject())
+    agent(ScriptedModel(assistant_script), Parallel(Inject(), ModelCalls()))
     for wrong in ([ModelCalls(), Louder()], [ModelCalls(), Parallel(Inject(), Louder())]):
         with pytest.raises(AgentDefinitionError, match="Louder must come before ModelCalls"):
-            agent(ScriptedModel(offline_step), *wrong)
+            agent(ScriptedModel(assistant_script), *wrong)
 
 
 def test_it_needs_a_lifetime() -> None:
     with pytest.raises(AgentDefinitionError, match="lifetime"):
-        agent(ScriptedModel(offline_step), ModelCalls(lifetime=0))
+        agent(ScriptedModel(assistant_script), ModelCalls(lifetime=0))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from agents.agent import Agent
 from agents.middleware.redaction import LONGEST, WORD, Pattern, Redaction, Redactor, redacted, redacted_run
-from agents.models import Call, Completed, ModelEvent, ModelRequest, ScriptedModel, Step, TextDelta, ThinkingDelta
-from agents.models.protocol import Json, ToolCallStarted
+from agents.models import Call, Completed, ModelEvent, ModelRequest, ScriptedModel, Step, TextChunk, ThinkingChunk
+from agents.models.protocol import Json, ToolUseStarted
 from agents.tools import tool
 from agents.turn.events import AssistantMsg, ToolCall
 from tests.support.conversations import World, rest, say, watching
@@ -152,21 +152,21 @@ async def test_the_stream_shows_what_the_answer_says(blocks: list[tuple[str, str
     for block in content:
         match block["type"]:
             case "text":
-                events += [TextDelta(piece) for piece in _cut(block["text"], data)]
+                events += [TextChunk(piece) for piece in _cut(block["text"], data)]
             case "thinking":
-                events += [ThinkingDelta(piece) for piece in _cut(block["thinking"], data)]
+                events += [ThinkingChunk(piece) for piece in _cut(block["thinking"], data)]
             case "tool_use":
-                events.append(ToolCallStarted(block["id"], block["name"]))
+                events.append(ToolUseStarted(block["id"], block["name"]))
     shown = await _through(Redaction(), [*events, Completed(content, "end_turn")])
     *_, completed = shown
     assert isinstance(completed, Completed)
-    for delta, kind in ((TextDelta, "text"), (ThinkingDelta, "thinking")):
+    for delta, kind in ((TextChunk, "text"), (ThinkingChunk, "thinking")):
         watched = "".join(event.text for event in shown if isinstance(event, delta))
         assert watched == "".join(block[kind] for block in completed.content if block["type"] == kind)
     assert [block["type"] for block in completed.content] == [kind for kind, _ in blocks]
-    assert not [event for event in shown if isinstance(event, TextDelta | ThinkingDelta) and not event.text]
-    order = [event for event in shown if not isinstance(event, TextDelta | ThinkingDelta)]
-    assert order[:-1] == [event for event in events if isinstance(event, ToolCallStarted)]
+    assert not [event for event in shown if isinstance(event, TextChunk | ThinkingChunk) and not event.text]
+    order = [event for event in shown if not isinstance(event, TextChunk | ThinkingChunk)]
+    assert order[:-1] == [event for event in events if isinstance(event, ToolUseStarted)]
 
 
 def _block(kind: str, text: str, number: int) -> Json:

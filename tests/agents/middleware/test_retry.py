@@ -6,12 +6,12 @@ import pytest
 
 from agents.agent import Agent
 from agents.errors import AgentDefinitionError, ModelError, ToolError
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.middleware.parallel import Parallel
 from agents.middleware.redaction import Redaction
 from agents.middleware.retry import Retry
 from agents.models import Call, ModelEvent, ModelRequest, ScriptedModel, Step
-from agents.models.retry import TRANSIENT
+from agents.models.retry import TRANSIENT_REASONS
 from agents.tools import Tool, provider_tool, tool
 from tests.support.conversations import World, ends, rest, results, say, spoken
 
@@ -49,7 +49,7 @@ async def outcome(world: World, model: ScriptedModel, retry: Retry) -> tuple[lis
     return list(spoken(events)), list(ends(events))
 
 
-@pytest.mark.parametrize("reason", sorted(TRANSIENT))
+@pytest.mark.parametrize("reason", sorted(TRANSIENT_REASONS))
 async def test_what_passes_is_tried_again(world: World, reason: str) -> None:
     model = Flaky(failure(reason), failure(reason))
     said, ended = await outcome(world, model, Retry(first=0))
@@ -136,14 +136,14 @@ async def test_other_tools_are_left_alone(world: World) -> None:
 
 def test_mistakes_are_found_at_the_definition() -> None:
     def define(*middleware: Retry | Redaction | Parallel, tools: Sequence[Tool] = ()) -> None:
-        Agent(name="a", model=ScriptedModel(offline_step), tools=tools, middleware=middleware)
+        Agent(name="a", model=ScriptedModel(assistant_script), tools=tools, middleware=middleware)
 
     with pytest.raises(AgentDefinitionError, match="Retry names fetch"):
         define(Retry(tools={"fetch": 1}))
     with pytest.raises(AgentDefinitionError, match="Retry names web_search"):
         define(Retry(tools={"web_search": 1}), tools=[provider_tool("web_search_20250305", "web_search")])
     with pytest.raises(AgentDefinitionError, match="would go past Redaction"):
-        define(Retry(fallbacks=[ScriptedModel(offline_step)]), Redaction())
-    define(Redaction(), Retry(fallbacks=[ScriptedModel(offline_step)]))
-    define(Parallel(Redaction()), Retry(fallbacks=[ScriptedModel(offline_step)]))
+        define(Retry(fallbacks=[ScriptedModel(assistant_script)]), Redaction())
+    define(Redaction(), Retry(fallbacks=[ScriptedModel(assistant_script)]))
+    define(Parallel(Redaction()), Retry(fallbacks=[ScriptedModel(assistant_script)]))
     define(Retry(), Redaction())

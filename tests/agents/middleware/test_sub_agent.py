@@ -349,7 +349,7 @@ def test_a_sub_agent_with_a_budget_of_its_own_keeps_it() -> None:
     agent = Agent(name="boss", model=ScriptedModel([]), middleware=(above, SubAgent((frugal, plain))))
     catalog = Catalog({"boss": agent}, default="boss")
     budgets = [
-        [member for member in catalog.get(f"boss/{name}").behaviours() if isinstance(member, Budget)]
+        [member for member in catalog.get(f"boss/{name}").each_middleware() if isinstance(member, Budget)]
         for name in ("frugal", "plain", "general")
     ]
     assert budgets == [[own], [above], [above]]

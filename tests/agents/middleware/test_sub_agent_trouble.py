@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agents.errors import PASSING, Refused
+from agents.errors import TRANSIENT_CODES, Refused
 from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.reply import Reply
 from agents.middleware.pipeline.turn_context import TurnContext
@@ -27,7 +27,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def trouble() -> list[Exception]:
     """What is worth a repetition: a place that is being left or is full, an outage, what may happen on the way."""
-    passing = [Refused(code, "Not now.") for code in sorted(PASSING)]
+    passing = [Refused(code, "Not now.") for code in sorted(TRANSIENT_CODES)]
     return [*passing, StoreUnavailable("gone fishing"), OSError("no way there")]
 
 

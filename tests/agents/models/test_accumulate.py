@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agents.errors import ModelError
-from agents.models import Completed, Json, ModelEvent, TextDelta, ThinkingDelta, ToolCallStarted, Usage
+from agents.models import Completed, Json, ModelEvent, TextChunk, ThinkingChunk, ToolUseStarted, Usage
 from agents.models.anthropic.accumulate import Accumulator, joined
 
 
@@ -40,7 +40,7 @@ TOOL_USE = {"type": "tool_use", "id": "toolu_1", "name": "clock", "input": {}}
 def test_text_is_joined() -> None:
     start = {"type": "text", "text": "A"}
     events = play(*block(0, start, {"type": "text_delta", "text": "b"}, {"type": "text_delta", "text": "c"}))
-    assert events[:-1] == [TextDelta("A"), TextDelta("b"), TextDelta("c")]
+    assert events[:-1] == [TextChunk("A"), TextChunk("b"), TextChunk("c")]
     assert isinstance(events[-1], Completed)
     assert events[-1].content == [{"type": "text", "text": "Abc"}]
 
@@ -49,7 +49,7 @@ def test_thinking_keeps_its_signature() -> None:
     start = {"type": "thinking", "thinking": "", "signature": ""}
     deltas = [{"type": "thinking_delta", "thinking": "hm"}, {"type": "signature_delta", "signature": "sig"}]
     events = play(*block(0, start, *deltas))
-    assert events[0] == ThinkingDelta("hm")
+    assert events[0] == ThinkingChunk("hm")
     assert content(*block(0, start, *deltas)) == [{"type": "thinking", "thinking": "hm", "signature": "sig"}]
 
 
@@ -60,7 +60,7 @@ def test_redacted_thinking_is_kept_as_it_came() -> None:
 
 def test_arguments_are_parsed_at_the_end() -> None:
     events = play(*block(0, TOOL_USE, json_piece(""), json_piece('{"timezo'), json_piece('ne":"UTC"}')))
-    assert events[0] == ToolCallStarted("toolu_1", "clock")
+    assert events[0] == ToolUseStarted("toolu_1", "clock")
     assert events[1] == Completed([{**TOOL_USE, "input": {"timezone": "UTC"}}], "end_turn", Usage(), "asked-for")
 
 
@@ -126,18 +126,18 @@ def test_events_of_the_wrong_shape(event: dict[str, Any]) -> None:
 
 
 def test_neighbouring_deltas_of_a_kind_are_joined() -> None:
-    call = ToolCallStarted("toolu_1", "clock")
-    news = [ThinkingDelta("a"), ThinkingDelta("b"), TextDelta("c"), TextDelta("d"), call, TextDelta("e")]
-    assert list(joined(news)) == [ThinkingDelta("ab"), TextDelta("cd"), call, TextDelta("e")]
+    call = ToolUseStarted("toolu_1", "clock")
+    news = [ThinkingChunk("a"), ThinkingChunk("b"), TextChunk("c"), TextChunk("d"), call, TextChunk("e")]
+    assert list(joined(news)) == [ThinkingChunk("ab"), TextChunk("cd"), call, TextChunk("e")]
 
 
 def test_what_was_said_before_a_failure_is_not_held_back() -> None:
     def breaking() -> Iterator[ModelEvent]:
-        yield TextDelta("a")
-        yield TextDelta("b")
+        yield TextChunk("a")
+        yield TextChunk("b")
         raise ModelError("stream_broken", "It broke.")
 
     heard = joined(breaking())
-    assert next(heard) == TextDelta("ab")
+    assert next(heard) == TextChunk("ab")
     with pytest.raises(ModelError):
         next(heard)

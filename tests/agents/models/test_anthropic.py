@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from agents.examples.tools import calculator, clock
-from agents.models import Completed, TextDelta, ThinkingDelta, ToolCallStarted, Usage
+from agents.models import Completed, TextChunk, ThinkingChunk, ToolUseStarted, Usage
 from agents.models.anthropic.model import AnthropicModel
-from agents.models.read_pacing import reading_with
+from agents.models.read_pacing import pace_reading
 from tests.messages_api import MessagesServer, Reply, ToolUse
 from tests.support.model_requests import HELLO, completed, model_at, read, read_until_failure, request, text_of
 
@@ -15,9 +15,9 @@ from tests.support.model_requests import HELLO, completed, model_at, read, read_
 async def test_text_arrives_token_by_token(claude: AnthropicModel, messages_api: MessagesServer) -> None:
     messages_api.enqueue(Reply("One two three.", input_tokens=12, output_tokens=3, delay=0.02))
     assert await read(claude, request()) == [
-        TextDelta("One"),
-        TextDelta(" two"),
-        TextDelta(" three."),
+        TextChunk("One"),
+        TextChunk(" two"),
+        TextChunk(" three."),
         Completed([{"type": "text", "text": "One two three."}], "end_turn", Usage(12, 3), "claude-test"),
     ]
 
@@ -25,15 +25,15 @@ async def test_text_arrives_token_by_token(claude: AnthropicModel, messages_api:
 async def test_tokens_that_come_together_are_one_piece(claude: AnthropicModel, messages_api: MessagesServer) -> None:
     messages_api.enqueue(Reply("One two three.", thinking="Hm."))
     *deltas, _ = await read(claude, request())
-    assert deltas == [ThinkingDelta("Hm."), TextDelta("One two three.")]
+    assert deltas == [ThinkingChunk("Hm."), TextChunk("One two three.")]
 
 
 async def test_thinking_text_and_two_calls(claude: AnthropicModel, messages_api: MessagesServer) -> None:
     calls = [ToolUse("clock", {"timezone": "Europe/Berlin"}), ToolUse("calculator", {"expression": "2 + 3"})]
     messages_api.enqueue(Reply("Let me see.", thinking="Two tools.", calls=calls))
     events = await read(claude, request(tools=[clock.definition(), calculator.definition()]))
-    assert events[0] == ThinkingDelta("Two tools.")
-    assert [event.name for event in events if isinstance(event, ToolCallStarted)] == ["clock", "calculator"]
+    assert events[0] == ThinkingChunk("Two tools.")
+    assert [event.name for event in events if isinstance(event, ToolUseStarted)] == ["clock", "calculator"]
     answer = completed(events)
     assert answer.stop_reason == "tool_use"
     assert answer.content == [
@@ -125,7 +125,7 @@ async def test_many_calls_at_once(claude: AnthropicModel, messages_api: Messages
 async def test_tokens_are_not_held_back(claude: AnthropicModel, messages_api: MessagesServer) -> None:
     messages_api.enqueue(Reply("first second third", delay=0.1))
     loop = asyncio.get_running_loop()
-    times = [loop.time() async for event in claude.stream(request()) if isinstance(event, TextDelta)]
+    times = [loop.time() async for event in claude.stream(request()) if isinstance(event, TextChunk)]
     assert times[2] - times[0] > 0.15
 
 
@@ -134,7 +134,7 @@ async def test_what_nobody_would_see_earlier_is_read_as_one_piece(
 ) -> None:
     words = [f"{number} " for number in range(20)]
     messages_api.enqueue(Reply(words, delay=0.01))
-    with reading_with(lambda: 0.1):
+    with pace_reading(lambda: 0.1):
         *deltas, end = await read(claude, request())
     assert text_of(deltas) == "".join(words)
     assert len(deltas) < len(words) / 2
@@ -145,5 +145,5 @@ async def test_what_is_there_is_told_before_the_rest_may_wait(
     claude: AnthropicModel, messages_api: MessagesServer
 ) -> None:
     messages_api.enqueue(Reply("One two three."))
-    with reading_with(lambda: 3600.0):
+    with pace_reading(lambda: 3600.0):
         assert text_of(await read(claude, request())) == "One two three."

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
-from agents.models import TextDelta
+from agents.models import TextChunk
 from agents.models.anthropic.model import AnthropicModel
 from tests.messages_api import MessagesServer, Reply, Trouble
 from tests.support.model_requests import read, request, text_of
@@ -17,7 +17,7 @@ async def test_closing_the_stream(claude: AnthropicModel, messages_api: Messages
     messages_api.enqueue(Reply("word " * 1000, delay=0.01))
     async with aclosing(claude.stream(request())) as stream:
         async for event in stream:
-            assert isinstance(event, TextDelta)
+            assert isinstance(event, TextChunk)
             break
     assert await messages_api.requests[0].wait_hung_up(SOON)
     assert not messages_api.requests[0].answered.is_set()

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from agents.examples.offline.arithmetic import find_expression
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.examples.offline.phrases import NOTICE
 from agents.examples.offline.timezones import find_timezone
 from agents.examples.tools import announce, calculator, clock
@@ -23,7 +23,7 @@ class Chat:
         self.messages: list[Json] = []
         self.called: list[tuple[str, Json]] = []
         self.denial: str | None = None
-        self._model = ScriptedModel(offline_step)
+        self._model = ScriptedModel(assistant_script)
         self._tools = tools
 
     async def say(self, text: str) -> str:
@@ -127,7 +127,7 @@ async def test_there_is_always_an_answer(text: str) -> None:
 
 
 async def test_plain_strings_are_content_too() -> None:
-    answer = completed(await read(ScriptedModel(offline_step), request([{"role": "user", "content": "help"}])))
+    answer = completed(await read(ScriptedModel(assistant_script), request([{"role": "user", "content": "help"}])))
     assert "announce" in answer.content[0]["text"]
 
 

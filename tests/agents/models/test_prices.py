@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
-from agents.examples.offline.assistant import offline_step
+from agents.examples.offline.assistant import assistant_script
 from agents.models import ScriptedModel, Usage
 from agents.models.prices import PRICES, cost_of
 from tests.support.model_requests import completed, read, request
@@ -73,6 +73,6 @@ def test_reading_is_cheaper_and_writing_dearer_than_a_plain_token(name: str) -> 
 
 
 async def test_the_scripted_model_has_no_price() -> None:
-    answer = completed(await read(ScriptedModel(offline_step), request()))
+    answer = completed(await read(ScriptedModel(assistant_script), request()))
     assert answer.usage.input_tokens > 0
     assert cost_of(answer.model, asdict(answer.usage)) is None

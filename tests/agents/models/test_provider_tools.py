@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agents.models import Json, TextDelta, ToolCallStarted
+from agents.models import Json, TextChunk, ToolUseStarted
 from agents.models.anthropic.model import AnthropicModel
 from tests.messages_api import MessagesServer, Reply, ToolUse
 from tests.support.model_requests import completed, read, read_until_failure, request
@@ -50,8 +50,8 @@ async def test_they_are_part_of_the_answer_but_not_ours_to_run(
     messages_api.enqueue(Reply("Let me look.", blocks=[CALL, FOUND, CITED]))
     events = await read(claude, request([ASKED], tools=[SEARCH]))
     assert completed(events).content == [{"type": "text", "text": "Let me look."}, CALL, FOUND, CITED]
-    assert [event for event in events if isinstance(event, ToolCallStarted)] == []
-    words = "".join(event.text for event in events if isinstance(event, TextDelta))
+    assert [event for event in events if isinstance(event, ToolUseStarted)] == []
+    words = "".join(event.text for event in events if isinstance(event, TextChunk))
     assert words == "Let me look.It is the Nile."
     assert messages_api.requests[0].body["tools"][0]["type"] == SEARCH["type"]
 
@@ -93,7 +93,7 @@ async def test_they_may_stand_beside_calls_of_our_own(claude: AnthropicModel, me
     messages_api.enqueue(Reply(blocks=[CALL, FOUND], calls=[ToolUse("note", {"text": "Nile"})]))
     note = {"name": "note", "description": "Note it.", "input_schema": {"type": "object"}}
     events = await read(claude, request([ASKED], tools=[SEARCH, note]))
-    assert [event.name for event in events if isinstance(event, ToolCallStarted)] == ["note"]
+    assert [event.name for event in events if isinstance(event, ToolUseStarted)] == ["note"]
     assert [block["type"] for block in completed(events).content] == [
         "server_tool_use",
         "web_search_tool_result",

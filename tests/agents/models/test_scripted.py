@@ -7,7 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from agents.errors import ModelError
-from agents.models import Call, Completed, Json, ScriptedModel, Step, TextDelta, ThinkingDelta, ToolCallStarted
+from agents.models import Call, Completed, Json, ScriptedModel, Step, TextChunk, ThinkingChunk, ToolUseStarted
 from tests.support.model_requests import HELLO, completed, read, read_until_failure, request, text_of
 
 
@@ -21,10 +21,10 @@ async def test_a_step_with_everything() -> None:
     step = Step("Two words", [Call("clock", {"timezone": "UTC"})], thinking="Hm.")
     events = await read(ScriptedModel([step]), request())
     assert events[:-1] == [
-        ThinkingDelta("Hm."),
-        TextDelta("Two"),
-        TextDelta(" words"),
-        ToolCallStarted("toolu_scripted_0_0", "clock"),
+        ThinkingChunk("Hm."),
+        TextChunk("Two"),
+        TextChunk(" words"),
+        ToolUseStarted("toolu_scripted_0_0", "clock"),
     ]
     assert completed(events).content == [
         {"type": "thinking", "thinking": "Hm.", "signature": "scripted"},
@@ -72,7 +72,7 @@ async def test_failure_before_the_first_token() -> None:
 async def test_failure_after_the_last_token() -> None:
     step = Step("seen", failure=ModelError("stream_broken", "Broken."), fails="after")
     events, error = await read_until_failure(ScriptedModel([step]), request())
-    assert (events, error.reason) == ([TextDelta("seen")], "stream_broken")
+    assert (events, error.reason) == ([TextChunk("seen")], "stream_broken")
 
 
 async def test_malformed_arguments() -> None:
@@ -82,7 +82,7 @@ async def test_malformed_arguments() -> None:
 
 async def test_it_hangs_until_it_is_cancelled() -> None:
     stream = ScriptedModel([Step("seen", hangs="after")]).stream(request())
-    assert await anext(stream) == TextDelta("seen")
+    assert await anext(stream) == TextChunk("seen")
     hanging = asyncio.ensure_future(anext(stream))
     done, _ = await asyncio.wait([hanging], timeout=0.05)
     assert not done
@@ -93,7 +93,7 @@ async def test_it_hangs_until_it_is_cancelled() -> None:
 
 async def test_it_can_be_closed_midway() -> None:
     async with aclosing(ScriptedModel([Step("one two")]).stream(request())) as stream:
-        assert await anext(stream) == TextDelta("one")
+        assert await anext(stream) == TextChunk("one")
 
 
 async def test_the_delay_is_per_word() -> None:

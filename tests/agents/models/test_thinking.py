@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents.models import Json, TextDelta, ThinkingDelta
+from agents.models import Json, TextChunk, ThinkingChunk
 from agents.models.anthropic.model import AnthropicModel
 from tests.messages_api import MessagesServer, Refusal, Reply, ToolUse
 from tests.support.model_requests import completed, model_at, read, read_until_failure, request, text_of
@@ -75,8 +75,8 @@ async def test_it_goes_back_as_it_came(messages_api: MessagesServer, reply: Repl
 
 async def test_thinking_that_is_not_shown_is_no_news(claude: AnthropicModel, messages_api: MessagesServer) -> None:
     messages_api.enqueue(Reply("Done.", thinking=""), Reply("Done.", thinking="Hm."))
-    assert [type(event) for event in (await read(claude, request()))[:-1]] == [TextDelta]
-    assert [type(event) for event in (await read(claude, request()))[:-1]] == [ThinkingDelta, TextDelta]
+    assert [type(event) for event in (await read(claude, request()))[:-1]] == [TextChunk]
+    assert [type(event) for event in (await read(claude, request()))[:-1]] == [ThinkingChunk, TextChunk]
 
 
 async def test_a_budget_beyond_the_limit_of_the_answer_is_refused(messages_api: MessagesServer) -> None:

@@ -12,7 +12,7 @@ from deployments.ingress.application import http_application
 from deployments.ingress.problems import SOON
 from deployments.ingress.scaling import WAITING, autoscaling, requests_a_replica
 from deployments.ray_internals.serve_replica import keep_replica_private
-from deployments.routing.code_version import is_stale
+from deployments.routing.code_version import has_stale_code
 from deployments.routing.errors import StaleProcess
 from deployments.settings import Settings
 
@@ -37,7 +37,7 @@ class Ingress:
     """One HTTP replica; everything it does is in `deployments.ingress`. `deployment` is what it was deployed with."""
 
     def __init__(self, deployment: str) -> None:
-        if is_stale():
+        if has_stale_code():
             raise StaleProcess("a replica")
         self._deployment = deployment
         keep_replica_private()

@@ -79,8 +79,9 @@ class Settings(BaseSettings):
         pattern=r"^[\w.]+:\w+$",
         description="Your agents: `module:function`, a function from `Settings` to `agents.agent.Catalog`.",
     )
-    release: str | None = Field(
+    code_version: str | None = Field(
         None,
+        validation_alias=AliasChoices("RAYLOGUE_CODE_VERSION", "RAYLOGUE_RELEASE"),  # the second is its former name
         description="Name of the code that is deployed; unset: a digest of its sources and of your agents' module.",
     )
     dashboard_url: str | None = Field(
@@ -104,8 +105,11 @@ class Settings(BaseSettings):
         description="Worker processes that each node keeps ready for conversations of their own; 0 keeps none.",
     )
     host_conversations: int = Field(10_000, ge=1, description="Most conversations that live in one shared host.")
-    comfortable_conversations: int = Field(
-        1_000, ge=1, description="With so many a shared host is comfortably full, and a node gets another one."
+    target_conversations: int = Field(
+        1_000,
+        ge=1,
+        validation_alias=AliasChoices("RAYLOGUE_COMFORTABLE_CONVERSATIONS"),
+        description="With so many conversations in each of its shared hosts, a node gets another one.",
     )
     node_conversations: int | None = Field(
         None, ge=1, description="Most conversations that live in the shared hosts of a node; unset: those of its hosts."

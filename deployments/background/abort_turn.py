@@ -23,7 +23,7 @@ class AbortedTurn:
     killed: str | None
 
 
-async def free(store: Store, door: Door, conversation_id: str, principal: str | None) -> AbortedTurn:
+async def abort_turn(store: Store, door: Door, conversation_id: str, principal: str | None) -> AbortedTurn:
     """The turn fails as `released`, its calls get their results, and the conversation can be talked to again.
 
     Whoever works on it is fenced off first, so it need not answer. Its actor is asked to drop it, and killed, with all

@@ -2,7 +2,7 @@
 
 import structlog
 
-from deployments.background.periodic import repeat
+from deployments.background.periodic import run_periodically
 from deployments.routing.control_plane import ControlPlane
 from deployments.settings import Settings
 
@@ -19,9 +19,9 @@ class NodeDrain:
 
     async def run(self) -> None:
         """Look for such nodes until cancelled."""
-        await repeat(self.evacuate, PERIOD_SECONDS, "nodes_not_evacuated")
+        await run_periodically(self.drain, PERIOD_SECONDS, "nodes_not_evacuated")
 
-    async def evacuate(self) -> None:
+    async def drain(self) -> None:
         """Ask all actors of ours that live on nodes that are about to go to leave, and wait for none of them."""
         going = await self._control_plane.draining()
         if not going:

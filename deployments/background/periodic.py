@@ -9,7 +9,7 @@ import structlog
 log = structlog.get_logger(__name__)
 
 
-async def repeat(work: Callable[[], Awaitable[object]], seconds: float, trouble: str) -> None:
+async def run_periodically(work: Callable[[], Awaitable[object]], seconds: float, trouble: str) -> None:
     """Do it about every so many seconds until cancelled; when it fails `trouble` is logged, and it is tried again."""
     while True:
         try:

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from agents.clock import now_ms
-from deployments.background.periodic import repeat
+from deployments.background.periodic import run_periodically
 from deployments.routing.door import Door
 from store import Store
 
@@ -43,7 +43,7 @@ class RecoverySweep:
     async def run(self) -> None:
         """Sweep until cancelled."""
         try:
-            await repeat(self.sweep, PERIOD_SECONDS, "sweep_failed")
+            await run_periodically(self.sweep, PERIOD_SECONDS, "sweep_failed")
         finally:
             for task in self._tasks:
                 task.cancel()

@@ -8,7 +8,7 @@ import structlog
 
 from agents.clock import now_ms
 from agents.conversation import ConversationStatus
-from deployments.background.periodic import repeat
+from deployments.background.periodic import run_periodically
 from deployments.routing.door import Door
 from deployments.routing.errors import Unreachable
 from store import ConversationMeta, Store
@@ -47,7 +47,7 @@ class StuckTurns:
 
     async def run(self) -> None:
         """Name each of them once, until cancelled."""
-        await repeat(self._look, min(self._patience_ms / 4000, LONGEST_PERIOD_SECONDS), "stuck_turns_unknown")
+        await run_periodically(self._look, min(self._patience_ms / 4000, LONGEST_PERIOD_SECONDS), "stuck_turns_unknown")
 
     async def find(self) -> list[StuckTurn]:
         """Those without progress for as long as the settings say, longest first; another cluster names its own.
@@ -70,14 +70,14 @@ class StuckTurns:
     async def _at(self, place: str, metas: Sequence[ConversationMeta]) -> list[StuckTurn]:
         """Those at one place: it says how far they have come, unless it says nothing at all."""
         try:
-            glimpses = await self._door.liveness.glimpses(place, [meta.id for meta in metas])
+            statuses = await self._door.liveness.statuses(place, [meta.id for meta in metas])
         except Unreachable:
             return [_stuck(meta, meta.updated_at, [{"kind": "host", "name": place}]) for meta in metas]
-        seen = ((meta, glimpses[meta.id]) for meta in metas if meta.id in glimpses)
+        seen = ((meta, statuses[meta.id]) for meta in metas if meta.id in statuses)
         return [_stuck(meta, at.progress_at, at.waits_for) for meta, at in seen if self._is_stuck(at)]
 
-    def _is_stuck(self, glimpse: ConversationStatus) -> bool:
-        return bool(glimpse.waits_for) and glimpse.progress_at <= now_ms() - self._patience_ms
+    def _is_stuck(self, status: ConversationStatus) -> bool:
+        return bool(status.waits_for) and status.progress_at <= now_ms() - self._patience_ms
 
     async def _look(self) -> None:
         """Name them once, and not before the second look: one that has just been woken may go on at any moment."""

@@ -10,7 +10,7 @@ import asyncio
 import structlog
 from grpc import RpcError
 
-from deployments.background.periodic import repeat
+from deployments.background.periodic import run_periodically
 from deployments.ray_internals.raylet import fresh_workers, prestart
 from deployments.routing.control_plane import ControlPlane
 from deployments.routing.placement import Node
@@ -38,7 +38,7 @@ class WarmPool:
     async def run(self) -> None:
         """Fill until cancelled."""
         if self._wanted:
-            await repeat(self.fill, PERIOD_SECONDS, "warm_pool_not_filled")
+            await run_periodically(self.fill, PERIOD_SECONDS, "warm_pool_not_filled")
 
     async def fill(self) -> None:
         """See to it that every node has the workers it should have, or will have them soon."""

@@ -11,7 +11,7 @@ from agents.conversation import ConversationStatus, Receipt
 from agents.former_names import sent_as
 from agents.turn.inputs import Resolve, UserMessage
 from deployments.host.host import Host
-from deployments.routing.code_version import CodeVersion, OwnCodeVersion, code_of
+from deployments.routing.code_version import CodeVersion, OwnCodeVersion, code_name
 from deployments.routing.door import Door
 from deployments.settings import Settings
 from store import Store
@@ -86,4 +86,4 @@ class HostActor:
 
 def open_door(settings: Settings, store: Store, agents: Catalog, deployment: str | None = None) -> Door:
     """A door to the conversations; what `deployment` is, see `deployments.routing.code_version`."""
-    return Door(settings, store, agents, HostActor, OwnCodeVersion(store, code_of(settings), deployment))
+    return Door(settings, store, agents, HostActor, OwnCodeVersion(store, code_name(settings), deployment))

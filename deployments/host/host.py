@@ -23,10 +23,10 @@ from deployments.host.cpu_load import CpuLoad
 from deployments.host.eviction import Eviction
 from deployments.host.ray_tasks import RayTasks
 from deployments.process.agents import catalog
-from deployments.process.gc_tuning import spare_what_is_loaded
+from deployments.process.gc_tuning import tune_gc
 from deployments.process.logging import configure_logging
 from deployments.process.store import connect_store
-from deployments.routing.code_version import CodeVersion, OwnCodeVersion, is_stale
+from deployments.routing.code_version import CodeVersion, OwnCodeVersion, has_stale_code
 from deployments.routing.control_plane import cluster_name
 from deployments.routing.door import Door
 from deployments.routing.errors import NoRoom, StaleProcess
@@ -51,7 +51,7 @@ class Host:
 
     def __init__(self, name: str, release: CodeVersion, host_class: type) -> None:
         configure_logging()
-        if is_stale():
+        if has_stale_code():
             raise StaleProcess(name)
         self._release = release
         self._outdated = False
@@ -80,7 +80,7 @@ class Host:
         self._leaving = self._left = False
         self._tending: asyncio.Task[None] | None = None
         self._next_check = 0.0
-        spare_what_is_loaded()
+        tune_gc()
         self._leave_if_unused()
 
     async def send(self, conversation_id: str, message: UserMessage, context: AgentContext, caller: int) -> Receipt:

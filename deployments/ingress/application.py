@@ -34,7 +34,7 @@ from deployments.ingress.routes import (
 from deployments.ingress.streams.draining import Draining, begin_when_serve_stops
 from deployments.page.routes import page_router
 from deployments.process.agents import catalog
-from deployments.process.gc_tuning import spare_what_is_loaded
+from deployments.process.gc_tuning import tune_gc
 from deployments.process.logging import configure_logging
 from deployments.process.store import connect_store
 from deployments.routing.control_plane import cluster_name
@@ -81,19 +81,19 @@ async def _lifespan(app: FastAPI, deployment: str | None) -> AsyncIterator[None]
     draining = Draining()
     begin_when_serve_stops(draining)
     app.state.service = Service(settings, agents, store, door, ReplicaLimits(settings), draining)
-    chores = (
+    background = (
         RecoverySweep(store, door, cluster_name()),
         StuckTurns(store, door, cluster_name(), settings.stuck_seconds),
         WarmPool(settings, store),
         NodeDrain(settings),
     )
-    running = [asyncio.create_task(chore.run()) for chore in chores]
-    spare_what_is_loaded()
+    running = [asyncio.create_task(work.run()) for work in background]
+    tune_gc()
     try:
         yield
     finally:
-        for chore in running:
-            chore.cancel()
+        for work in running:
+            work.cancel()
         await asyncio.wait(running)
         await store.aclose()
 

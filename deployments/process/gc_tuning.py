@@ -6,7 +6,7 @@ NEW_OBJECTS = 10_000
 """So many new containers make a collection due; by default it is 700."""
 
 
-def spare_what_is_loaded() -> None:
+def tune_gc() -> None:
     """Call it once everything is imported: what lives now stays for good, and is never looked at again.
 
     Nearly everything of a turn dies by its reference count. Walking over half a million objects of imported modules

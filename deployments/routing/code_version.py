@@ -58,10 +58,10 @@ class OwnCodeVersion:
         return self._known
 
 
-def code_of(settings: Settings) -> str:
+def code_name(settings: Settings) -> str:
     """The name of the code that this process runs with these settings."""
-    if settings.release is not None:
-        return settings.release
+    if settings.code_version is not None:
+        return settings.code_version
     digest = hashlib.blake2b(LOADED.encode(), digest_size=16)
     if settings.agents is not None:
         for file in _files_of(settings.agents.partition(":")[0]):
@@ -69,7 +69,7 @@ def code_of(settings: Settings) -> str:
     return digest.hexdigest()
 
 
-def is_stale() -> bool:
+def has_stale_code() -> bool:
     """Whether the sources have changed since this process loaded them: Ray starts processes ahead of need."""
     return _stamp() != STAMP
 

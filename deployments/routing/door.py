@@ -111,15 +111,15 @@ class Door:
         """Start the conversation if need be, so that it takes up what is unfinished."""
         return await self._call(conversation_id, lambda actor, caller: actor.wake.remote(conversation_id, caller))
 
-    async def glimpse(self, conversation_id: str) -> ConversationStatus | None:
+    async def status(self, conversation_id: str) -> ConversationStatus | None:
         """What a live conversation shows of itself now; None if none lives or it cannot be asked."""
         address = None
         try:
             address = await self.find(conversation_id)
             if address is not None:
                 seen = address.actor.inspect.remote(conversation_id)
-                glimpse: ConversationStatus | None = await asyncio.wait_for(seen, CALL_SECONDS)
-                return glimpse
+                status: ConversationStatus | None = await asyncio.wait_for(seen, CALL_SECONDS)
+                return status
         except RayActorError:
             self._forget(conversation_id, address)
         except (RayError, TimeoutError, ControlPlaneUnavailable, ConversationNotFound) as error:

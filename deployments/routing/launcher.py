@@ -50,7 +50,7 @@ class Launcher:
     ) -> None:
         self._namespace = settings.namespace
         self._placement = settings.placement
-        self._comfortable = settings.comfortable_conversations
+        self._comfortable = settings.target_conversations
         self._most_on_node = settings.node_conversations
         self._store = store
         self._agents = agents

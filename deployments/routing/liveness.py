@@ -54,12 +54,12 @@ class Liveness:
             log.warning("host_not_asked", host=place, conversations=len(conversation_ids), cause=str(error))
             return ()
 
-    async def glimpses(self, place: str, conversation_ids: Sequence[str]) -> Mapping[str, ConversationStatus]:
+    async def statuses(self, place: str, conversation_ids: Sequence[str]) -> Mapping[str, ConversationStatus]:
         """What those that live there show of themselves. Raises `Unreachable` when the actor answers nobody."""
 
         async def each(actor: Actor) -> Mapping[str, ConversationStatus]:
             seen = await asyncio.gather(*(actor.inspect.remote(key) for key in conversation_ids))
-            return {key: glimpse for key, glimpse in zip(conversation_ids, seen, strict=True) if glimpse is not None}
+            return {key: status for key, status in zip(conversation_ids, seen, strict=True) if status is not None}
 
         nobody: Mapping[str, ConversationStatus] = {}
         return await self._ask(place, each, nobody)

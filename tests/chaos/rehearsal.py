@@ -172,7 +172,7 @@ class Glimpses:
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
 
-    async def glimpse(self, conversation_id: str) -> ConversationStatus | None:
+    async def status(self, conversation_id: str) -> ConversationStatus | None:
         found = self._doors.live.get(conversation_id)
         return None if found is None or found.gone.done() else found.inspect()
 

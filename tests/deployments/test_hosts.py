@@ -16,7 +16,7 @@ from agents.clock import now_ms
 from agents.context import AgentContext
 from agents.turn.inputs import Resolve, UserMessage
 from deployments.process.agents import catalog
-from deployments.routing.code_version import OwnCodeVersion, code_of
+from deployments.routing.code_version import OwnCodeVersion, code_name
 from deployments.routing.door import Door
 from store import Store, connect
 from tests.deployments.conftest import check_conversation
@@ -45,7 +45,7 @@ def door_to(kind: type[CrowdedHost], service: RunningService, store: Store) -> D
     settings = service.settings().model_copy(
         update={"namespace": APART, "prefix": APART, "comfortable_conversations": ROOM}
     )
-    return Door(settings, store, catalog(settings), kind, OwnCodeVersion(store, code_of(settings)))
+    return Door(settings, store, catalog(settings), kind, OwnCodeVersion(store, code_name(settings)))
 
 
 @pytest.fixture(autouse=True)

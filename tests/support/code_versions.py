@@ -36,6 +36,6 @@ def catalog(settings: Settings, word: str) -> Catalog:
 
 def redeploy(agents: str) -> None:
     """Deploy the application again, with other agents; return when a replica of it answers."""
-    environment = {"RAYLOGUE_AGENTS": f"tests.support.code_versions:{agents}", "RAYLOGUE_RELEASE": agents}
+    environment = {"RAYLOGUE_AGENTS": f"tests.support.code_versions:{agents}", "RAYLOGUE_CODE_VERSION": agents}
     options = {"num_cpus": 0, "runtime_env": {"env_vars": environment}}
     serve.run(Ingress.options(ray_actor_options=options).bind(agents), name=APPLICATION, route_prefix="/")

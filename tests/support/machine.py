@@ -27,15 +27,15 @@ from agents.context import AgentContext
 from agents.conversation import ConversationStatus
 from agents.turn.inputs import UserMessage
 from deployments.background.recovery_sweep import RecoverySweep
-from deployments.host.actor import Host, open_door
+from deployments.host.actor import HostActor, open_door
 from deployments.local.cluster import run_application
 from deployments.local.environment import LOOPBACK
 from deployments.process.agents import catalog
 from deployments.process.store import connect_store
-from deployments.routing.code_version import OwnCodeVersion, code_of
+from deployments.routing.code_version import OwnCodeVersion, code_name
 from deployments.routing.control_plane import cluster_name
 from deployments.routing.door import Door
-from deployments.routing.launcher import Start
+from deployments.routing.launcher import ActorSpec
 from deployments.settings import Settings
 from store import Store
 from tests.servers.process import free_port
@@ -53,7 +53,7 @@ class CountingDoor(Door):
     """Counts those who are being woken."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
-        super().__init__(settings, store, catalog(settings), Host, OwnCodeVersion(store, code_of(settings)))
+        super().__init__(settings, store, catalog(settings), HostActor, OwnCodeVersion(store, code_name(settings)))
         self.store = store
         self.now = self.all = self.at_once = 0
 
@@ -181,7 +181,7 @@ class Machine:
     async def start_host(self, name: str, node: str) -> None:
         """A shared host of that name on that node, which may be too new for the others to know it."""
         while True:
-            address = await self.door._start(Start(name, node))
+            address = await self.door._start(ActorSpec(name, node))
             try:
                 await address.actor.pid.remote()
             except (RayActorError, ActorUnschedulableError):  # one of that name may be dying

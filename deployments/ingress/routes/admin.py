@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from deployments.background.abort_turn import free
+from deployments.background.abort_turn import abort_turn
 from deployments.background.stuck_turns import StuckTurns
 from deployments.ingress.dependencies import LOCAL_PRINCIPAL, ConversationId, TheService
 from deployments.ingress.problems import documented
@@ -28,5 +28,5 @@ async def stuck(service: TheService) -> dict[str, Any]:
 @router.post("/conversations/{conversation_id}/release", status_code=202, responses=documented(*RELEASE))
 async def release(conversation_id: ConversationId, service: TheService) -> dict[str, Any]:
     """End the turn that runs as failed, whatever its actor does; one that answers nobody is killed."""
-    freed = await free(service.store, service.door, conversation_id, LOCAL_PRINCIPAL)
-    return {"conversation_id": conversation_id, **asdict(freed)}
+    aborted = await abort_turn(service.store, service.door, conversation_id, LOCAL_PRINCIPAL)
+    return {"conversation_id": conversation_id, **asdict(aborted)}

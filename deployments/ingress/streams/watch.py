@@ -75,16 +75,16 @@ class Watch:
         meta = await self._store.registry.get(self._id)
         if self._view.last_seq > meta.last_seq:
             self._view.last_seq = 0  # a cursor from elsewhere is dropped
-        glimpse = await self._door.glimpse(self._id)
+        status = await self._door.status(self._id)
         state = _cached_state(meta)
-        if glimpse is not None:
-            state |= {"state": glimpse.state, "pending": glimpse.pending}
-            self._view.epoch = max(self._view.epoch, glimpse.epoch)
-        turn = glimpse.turn if glimpse else 0
+        if status is not None:
+            state |= {"state": status.state, "pending": status.pending}
+            self._view.epoch = max(self._view.epoch, status.epoch)
+        turn = status.turn if status else 0
         yield {"type": "snapshot", "conversation_id": self._id, "turn": turn, "epoch": meta.epoch, **state}
         async for event in self._logged():
             yield event
-        answer = glimpse.streaming if glimpse else None
+        answer = status.streaming if status else None
         if answer is not None:
             for event in self._view.streaming(self._id, answer):
                 yield event

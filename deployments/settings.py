@@ -147,7 +147,7 @@ class Settings(BaseSettings):
         description="Most bytes of large answers, pages of logs and files, that wait for their clients.",
     )
     stuck_seconds: float = Field(
-        600.0, gt=0, description="A turn without any progress for so long is named as stuck: see `raylogue release`."
+        600.0, gt=0, description="A turn without any progress for so long is named as stuck: see `raylogue abort`."
     )
     heartbeat_seconds: float = Field(15.0, gt=0, description="How often a silent event stream sends a heartbeat.")
     anthropic_api_key: SecretStr | None = Field(

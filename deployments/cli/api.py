@@ -90,9 +90,9 @@ class Service:
         found: list[Answer] = self._ask("GET", "/v1/stuck")["stuck"]
         return found
 
-    def release(self, conversation_id: str) -> Answer:
+    def abort(self, conversation_id: str) -> Answer:
         """The turn that ended, and which actor was killed for it; asking one that hangs takes some seconds."""
-        return self._ask("POST", f"{_path(conversation_id)}/release", timeout=SLOW_TIMEOUT)
+        return self._ask("POST", f"{_path(conversation_id)}/abort", timeout=SLOW_TIMEOUT)
 
     def resolve(self, conversation_id: str, resolution: Answer) -> Answer:
         return self._ask("POST", f"{_path(conversation_id)}/resolutions", resolution)

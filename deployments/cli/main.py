@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from deployments.cli.abort import release
+from deployments.cli.abort import abort
 from deployments.cli.approve import approve
 from deployments.cli.cancel import cancel
 from deployments.cli.chat import chat
@@ -26,8 +26,9 @@ application = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, down, status, chat, send, tail, cancel, release, approve, files, doctor):
+for command in (up, down, status, chat, send, tail, cancel, abort, approve, files, doctor):
     application.command()(command)
+application.command("release", hidden=True)(abort)  # its former name
 
 
 def main() -> None:

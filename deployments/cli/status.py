@@ -66,4 +66,4 @@ def described(turn: Answer) -> str:
     """A stuck turn in one line."""
     waits = ", ".join(WAITS[cause["kind"]].format(cause.get("name")) for cause in turn["waits_for"])
     minutes = (time.time() - turn["progress_at"] / 1000) / 60
-    return f"{turn['conversation_id']} ({turn['agent']}) for {minutes:.0f} min: {waits}; `raylogue release` frees it"
+    return f"{turn['conversation_id']} ({turn['agent']}) for {minutes:.0f} min: {waits}; `raylogue abort` frees it"

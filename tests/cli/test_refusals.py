@@ -67,6 +67,12 @@ def test_down_and_status_without_a_service(terminal: Terminal) -> None:
     assert stopped.stdout == "Raylogue is not running: start it with `raylogue up`\n"
 
 
+def test_help_lists_a_command_under_its_name_alone(terminal: Terminal) -> None:
+    listed = terminal.run("--help").stdout
+    assert " abort " in listed
+    assert "release" not in listed
+
+
 def test_arguments_that_are_no_json(terminal: Terminal) -> None:
     assert one_line(terminal, "approve", "c", "t", "--arguments", "[1]") == "--arguments must be a JSON object"
 

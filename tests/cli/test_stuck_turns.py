@@ -28,4 +28,4 @@ def test_a_stuck_turn_is_one_line_with_the_way_out(waits_for: list[dict[str, str
         "waits_for": waits_for,
         "place": "host:f00:0",
     }
-    assert described(turn) == f"c (assistant) for 12 min: {words}; `raylogue release` frees it"
+    assert described(turn) == f"c (assistant) for 12 min: {words}; `raylogue abort` frees it"

@@ -1,4 +1,4 @@
-"""The commands that talk to a running service: send, chat, tail, approve, cancel."""
+"""The commands that talk to a running service: send, chat, tail, approve, cancel, abort."""
 
 import asyncio
 import json
@@ -92,6 +92,15 @@ def test_cancel_ends_a_waiting_turn(here: Terminal) -> None:
     assert here.run("cancel", conversation).stdout == "Cancelled\n"
     assert _until(here, conversation, "turn_ended")[-1]["outcome"] == "cancelled"
     assert here.run("cancel", conversation).stderr.endswith("(not_running)\n")
+
+
+@pytest.mark.parametrize("command", ["abort", "release"], ids=["abort", "its former name"])
+def test_abort_ends_a_turn_as_failed(here: Terminal, command: str) -> None:
+    conversation, _ = _waiting(here)
+    assert here.run(command, conversation).stdout == "Released: turn 1 has failed\n"
+    ended = _until(here, conversation, "turn_ended")[-1]
+    assert (ended["outcome"], ended["reason"]) == ("failed", "released")
+    assert here.run(command, conversation).stderr.endswith("(not_running)\n")
 
 
 def test_chat_asks_for_approval_and_shows_the_tools(here: Terminal) -> None:

@@ -1,4 +1,4 @@
-"""What an operator asks: which turns make no progress, and to free a conversation from one."""
+"""For operators: which turns make no progress, and the end of one of them."""
 
 from dataclasses import asdict
 from typing import Any
@@ -12,7 +12,7 @@ from deployments.ingress.problems import documented
 from deployments.ingress.routes.conversations import ONE
 from deployments.routing.control_plane import cluster_name
 
-RELEASE = (*ONE, "not_running", "terminating")
+ABORT = (*ONE, "not_running", "terminating")
 
 router = APIRouter(prefix="/v1", tags=["operations"])
 
@@ -25,8 +25,14 @@ async def stuck(service: TheService) -> dict[str, Any]:
     return {"stuck": [asdict(turn) for turn in found]}
 
 
-@router.post("/conversations/{conversation_id}/release", status_code=202, responses=documented(*RELEASE))
-async def release(conversation_id: ConversationId, service: TheService) -> dict[str, Any]:
-    """End the turn that runs as failed, whatever its actor does; one that answers nobody is killed."""
+@router.post("/conversations/{conversation_id}/abort", status_code=202, responses=documented(*ABORT))
+async def abort(conversation_id: ConversationId, service: TheService) -> dict[str, Any]:
+    """End the turn that runs as failed, whatever its actor does; an actor that does not answer is killed."""
     aborted = await abort_turn(service.store, service.door, conversation_id, LOCAL_PRINCIPAL)
     return {"conversation_id": conversation_id, **asdict(aborted)}
+
+
+@router.post("/conversations/{conversation_id}/release", status_code=202, responses=documented(*ABORT), deprecated=True)
+async def release(conversation_id: ConversationId, service: TheService) -> dict[str, Any]:
+    """The former name of `abort`."""
+    return await abort(conversation_id, service)

@@ -10,7 +10,7 @@ from agents.context import AgentContext
 from agents.conversation import ConversationStatus, Receipt
 from agents.former_names import sent_as
 from agents.turn.inputs import Resolve, UserMessage
-from deployments.host.host import Host
+from deployments.host import host  # the module: in this one `Host` is the former name of the actor
 from deployments.routing.code_version import CodeVersion, OwnCodeVersion, code_name
 from deployments.routing.door import Door
 from deployments.settings import Settings
@@ -30,7 +30,7 @@ class HostActor:
     """
 
     def __init__(self, name: str, release: CodeVersion) -> None:
-        self._host = Host(name, release, HostActor)
+        self._host = host.Host(name, release, HostActor)
 
     async def send(self, conversation_id: str, message: UserMessage, context: AgentContext, caller: int = 0) -> Receipt:
         return await self._host.send(conversation_id, message, context, caller)

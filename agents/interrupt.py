@@ -13,8 +13,8 @@ class Interrupt(AgentError):
     """Raised by a tool, or by a middleware before or after the model call.
 
     A tool is run again with the answer in its context (`resolution`; None: nobody answered in time). A
-    middleware is called again before the model with the answer among `asked`. `decisions` empty: all that the
-    kind allows. `expires_in` is in seconds (None: the agent's expiry for people), `arguments_hash` binds the
+    middleware is called again before the model with the answer among `answered_interrupts`. `decisions` empty: all
+    that the kind allows. `expires_in` is in seconds (None: the agent's expiry for people), `arguments_hash` binds the
     decision to what is shown.
     """
 

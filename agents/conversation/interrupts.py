@@ -6,7 +6,7 @@ from itertools import count
 from agents.agent import Expiries
 from agents.interrupt import Interrupt
 from agents.middleware.pipeline.middleware import Middleware
-from agents.middleware.pipeline.turn_context import Asked
+from agents.middleware.pipeline.turn_context import AnsweredInterrupt
 from agents.turn import Event
 from agents.turn.events import Resolution, Suspension, ToolCall, ToolResult
 from agents.turn.inputs import ModelRef, ProposedCall, Question
@@ -50,12 +50,12 @@ def question_of(interrupt: Interrupt, now: int, expiries: Expiries) -> Question:
     )
 
 
-def answered(events: Iterable[Event], source: str, turn: int, step: int) -> Sequence[Asked]:
+def answered(events: Iterable[Event], source: str, turn: int, step: int) -> Sequence[AnsweredInterrupt]:
     """What `source` asked for this call of the model, with the results, in order."""
     calls: dict[str, ToolCall] = {}
     prompts: dict[str, str] = {}
     resolutions: dict[str, Resolution] = {}
-    asked: list[Asked] = []
+    asked: list[AnsweredInterrupt] = []
     for event in events:
         match event:
             case ToolCall() if (event.source, event.turn, event.step) == (source, turn, step):
@@ -65,7 +65,7 @@ def answered(events: Iterable[Event], source: str, turn: int, step: int) -> Sequ
             case Resolution() if event.tool_call_id in calls:
                 resolutions[event.tool_call_id] = event
             case ToolResult(tool_call_id=key) if key in calls:
-                asked.append(Asked(prompts.get(key, ""), event, resolutions.get(key)))
+                asked.append(AnsweredInterrupt(prompts.get(key, ""), event, resolutions.get(key)))
     return asked
 
 

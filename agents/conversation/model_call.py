@@ -15,9 +15,8 @@ from agents.conversation.runtime import Contexts, ConversationRuntime
 from agents.conversation.streaming_message import StreamingMessage
 from agents.conversation.structured_output import demanded
 from agents.errors import MiddlewareError, ModelError, TurnStopped
-from agents.middleware.pipeline.reply import Reply
-from agents.middleware.pipeline.request import Request
-from agents.middleware.pipeline.stack import Asks
+from agents.middleware.pipeline.exchange import Reply, Request
+from agents.middleware.pipeline.stack import Interrupts
 from agents.models import Completed, Model, ModelEvent, ModelRequest, TextChunk, ThinkingChunk
 from agents.models.prices import cost_of
 from agents.models.read_pacing import pace_reading
@@ -61,14 +60,14 @@ class ModelCall:
             return self._failed("internal", "The turn failed for an internal reason.")
 
     async def _report(self) -> Report:
-        asks: Asks = []
+        asks: Interrupts = []
         request = await self._request(asks)
         if asks:
             return ModelInterrupted(ref=self._ref, asks=self._asks(asks), patches=self._contexts.patches)
         completed = await self._stream(sent(request, self._work.agent))
         return await self._finished(completed, request)
 
-    async def _request(self, asks: Asks) -> Request:
+    async def _request(self, asks: Interrupts) -> Request:
         """The context for the model, as the middleware leaves it."""
         work = self._work
         tools = await work.toolset.offered()
@@ -111,7 +110,7 @@ class ModelCall:
             model=completed.model,
             cost=cost_of(completed.model, usage),
         )
-        asks: Asks = []
+        asks: Interrupts = []
         stop: tuple[str, str] | None = None
         try:
             reply = demanded(reply, work.agent, history.events, self._ref.turn)
@@ -121,7 +120,7 @@ class ModelCall:
             stop = (stopped.reason, stopped.message)
         return self._as_input(reply, asks, stop)
 
-    def _as_input(self, reply: Reply, asks: Asks, stop: tuple[str, str] | None) -> ModelFinished:
+    def _as_input(self, reply: Reply, asks: Interrupts, stop: tuple[str, str] | None) -> ModelFinished:
         return ModelFinished(
             ref=self._ref,
             message_id=self._answer.message_id,
@@ -138,7 +137,7 @@ class ModelCall:
             stop=stop,
         )
 
-    def _asks(self, asks: Asks) -> list[ProposedCall]:
+    def _asks(self, asks: Interrupts) -> list[ProposedCall]:
         work = self._work
         return asks_of(asks, self._ref, work.history.tool_call_ids, work.services.clock(), work.agent.expiries)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from agents.agent import Agent
-from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.exchange import Request
 from agents.models import Json, ModelRequest
 from agents.tools import Tool
 from agents.turn.events import Summary

@@ -50,7 +50,7 @@ class ConversationRuntime:
 
     def start(self) -> None:
         """Let the middleware know, beside the work."""
-        for middleware in self.stack.starters():
+        for middleware in self.stack.with_on_start():
             started = self.stack.on_start(middleware, self.turn_context(middleware))
             self.in_background(middleware.name, started)
 
@@ -73,14 +73,14 @@ class ConversationRuntime:
             principal=facts.principal,
             events=events,
             summary=summary.text if summary else None,
-            rests=[rest.turn for rest in self.history.rests],
+            quiescent_turns=[rest.turn for rest in self.history.rests],
             state=facts.state.get(name, {}),
             services=self.services,
             tell=self.journal.publish,
             background=lambda work: self.in_background(name, work),
             patch_later=lambda changes: self._post(Patched(patch=Patch(source=name, changes=changes))),
             summarise=self._summarise,
-            asked=answered(events, name, turn, step),
+            answered_interrupts=answered(events, name, turn, step),
         )
 
     def tool_context(

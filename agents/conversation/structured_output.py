@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from agents.agent import Agent
 from agents.errors import TurnStopped
-from agents.middleware.pipeline.reply import Reply
+from agents.middleware.pipeline.exchange import Reply
 from agents.turn import Event
 from agents.turn.events import AssistantMsg, Block
 

@@ -1,1 +1,1 @@
-"""Behaviours of an agent, one file each: plans, files, approvals, sub-agents, compaction and their kin."""
+"""Middleware for agents, one feature a file: plans, files, approvals, sub-agents, compaction and more."""

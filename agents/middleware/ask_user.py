@@ -1,4 +1,4 @@
-"""Lets the agent ask its user: one or several questions at once, with options to choose from or in free words."""
+"""AskUser: lets the agent ask its user one or several questions at once, with options or free text."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,28 +10,28 @@ from agents.middleware.pipeline.middleware import Middleware
 from agents.tools import Tool, tool
 from agents.tools.forms import check_form_answer
 
-Words = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S")]
+Text = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S")]
 Label = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 
 
-def _refuse_twins(what: str, names: Sequence[str]) -> None:
-    twins = [name for name, count in Counter(names).items() if count > 1]
-    if twins:
-        raise ValueError(f"two of the {what} are called {twins[0]!r}")
+def _refuse_duplicates(what: str, names: Sequence[str]) -> None:
+    duplicates = [name for name, count in Counter(names).items() if count > 1]
+    if duplicates:
+        raise ValueError(f"two of the {what} are called {duplicates[0]!r}")
 
 
 class Option(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     label: Annotated[Label, Field(description="What the person sees, and what you get back when it is chosen.")]
-    description: Annotated[Words | None, Field(description="What choosing it means, if the label does not say.")] = None
+    description: Annotated[Text | None, Field(description="What choosing it means, if the label does not say.")] = None
 
 
 class Question(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     id: Annotated[str, Field(description="A short name; the answer comes back under it.", pattern=r"^[\w.-]{1,64}$")]
-    prompt: Annotated[Words, Field(description="The question, as a whole sentence.")]
+    prompt: Annotated[Text, Field(description="The question, as a whole sentence.")]
     options: Annotated[
         list[Option], Field(description="Answers to choose from; none for a question in free words.", max_length=20)
     ] = Field(default_factory=list)
@@ -39,33 +39,35 @@ class Question(BaseModel):
     free: Annotated[bool, Field(description="Whether other words than the options are welcome.")] = False
 
     @model_validator(mode="after")
-    def _options_differ(self) -> Self:
-        _refuse_twins("options", [option.label for option in self.options])
+    def _check_options(self) -> Self:
+        _refuse_duplicates("options", [option.label for option in self.options])
         if self.multiple and not self.options:
             raise ValueError("a question with several answers needs options")
         return self
 
 
-def _differ(questions: list[Question]) -> list[Question]:
-    _refuse_twins("questions", [question.id for question in questions])
+def _check_ids(questions: list[Question]) -> list[Question]:
+    _refuse_duplicates("questions", [question.id for question in questions])
     return questions
 
 
 Questions = Annotated[
     list[Question],
     Field(min_length=1, max_length=10, description="All that you need to know, asked at once."),
-    AfterValidator(_differ),
+    AfterValidator(_check_ids),
 ]
 _QUESTIONS: TypeAdapter[list[Question]] = TypeAdapter(Questions)
 
 
 def form_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The form (see `agents.tools.forms`) of a call of `ask_user`; raises ValueError if it asks nothing sensible."""
-    return {"questions": [_shown(question) for question in _QUESTIONS.validate_python(arguments.get("questions"))]}
+    """The form (see `agents.tools.forms`) of a call of `ask_user`. Raises ValueError for invalid questions."""
+    return {
+        "questions": [_question_form(question) for question in _QUESTIONS.validate_python(arguments.get("questions"))]
+    }
 
 
 def check_answer(arguments: Mapping[str, Any], answer: object) -> dict[str, str | list[str]]:
-    """What the model reads: the answers by question id. Raises ToolError for answers that do not fit."""
+    """The answers by question id, as the model reads them. Raises ToolError for answers that do not fit the form."""
     return check_form_answer(form_of(arguments), answer)
 
 
@@ -84,22 +86,22 @@ def ask_user(questions: Questions) -> None:
 
 
 class AskUser(Middleware):
-    """Brings the tool `ask_user`. Its call waits for the person as long as the agent's expiry for people says."""
+    """Adds the tool `ask_user`. Its call waits for the person as long as the agent's expiry for people says."""
 
     def tools(self) -> Sequence[Tool]:
         return (ask_user,)
 
 
-def _shown(question: Question) -> dict[str, Any]:
+def _question_form(question: Question) -> dict[str, Any]:
     return {
         "id": question.id,
         "prompt": question.prompt,
-        "options": [_choice(option) for option in question.options],
+        "options": [_option_form(option) for option in question.options],
         "multiple": question.multiple,
         "free": question.free or not question.options,
     }
 
 
-def _choice(option: Option) -> dict[str, str]:
-    described = {} if option.description is None else {"description": option.description}
-    return {"value": option.label, "label": option.label, **described}
+def _option_form(option: Option) -> dict[str, str]:
+    description = {} if option.description is None else {"description": option.description}
+    return {"value": option.label, "label": option.label, **description}

@@ -1,4 +1,4 @@
-"""ConversationTitle: a short title, made beside the work once something has been said; a person's own title stays."""
+"""ConversationTitle: gives a conversation a short title in the background; a title that a person has set stays."""
 
 import asyncio
 import re
@@ -10,19 +10,19 @@ from typing import TypeGuard
 import structlog
 
 from agents.errors import ModelError
+from agents.middleware.pipeline.exchange import Reply
 from agents.middleware.pipeline.middleware import Middleware
-from agents.middleware.pipeline.reply import Reply
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Completed, Model, ModelRequest, ScriptedModel
 from agents.turn.events import AssistantMsg, Block, Event, TurnEnded, UserMsg
 from agents.turn.live import TitleChanged
 from store import StoreError
 
-LONGEST_TITLE = 60
-LONGEST_QUOTE = 2000
-FEW_WORDS = 6
-PATIENCE = 60.0
-"""Seconds for one attempt."""
+MAX_TITLE_CHARACTERS = 60
+MAX_QUOTED_CHARACTERS = 2000
+MAX_FIRST_WORDS = 6
+TIMEOUT_SECONDS = 60.0
+"""For one attempt."""
 
 TASK = """\
 Write a title for the conversation that begins as you are shown: at most six words, in the language of the user,
@@ -35,85 +35,87 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
-    """What the conversation began with: the words of the user and how they were answered; either may be ""."""
+class FirstExchange:
+    """What the user said first and how it was answered; either may be ""."""
 
-    asked: str
-    answered: str
+    user: str
+    assistant: str
 
 
-TitleOf = Callable[[Exchange], Awaitable[str]]
-"""Makes a title, or fails with ModelError."""
+TitleOf = Callable[[FirstExchange], Awaitable[str]]
+"""Makes a title. Raises ModelError."""
 
 
 class ConversationTitle(Middleware):
-    """Asks `model`, by default the agent's own, or whatever `title_of` is; an agent on a script needs no model.
+    """Calls `title_of` if it is given, else asks `model`, by default the agent's own.
 
-    A failure is logged and costs nothing more: it is tried again after the next turn, and when the conversation is
-    taken up again. State: `{"done": true}`.
+    The title of a scripted agent is the user's first words. A failure is logged, and the next attempt is made after the
+    next turn or when the conversation is started again. State: `{"done": true}`.
     """
 
     def __init__(self, model: Model | None = None, *, title_of: TitleOf | None = None) -> None:
         self._model = model
         self._title_of = title_of
-        self._under_way: set[str] = set()  # of this process, lest two attempts of one conversation overlap
+        self._naming: set[str] = set()  # in this process, so that each conversation has one attempt at a time
 
     async def on_start(self, context: TurnContext) -> None:
-        """An incarnation may have died before its title was there."""
+        """Make up for an attempt that ended with an earlier incarnation."""
         if any(isinstance(event, TurnEnded) and event.outcome == "completed" for event in context.events):
-            await self._entitle(context, _exchange(context))
+            await self._find_title(context, _first_exchange(context))
 
     async def after_model(self, reply: Reply, context: TurnContext) -> Reply:
-        """An answer that asks for nothing more ends the turn: that is the time."""
+        """Make the title when an answer ends its turn."""
         if not reply.calls and not reply.feedback:
-            context.background(self._entitle(context, _exchange(context, reply.content)))
+            context.background(self._find_title(context, _first_exchange(context, reply.content)))
         return reply
 
-    async def _entitle(self, context: TurnContext, exchange: Exchange) -> None:
-        if context.state.get("done") or context.meta.parent is not None or not (exchange.asked or exchange.answered):
+    async def _find_title(self, context: TurnContext, exchange: FirstExchange) -> None:
+        if context.state.get("done") or context.meta.parent is not None or not (exchange.user or exchange.assistant):
             return
-        if context.conversation_id in self._under_way:
+        if context.conversation_id in self._naming:
             return
-        self._under_way.add(context.conversation_id)
+        self._naming.add(context.conversation_id)
         try:
-            await self._try(context, exchange)
+            await self._set_title(context, exchange)
         except (ModelError, StoreError, TimeoutError) as error:
             log.warning("title_failed", conversation=context.conversation_id, cause=str(error))
         finally:
-            self._under_way.discard(context.conversation_id)
+            self._naming.discard(context.conversation_id)
 
-    async def _try(self, context: TurnContext, exchange: Exchange) -> None:
-        """Done is done, whoever did it: a person, or an incarnation that died before it could say so."""
+    async def _set_title(self, context: TurnContext, exchange: FirstExchange) -> None:
+        """Set a title unless there is one: from a person, or from an incarnation that died before it noted `done`."""
         registry, clock = context.services.store.registry, context.services.clock
         if (await registry.get(context.conversation_id)).title is None:
-            async with asyncio.timeout(PATIENCE):
-                title = cleaned(await self._maker(context)(exchange))
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                title = clean_title(await self._title_maker(context)(exchange))
             if not title:
                 raise ModelError("invalid_output", "The answer holds no title.")
             if await registry.set_title_if_absent(context.conversation_id, title, clock()):
                 context.tell(TitleChanged(turn=context.turn, title=title))
         context.patch_later({"done": True})
 
-    def _maker(self, context: TurnContext) -> TitleOf:
+    def _title_maker(self, context: TurnContext) -> TitleOf:
         if self._title_of is not None:
             return self._title_of
         model = self._model or context.agent.model
         if self._model is None and isinstance(model, ScriptedModel):
             return first_words
-        return asked_of(model, context.agent.max_tokens)
+        return title_by_model(model, context.agent.max_tokens)
 
 
-async def first_words(exchange: Exchange) -> str:
-    """A title without a model: how the user began."""
-    words = (exchange.asked or exchange.answered).split()
-    return " ".join(words[:FEW_WORDS]) + ("…" if len(words) > FEW_WORDS else "")
+async def first_words(exchange: FirstExchange) -> str:
+    """A title without a model: the first words of the user."""
+    words = (exchange.user or exchange.assistant).split()
+    return " ".join(words[:MAX_FIRST_WORDS]) + ("…" if len(words) > MAX_FIRST_WORDS else "")
 
 
-def asked_of(model: Model, max_tokens: int) -> TitleOf:
-    """Titles in the words of a model; `max_tokens` has to leave room for its thinking."""
+def title_by_model(model: Model, max_tokens: int) -> TitleOf:
+    """A function that has `model` make the title; `max_tokens` has to leave room for its thinking."""
 
-    async def title_of(exchange: Exchange) -> str:
-        quotes = f"User: {exchange.asked[:LONGEST_QUOTE]}\n\nAssistant: {exchange.answered[:LONGEST_QUOTE]}"
+    async def title_of(exchange: FirstExchange) -> str:
+        quotes = (
+            f"User: {exchange.user[:MAX_QUOTED_CHARACTERS]}\n\nAssistant: {exchange.assistant[:MAX_QUOTED_CHARACTERS]}"
+        )
         messages = [{"role": "user", "content": [{"type": "text", "text": quotes}]}]
         async with aclosing(model.stream(ModelRequest(TASK, messages, max_tokens=max_tokens))) as stream:
             async for event in stream:
@@ -124,30 +126,30 @@ def asked_of(model: Model, max_tokens: int) -> TitleOf:
     return title_of
 
 
-def cleaned(words: str) -> str:
-    """One line without decoration, of at most `LONGEST_TITLE` characters; "" if nothing is left."""
-    title = next(filter(None, map(_plain, words.splitlines())), "")
-    if len(title) <= LONGEST_TITLE:
+def clean_title(words: str) -> str:
+    """One line without decoration, of at most `MAX_TITLE_CHARACTERS`; "" if nothing is left."""
+    title = next(filter(None, map(_plain_line, words.splitlines())), "")
+    if len(title) <= MAX_TITLE_CHARACTERS:
         return title
-    kept = title[: LONGEST_TITLE - 1]
+    kept = title[: MAX_TITLE_CHARACTERS - 1]
     return f"{kept.rpartition(' ')[0] or kept}…"
 
 
-def _plain(line: str) -> str:
+def _plain_line(line: str) -> str:
     return " ".join(OPENING.sub("", MARKUP.sub("", line)).split()).rstrip(" .:;,")
 
 
-def _exchange(context: TurnContext, answer: Sequence[Block] = ()) -> Exchange:
-    """The first words of the user, and the last of the turn that they began; `answer` is not logged yet."""
-    said = ((event.turn, _text(event.content)) for event in context.events if _is_said(event))
-    turn, asked = next(((turn, words) for turn, words in said if words), (context.turn, ""))
+def _first_exchange(context: TurnContext, answer: Sequence[Block] = ()) -> FirstExchange:
+    """The user's first message with text, and the last answer of its turn; `answer` is not logged yet."""
+    said = ((event.turn, _text(event.content)) for event in context.events if _is_from_user(event))
+    turn, user = next(((turn, words) for turn, words in said if words), (context.turn, ""))
     answers = [_text(event.content) for event in context.events if _is_answer(event, turn)]
     if turn == context.turn:
         answers.append(_text(answer))
-    return Exchange(asked, next(filter(None, reversed(answers)), ""))
+    return FirstExchange(user, next(filter(None, reversed(answers)), ""))
 
 
-def _is_said(event: Event) -> TypeGuard[UserMsg]:
+def _is_from_user(event: Event) -> TypeGuard[UserMsg]:
     return isinstance(event, UserMsg) and event.origin == "user"
 
 

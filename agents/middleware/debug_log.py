@@ -1,4 +1,4 @@
-"""DebugLog: tells what goes through the place where it stands in the list, in sizes and durations."""
+"""DebugLog: logs what passes its position in the agent's list of middleware, in sizes and durations."""
 
 import time
 from collections import Counter
@@ -9,9 +9,8 @@ from typing import Any
 import orjson
 import structlog
 
+from agents.middleware.pipeline.exchange import Reply, Request
 from agents.middleware.pipeline.middleware import Middleware, StreamCall, ToolRun
-from agents.middleware.pipeline.reply import Reply
-from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Completed, ModelEvent, ModelRequest, TextChunk, ThinkingChunk
 from agents.tools import ToolOutcome
@@ -22,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 class DebugLog(Middleware):
-    """One log line per callback. Nothing that people or models said is in it, unless `contents` is asked for.
+    """One log line per callback. What people and models say is logged only with `contents=True`.
 
     Sizes are in bytes of JSON, durations in milliseconds.
     """
@@ -31,11 +30,11 @@ class DebugLog(Middleware):
         self._contents = contents
 
     async def on_start(self, context: TurnContext) -> None:
-        self._tell("debug_started", context, events=len(context.events), last_seq=context.facts.last_seq)
+        self._log("debug_started", context, events=len(context.events), last_seq=context.facts.last_seq)
 
     async def handle_message(self, message: UserMessage, context: TurnContext) -> UserMessage:
         content = list(message.content)
-        self._tell(
+        self._log(
             "debug_message",
             context,
             {"content": content},
@@ -55,17 +54,17 @@ class DebugLog(Middleware):
         }
         sizes = {f"{name}_size": _size(part) for name, part in parts.items()}
         counts = {name: len(part) for name, part in parts.items()}
-        told = {f"{name}_content": part for name, part in parts.items()}
-        self._tell("debug_request", context, told, **counts, **sizes, model=request.model)
+        contents = {f"{name}_content": part for name, part in parts.items()}
+        self._log("debug_request", context, contents, **counts, **sizes, model=request.model)
         return request
 
     async def after_model(self, reply: Reply, context: TurnContext) -> Reply:
         content = list(reply.content)
-        told = {"content": content, "arguments": [dict(call.arguments) for call in reply.calls]}
-        self._tell(
+        contents = {"content": content, "arguments": [dict(call.arguments) for call in reply.calls]}
+        self._log(
             "debug_reply",
             context,
-            told,
+            contents,
             blocks=len(content),
             size=_size(content),
             calls=[call.name for call in reply.calls],
@@ -85,20 +84,20 @@ class DebugLog(Middleware):
         try:
             async with aclosing(call(request)) as events:
                 async for event in events:
-                    first = _since(began) if first is None else first
-                    counts.update(_counted(event))
+                    first = _ms_since(began) if first is None else first
+                    counts.update(_increments(event))
                     outcome = "completed" if isinstance(event, Completed) else outcome
                     yield event
         except Exception as error:
             outcome = type(error).__name__
             raise
         finally:
-            self._tell(
+            self._log(
                 "debug_stream",
                 context,
                 outcome=outcome,
                 first=first,
-                duration=_since(began),
+                duration=_ms_since(began),
                 deltas=counts["deltas"],
                 text=counts["text"],
                 thinking=counts["thinking"],
@@ -114,7 +113,7 @@ class DebugLog(Middleware):
             status, content = outcome.status, outcome.content
             return outcome
         finally:
-            self._tell(
+            self._log(
                 "debug_tool",
                 context,
                 {"arguments": arguments, "result": content},
@@ -123,11 +122,11 @@ class DebugLog(Middleware):
                 arguments_size=_size(arguments),
                 outcome=status,
                 result_size=_size(content),
-                duration=_since(began),
+                duration=_ms_since(began),
             )
 
-    def _tell(
-        self, event: str, context: TurnContext, told: Mapping[str, Any] | None = None, **measures: object
+    def _log(
+        self, event: str, context: TurnContext, contents: Mapping[str, Any] | None = None, **measures: object
     ) -> None:
         log.info(
             event,
@@ -136,11 +135,11 @@ class DebugLog(Middleware):
             turn=context.turn,
             step=context.step,
             **measures,
-            **(told or {} if self._contents else {}),
+            **(contents or {} if self._contents else {}),
         )
 
 
-def _counted(event: ModelEvent) -> dict[str, int]:
+def _increments(event: ModelEvent) -> dict[str, int]:
     match event:
         case TextChunk(text):
             return {"deltas": 1, "text": len(text)}
@@ -153,5 +152,5 @@ def _size(value: object) -> int:
     return len(orjson.dumps(value, default=str))
 
 
-def _since(began: float) -> int:
+def _ms_since(began: float) -> int:
     return round((time.monotonic() - began) * 1000)

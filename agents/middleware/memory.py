@@ -1,4 +1,4 @@
-"""Memory: what the agent keeps of a person from one conversation to the next, in a file that she can read."""
+"""Memory: what agents remember of a user from one conversation to the next, in a file that the user can read."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,15 +7,15 @@ from typing import Annotated
 from pydantic import Field
 
 from agents.errors import ToolError
+from agents.middleware.file_system.user_file import UserFile, excerpt
+from agents.middleware.pipeline.exchange import Request
 from agents.middleware.pipeline.middleware import Middleware
-from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
-from agents.middleware.pipeline.user_file import UserFile, excerpt
 from agents.tools import Tool, ToolContext, tool
 
 PATH = "memory.md"
-LONGEST_ENTRY = 500
-MOST_CHARACTERS = 8000
+MAX_ENTRY_CHARACTERS = 500
+MAX_CHARACTERS = 8000
 
 TEACHING = """\
 # Memory
@@ -23,14 +23,14 @@ With remember you keep what will matter in later conversations with this user: f
 decisions; one short sentence each, nothing secret. With forget you drop what is no longer true or what the user wants
 forgotten. What you remember is shown to you behind the messages."""
 
-Entry = Annotated[str, Field(min_length=1, max_length=LONGEST_ENTRY)]
+Entry = Annotated[str, Field(min_length=1, max_length=MAX_ENTRY_CHARACTERS)]
 
 
 @tool(timeout=30.0)
 async def remember(text: Entry, context: ToolContext) -> str:
     """Remember a fact about the user in all later conversations."""
     entry = f"- {' '.join(text.split())}"
-    await UserFile.called_by(context, PATH).change(lambda before: _with(before, entry))
+    await UserFile.of_call(context, PATH).change(lambda before: _add_entry(before, entry))
     return "Remembered."
 
 
@@ -47,12 +47,12 @@ async def forget(text: Entry, context: ToolContext) -> str:
             raise ToolError(f"{len(forgotten)} entries contain that; say which one, with more of its words:\n{entries}")
         return "".join(line for line in lines if line.strip() not in forgotten)
 
-    await UserFile.called_by(context, PATH).change(without)
+    await UserFile.of_call(context, PATH).change(without)
     return f"Forgotten: {forgotten[0]}" if forgotten else "No entry contains that."
 
 
 class Memory(Middleware):
-    """The entries are lines of `memory.md` among the user's files; all agents of the user share them."""
+    """Keeps entries as lines of the user's file `memory.md`; all agents of the user share them."""
 
     def tools(self) -> Sequence[Tool]:
         return remember, forget
@@ -61,18 +61,18 @@ class Memory(Middleware):
         return TEACHING
 
     async def before_model(self, request: Request, context: TurnContext) -> Request:
-        # Behind the messages: in the system prompt, each new entry would cost the cache of the whole conversation.
-        entries = await UserFile.seen_by(context, PATH).text()
+        # After the messages: in the system prompt, a new entry would invalidate the cache of the whole conversation.
+        entries = await UserFile.of_conversation(context, PATH).text()
         if not entries:
             return request
-        words = f"What you remember of the user:\n{excerpt(entries, MOST_CHARACTERS)}"
+        words = f"What you remember of the user:\n{excerpt(entries, MAX_CHARACTERS)}"
         return replace(request, injected=[*request.injected, {"type": "text", "text": words}])
 
 
-def _with(before: str, entry: str) -> str:
+def _add_entry(before: str, entry: str) -> str:
     if entry.casefold() in (line.strip().casefold() for line in before.splitlines()):
         return before
     after = f"{before}\n{entry}\n" if before and not before.endswith("\n") else f"{before}{entry}\n"
-    if len(after) > MOST_CHARACTERS:
+    if len(after) > MAX_CHARACTERS:
         raise ToolError(f"Your memory is full ({len(before)} characters): forget something first.")
     return after

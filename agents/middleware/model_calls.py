@@ -1,4 +1,4 @@
-"""ModelCalls: an audit of exactly what was sent to the model, and what came of it, kept for a while."""
+"""ModelCalls: records exactly what was sent to the model and how the call ended, for a limited time."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -21,18 +21,18 @@ STOPPED: Outcome = {"error": {"reason": "stopped", "message": "The call was give
 
 
 class ModelCalls(Middleware):
-    """Records each call: place, request, how it ended, and how long it took. Must be the last that wraps the stream.
+    """Records each call: its turn and step, the request, how it ended and how long it took.
 
-    The request is what the model was given, after all other middleware; keys and addresses are the model's own and
-    never in it. Entries live for `lifetime` seconds. They are written beside the turn, which neither waits for the
-    store nor suffers from it: one that could not be written is missing, and logged.
+    It must be the last middleware that wraps the stream, so that the request is exactly what the model was given; keys
+    and addresses belong to the model and are never in it. Entries live for `lifetime` seconds. They are written in the
+    background: the turn does not wait for the store. An entry that cannot be written is lost, and that is logged.
     """
 
     def __init__(self, lifetime: int = 7 * 86_400) -> None:
         self._lifetime = lifetime
 
     def init(self, agent: "Agent") -> None:
-        """Raises AgentDefinitionError when something behind it could still change what is sent."""
+        """Raises AgentDefinitionError if middleware after it could still change what is sent."""
         if self._lifetime <= 0:
             raise AgentDefinitionError(agent.name, f"{self.name} needs a lifetime, in seconds")
         members = [member for group in agent.middleware for member in group.members]
@@ -49,13 +49,13 @@ class ModelCalls(Middleware):
             async with aclosing(call(request)) as events:
                 async for event in events:
                     if isinstance(event, Completed):
-                        outcome = _answered(event)
+                        outcome = _outcome_of_answer(event)
                     yield event
         except ModelError as error:
-            outcome = _failed(error.reason, error.message)
+            outcome = _outcome_of_error(error.reason, error.message)
             raise
         except Exception as error:
-            outcome = _failed("internal", type(error).__name__)
+            outcome = _outcome_of_error("internal", type(error).__name__)
             raise
         finally:
             entry = {
@@ -72,16 +72,16 @@ class ModelCalls(Middleware):
 
     async def _record(self, entry: dict[str, Any], context: TurnContext) -> None:
         services = context.services
-        written = orjson.dumps(entry)  # it knows dataclasses
+        data = orjson.dumps(entry)  # orjson serialises dataclasses
         await services.store.model_calls.record(
-            context.conversation_id, written, lifetime=self._lifetime, now=services.clock()
+            context.conversation_id, data, lifetime=self._lifetime, now=services.clock()
         )
 
 
-def _answered(answer: Completed) -> Outcome:
+def _outcome_of_answer(answer: Completed) -> Outcome:
     usage = asdict(answer.usage)
     return {"answer": {"model": answer.model, "stop_reason": answer.stop_reason, "usage": usage}}
 
 
-def _failed(reason: str, message: str) -> Outcome:
+def _outcome_of_error(reason: str, message: str) -> Outcome:
     return {"error": {"reason": reason, "message": message}}

@@ -1,4 +1,4 @@
-"""A group of middleware that works side by side, in which each may only append."""
+"""Parallel: a group of middleware that runs at the same time; each member may only append."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,11 @@ from agents.middleware.pipeline.middleware import Middleware
 
 
 class Parallel(Middleware):
-    """Runs the `before_model` and `after_model` of its members at once, each on the same value.
+    """Runs the `before_model` and `after_model` of its members at the same time, each on the same value.
 
-    Before the model a member may append sections to `system` and blocks to `injected`, after it blocks to `feedback`;
-    what they append is joined in the order of the members. Anything else is an error that names the member.
+    Before the model call a member may append sections to `system` and blocks to `injected`, after it blocks to
+    `feedback`. What they append is joined in the order of the members. Any other change is an error with the member's
+    name.
     """
 
     def __init__(self, *members: Middleware) -> None:

@@ -1,26 +1,26 @@
-"""PatchToolCalls: makes the messages valid for the provider, whatever others have done to them; put it last.
+"""PatchToolCalls: makes the messages valid for the provider after other middleware has changed them; put it last.
 
-A provider wants user and assistant to alternate, from a user on, and every tool call to be answered at the beginning
-of the very next message, once. `patch` drops, moves and makes up as little as that takes.
+A provider requires that user and assistant alternate, beginning with a user, and that every tool call has exactly one
+result, at the beginning of the next message. `patch` drops, moves and adds as little as possible to achieve that.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from agents.middleware.pipeline.exchange import Request
 from agents.middleware.pipeline.middleware import Middleware
-from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Json
 
 UNANSWERED = "There is no result: the call was interrupted."
 EARLIER = "(The conversation began earlier.)"
 
-OF_THE_USER = frozenset({"tool_result", "image", "document"})
-OF_THE_ASSISTANT = frozenset({"tool_use", "thinking", "redacted_thinking"})
-OF_THE_PROVIDER = frozenset({"server_tool_use", "mcp_tool_use"})
-"""Calls of the provider's own tools; it answers them itself, in the same message."""
+USER_BLOCKS = frozenset({"tool_result", "image", "document"})
+ASSISTANT_BLOCKS = frozenset({"tool_use", "thinking", "redacted_thinking"})
+PROVIDER_CALLS = frozenset({"server_tool_use", "mcp_tool_use"})
+"""Calls of the provider's own tools; their results are in the same message."""
 
-Place = tuple[int, str]
+CallPosition = tuple[int, str]
 """A call: the position of its message, and its id."""
 
 
@@ -32,37 +32,37 @@ class PatchToolCalls(Middleware):
 
 
 def patch(messages: Sequence[Json]) -> list[Json]:
-    """Valid messages; those that are valid come back as they are, an empty list stays empty."""
-    cleaned = [_cleaned(message) for message in messages]
-    last = max((position for position, message in enumerate(cleaned) if message["content"]), default=0)
-    cleaned = [_settled(message, last=position == last) for position, message in enumerate(cleaned)]
-    talk = _Talk(_answers(cleaned))
-    for position, message in enumerate(cleaned):
+    """Valid messages. Messages that are valid already are returned as they are, also an empty list."""
+    valid = [_without_invalid_blocks(message) for message in messages]
+    last = max((position for position, message in enumerate(valid) if message["content"]), default=0)
+    valid = [_without_open_provider_calls(message, last=position == last) for position, message in enumerate(valid)]
+    builder = _MessageBuilder(_results_by_call(valid))
+    for position, message in enumerate(valid):
         if message["role"] == "assistant":
-            talk.answer(position, message)
+            builder.add_assistant_message(position, message)
         else:
-            talk.hear(position, message)
-    talk.settle()
-    return talk.messages
+            builder.add_user_message(position, message)
+    builder.close_open_calls()
+    return builder.messages
 
 
-def _cleaned(message: Json) -> Json:
-    """The message without what no provider takes: empty texts, blocks of the other role, twins of a call."""
+def _without_invalid_blocks(message: Json) -> Json:
+    """The message without what providers reject: empty texts, blocks of the other role, duplicates of a call."""
     content = message["content"]
     if isinstance(content, str):
         return message if content else {**message, "content": []}
-    fitting = (block for block in content if _fits(block, message["role"]) and block.get("text") != "")
-    return {**message, "content": list(_without_twins(fitting))}
+    allowed = (block for block in content if _may_stand_in(block, message["role"]) and block.get("text") != "")
+    return {**message, "content": list(_without_duplicate_calls(allowed))}
 
 
-def _fits(block: Json, role: str) -> bool:
+def _may_stand_in(block: Json, role: str) -> bool:
     kind = block["type"]
     if role == "assistant":
-        return kind not in OF_THE_USER
-    return kind not in OF_THE_ASSISTANT and kind not in OF_THE_PROVIDER and not _is_providers_result(block)
+        return kind not in USER_BLOCKS
+    return kind not in ASSISTANT_BLOCKS and kind not in PROVIDER_CALLS and not _is_provider_result(block)
 
 
-def _without_twins(blocks: Iterable[Json]) -> Iterator[Json]:
+def _without_duplicate_calls(blocks: Iterable[Json]) -> Iterator[Json]:
     called: set[str] = set()
     for block in blocks:
         if block["type"] != "tool_use":
@@ -72,10 +72,10 @@ def _without_twins(blocks: Iterable[Json]) -> Iterator[Json]:
             yield block
 
 
-def _settled(message: Json, *, last: bool) -> Json:
-    """The message with those calls of the provider's own tools that have their result behind them, in the message.
+def _without_open_provider_calls(message: Json, *, last: bool) -> Json:
+    """The message with only those calls of the provider's own tools whose results follow in the message.
 
-    At the very end one may be under way, unless calls of ours are, whose results will follow.
+    In the last message such a call may still be running, unless the message also calls our tools.
     """
     blocks = message["content"]
     if isinstance(blocks, str):
@@ -83,9 +83,9 @@ def _settled(message: Json, *, last: bool) -> Json:
     waiting: list[int] = []
     dropped: set[int] = set()
     for position, block in enumerate(blocks):
-        if block["type"] in OF_THE_PROVIDER:
+        if block["type"] in PROVIDER_CALLS:
             waiting.append(position)
-        elif _is_providers_result(block):
+        elif _is_provider_result(block):
             call = next((at for at in waiting if blocks[at]["id"] == block["tool_use_id"]), None)
             if call is None:
                 dropped.add(position)
@@ -96,33 +96,34 @@ def _settled(message: Json, *, last: bool) -> Json:
     return {**message, "content": [block for position, block in enumerate(blocks) if position not in dropped]}
 
 
-def _is_providers_result(block: Json) -> bool:
+def _is_provider_result(block: Json) -> bool:
     return bool(block["type"].endswith("_tool_result"))
 
 
-def _answers(messages: Sequence[Json]) -> Mapping[Place, tuple[int, Json]]:
-    """For each call its result, wherever that stands behind it: the first one that no later call claims."""
-    latest: dict[str, Place] = {}
-    answers: dict[Place, tuple[int, Json]] = {}
+def _results_by_call(messages: Sequence[Json]) -> Mapping[CallPosition, tuple[int, Json]]:
+    """The result of each call and its position: the first result after the call and before another call of that id."""
+    latest: dict[str, CallPosition] = {}
+    results: dict[CallPosition, tuple[int, Json]] = {}
     for position, message in enumerate(messages):
         for block in _blocks(message):
             if block["type"] == "tool_use":
                 latest[block["id"]] = (position, block["id"])
             elif block["type"] == "tool_result" and (call := latest.get(block["tool_use_id"])) is not None:
-                answers.setdefault(call, (position, block))
-    return answers
+                results.setdefault(call, (position, block))
+    return results
 
 
-class _Talk:
+class _MessageBuilder:
     """The messages as they grow; neighbours of one role are merged."""
 
-    def __init__(self, answers: Mapping[Place, tuple[int, Json]]) -> None:
+    def __init__(self, results: Mapping[CallPosition, tuple[int, Json]]) -> None:
         self.messages: list[Json] = []
-        self._answers = answers
-        self._open: list[Place] = []
+        self._results = results
+        self._open: list[CallPosition] = []
 
-    def answer(self, position: int, message: Json) -> None:
-        self.settle()
+    def add_assistant_message(self, position: int, message: Json) -> None:
+        """Add the message and note its calls as open."""
+        self.close_open_calls()
         if not message["content"]:
             return
         if not self.messages:
@@ -130,27 +131,28 @@ class _Talk:
         self._add(message)
         self._open = [(position, block["id"]) for block in _blocks(message) if block["type"] == "tool_use"]
 
-    def hear(self, position: int, message: Json) -> None:
-        """The results of the calls just before come first: in the order given, then those that are missing here."""
+    def add_user_message(self, position: int, message: Json) -> None:
+        """Add the message, beginning with the results of the open calls: those it has, then the missing ones."""
         if not any(block["type"] == "tool_result" for block in _blocks(message)) and not self._open:
             self._add(message)
             return
-        here = {call: answer for call in self._open if (answer := self._answers.get(call)) and answer[0] == position}
-        given = [block for block in _blocks(message) if any(block is answer for _, answer in here.values())]
+        results = {call: self._results[call] for call in self._open if call in self._results}
+        here = {call: result for call, (at, result) in results.items() if at == position}
+        present = [block for block in _blocks(message) if any(block is result for result in here.values())]
         missing = [self._result(call) for call in self._open if call not in here]
         others = [block for block in _blocks(message) if block["type"] != "tool_result"]
         self._open = []
-        self._add({**message, "content": [*given, *missing, *others]})
+        self._add({**message, "content": [*present, *missing, *others]})
 
-    def settle(self) -> None:
-        """Nobody has spoken since the last calls: their results are a message of their own."""
+    def close_open_calls(self) -> None:
+        """Add the results of the open calls as a message, if no user message has brought them."""
         if self._open:
             self._add({"role": "user", "content": [self._result(call) for call in self._open]})
             self._open = []
 
-    def _result(self, call: Place) -> Json:
-        if call in self._answers:
-            return self._answers[call][1]
+    def _result(self, call: CallPosition) -> Json:
+        if call in self._results:
+            return self._results[call][1]
         return {"type": "tool_result", "tool_use_id": call[1], "content": UNANSWERED, "is_error": True}
 
     def _add(self, message: Json) -> None:

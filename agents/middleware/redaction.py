@@ -1,7 +1,7 @@
-"""Redaction: takes out of the answers what nobody should read, on its way to the watchers and to the log alike.
+"""Redaction: replaces secrets and personal data in answers before watchers see them and before they are logged.
 
-A match may be cut across the pieces of a stream. So the end of what has come is held back while it looks like the
-beginning of a match, and no longer. Whether something is a match depends on the text alone, never on the cuts.
+A match may be split across the pieces of a stream. So the end of the text so far is held back as long as it may be the
+beginning of a match. Whether something is a match depends only on the text, never on where the stream was split.
 """
 
 import re
@@ -11,49 +11,48 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from agents.middleware.pipeline.exchange import Request
 from agents.middleware.pipeline.middleware import Middleware, StreamCall
-from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Completed, Json, ModelEvent, ModelRequest, TextChunk, ThinkingChunk, ToolUseStarted
 
-LONGEST = 512
+MAX_MATCH_CHARACTERS = 512
 WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._%+@-]*\Z")
 
 
-def _whole(match: str) -> int:
+def _whole_match(match: str) -> int:
     return len(match)
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """What is taken out. `name` replaces it, in brackets.
+    """What is redacted; `name` replaces it, in brackets.
 
-    `expression` matches it, and looks at no more than one character around it. `beginning` matches, at the end of a
-    text, all that might be the beginning of a match. `measure` says how much of a match is meant, from its start; 0:
-    it was none. No match has more than `longest` characters: of a text that never stops to look like the beginning
-    of one, as many are held back.
+    `expression` matches it, and looks at no more than one character around it. `beginning` matches everything at the
+    end of a text that may be the beginning of a match. `matched_length` gives the length of the part of a match to
+    redact, from its start; 0: it was no match. No match has more than `max_characters`, and no more are held back.
     """
 
     name: str
     expression: re.Pattern[str]
     beginning: re.Pattern[str] = WORD
-    measure: Callable[[str], int] = _whole
-    longest: int = LONGEST
+    matched_length: Callable[[str], int] = _whole_match
+    max_characters: int = MAX_MATCH_CHARACTERS
 
-    def first(self, text: str, position: int, limit: int) -> "Span | None":
+    def first_match(self, text: str, position: int, limit: int) -> "Span | None":
         """The first match that begins from `position` up to, not including, `limit`."""
         while (match := self.expression.search(text, position)) is not None and (start := match.start()) < limit:
-            if match.end() - start > self.longest:
-                match = self.expression.match(text, start, start + self.longest)
-            length = self.measure(match[0]) if match is not None else 0
+            if match.end() - start > self.max_characters:
+                match = self.expression.match(text, start, start + self.max_characters)
+            length = self.matched_length(match[0]) if match is not None else 0
             if length > 0:
                 return Span(start, start + length, f"[{self.name}]")
             position = start + 1
         return None
 
-    def undecided(self, text: str) -> int:
-        """Where the end begins that may become a match, or a longer one, with what comes behind it."""
-        start = max(0, len(text) - self.longest)
+    def undecided_from(self, text: str) -> int:
+        """The position from which the end of the text may become a match, or a longer one, with more text."""
+        start = max(0, len(text) - self.max_characters)
         beginning = self.beginning.search(text, start)
         return beginning.start() if beginning is not None else len(text)
 
@@ -67,24 +66,24 @@ class Span:
     replacement: str
 
 
-def _card_number(match: str) -> int:
-    """The length of the longest beginning that has the check digit of a card (Luhn), 13 to 19 digits."""
+def _card_number_length(match: str) -> int:
+    """The length of the longest prefix of 13 to 19 digits whose check digit (Luhn) is right."""
     digits = [position for position, character in enumerate(match) if character.isdigit()]
     for count in range(len(digits), 12, -1):
         end = digits[count - 1] + 1
         ends_here = end == len(match) or not match[end].isdigit()
-        if ends_here and _checks([int(match[position]) for position in digits[:count]]):
+        if ends_here and _has_valid_check_digit([int(match[position]) for position in digits[:count]]):
             return end
     return 0
 
 
-def _checks(digits: list[int]) -> bool:
+def _has_valid_check_digit(digits: list[int]) -> bool:
     doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
     return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
-def _key(match: str) -> int:
-    """Keys are random: there is a digit in them, which tells them from long words with hyphens."""
+def _key_length(match: str) -> int:
+    """Keys are random and contain a digit; long words with hyphens do not."""
     return len(match) if any(character.isdigit() for character in match) else 0
 
 
@@ -96,8 +95,8 @@ CARD_NUMBER = Pattern(
     "card number",
     re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])"),
     re.compile(r"[0-9](?:[ -]?[0-9])*[ -]?\Z"),
-    _card_number,
-    longest=37,
+    _card_number_length,
+    max_characters=37,
 )
 API_KEY = Pattern(
     "API key",
@@ -105,13 +104,13 @@ API_KEY = Pattern(
         r"(?<![A-Za-z0-9])"
         r"(?:(?:sk|pk|rk)[-_]|gh[oprsu]_|github_pat_|glpat-|xox[abeoprs]-|AKIA|ASIA|AIza)[A-Za-z0-9_-]{16,256}"
     ),
-    measure=_key,
+    matched_length=_key_length,
 )
 DEFAULTS = (API_KEY, E_MAIL, CARD_NUMBER)
 
 
 class Redactor:
-    """A text that comes in pieces: what is decided leaves, the rest is held back."""
+    """Redacts a text that comes in pieces; it holds back the end that may be part of a match."""
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         self._patterns = patterns
@@ -119,18 +118,18 @@ class Redactor:
         self._position = 0
 
     def feed(self, piece: str) -> str:
-        """What can be said now."""
+        """The redacted text that is decided now."""
         self._text += piece
-        held = min((pattern.undecided(self._text) for pattern in self._patterns), default=len(self._text))
-        return self._said(held)
+        decided = min((pattern.undecided_from(self._text) for pattern in self._patterns), default=len(self._text))
+        return self._release(decided)
 
     def end(self) -> str:
-        """All that was held back: nothing comes behind it."""
-        said = self._said(len(self._text))
+        """The redacted text that was held back; the text has ended."""
+        said = self._release(len(self._text))
         self._text, self._position = "", 0
         return said
 
-    def _said(self, decided: int) -> str:
+    def _release(self, decided: int) -> str:
         said = []
         for span in spans(self._text, self._patterns, self._position, decided):
             said += [self._text[self._position : span.start], span.replacement]
@@ -138,24 +137,24 @@ class Redactor:
         if self._position < decided:
             said.append(self._text[self._position : decided])
             self._position = decided
-        behind = max(0, self._position - 1)  # an expression may look at one character before its match
-        self._text, self._position = self._text[behind:], self._position - behind
+        keep_from = max(0, self._position - 1)  # an expression may look at one character before its match
+        self._text, self._position = self._text[keep_from:], self._position - keep_from
         return "".join(said)
 
 
 def spans(text: str, patterns: Sequence[Pattern], position: int, limit: int) -> Iterator[Span]:
     """The matches that begin from `position` up to, not including, `limit`, in order.
 
-    Where several begin together the first pattern counts, and none overlap.
+    None overlap. Where several begin at one position, the first pattern counts.
     """
-    while found := [span for pattern in patterns if (span := pattern.first(text, position, limit)) is not None]:
+    while found := [span for pattern in patterns if (span := pattern.first_match(text, position, limit)) is not None]:
         span = min(found, key=lambda span: span.start)
         yield span
         position = span.end
 
 
-def redacted(text: str, patterns: Sequence[Pattern] = DEFAULTS) -> str:
-    """The text without what matches."""
+def redact(text: str, patterns: Sequence[Pattern] = DEFAULTS) -> str:
+    """The text with its matches replaced."""
     redactor = Redactor(patterns)
     return "".join((redactor.feed(text), redactor.end()))
 
@@ -163,8 +162,8 @@ def redacted(text: str, patterns: Sequence[Pattern] = DEFAULTS) -> str:
 class Redaction(Middleware):
     """Redacts text and thinking; `arguments` says whether the arguments of calls are redacted as well.
 
-    Put it in front of what must not see the matches, and behind what must. Changed thinking loses the provider's
-    signature, so it is kept for people and not sent again.
+    Put it before middleware that must not see the matches, and after middleware that must. Changed thinking loses the
+    provider's signature, so it is kept for people and not sent again.
     """
 
     def __init__(self, patterns: Sequence[Pattern] = DEFAULTS, *, arguments: bool = False) -> None:
@@ -172,7 +171,7 @@ class Redaction(Middleware):
         self._arguments = arguments
 
     async def before_model(self, request: Request, context: TurnContext) -> Request:
-        messages = [_signed(message) for message in request.messages]
+        messages = [_without_unsigned_thinking(message) for message in request.messages]
         return replace(request, messages=[message for message in messages if message["content"]])
 
     async def stream(
@@ -194,40 +193,40 @@ class Redaction(Middleware):
                     case ToolUseStarted():
                         yield event
                     case Completed():
-                        yield replace(event, content=self._content(event.content))
+                        yield replace(event, content=self._redact_content(event.content))
 
-    def _content(self, blocks: Sequence[Json]) -> list[Json]:
-        """The blocks as the stream has shown them: a match may reach from one block into the next."""
+    def _redact_content(self, blocks: Sequence[Json]) -> list[Json]:
+        """The blocks as the stream has shown them; a match may reach from one block into the next."""
         content = [dict(block) for block in blocks]
-        visible = [block for block in content if _kind(block)]
-        for kind, run in groupby(visible, _kind):
+        visible = [block for block in content if _visible_kind(block)]
+        for kind, run in groupby(visible, _visible_kind):
             if kind == "tool_use":
                 for block in run if self._arguments else ():
-                    block |= {part: self._deep(block[part]) for part in ("input", "malformed") if part in block}
+                    block |= {part: self._redact_value(block[part]) for part in ("input", "malformed") if part in block}
             else:
-                self._run(kind, list(run))
+                self._redact_run(kind, list(run))
         return content
 
-    def _run(self, kind: str, blocks: Sequence[Json]) -> None:
+    def _redact_run(self, kind: str, blocks: Sequence[Json]) -> None:
         texts = [block[kind] for block in blocks]
-        for block, text in zip(blocks, redacted_run(texts, self._patterns), strict=True):
+        for block, text in zip(blocks, redact_run(texts, self._patterns), strict=True):
             if text != block[kind]:
                 block[kind] = text
                 block.pop("signature", None)
 
-    def _deep(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    def _redact_value(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
         match value:
             case str():
-                return redacted(value, self._patterns)
+                return redact(value, self._patterns)
             case dict():
-                return {key: self._deep(inner) for key, inner in value.items()}
+                return {key: self._redact_value(inner) for key, inner in value.items()}
             case list():
-                return [self._deep(inner) for inner in value]
+                return [self._redact_value(inner) for inner in value]
         return value
 
 
-def redacted_run(texts: Sequence[str], patterns: Sequence[Pattern]) -> list[str]:
-    """Neighbouring texts, redacted as if they were one; a match belongs to the text in which it begins."""
+def redact_run(texts: Sequence[str], patterns: Sequence[Pattern]) -> list[str]:
+    """Adjacent texts, redacted as one text; the replacement of a match is in the text in which the match begins."""
     whole = "".join(texts)
     found = list(spans(whole, patterns, 0, len(whole)))
     results, start = [], 0
@@ -243,13 +242,13 @@ def redacted_run(texts: Sequence[str], patterns: Sequence[Pattern]) -> list[str]
     return results
 
 
-def _kind(block: Json) -> str:
-    """What is seen of a block in the stream; blocks that nobody sees do not part their neighbours."""
+def _visible_kind(block: Json) -> str:
+    """How the stream shows a block; "" if it does not: such a block does not separate the blocks around it."""
     kind = str(block["type"])
     return kind if kind == "tool_use" or (kind in ("text", "thinking") and block[kind]) else ""
 
 
-def _signed(message: Json) -> Json:
+def _without_unsigned_thinking(message: Json) -> Json:
     if message["role"] != "assistant" or isinstance(message["content"], str):
         return message
     kept = [block for block in message["content"] if block["type"] != "thinking" or block.get("signature")]

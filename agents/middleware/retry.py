@@ -1,4 +1,4 @@
-"""Retry: makes a failed call of the model again, on other models if need be, and calls of tools that are named."""
+"""Retry: repeats failed model calls, on other models if necessary, and failed calls of the tools it names."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -23,12 +23,12 @@ log = structlog.get_logger(__name__)
 
 
 class Retry(Middleware):
-    """Only before the first token, and only for failures that pass: what watchers have seen is never taken back.
+    """Retries a model only before the first token and after a transient failure: watchers never see text withdrawn.
 
-    `retries` is the number of further tries, of the agent's model and then of each of the `fallbacks`, in order;
-    `tools` is that of a tool whose calls end in an error or a timeout, which must be safe to repeat. Between two
-    tries there is a pause of `first` seconds that doubles, with jitter, up to `longest`; a provider's Retry-After
-    goes before. A model that retries by itself multiplies its tries with these.
+    `retries` is the number of further tries, with the agent's model and then with each of the `fallbacks`, in order.
+    `tools` has the number of further tries by name of a tool, after an error or a timeout; its calls must be safe to
+    repeat. Between two tries there is a pause of `first` seconds that doubles, with jitter, up to `longest`; the
+    Retry-After of a provider takes precedence. A model that retries by itself multiplies its tries with these.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Retry(Middleware):
         self._policy = RetryPolicy(max_retries=retries, first_pause=first, max_pause=longest)
         self._fallbacks = tuple(fallbacks)
         self._tools = dict(tools or {})
-        self._pauses = {tool: replace(self._policy, max_retries=number) for tool, number in self._tools.items()}
+        self._tool_policies = {tool: replace(self._policy, max_retries=number) for tool, number in self._tools.items()}
 
     def init(self, agent: "Agent") -> None:
         for name in self._tools:
@@ -51,15 +51,15 @@ class Retry(Middleware):
             of_server = any(name.startswith(f"{server.name}__") for server in agent.mcp)
             if not of_server and (tool is None or tool.executor != "server"):
                 raise AgentDefinitionError(agent.name, f"Retry names {name}, which is no tool that the server runs")
-        if self._fallbacks and (skipped := self._inside(agent)):
+        if self._fallbacks and (skipped := self._skipped_by_fallbacks(agent)):
             problem = f"fallbacks of Retry would go past {skipped[0]}: put Retry behind it"
             raise AgentDefinitionError(agent.name, problem)
 
     async def stream(
         self, request: ModelRequest, call: StreamCall, context: TurnContext
     ) -> AsyncGenerator[ModelEvent, None]:
-        untried = [fallback.stream for fallback in self._fallbacks]
-        taken = 0
+        remaining = [fallback.stream for fallback in self._fallbacks]
+        retries_taken = 0
         while True:
             started = False
             try:
@@ -70,31 +70,31 @@ class Retry(Middleware):
             except ModelError as error:
                 if started or error.reason not in TRANSIENT_REASONS:
                     raise
-                pause = self._policy.pause(error, taken)
-                if pause is None and not untried:
+                pause = self._policy.pause(error, retries_taken)
+                if pause is None and not remaining:
                     raise
                 log.info("model_call_retried", conversation_id=context.conversation_id, reason=error.reason)
             else:
                 return
             if pause is None:
-                call, request, taken = untried.pop(0), replace(request, model=None), 0
+                call, request, retries_taken = remaining.pop(0), replace(request, model=None), 0
             else:
                 await asyncio.sleep(pause)
-                taken += 1
+                retries_taken += 1
 
     async def run_tool(self, command: RunTool, run: ToolRun, context: TurnContext) -> ToolOutcome:
         outcome = await run(command)
-        policy = self._pauses.get(command.call.name)
-        taken = 0
-        while policy is not None and outcome.status != "ok" and (pause := policy.after(taken)) is not None:
+        policy = self._tool_policies.get(command.call.name)
+        retries_taken = 0
+        while policy is not None and outcome.status != "ok" and (pause := policy.after(retries_taken)) is not None:
             log.info("tool_call_retried", conversation_id=context.conversation_id, tool=command.call.name)
             await asyncio.sleep(pause)
-            taken += 1
+            retries_taken += 1
             outcome = await run(command)
         return outcome
 
-    def _inside(self, agent: "Agent") -> list[str]:
-        """The middleware between this one and the model that wants to see what is streamed."""
-        everyone = list(agent.each_middleware())
-        nearer = everyone[everyone.index(self) + 1 :]
-        return [member.name for member in nearer if overrides(member, "stream")]
+    def _skipped_by_fallbacks(self, agent: "Agent") -> list[str]:
+        """The middleware between this one and the model that wraps the stream."""
+        middleware = list(agent.each_middleware())
+        inner = middleware[middleware.index(self) + 1 :]
+        return [member.name for member in inner if overrides(member, "stream")]

@@ -1,4 +1,4 @@
-"""TodoList: a plan that the model writes down, keeps up to date and is reminded of until it is done."""
+"""TodoList: a plan that the model writes, keeps up to date and is reminded of until it is done."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from agents.errors import ToolError
+from agents.middleware.pipeline.exchange import Request
 from agents.middleware.pipeline.middleware import Middleware
-from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.tools import Tool, ToolContext, tool
 from agents.turn.live import TodosUpdated
 
-MOST_TODOS = 50
-LONGEST_TODO = 500
+MAX_TODOS = 50
+MAX_TODO_CHARACTERS = 500
 
 MARKS = {"pending": "[ ]", "in_progress": "[>]", "completed": "[x]"}
 
@@ -30,20 +30,20 @@ class Todo:
     """One step of the plan."""
 
     text: Annotated[
-        str, Field(description="What is to be done, in the imperative.", min_length=1, max_length=LONGEST_TODO)
+        str, Field(description="What is to be done, in the imperative.", min_length=1, max_length=MAX_TODO_CHARACTERS)
     ]
     status: Literal["pending", "in_progress", "completed"]
 
 
-Todos = Annotated[list[Todo], Field(description="The whole plan, in order.", max_length=MOST_TODOS)]
+Todos = Annotated[list[Todo], Field(description="The whole plan, in order.", max_length=MAX_TODOS)]
 
 
 @tool(timeout=10.0)
 async def write_todos(todos: Todos, context: ToolContext) -> str:
     """Write the plan for the task at hand; it replaces the plan there was. At most one todo is in progress."""
-    under_way = sum(todo.status == "in_progress" for todo in todos)
-    if under_way > 1:
-        raise ToolError(f"Only one todo may be in progress, not {under_way}; the plan is as it was.")
+    in_progress = sum(todo.status == "in_progress" for todo in todos)
+    if in_progress > 1:
+        raise ToolError(f"Only one todo may be in progress, not {in_progress}; the plan is as it was.")
     plan = [asdict(todo) for todo in todos]
     context.patch({"todos": plan})
     context.tell(TodosUpdated(turn=context.turn, todos=plan))
@@ -63,7 +63,7 @@ class TodoList(Middleware):
         return TEACHING
 
     async def before_model(self, request: Request, context: TurnContext) -> Request:
-        # It changes from call to call, so it goes behind what can be cached.
+        # It changes from call to call, so it goes after everything that can be cached.
         todos: Sequence[Mapping[str, Any]] = context.state.get("todos", ())
         if all(todo["status"] == "completed" for todo in todos):
             return request

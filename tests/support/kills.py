@@ -16,8 +16,8 @@ import orjson
 from agents.agent import Agent
 from agents.conversation import Conversation
 from agents.errors import ModelError
+from agents.middleware.pipeline.exchange import Request
 from agents.middleware.pipeline.middleware import Middleware, StreamCall, ToolRun
-from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.middleware.retry import Retry
 from agents.models import Call, ModelEvent, ModelRequest, ScriptedModel, Step, TextChunk, ThinkingChunk

@@ -11,10 +11,10 @@ from agents.errors import TurnStopped
 from agents.interrupt import Interrupt
 from agents.middleware.ask_user import AskUser
 from agents.middleware.budget import Budget
-from agents.middleware.conversation_title import ConversationTitle, Exchange
+from agents.middleware.conversation_title import ConversationTitle, FirstExchange
 from agents.middleware.file_system import FileSystem
+from agents.middleware.pipeline.exchange import Request
 from agents.middleware.pipeline.middleware import Middleware
-from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import SummaryText, TurnContext
 from agents.middleware.sub_agent import SubAgent
 from agents.middleware.todo_list import TodoList
@@ -68,9 +68,9 @@ class Doorkeeper(Middleware):
     async def before_model(self, request: Request, context: TurnContext) -> Request:
         if "a stranger" not in str(request.messages[-1]["content"]):
             return request
-        if not context.asked:
+        if not context.answered_interrupts:
             raise Interrupt("A stranger is at the door. Let them in?")
-        resolution = context.asked[-1].resolution
+        resolution = context.answered_interrupts[-1].resolution
         if resolution is None or resolution.decision != "approve":
             raise TurnStopped("turned_away", "The stranger was turned away.")
         return request
@@ -93,15 +93,15 @@ class Bookbinder(Middleware):
     """Puts what was said so far into a few words, when asked to."""
 
     async def before_model(self, request: Request, context: TurnContext) -> Request:
-        if "summarise" in str(request.messages[-1]["content"]) and context.rests:
-            context.summarise(SummaryText(SUMMARY, context.rests[-1]))
+        if "summarise" in str(request.messages[-1]["content"]) and context.quiescent_turns:
+            context.summarise(SummaryText(SUMMARY, context.quiescent_turns[-1]))
         return request
 
 
 def novelist() -> Agent:
     """Gives its conversations titles, and forgets their words for a summary."""
 
-    async def title_of(exchange: Exchange) -> str:
+    async def title_of(exchange: FirstExchange) -> str:
         return TITLE
 
     return Agent(

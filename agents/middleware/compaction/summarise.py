@@ -1,4 +1,4 @@
-"""Asks a model to put the oldest turns into words, and takes nothing less than a whole answer."""
+"""Has a model summarise the oldest turns, and accepts only a complete answer."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,16 +9,16 @@ from typing import Any
 import orjson
 
 from agents.errors import ModelError
-from agents.middleware.compaction.estimate import tokens_of
+from agents.middleware.compaction.estimate import estimate_tokens
 from agents.models import Completed, Model, ModelRequest
 from agents.turn.events import AssistantMsg, Block, Event, ToolCall, ToolResult, TurnEnded, UserMsg
 
-PATIENCE = 300.0
-"""Seconds for one attempt."""
-WHOLE = frozenset({"end_turn", "stop_sequence"})
-"""Stop reasons of an answer that says all it wanted to say."""
-EXCERPTS = (8_000, 2_000, 500, 120)
-"""How many characters of one text are told; fewer when all together would be too much."""
+TIMEOUT_SECONDS = 300.0
+"""For one attempt."""
+COMPLETE = frozenset({"end_turn", "stop_sequence"})
+"""Stop reasons of an answer that was not cut off."""
+EXCERPT_CHARACTERS = (8_000, 2_000, 500, 120)
+"""How many characters of one text the transcript has: the first of these with which the whole is short enough."""
 
 TASK = """\
 You write the memory of an assistant whose conversation has grown too long. You get its oldest part: the summary of
@@ -33,15 +33,15 @@ Write plain text or short lists under a few headings, in the language of the con
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What is to be put into words of about `tokens` tokens: the summary before, if there is one, and a transcript."""
+class SummaryRequest:
+    """What to summarise in about `tokens` tokens: the previous summary, if there is one, and a transcript."""
 
     before: str | None
     transcript: str
     tokens: int
 
-    def words(self) -> str:
-        """The message to the summariser."""
+    def prompt(self) -> str:
+        """The message to the model."""
         earlier = f"<summary>\n{self.before}\n</summary>\n\n" if self.before else ""
         length = self.tokens * 2 // 3
         return (
@@ -50,54 +50,58 @@ class Asked:
         )
 
 
-async def summarised(model: Model, asked: Asked, max_tokens: int) -> str:
-    """The summary. Raises ModelError, also for an answer that is blank or was cut off, and TimeoutError."""
-    messages = [{"role": "user", "content": [{"type": "text", "text": asked.words()}]}]
-    answer = await _answer(model, ModelRequest(TASK, messages, max_tokens=max_tokens))
+async def write_summary(model: Model, request: SummaryRequest, max_tokens: int) -> str:
+    """The summary. Raises TimeoutError, and ModelError, also for an answer that is blank or was cut off."""
+    messages = [{"role": "user", "content": [{"type": "text", "text": request.prompt()}]}]
+    answer = await _complete(model, ModelRequest(TASK, messages, max_tokens=max_tokens))
     text = "\n\n".join(block["text"] for block in answer.content if block["type"] == "text").strip()
-    if answer.stop_reason not in WHOLE:
+    if answer.stop_reason not in COMPLETE:
         raise ModelError("invalid_output", f"The summary was cut off ({answer.stop_reason}).")
     if not text:
         raise ModelError("invalid_output", "The summary is blank.")
     return text
 
 
-def transcript_of(events: Sequence[Event], limit: int) -> str:
-    """What was said and done, in order; of long texts only so much that all is within `limit` tokens, if it can be."""
-    transcripts = ("\n\n".join(_lines(events, characters)) for characters in EXCERPTS)
-    return next((told for told in transcripts if tokens_of(told) <= limit), "\n\n".join(_lines(events, EXCERPTS[-1])))
+def transcript_within(events: Sequence[Event], limit: int) -> str:
+    """What was said and done, in order; long texts are shortened until it has at most `limit` tokens, if possible."""
+    transcript = ""
+    for characters in EXCERPT_CHARACTERS:
+        transcript = "\n\n".join(_transcript_lines(events, characters))
+        if estimate_tokens(transcript) <= limit:
+            break
+    return transcript
 
 
-def readable(events: Sequence[Event], points: Sequence[int], limit: int) -> tuple[int, str]:
-    """The last of the `points` (turns) up to which a transcript is within `limit` tokens, roughly, and that.
+def longest_transcript(events: Sequence[Event], candidates: Sequence[int], limit: int) -> tuple[int, str]:
+    """The last of the `candidates` (turns) with a transcript of about `limit` tokens or less, and that transcript.
 
-    The rest is for the next summary. If even the first point is too far, it is told at its shortest.
+    Later turns are left to the next summary. If even the first candidate is too far, its transcript is the shortest.
     """
     while True:
-        transcript = transcript_of([event for event in events if event.turn <= points[-1]], limit)
-        size = tokens_of(transcript)
-        if len(points) == 1 or size <= limit:
-            return points[-1], transcript
-        points = points[: max(1, min(len(points) - 1, len(points) * limit // size))]
+        transcript = transcript_within([event for event in events if event.turn <= candidates[-1]], limit)
+        size = estimate_tokens(transcript)
+        if len(candidates) == 1 or size <= limit:
+            return candidates[-1], transcript
+        candidates = candidates[: max(1, min(len(candidates) - 1, len(candidates) * limit // size))]
 
 
-async def _answer(model: Model, request: ModelRequest) -> Completed:
-    async with asyncio.timeout(PATIENCE), aclosing(model.stream(request)) as stream:
+async def _complete(model: Model, request: ModelRequest) -> Completed:
+    async with asyncio.timeout(TIMEOUT_SECONDS), aclosing(model.stream(request)) as stream:
         async for event in stream:
             if isinstance(event, Completed):
                 return event
     raise ModelError("stream_broken", "The model's answer ended before it was complete.")
 
 
-def _lines(events: Sequence[Event], characters: int) -> Iterator[str]:
+def _transcript_lines(events: Sequence[Event], characters: int) -> Iterator[str]:
     names = {event.tool_call_id: event.name for event in events if isinstance(event, ToolCall)}
     for event in events:
         match event:
             case UserMsg():
                 whose = "User" if event.origin == "user" else "Note to the assistant"
-                yield f"{whose}: {_excerpt(_text(event.content), characters)}"
+                yield f"{whose}: {_excerpt(_content_text(event.content), characters)}"
             case AssistantMsg():
-                said = _excerpt(_text(event.content), characters)
+                said = _excerpt(_content_text(event.content), characters)
                 cut = "" if event.status == "completed" else f" [{event.status}]"
                 if said or cut:
                     yield f"Assistant: {said}{cut}"
@@ -105,17 +109,17 @@ def _lines(events: Sequence[Event], characters: int) -> Iterator[str]:
                 arguments = orjson.dumps(dict(event.arguments)).decode()
                 yield f"Assistant calls {event.name}: {_excerpt(arguments, characters)}"
             case ToolResult() if event.tool_call_id in names:
-                result = event.content if isinstance(event.content, str) else _text(event.content)
+                result = event.content if isinstance(event.content, str) else _content_text(event.content)
                 yield f"Result of {names[event.tool_call_id]} ({event.status}): {_excerpt(result, characters)}"
             case TurnEnded(outcome="failed"):
                 yield f"[The turn failed: {event.detail or event.reason}]"
 
 
-def _text(content: Sequence[Block]) -> str:
-    return "\n".join(words for block in content if (words := _words(block)))
+def _content_text(content: Sequence[Block]) -> str:
+    return "\n".join(text for block in content if (text := _block_text(block)))
 
 
-def _words(block: Mapping[str, Any]) -> str:
+def _block_text(block: Mapping[str, Any]) -> str:
     match block:
         case {"type": "text", "text": str(text)}:
             return text.strip()
@@ -126,7 +130,7 @@ def _words(block: Mapping[str, Any]) -> str:
 
 
 def _excerpt(text: str, characters: int) -> str:
-    """Beginning and end of what is too long."""
+    """The text, or the beginning and the end of one that is too long."""
     if len(text) <= characters:
         return text
     half = characters // 2

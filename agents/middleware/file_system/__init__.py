@@ -1,4 +1,4 @@
-"""Files for agents: places, tools, and edits that are never silently lost."""
+"""Files for agents: mounts, tools, and edits that are never silently lost."""
 
 from agents.middleware.file_system.file_system import FileSystem
 from agents.middleware.file_system.mounts import Mounted

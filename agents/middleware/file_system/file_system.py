@@ -1,4 +1,4 @@
-"""FileSystem: files that outlive the turn, in places that the agent's author names, shared by whoever holds them."""
+"""FileSystem: files that outlive the turn, under mounts that the agent's author names; agents may share a mount."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -22,9 +22,9 @@ files at the same time, so a file can differ from what you wrote."""
 
 
 class FileSystem(Middleware):
-    """`mounts` says what is where: a path's first part names the place, "" has all other paths.
+    """`mounts` maps the first part of a path to the files it leads to; "" has all other paths.
 
-    `read_only` are places, directories and files that the model cannot change; people can.
+    `read_only` are mounts, directories and files that the model cannot change; people can.
     """
 
     def __init__(self, mounts: Mapping[str, Mounted] | None = None, read_only: Sequence[str] = ()) -> None:
@@ -38,23 +38,25 @@ class FileSystem(Middleware):
             raise AgentDefinitionError(agent.name, f"its FileSystem: {error}") from error
 
     def resolve(self, path: str, meta: ConversationMeta) -> tuple[Scope, str]:
-        """Where a path of this conversation leads; raises `store.BadPath`."""
+        """The scope to which a path of this conversation leads, and the path in it. Raises `store.BadPath`."""
         return self.mounts.resolve(path, meta)
 
     def scopes(self, meta: ConversationMeta) -> dict[str, Scope]:
-        """The conversation's places by name."""
-        return {name: self.mounts.scope(name, meta) for name in self.mounts.places}
+        """The conversation's mounts by name."""
+        return {name: self.mounts.scope(name, meta) for name in self.mounts.by_name}
 
     def tools(self) -> Sequence[Tool]:
         return self._tools
 
     async def system_prompt(self, context: TurnContext) -> str:
-        lines = [f"- {name}/: {_meaning(mounted)}" for name, mounted in self.mounts.places.items() if name]
-        kept = [f"You can read, but not change: {', '.join(self.mounts.read_only)}."] if self.mounts.read_only else []
-        return "\n".join([TEACHING, *lines, *kept])
+        lines = [f"- {name}/: {_describe(mounted)}" for name, mounted in self.mounts.by_name.items() if name]
+        read_only = (
+            [f"You can read, but not change: {', '.join(self.mounts.read_only)}."] if self.mounts.read_only else []
+        )
+        return "\n".join([TEACHING, *lines, *read_only])
 
 
-def _meaning(mounted: Mounted) -> str:
+def _describe(mounted: Mounted) -> str:
     match mounted:
         case "conversation":
             return "files of this conversation"

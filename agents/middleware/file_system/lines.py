@@ -1,22 +1,22 @@
-"""Text as the model reads and changes it: numbered lines within bounds, and a replacement that is unique."""
+"""Text as the model reads and changes it: numbered lines within bounds, and the replacement of a unique passage."""
 
 from agents.errors import ToolError
 
-MOST_LINES = 1000
-MOST_CHARACTERS = 60_000
-LONGEST_LINE = 2000
+MAX_LINES = 1000
+MAX_CHARACTERS = 60_000
+MAX_LINE_CHARACTERS = 2000
 
 
-def decoded(content: bytes, path: str) -> str:
-    """The text of a file; raises ToolError for one that has none."""
-    text = text_of(content)
+def decode_text(content: bytes, path: str) -> str:
+    """The text of a file. Raises ToolError for a binary file."""
+    text = text_or_none(content)
     if text is None:
         raise ToolError(f"{path} is a binary file of {len(content)} bytes; only text can be read and edited.")
     return text
 
 
-def text_of(content: bytes) -> str | None:
-    """None for what is no text."""
+def text_or_none(content: bytes) -> str | None:
+    """The text of a file, None for a binary file."""
     try:
         text = content.decode()
     except UnicodeDecodeError:
@@ -24,8 +24,8 @@ def text_of(content: bytes) -> str | None:
     return None if "\0" in text else text
 
 
-def numbered(text: str, start: int, end: int | None) -> str:
-    """The lines `start` to `end`, both included, as far as the bounds allow, and a last line on what is missing."""
+def number_lines(text: str, start: int, end: int | None) -> str:
+    """The lines `start` to `end`, both included, as far as the bounds allow; a last line says which ones these are."""
     lines = _lines(text)
     if not lines:
         return "(The file is empty.)"
@@ -36,9 +36,9 @@ def numbered(text: str, start: int, end: int | None) -> str:
     shown: list[str] = []
     size = 0
     for number, line in enumerate(lines[start - 1 : end], start):
-        entry = f"{number:>6}\t{_cut(line)}"
+        entry = f"{number:>6}\t{_shorten(line)}"
         size += len(entry)
-        if len(shown) == MOST_LINES or size > MOST_CHARACTERS:
+        if len(shown) == MAX_LINES or size > MAX_CHARACTERS:
             break
         shown.append(entry)
     last = start + len(shown) - 1
@@ -48,12 +48,12 @@ def numbered(text: str, start: int, end: int | None) -> str:
     return "\n".join(shown)
 
 
-def replaced(text: str, old: str, new: str, path: str) -> str:
-    """The text with the one occurrence of `old` replaced; raises ToolError if it is not exactly one."""
+def replace_once(text: str, old: str, new: str, path: str) -> str:
+    """The text with the only occurrence of `old` replaced. Raises ToolError unless there is exactly one."""
     if "\r\n" in text and text.count("\r\n") == text.count("\n"):
-        # Models write "\n" even where the file never does.
+        # Models write "\n" even for files that end their lines with "\r\n".
         old, new = (part.replace("\r\n", "\n").replace("\n", "\r\n") for part in (old, new))
-    count = occurrences(text, old)
+    count = count_occurrences(text, old)
     if count == 0:
         raise ToolError(f"There are 0 matches for `old` in {path}: read the file and copy the passage exactly.")
     if count > 1:
@@ -61,8 +61,8 @@ def replaced(text: str, old: str, new: str, path: str) -> str:
     return text.replace(old, new)
 
 
-def occurrences(text: str, part: str) -> int:
-    """How often `part` stands in `text`, overlaps included."""
+def count_occurrences(text: str, part: str) -> int:
+    """How often `part` occurs in `text`, overlaps included."""
     count, at = 0, text.find(part)
     while at >= 0:
         count += 1
@@ -71,11 +71,11 @@ def occurrences(text: str, part: str) -> int:
 
 
 def _lines(text: str) -> list[str]:
-    # Not splitlines(): for editors and compilers alike, a line ends with a newline and with nothing else.
+    # Not splitlines(): editors and compilers end a line only at a newline.
     lines = text.split("\n")
     return lines[:-1] if lines[-1] == "" else lines
 
 
-def _cut(line: str) -> str:
+def _shorten(line: str) -> str:
     line = line.removesuffix("\r")
-    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}… ({len(line)} characters)"
+    return line if len(line) <= MAX_LINE_CHARACTERS else f"{line[:MAX_LINE_CHARACTERS]}… ({len(line)} characters)"

@@ -1,4 +1,4 @@
-"""Where a path leads: each place of an agent's file system is a scope of the store under a name."""
+"""Where a path leads: each mount of an agent's file system is a scope of the store under a name."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
@@ -9,40 +9,44 @@ from store.files.files import Scope
 from store.files.paths import check_path
 
 Mounted = Literal["conversation", "user"] | tuple[Literal["project"], str]
-"""The conversation's own files, its owner's, or a project's by id. A sub-agent works in those of its root."""
+"""The conversation's own files, its owner's, or those of a project by id. A sub-agent uses its root conversation's."""
 
 INSTRUCTIONS = "instructions.md"
-"""In a person's files: what she tells every agent. None may write it, lest a document it reads rewrite its orders."""
+"""The file among a user's files that instructs every agent.
+
+No agent may write it: a document that an agent reads could otherwise change the agent's instructions.
+"""
 
 
 class Mounts:
-    """Names of one part each, and "" for the place that has all other paths."""
+    """The mounts of an agent by name: the first part of a path, or "" for the mount of all other paths."""
 
-    def __init__(self, places: Mapping[str, Mounted], read_only: Sequence[str]) -> None:
-        self.places = dict(places)
+    def __init__(self, by_name: Mapping[str, Mounted], read_only: Sequence[str]) -> None:
+        self.by_name = dict(by_name)
         self.read_only = tuple(path.rstrip("/") for path in read_only)
-        instructions = (join(name, INSTRUCTIONS) for name, mounted in places.items() if mounted == "user")
-        self._kept = (*self.read_only, *instructions)
+        instructions = (join(name, INSTRUCTIONS) for name, mounted in by_name.items() if mounted == "user")
+        self._protected = (*self.read_only, *instructions)
 
     def resolve(self, path: str, meta: ConversationMeta) -> tuple[Scope, str]:
-        """The scope and the path in it, "" for a place as a whole; raises `store.errors.BadPath`."""
+        """The scope and the path in it, "" for the mount itself. Raises `store.errors.BadPath`."""
         name, inner = self.split(path)
         return self.scope(name, meta), inner
 
     def split(self, path: str) -> tuple[str, str]:
-        """The name of the place and the path in it; raises `store.errors.BadPath`."""
+        """The name of the mount and the path in it. Raises `store.errors.BadPath`."""
         if path:
             check_path(path)
         name, _, inner = path.partition("/")
-        if name and name in self.places:
+        if name and name in self.by_name:
             return name, inner
-        if "" in self.places:
+        if "" in self.by_name:
             return "", path
-        known = ", ".join(f"{name}/" for name in self.places)
+        known = ", ".join(f"{name}/" for name in self.by_name)
         raise BadPath(path, f"it has to begin with one of {known}")
 
     def scope(self, name: str, meta: ConversationMeta) -> Scope:
-        mounted = self.places[name]
+        """The scope of a mount in this conversation."""
+        mounted = self.by_name[name]
         if mounted == "conversation":
             return Scope("conversation", meta.root)
         if mounted == "user":
@@ -50,20 +54,20 @@ class Mounts:
         return Scope(*mounted)
 
     def within(self, directory: str) -> Iterator[tuple[str, str]]:
-        """The places that a directory has files of: name, and the path in it ("": all of it)."""
+        """The mounts that have files of a directory: the name, and the path in it ("": all of its files)."""
         name, inner = ("", "") if not directory else self.split(directory)
-        if name in self.places:
+        if name in self.by_name:
             yield name, inner
         if not directory:
-            yield from ((name, "") for name in self.places if name)
+            yield from ((name, "") for name in self.by_name if name)
 
-    def writable(self, path: str) -> bool:
-        """Whether the model may change what is there, including all that lies below."""
-        return not any(_contains(kept, path) or _contains(path, kept) for kept in self._kept)
+    def is_writable(self, path: str) -> bool:
+        """Whether the model may change the path and everything below it."""
+        return not any(_contains(protected, path) or _contains(path, protected) for protected in self._protected)
 
     def check(self) -> None:
-        """Raises ValueError or `store.errors.BadPath` for what its author cannot have meant."""
-        for name in self.places:
+        """Raises ValueError or `store.errors.BadPath` if a mount or a read-only path is not valid."""
+        for name in self.by_name:
             if name:
                 check_path(name)
             if "/" in name:

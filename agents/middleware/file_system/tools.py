@@ -6,7 +6,7 @@ from pydantic import Field
 
 from agents.errors import ToolError
 from agents.middleware.file_system import editing, listing
-from agents.middleware.file_system.lines import decoded, numbered
+from agents.middleware.file_system.lines import decode_text, number_lines
 from agents.middleware.file_system.mounts import Mounts
 from agents.middleware.file_system.workspace import Workspace
 from agents.tools import Tool, ToolContext, tool
@@ -18,7 +18,7 @@ Passage = Annotated[str, Field(min_length=1)]
 
 
 class FileTools:
-    """One set of tools for one agent's places."""
+    """The tools of one agent, for its mounts."""
 
     def __init__(self, mounts: Mounts) -> None:
         self._mounts = mounts
@@ -35,24 +35,24 @@ class FileTools:
 
     async def ls(self, context: ToolContext, path: Directory = "") -> str:
         """List a directory: its files with their sizes, its directories with the number of files in them."""
-        return await listing.listed(self._desk(context), _directory(path))
+        return await listing.list_directory(self._workspace(context), _directory(path))
 
     async def read_file(
         self, context: ToolContext, path: Path, start_line: Line = 1, end_line: Line | None = None
     ) -> str:
         """Read a text file, or some of its lines, with line numbers (which are no part of the file)."""
-        workspace = self._desk(context)
-        place = workspace.place(path)
-        file = await workspace.ask(place, workspace.files.read(place.scope, place.inner))
-        return numbered(decoded(file.content, path), start_line, end_line)
+        workspace = self._workspace(context)
+        location = workspace.location(path)
+        file = await workspace.call_store(location, workspace.files.read(location.scope, location.inner))
+        return number_lines(decode_text(file.content, path), start_line, end_line)
 
     async def create_file(self, context: ToolContext, path: Path, content: str) -> str:
         """Create a text file, and the directories it needs. It never overwrites: change a file with edit_file."""
-        return await editing.create(self._desk(context), path, content)
+        return await editing.create(self._workspace(context), path, content)
 
     async def edit_file(self, context: ToolContext, path: Path, old: Passage, new: str) -> str:
         """Replace one passage of a text file. `old` must occur exactly once: copy it without the line numbers."""
-        return await editing.edit(self._desk(context), path, old, new)
+        return await editing.edit(self._workspace(context), path, old, new)
 
     async def find(
         self,
@@ -66,20 +66,20 @@ class FileTools:
         """Find files by a pattern, or the lines in them that contain a text, or both."""
         if pattern is None and text is None:
             raise ToolError("Give a pattern, a text, or both.")
-        return await listing.found(self._desk(context), pattern, text, _directory(path))
+        return await listing.find(self._workspace(context), pattern, text, _directory(path))
 
     async def move(self, context: ToolContext, source: Path, target: Path) -> str:
         """Move or rename a file, or a directory with all that is in it. It never overwrites."""
-        return await editing.move(self._desk(context), _directory(source), _directory(target))
+        return await editing.move(self._workspace(context), _directory(source), _directory(target))
 
     async def delete_file(self, context: ToolContext, path: Path) -> str:
         """Delete a file, or a directory with all that is in it, for good."""
-        return await editing.delete(self._desk(context), _directory(path))
+        return await editing.delete(self._workspace(context), _directory(path))
 
-    def _desk(self, context: ToolContext) -> Workspace:
+    def _workspace(self, context: ToolContext) -> Workspace:
         return Workspace.of(context, self._mounts)
 
 
 def _directory(path: str) -> str:
-    """As people write directories: with a slash at the end, or a dot for the first one."""
+    """The path of a directory, which may be written with a slash at the end, or as a dot for the root."""
     return "" if path in (".", "./", "/") else path.removesuffix("/")

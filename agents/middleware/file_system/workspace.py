@@ -1,4 +1,4 @@
-"""The files of a conversation as one tool call sees them: paths with their places, errors that the model can read."""
+"""The files of a conversation as one tool call sees them: where paths lead, and errors that the model can read."""
 
 import hashlib
 from collections.abc import Awaitable, Mapping
@@ -17,8 +17,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A path, and where it leads: the name of the mount, the scope, the path in it."""
+class Location:
+    """Where a `path` leads: `name` is that of the mount, `inner` the path in its scope."""
 
     path: str
     name: str
@@ -43,62 +43,65 @@ class Workspace:
             raise ToolError("There is no conversation here that could have files.")
         return cls(mounts, services.store.files, meta, context, services.clock())
 
-    def place(self, path: str) -> Place:
+    def location(self, path: str) -> Location:
+        """Where a path leads; raises ToolError for a path that leads nowhere."""
         try:
             name, inner = self.mounts.split(path)
         except BadPath as error:
-            raise ToolError(_words(error, "")) from error
-        return Place(path, name, self.mounts.scope(name, self.meta), inner)
+            raise ToolError(_describe(error, "")) from error
+        return Location(path, name, self.mounts.scope(name, self.meta), inner)
 
-    def changeable(self, path: str) -> Place:
-        """A place of a file or directory that the model may change."""
-        place = self.place(path)
-        if not place.inner:
+    def writable_location(self, path: str) -> Location:
+        """Where a path leads that the model may change; raises ToolError for any other."""
+        location = self.location(path)
+        if not location.inner:
             raise ToolError(f"{path!r} is a place for files, not a file.")
-        if not self.mounts.writable(path):
+        if not self.mounts.is_writable(path):
             raise ToolError(f"{path} can be read, but not changed.")
-        return place
+        return location
 
-    async def ask(self, place: Place, answer: Awaitable[T]) -> T:
-        """What the store answers about this place."""
-        return await _readable(answer, place.name)
+    async def call_store(self, location: Location, operation: Awaitable[T]) -> T:
+        """The result of an operation of the store at this location; its errors become ToolErrors."""
+        return await _with_tool_errors(operation, location.name)
 
-    async def under(self, directory: str) -> list[FileInfo]:
-        """The files in a directory and below, or the file with that path; of all places for ""."""
+    async def files_under(self, directory: str) -> list[FileInfo]:
+        """The files in a directory and below, or the file with that path; the files of all mounts for ""."""
         if directory:
-            self.place(directory)
-        return [info for name, inner in self.mounts.within(directory) for info in await self.inside(name, inner)]
+            self.location(directory)
+        return [info for name, inner in self.mounts.within(directory) for info in await self.files_in(name, inner)]
 
-    async def inside(self, name: str, inner: str = "") -> list[FileInfo]:
-        """The files of one place, or those in it below `inner`."""
-        infos = await _readable(self.files.list(self.mounts.scope(name, self.meta), inner), name)
-        found = (replace(info, path=join(name, info.path)) for info in infos)
-        return [info for info in found if self.mounts.split(info.path)[0] == name]  # the others cannot be reached
+    async def files_in(self, name: str, inner: str = "") -> list[FileInfo]:
+        """The files of one mount, or only those below `inner`."""
+        infos = await _with_tool_errors(self.files.list(self.mounts.scope(name, self.meta), inner), name)
+        listed = (replace(info, path=join(name, info.path)) for info in infos)
+        # A file cannot be reached if its path leads to another mount.
+        return [info for info in listed if self.mounts.split(info.path)[0] == name]
 
-    def change(self, part: str = "") -> str:
-        """Names the change that this call makes, so that it happens once even if a crash repeats the call."""
-        # With the time of its creation: a conversation of that name may have been deleted and begun anew.
+    def change_id(self, part: str = "") -> str:
+        """An id for the change that this call makes, so that it happens once even if a crash repeats the call."""
+        # Includes the time of creation: a conversation of that id may have been deleted and created again.
         meta = self.meta
-        named = "\n".join((meta.id, str(meta.created_at), self.context.tool_call_id, part))
-        return hashlib.sha256(named.encode()).hexdigest()[:32]
+        key = "\n".join((meta.id, str(meta.created_at), self.context.tool_call_id, part))
+        return hashlib.sha256(key.encode()).hexdigest()[:32]
 
-    def tell(self, path: str, version: int | None) -> None:
+    def notify_changed(self, path: str, version: int | None) -> None:
+        """Broadcast that a file has changed; `version` is None if it is gone."""
         self.context.tell(FileChanged(turn=self.context.turn, path=path, version=version))
 
-    def tell_moved(self, source: str, moved: Mapping[str, int]) -> None:
-        self.tell(source, None)
+    def notify_moved(self, source: str, moved: Mapping[str, int]) -> None:
+        self.notify_changed(source, None)
         for path, version in moved.items():
-            self.tell(path, version)
+            self.notify_changed(path, version)
 
 
-async def _readable(answer: Awaitable[T], name: str = "") -> T:
+async def _with_tool_errors(operation: Awaitable[T], name: str = "") -> T:
     try:
-        return await answer
+        return await operation
     except StoreError as error:
-        raise ToolError(_words(error, name)) from error
+        raise ToolError(_describe(error, name)) from error
 
 
-def _words(error: StoreError, name: str) -> str:
+def _describe(error: StoreError, name: str) -> str:
     match error:
         case FileMissing():
             return f"There is no {join(name, error.path)}."
@@ -109,8 +112,8 @@ def _words(error: StoreError, name: str) -> str:
         case FileTooLarge():
             return f"{join(name, error.path)} would have {error.size} bytes; a file may have {error.limit}."
         case ScopeFull():
-            most = f"{error.limit} {error.unit}"
-            return f"There is no room for {join(name, error.path)}: {most} is all that fits. Delete something first."
+            limit = f"{error.limit} {error.unit}"
+            return f"There is no room for {join(name, error.path)}: {limit} is all that fits. Delete something first."
         case BadPath():
             return f"{join(name, error.path)!r} is not a path for a file: {error.problem}."
         case StoreUnavailable():

@@ -1,1 +1,1 @@
-"""How middleware works: what one is, what its callbacks see and change, and the stack that runs them in order."""
+"""How middleware works: the base class, what its callbacks see and change, and the stack that calls them in order."""

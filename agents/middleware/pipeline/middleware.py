@@ -1,4 +1,4 @@
-"""What a middleware is: callbacks around a conversation and its model calls; override those you need.
+"""What a middleware is: callbacks around a conversation and its model calls; override the ones you need.
 
 The order of an agent's list is the order before the model (`handle_message`, `system_prompt`, `before_model`, `stream`
 and `run_tool` from the outside in) and is reversed after it (`after_model`). Every callback may fail: the error names
@@ -8,8 +8,7 @@ the middleware, and the turn ends with the reason `middleware_failed`.
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from agents.agent import Agent, AgentMiddleware
-from agents.middleware.pipeline.reply import Reply
-from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.exchange import Reply, Request
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import ModelEvent, ModelRequest
 from agents.tools import Tool, ToolOutcome
@@ -21,11 +20,14 @@ ToolRun = Callable[[RunTool], Awaitable[ToolOutcome]]
 
 
 class Middleware:
-    """The base: does nothing. One instance serves every conversation of its agent, so it keeps no state of theirs."""
+    """The base class: does nothing.
+
+    One instance serves every conversation of its agent, so it must not keep the state of any of them.
+    """
 
     @property
     def name(self) -> str:
-        """Unique in an agent's list; it names the culprit of an error and the owner of a state patch."""
+        """Unique in an agent's list; errors and state patches carry it."""
         return type(self).__name__
 
     @property
@@ -34,21 +36,21 @@ class Middleware:
         return (self,)
 
     def init(self, agent: Agent) -> None:
-        """Called once, when the agent is defined: check and take what you need; raise AgentDefinitionError."""
+        """Called once, when the agent is defined. Raises AgentDefinitionError if the agent is not acceptable."""
 
     def tools(self) -> Sequence[Tool]:
         """Tools for the model; each reads and patches this middleware's state through its ToolContext."""
         return ()
 
     def delegate(self, agent: Agent, name: str) -> Agent | None:
-        """The agent that conversations get to which `agent` hands work under this name; derived anew each time."""
+        """The agent of the conversations that work for `agent` under this name; derived anew each time."""
         return None
 
     async def on_start(self, context: TurnContext) -> None:
-        """An incarnation has taken up the conversation; runs beside its work, an error is logged."""
+        """An incarnation has taken up the conversation. Runs beside its work; an error is logged."""
 
     async def handle_message(self, message: UserMessage, context: TurnContext) -> UserMessage:
-        """A message came in and is not logged yet: return it, or another one; raise `Refused` to say no."""
+        """A message came in and is not logged yet: return it or a changed one; raise `Refused` to reject it."""
         return message
 
     async def system_prompt(self, context: TurnContext) -> str | None:
@@ -60,7 +62,7 @@ class Middleware:
         return request
 
     async def after_model(self, reply: Reply, context: TurnContext) -> Reply:
-        """Change what the answer leads to, before it is logged. Raise `Interrupt`, `TurnStopped`."""
+        """Change what the answer leads to, before it is logged. May raise `Interrupt` and `TurnStopped`."""
         return reply
 
     def stream(self, request: ModelRequest, call: StreamCall, context: TurnContext) -> AsyncGenerator[ModelEvent, None]:
@@ -73,6 +75,6 @@ class Middleware:
 
 
 def overrides(behaviour: AgentMiddleware, callback: str) -> bool:
-    """Whether a middleware has a callback of its own, and not the base's, which does nothing."""
+    """Whether a middleware has its own version of a callback: the base class's does nothing."""
     base = getattr(Middleware, callback)
     return getattr(type(behaviour), callback, base) is not base

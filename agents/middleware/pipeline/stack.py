@@ -1,4 +1,4 @@
-"""Runs the callbacks of an agent's middleware in their order; whatever fails is named."""
+"""Runs the callbacks of an agent's middleware in order; an error names the middleware and the callback."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
@@ -11,81 +11,83 @@ from agents.agent import AgentMiddleware
 from agents.errors import AgentDefinitionError, AgentError, MiddlewareError
 from agents.interrupt import Interrupt
 from agents.middleware.parallel import Parallel
+from agents.middleware.pipeline.exchange import Reply, Request
 from agents.middleware.pipeline.middleware import Middleware, StreamCall, ToolRun, overrides
-from agents.middleware.pipeline.reply import Reply
-from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import ModelEvent, ModelRequest
 from agents.tools import ToolOutcome
 from agents.turn.commands import RunTool
 from agents.turn.inputs import UserMessage
 
-Contexts = Callable[[Middleware], TurnContext]
-"""Finds the context of a middleware in the model call at hand."""
-Asks = list[tuple[Middleware, Interrupt]]
-Value = TypeVar("Value", bound=Request | Reply)
+ContextOf = Callable[[Middleware], TurnContext]
+"""Finds the context of a middleware in the current model call."""
+Interrupts = list[tuple[Middleware, Interrupt]]
+"""The interrupts that the callbacks of one model call have raised, in order."""
+V = TypeVar("V", bound=Request | Reply)
 
 APPENDED = {Request: ("system", "injected"), Reply: ("feedback",)}
 """What the members of a parallel group may append to."""
 
 
 class Stack:
-    """The middleware of one agent. Only those that override a callback are called."""
+    """The middleware of one agent. A callback is called only on the middleware that overrides it."""
 
     def __init__(self, middleware: Iterable[AgentMiddleware]) -> None:
         self._groups = [_as_middleware(group) for group in middleware]
         self._all = [_as_middleware(member) for group in self._groups for member in group.members]
 
     async def on_start(self, middleware: Middleware, context: TurnContext) -> None:
-        with _naming(middleware, "on_start"):
+        with _name_errors(middleware, "on_start"):
             await middleware.on_start(context)
 
-    def starters(self) -> Iterator[Middleware]:
-        """Those that want to hear of a new incarnation."""
+    def with_on_start(self) -> Iterator[Middleware]:
+        """The middleware that overrides `on_start`."""
         return self._overriding("on_start")
 
-    async def handle_message(self, message: UserMessage, contexts: Contexts) -> UserMessage:
-        """The message as it will be logged; raises `Refused`, or what names the culprit."""
+    async def handle_message(self, message: UserMessage, context_of: ContextOf) -> UserMessage:
+        """The message as it will be logged. Raises `Refused`, or `MiddlewareError` for any other failure."""
         for middleware in self._overriding("handle_message"):
-            with _naming(middleware, "handle_message"):
-                message = await middleware.handle_message(message, contexts(middleware))
+            with _name_errors(middleware, "handle_message"):
+                message = await middleware.handle_message(message, context_of(middleware))
         return message
 
-    async def system_prompt(self, contexts: Contexts) -> list[str]:
+    async def system_prompt(self, context_of: ContextOf) -> list[str]:
         """The sections that the middleware adds."""
         sections: list[str] = []
         for middleware in self._overriding("system_prompt"):
-            with _naming(middleware, "system_prompt"):
-                section = await middleware.system_prompt(contexts(middleware))
+            with _name_errors(middleware, "system_prompt"):
+                section = await middleware.system_prompt(context_of(middleware))
             if section:
                 sections.append(section)
         return sections
 
-    async def before_model(self, request: Request, contexts: Contexts, asks: Asks) -> Request:
-        """What will be sent; whoever interrupts is noted in `asks`, and all others are heard nevertheless."""
+    async def before_model(self, request: Request, context_of: ContextOf, interrupts: Interrupts) -> Request:
+        """What will be sent. An interrupt is added to `interrupts`, and the other middleware is called nevertheless."""
         for group in self._groups:
-            request = await self._pass(group, "before_model", request, contexts, asks)
+            request = await self._pass_through(group, "before_model", request, context_of, interrupts)
         return request
 
-    async def after_model(self, reply: Reply, contexts: Contexts, asks: Asks) -> Reply:
-        """What the answer leads to; interrupts are noted in `asks`."""
+    async def after_model(self, reply: Reply, context_of: ContextOf, interrupts: Interrupts) -> Reply:
+        """What the answer leads to. An interrupt is added to `interrupts`."""
         for group in reversed(self._groups):
-            reply = await self._pass(group, "after_model", reply, contexts, asks)
+            reply = await self._pass_through(group, "after_model", reply, context_of, interrupts)
         return reply
 
-    def stream(self, request: ModelRequest, call: StreamCall, contexts: Contexts) -> AsyncGenerator[ModelEvent, None]:
+    def stream(
+        self, request: ModelRequest, call: StreamCall, context_of: ContextOf
+    ) -> AsyncGenerator[ModelEvent, None]:
         """The answer's events, transformed from the inside out."""
         wrapped = reduce(
-            lambda inner, middleware: partial(_stream, middleware, inner, contexts(middleware)),
+            lambda inner, middleware: partial(_stream, middleware, inner, context_of(middleware)),
             reversed(list(self._overriding("stream"))),
             call,
         )
         return wrapped(request)
 
-    async def run_tool(self, command: RunTool, run: ToolRun, contexts: Contexts) -> ToolOutcome:
+    async def run_tool(self, command: RunTool, run: ToolRun, context_of: ContextOf) -> ToolOutcome:
         """The outcome of a server tool."""
         wrapped = reduce(
-            lambda inner, middleware: partial(_run_tool, middleware, inner, contexts(middleware)),
+            lambda inner, middleware: partial(_run_tool, middleware, inner, context_of(middleware)),
             reversed(list(self._overriding("run_tool"))),
             run,
         )
@@ -94,20 +96,24 @@ class Stack:
     def _overriding(self, callback: str) -> Iterator[Middleware]:
         return (middleware for middleware in self._all if overrides(middleware, callback))
 
-    async def _pass(self, group: Middleware, callback: str, value: Value, contexts: Contexts, asks: Asks) -> Value:
+    async def _pass_through(
+        self, group: Middleware, callback: str, value: V, context_of: ContextOf, interrupts: Interrupts
+    ) -> V:
         if isinstance(group, Parallel):
             members = [member for member in group.members if overrides(member, callback)]
-            changed = await asyncio.gather(*(_call(member, callback, value, contexts, asks) for member in members))
-            return _joined(value, list(zip(members, changed, strict=True)), callback)
-        return await _call(group, callback, value, contexts, asks) if overrides(group, callback) else value
+            changed = await asyncio.gather(
+                *(_call(member, callback, value, context_of, interrupts) for member in members)
+            )
+            return _join(value, list(zip(members, changed, strict=True)), callback)
+        return await _call(group, callback, value, context_of, interrupts) if overrides(group, callback) else value
 
 
-async def _call(middleware: Middleware, callback: str, value: Value, contexts: Contexts, asks: Asks) -> Value:
-    with _naming(middleware, callback):
+async def _call(middleware: Middleware, callback: str, value: V, context_of: ContextOf, interrupts: Interrupts) -> V:
+    with _name_errors(middleware, callback):
         try:
-            result: Value = await getattr(middleware, callback)(value, contexts(middleware))
+            result: V = await getattr(middleware, callback)(value, context_of(middleware))
         except Interrupt as interrupt:
-            asks.append((middleware, interrupt))
+            interrupts.append((middleware, interrupt))
             return value
     if not isinstance(result, type(value)):
         raise MiddlewareError(middleware.name, f"{callback}: it returned {type(result).__name__}")
@@ -117,20 +123,20 @@ async def _call(middleware: Middleware, callback: str, value: Value, contexts: C
 async def _stream(
     middleware: Middleware, call: StreamCall, context: TurnContext, request: ModelRequest
 ) -> AsyncGenerator[ModelEvent, None]:
-    with _naming(middleware, "stream"):
+    with _name_errors(middleware, "stream"):
         async with aclosing(middleware.stream(request, call, context)) as events:
             async for event in events:
                 yield event
 
 
 async def _run_tool(middleware: Middleware, run: ToolRun, context: TurnContext, command: RunTool) -> ToolOutcome:
-    with _naming(middleware, "run_tool"):
+    with _name_errors(middleware, "run_tool"):
         return await middleware.run_tool(command, run, context)
 
 
 @contextmanager
-def _naming(middleware: Middleware, callback: str) -> Iterator[None]:
-    """Errors that are meant (a refusal, a model's failure, a stop) pass; any other becomes one with a name."""
+def _name_errors(middleware: Middleware, callback: str) -> Iterator[None]:
+    """Let intended errors pass (a refusal, a model's failure, a stop); any other becomes a `MiddlewareError`."""
     try:
         yield
     except AgentError:
@@ -139,8 +145,8 @@ def _naming(middleware: Middleware, callback: str) -> Iterator[None]:
         raise MiddlewareError(middleware.name, callback) from error
 
 
-def _joined(value: Value, changed: Sequence[tuple[Middleware, Value]], callback: str) -> Value:
-    """What the members of a parallel group appended, one behind the other."""
+def _join(value: V, changed: Sequence[tuple[Middleware, V]], callback: str) -> V:
+    """The value with everything that the members of a parallel group appended, in the order of the members."""
     fields = APPENDED[type(value)]
     before = {field: list(getattr(value, field)) for field in fields}
     grown: dict[str, Any] = {field: list(parts) for field, parts in before.items()}

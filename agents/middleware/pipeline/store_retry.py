@@ -1,4 +1,4 @@
-"""What a middleware does while the store is away: it waits, as the conversation itself does."""
+"""What a middleware does while the store is away: it tries again, as the conversation itself does."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,17 +10,20 @@ from store import StoreUnavailable
 
 T = TypeVar("T")
 
-PAUSE = 0.5
-"""Seconds between two attempts, each of which has the store's own patience."""
+PAUSE_SECONDS = 0.5
+"""Between two attempts; the store's own time limit applies to each attempt."""
 
 log = structlog.get_logger(__name__)
 
 
-async def wait_out(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask until the store answers: nothing of the turn could be logged before that anyway."""
+async def retry_while_store_is_away(operation: Callable[[], Awaitable[T]]) -> T:
+    """The result of the first attempt that reaches the store.
+
+    Waiting costs the turn nothing: none of its events can be logged before the store is back.
+    """
     while True:
         try:
-            return await ask()
+            return await operation()
         except StoreUnavailable as error:
             log.warning("store_unavailable", cause=str(error))
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""What a middleware sees of the conversation it works for, and how it leaves something behind."""
+"""What a middleware sees of its conversation, and how it broadcasts, runs work in the background and keeps state."""
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,22 +14,22 @@ from store import ConversationMeta
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What this middleware asked people in this step: the result is there when it is called again."""
+class AnsweredInterrupt:
+    """A question that this middleware asked in this step: the middleware is called again once the result is there."""
 
     prompt: str
     result: ToolResult
     resolution: Resolution | None
-    """None: nobody answered in time."""
+    """None: the question expired without an answer."""
 
 
 @dataclass(slots=True, kw_only=True)
 class TurnContext:
-    """One for each middleware and model call. `turn` and `step` name the call; outside of one, `step` is 0.
+    """One for each middleware and model call. `turn` and `step` identify the call; outside of a call, `step` is 0.
 
-    `facts` are those of the moment (`facts.usage`: the totals of the whole conversation), `events` the working set:
-    the log behind the last summary, whose text is `summary`. `rests` are the turns up to which a summary may reach.
-    `state` is this middleware's own durable state, what it patched in this call included.
+    `facts` are the current ones (`facts.usage`: the totals of the whole conversation). `events` is the working set: the
+    events after the last summary, whose text is `summary`. A summary may reach up to any of the `quiescent_turns`.
+    `state` is this middleware's own durable state, including what it has patched in this call.
     """
 
     conversation_id: str
@@ -41,22 +41,22 @@ class TurnContext:
     principal: str | None
     events: Sequence[Event]
     summary: str | None
-    rests: Sequence[int]
+    quiescent_turns: Sequence[int]
     state: Mapping[str, Any]
     services: Services
     tell: Callable[[LiveEvent], None]
-    """Broadcast to the watchers, lossy."""
+    """Broadcast a live event to the watchers; it may be lost."""
     background: Callable[[Coroutine[Any, Any, None]], None]
-    """Run something beside the turn; it ends with the incarnation, its errors are logged with our name."""
+    """Run a coroutine beside the turn. It is cancelled with the incarnation; its errors are logged with our name."""
     patch_later: Callable[[Mapping[str, Any]], None]
     """Patch the durable state from a background task."""
     summarise: Callable[["SummaryText"], None]
-    """Replace the oldest turns by a summary (Compaction)."""
-    asked: Sequence[Asked] = ()
+    """Replace the oldest turns by a summary; for Compaction."""
+    answered_interrupts: Sequence[AnsweredInterrupt] = ()
     patches: dict[str, Any] = field(default_factory=dict)
 
     def patch(self, **changes: Any) -> None:  # noqa: ANN401 - any JSON value; None removes the key
-        """Change the durable state, together with the answer of the model call under way."""
+        """Change the durable state; the change is logged together with the answer of the current model call."""
         self.patches.update(changes)
         merged = {**self.state, **changes}
         self.state = {key: value for key, value in merged.items() if value is not None}
@@ -64,7 +64,7 @@ class TurnContext:
 
 @dataclass(frozen=True, slots=True)
 class SummaryText:
-    """The turns up to `through_turn`, one of the conversation's points of rest, in words."""
+    """A summary of the turns up to `through_turn`, which is one of the `quiescent_turns`."""
 
     text: str
     through_turn: int

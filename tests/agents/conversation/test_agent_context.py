@@ -7,8 +7,8 @@ import pytest
 from agents.agent import Agent
 from agents.context import AgentContext, current_context
 from agents.errors import Refused
+from agents.middleware.pipeline.exchange import Request
 from agents.middleware.pipeline.middleware import Middleware
-from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call, ScriptedModel, Step
 from agents.tools import Tool, tool

@@ -8,8 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from agents.agent import Agent
-from agents.middleware.compaction import Compaction
-from agents.middleware.compaction.thresholds import Thresholds
+from agents.middleware.compaction import Compaction, Thresholds
 from agents.models import ModelRequest, ScriptedModel, Step
 from agents.models.scripted.message_history import user_texts
 from store import Archive

@@ -10,8 +10,8 @@ from agents.agent import Agent
 from agents.context import current_context
 from agents.conversation.approval_policy import approval_preference
 from agents.errors import Refused
+from agents.middleware.pipeline.exchange import Reply
 from agents.middleware.pipeline.middleware import Middleware
-from agents.middleware.pipeline.reply import Reply
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call
 from agents.tools import Tool, ToolContext, tool

@@ -8,9 +8,9 @@ import pytest
 from agents.agent import Agent
 from agents.conversation import Conversation
 from agents.errors import AgentDefinitionError, Refused, TurnStopped
-from agents.middleware.budget import Budget, Purse
+from agents.middleware.budget import Budget, UsageLimit
+from agents.middleware.pipeline.exchange import Reply
 from agents.middleware.pipeline.middleware import Middleware
-from agents.middleware.pipeline.reply import Reply
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.middleware.sub_agent import SubAgent
 from agents.models import Call, ScriptedModel, Step
@@ -276,6 +276,6 @@ async def test_a_budget_of_nothing_refuses_the_first_message(world: World) -> No
     ("cost", "words"), [(0, "$0.00"), (1, "$0.000001"), (1_500_000, "$1.50"), (2_345_678_900, "$2,345.6789")]
 )
 def test_money_is_named_in_dollars(cost: int, words: str) -> None:
-    purse = Purse("conversation:c", "The budget", None, cost)
-    assert purse.complaint(UsageTotal(0, cost)) == f"The budget of {words} is used up."
-    assert purse.complaint(UsageTotal(PLENTY, cost - 1)) is None
+    limit = UsageLimit("conversation:c", "The budget", None, cost)
+    assert limit.exceeded(UsageTotal(0, cost)) == f"The budget of {words} is used up."
+    assert limit.exceeded(UsageTotal(PLENTY, cost - 1)) is None

@@ -8,9 +8,8 @@ import pytest
 from agents.agent import Agent
 from agents.errors import AgentDefinitionError, Refused, TurnStopped
 from agents.examples.offline.assistant import assistant_script
+from agents.middleware.pipeline.exchange import Reply, Request
 from agents.middleware.pipeline.middleware import Middleware, StreamCall, ToolRun
-from agents.middleware.pipeline.reply import Reply
-from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call, Completed, ModelEvent, ModelRequest, ScriptedModel, Step, TextChunk
 from agents.tools import ToolOutcome, tool

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from agents.middleware.compaction.estimate import (
-    counted,
-    last_count,
+    estimate_tokens,
+    tokens_at_last_answer,
     tokens_by_turn,
-    tokens_of,
     tokens_to_send,
+    tokens_used,
 )
-from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.exchange import Request
 from agents.turn.events import AssistantMsg, Event, Summary, ToolCall, ToolResult, TurnEnded, UserMsg
 
 
@@ -41,18 +41,18 @@ def image(source: str) -> dict[str, Any]:
 
 
 def test_four_characters_are_a_token() -> None:
-    assert tokens_of("x" * 400) == 100
-    assert tokens_of(text("x" * 400)) == (400 + len("typetexttext")) // 4
-    assert tokens_of([]) == 1
-    assert tokens_of({"n": 5, "list": [True, None]}) > 1
+    assert estimate_tokens("x" * 400) == 100
+    assert estimate_tokens(text("x" * 400)) == (400 + len("typetexttext")) // 4
+    assert estimate_tokens([]) == 1
+    assert estimate_tokens({"n": 5, "list": [True, None]}) > 1
 
 
 def test_what_is_no_text_counts_flat() -> None:
-    assert tokens_of(image("base64")) == tokens_of(image("url")) == 1_600
-    assert tokens_of([image("base64")] * 3) == 4_800
-    assert tokens_of({"type": "document", "source": {"type": "base64", "data": "A" * 100_000}}) == 8_000
-    assert tokens_of({"type": "document", "source": {"type": "text", "data": "x" * 100_000}}) > 25_000
-    assert tokens_of({"type": "tool_result", "tool_use_id": "c", "content": [image("base64")]}) > 1_600
+    assert estimate_tokens(image("base64")) == estimate_tokens(image("url")) == 1_600
+    assert estimate_tokens([image("base64")] * 3) == 4_800
+    assert estimate_tokens({"type": "document", "source": {"type": "base64", "data": "A" * 100_000}}) == 8_000
+    assert estimate_tokens({"type": "document", "source": {"type": "text", "data": "x" * 100_000}}) > 25_000
+    assert estimate_tokens({"type": "tool_result", "tool_use_id": "c", "content": [image("base64")]}) > 1_600
 
 
 def test_what_the_provider_counted_is_all_that_was_in_the_context() -> None:
@@ -63,8 +63,8 @@ def test_what_the_provider_counted_is_all_that_was_in_the_context() -> None:
         "cache_creation_input_tokens": 4000,
         "seconds": 9,
     }
-    assert counted(usage) == 4321
-    assert counted({}) == 0
+    assert tokens_used(usage) == 4321
+    assert tokens_used({}) == 0
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_the_provider_counted_is_all_that_was_in_the_context() -> None:
     ],
 )
 def test_the_last_count_holds_unless_a_summary_came(events: list[Event], expected: int) -> None:
-    assert last_count(events) == expected
+    assert tokens_at_last_answer(events) == expected
 
 
 def test_what_has_come_since_the_last_answer_is_added_to_its_count() -> None:
@@ -91,8 +91,8 @@ def test_what_has_come_since_the_last_answer_is_added_to_its_count() -> None:
     messages = [{"role": "user", "content": text("x" * 8000)}, {"role": "assistant", "content": text("yes")}, results]
     request = Request(system=["x" * 400], messages=messages, tools=(), max_tokens=1)
 
-    assert tokens_to_send(request, [user(1), answer(1, 5000)]) == 5000 + tokens_of([results])
-    assert tokens_to_send(request, [user(1)]) == tokens_of(["x" * 400, *messages])
+    assert tokens_to_send(request, [user(1), answer(1, 5000)]) == 5000 + estimate_tokens([results])
+    assert tokens_to_send(request, [user(1)]) == estimate_tokens(["x" * 400, *messages])
 
 
 def test_turns_are_measured_with_nothing_left_out() -> None:

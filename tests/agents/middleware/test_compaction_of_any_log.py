@@ -9,7 +9,7 @@ from hypothesis.stateful import invariant
 
 from agents.conversation.history import History
 from agents.middleware.compaction.reducers import Reduction
-from agents.middleware.pipeline.request import Request
+from agents.middleware.pipeline.exchange import Request
 from agents.projection import project
 from agents.turn import Event, Facts, Logged
 from agents.turn.inputs import ModelRef

@@ -7,7 +7,7 @@ import pytest
 from agents.agent import Agent
 from agents.clock import now_ms
 from agents.errors import ModelError
-from agents.middleware.conversation_title import TASK, ConversationTitle, Exchange, cleaned
+from agents.middleware.conversation_title import TASK, ConversationTitle, FirstExchange, clean_title
 from agents.models import Call, Model, ModelRequest, ScriptedModel, Step
 from agents.tools import tool
 from agents.turn import fold
@@ -101,8 +101,8 @@ async def test_the_agents_own_model_is_the_default(world: World) -> None:
 
 
 async def test_a_function_may_make_the_title(world: World) -> None:
-    async def shout(exchange: Exchange) -> str:
-        return f"{exchange.asked} {exchange.answered}".upper()
+    async def shout(exchange: FirstExchange) -> str:
+        return f"{exchange.user} {exchange.assistant}".upper()
 
     conversation = await world.start(titled(title_of=shout))
     await say(conversation, "Rain?")
@@ -124,7 +124,7 @@ async def test_a_persons_own_title_stays_and_no_model_is_asked(world: World) -> 
 
 
 async def test_a_title_given_while_the_model_thinks_stays(world: World) -> None:
-    async def slowly(exchange: Exchange) -> str:
+    async def slowly(exchange: FirstExchange) -> str:
         await world.store.registry.rename("c", "Mine", now_ms())
         return "Yours"
 
@@ -143,7 +143,7 @@ async def test_a_failure_costs_nothing_and_is_tried_again_after_the_next_turn(wo
         await say(conversation, WORDS)
         await rest(conversation)
         await until(lambda attempt=attempt: len(titles.requests) == attempt)  # type: ignore[misc]
-        await until(lambda: not conversation.agent.middleware[0]._under_way)  # type: ignore[attr-defined]
+        await until(lambda: not conversation.agent.middleware[0]._naming)  # type: ignore[attr-defined]
     await settled(world)
     assert await title_of(world) == "Weather"
     assert ends(await world.events()) == [("completed", None)] * 3
@@ -170,7 +170,7 @@ async def test_a_crash_on_the_way_to_the_title_is_made_up_for(world: World) -> N
     await rest(conversation)
     await until(lambda: titles.requests)
     await world.crash(conversation)
-    await until(lambda: not agent.middleware[0]._under_way)  # type: ignore[attr-defined]
+    await until(lambda: not agent.middleware[0]._naming)  # type: ignore[attr-defined]
     await world.open(agent)
     await settled(world)
     assert await title_of(world) == "Weather"
@@ -185,7 +185,7 @@ async def test_a_title_that_was_set_just_before_a_crash_is_not_made_again(world:
     await rest(conversation)
     await until(lambda: titles.requests)
     await world.crash(conversation)
-    await until(lambda: not agent.middleware[0]._under_way)  # type: ignore[attr-defined]
+    await until(lambda: not agent.middleware[0]._naming)  # type: ignore[attr-defined]
     assert await world.store.registry.set_title_if_absent("c", "Weather", now_ms())
     await world.open(agent)
     await settled(world)
@@ -250,5 +250,5 @@ async def test_a_sub_agents_conversation_gets_none(world: World) -> None:
     ],
 )
 def test_a_title_is_one_clean_line(words: str, title: str) -> None:
-    assert cleaned(words) == title
-    assert len(cleaned(words)) <= 60
+    assert clean_title(words) == title
+    assert len(clean_title(words)) <= 60

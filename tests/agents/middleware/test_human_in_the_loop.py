@@ -9,8 +9,8 @@ import pytest
 from agents.agent import Agent
 from agents.errors import AgentDefinitionError, Refused
 from agents.middleware.human_in_the_loop import HumanInTheLoop
+from agents.middleware.pipeline.exchange import Reply
 from agents.middleware.pipeline.middleware import Middleware
-from agents.middleware.pipeline.reply import Reply
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call
 from agents.tools import Tool, provider_tool, tool

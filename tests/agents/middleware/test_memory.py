@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 from agents.agent import Agent
 from agents.clock import now_ms
 from agents.middleware.memory import TEACHING, Memory, forget, remember
+from agents.middleware.pipeline.exchange import Request
 from agents.middleware.pipeline.middleware import Middleware
-from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call, Step
 from agents.services import Services

@@ -15,8 +15,8 @@ from agents.examples.offline.assistant import assistant_script
 from agents.examples.tools import calculator
 from agents.middleware.model_calls import ModelCalls
 from agents.middleware.parallel import Parallel
+from agents.middleware.pipeline.exchange import Request
 from agents.middleware.pipeline.middleware import Middleware, StreamCall
-from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call, ModelEvent, ModelRequest, ScriptedModel, Step
 from agents.models.anthropic.model import AnthropicModel

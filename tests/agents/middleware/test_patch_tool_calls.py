@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from agents.agent import Agent
 from agents.middleware.patch_tool_calls import EARLIER, UNANSWERED, PatchToolCalls, patch
+from agents.middleware.pipeline.exchange import Request
 from agents.middleware.pipeline.middleware import Middleware
-from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call, Step
 from agents.tools import tool

@@ -8,9 +8,8 @@ import pytest
 from agents.agent import Agent
 from agents.interrupt import Interrupt
 from agents.middleware.parallel import Parallel
+from agents.middleware.pipeline.exchange import Reply, Request
 from agents.middleware.pipeline.middleware import Middleware
-from agents.middleware.pipeline.reply import Reply
-from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call, ModelRequest, ScriptedModel, Step
 from agents.tools import ToolContext, tool
@@ -32,10 +31,10 @@ class Toll(Middleware):
     async def before_model(self, request: Request, context: TurnContext) -> Request:
         if context.step > 1:
             return request
-        if not context.asked:
+        if not context.answered_interrupts:
             context.patch(asked=context.state.get("asked", 0) + 1)
             raise Interrupt(self.prompt)
-        answer = context.asked[-1]
+        answer = context.answered_interrupts[-1]
         verdict = answer.resolution.decision if answer.resolution else "nobody"
         return replace(request, injected=[*request.injected, {"type": "text", "text": f"{self.prompt} {verdict}"}])
 

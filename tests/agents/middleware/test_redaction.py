@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agents.agent import Agent
-from agents.middleware.redaction import LONGEST, WORD, Pattern, Redaction, Redactor, redacted, redacted_run
+from agents.middleware.redaction import MAX_MATCH_CHARACTERS, WORD, Pattern, Redaction, Redactor, redact, redact_run
 from agents.models import Call, Completed, ModelEvent, ModelRequest, ScriptedModel, Step, TextChunk, ThinkingChunk
 from agents.models.protocol import Json, ToolUseStarted
 from agents.tools import tool
@@ -40,7 +40,7 @@ PIECES = st.sampled_from(
         "Hello,",
         "ä字",
         "a@b",
-        "x" * (LONGEST + 3),
+        "x" * (MAX_MATCH_CHARACTERS + 3),
         "1 " * 40,
     ]
 )
@@ -70,14 +70,14 @@ TEXTS = st.lists(PIECES | st.text(alphabet="a1@. -_sk", max_size=12), max_size=8
     ],
 )
 def test_what_is_redacted(text: str, left: str) -> None:
-    assert redacted(text) == left
+    assert redact(text) == left
 
 
 @settings(deadline=None, max_examples=60)
 @given(TEXTS, st.data())
 @example(f"{CARD} {MAIL}", None)
 def test_the_cuts_do_not_matter(text: str, data: Any) -> None:
-    whole = redacted(text)
+    whole = redact(text)
     assert _streamed(list(text)) == whole
     if data is not None:
         assert _streamed(_cut(text, data)) == whole
@@ -86,8 +86,8 @@ def test_the_cuts_do_not_matter(text: str, data: Any) -> None:
 @settings(deadline=None, max_examples=60)
 @given(st.lists(TEXTS, max_size=4))
 def test_neighbours_are_redacted_as_one_text(texts: list[str]) -> None:
-    assert "".join(redacted_run(texts, _defaults())) == redacted("".join(texts))
-    assert len(redacted_run(texts, _defaults())) == len(texts)
+    assert "".join(redact_run(texts, _defaults())) == redact("".join(texts))
+    assert len(redact_run(texts, _defaults())) == len(texts)
 
 
 @settings(deadline=None, max_examples=60)
@@ -97,7 +97,7 @@ def test_little_is_held_back(text: str) -> None:
     for number, character in enumerate(text, 1):
         redactor.feed(character)
         held = len(redactor._text) - redactor._position
-        assert held <= LONGEST, f"after {number} characters"
+        assert held <= MAX_MATCH_CHARACTERS, f"after {number} characters"
 
 
 def test_what_cannot_become_a_match_is_said_at_once() -> None:
@@ -108,13 +108,13 @@ def test_what_cannot_become_a_match_is_said_at_once() -> None:
 
 def test_a_match_belongs_where_it_begins() -> None:
     head, tail = MAIL[:10], MAIL[10:]
-    assert redacted_run([f"To {head}", f"{tail} now"], _defaults()) == ["To [e-mail address]", " now"]
-    assert redacted_run(["a ", head, "", tail, " b"], _defaults()) == ["a ", "[e-mail address]", "", "", " b"]
+    assert redact_run([f"To {head}", f"{tail} now"], _defaults()) == ["To [e-mail address]", " now"]
+    assert redact_run(["a ", head, "", tail, " b"], _defaults()) == ["a ", "[e-mail address]", "", "", " b"]
 
 
 def test_a_pattern_of_ones_own() -> None:
     nickname = Pattern("name", re.compile(r"Bob(?:by)?"), re.compile(r"B(?:o(?:b(?:b?y?)?)?)?\Z"))
-    assert redacted("Bobby, Bob and Bo", [nickname]) == "[name], [name] and Bo"
+    assert redact("Bobby, Bob and Bo", [nickname]) == "[name], [name] and Bo"
     redactor = Redactor([nickname])
     said = [redactor.feed(piece) for piece in ["a B", "ob", "by B", "a"]]
     assert [*said, redactor.end()] == ["a ", "", "[name] ", "Ba", ""]
@@ -122,8 +122,8 @@ def test_a_pattern_of_ones_own() -> None:
 
 def test_a_match_without_an_end() -> None:
     greedy = Pattern("word", re.compile(r"w\S*"), WORD)
-    text = "w" * (2 * LONGEST + 1)
-    assert redacted(text, [greedy]) == "[word][word][word]"
+    text = "w" * (2 * MAX_MATCH_CHARACTERS + 1)
+    assert redact(text, [greedy]) == "[word][word][word]"
     assert _streamed(list(text), [greedy]) == "[word][word][word]"
 
 

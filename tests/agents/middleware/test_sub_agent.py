@@ -10,8 +10,7 @@ from agents.agent import Agent, Catalog
 from agents.errors import AgentDefinitionError, ModelError, UnknownAgent
 from agents.middleware.budget import Budget
 from agents.middleware.sub_agent import SubAgent
-from agents.middleware.sub_agent.naming import child_of as id_of
-from agents.middleware.sub_agent.naming import title_of
+from agents.middleware.sub_agent.sub_agent_call import child_id, title_from
 from agents.models import Call, ModelRequest, ScriptedModel, Step
 from agents.tools import tool
 from agents.turn.events import AssistantMsg, UserMsg
@@ -83,17 +82,17 @@ def test_sub_agents_share_unless_their_definition_says_otherwise(
 
 
 def test_a_long_id_is_shortened_and_stays_its_own() -> None:
-    assert id_of("c", "call_1") == "c.call_1"
-    assert id_of("c" * 121, "call_1") == "c" * 121 + ".call_1"
-    long, other = id_of("c" * 122, "call_1"), id_of("c" * 122, "call_2")
+    assert child_id("c", "call_1") == "c.call_1"
+    assert child_id("c" * 121, "call_1") == "c" * 121 + ".call_1"
+    long, other = child_id("c" * 122, "call_1"), child_id("c" * 122, "call_2")
     assert len(long) == len(other) == 128
     assert long[:88] == "c" * 87 + "."
     assert long != other
 
 
 def test_a_title_is_the_beginning_of_the_prompt() -> None:
-    assert title_of("  Read\n all. ") == "Read all."
-    assert title_of("long " * 40) == ("long " * 16).rstrip()[:79].rstrip() + "…"
+    assert title_from("  Read\n all. ") == "Read all."
+    assert title_from("long " * 40) == ("long " * 16).rstrip()[:79].rstrip() + "…"
 
 
 async def test_watchers_are_told_whose_transcript_to_open(world: World) -> None:
@@ -255,7 +254,7 @@ async def test_people_may_talk_on_with_a_sub_agent_that_is_done(world: World) ->
 
 
 async def test_a_lost_notice_delays_the_answer_and_no_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.middleware.sub_agent.sub_agent_call.NEWS", frozenset({"never told"}))
+    monkeypatch.setattr("agents.middleware.sub_agent.sub_agent_call.EVENTS_TO_READ_AFTER", frozenset({"never told"}))
     monkeypatch.setattr("agents.middleware.sub_agent.sub_agent_call.LOOK_SECONDS", 0.02)
     parent = await world.start(boss(scholar(Step("A beam.")), calls=[task("scholar", "go")]))
     await say(parent)

@@ -6,8 +6,8 @@ import pytest
 
 from agents.agent import Agent
 from agents.middleware.sub_agent import SubAgent
+from agents.middleware.sub_agent.log_reader import read_result
 from agents.middleware.sub_agent.orphan_guard import OrphanGuard
-from agents.middleware.sub_agent.reading import read_result
 from agents.models import Call, ScriptedModel, Step
 from agents.turn.events import ToolResult, TurnEnded
 from store import StoreUnavailable
@@ -167,7 +167,7 @@ async def test_an_outage_is_no_reason_to_give_up(world: World, monkeypatch: pyte
             raise outages.pop()
         return await read_result(*call)
 
-    monkeypatch.setattr("agents.middleware.pipeline.store_retry.PAUSE", 0.01)
+    monkeypatch.setattr("agents.middleware.pipeline.store_retry.PAUSE_SECONDS", 0.01)
     monkeypatch.setattr("agents.middleware.sub_agent.orphan_guard.read_result", read)
     parent = await world.start(boss(scholar(Step("A beam.")), calls=[task("scholar", "go")]))
     await say(parent)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from agents.agent import Agent
 from agents.context import AgentContext, current_context
+from agents.middleware.pipeline.exchange import Request
 from agents.middleware.pipeline.middleware import Middleware
-from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call, ScriptedModel, Step
 from agents.tools import ToolContext, tool

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from agents.errors import TRANSIENT_CODES, Refused
+from agents.middleware.pipeline.exchange import Reply
 from agents.middleware.pipeline.middleware import Middleware
-from agents.middleware.pipeline.reply import Reply
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.middleware.sub_agent import sub_agent_call
-from agents.middleware.sub_agent.reading import Ending
+from agents.middleware.sub_agent.log_reader import Ending
 from agents.models import Call, Step
 from agents.turn.events import StatePatch
 from agents.turn.inputs import Resolve
@@ -22,7 +22,7 @@ from tests.support.sub_agent_world import Post, asked, boss, child_of, ended, sc
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sub_agent_call, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(sub_agent_call, "FIRST_PAUSE_SECONDS", 0.001)
 
 
 def trouble() -> list[Exception]:
@@ -77,7 +77,7 @@ async def test_with_a_cancel(world: World) -> None:
 
 async def test_that_does_not_end(world: World) -> None:
     parent = await world.start(boss(scholar(Step("A beam.")), calls=[task("scholar", "go")]))
-    world.doors.trouble += [OSError("no way there")] * sub_agent_call.TRIES
+    world.doors.trouble += [OSError("no way there")] * sub_agent_call.MAX_FAILURES
     await say(parent)
     assert await rest(parent) == "idle"
     assert results(await world.events()) == [("error", "The sub-agent scholar cannot be reached.")]

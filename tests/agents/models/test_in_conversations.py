@@ -10,8 +10,8 @@ import pytest
 
 from agents.agent import Agent
 from agents.examples.tools import calculator
+from agents.middleware.pipeline.exchange import Request
 from agents.middleware.pipeline.middleware import Middleware
-from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models.anthropic.model import AnthropicModel
 from agents.tools import ToolContext, tool

@@ -1,4 +1,4 @@
-"""Delegation: an agent hands work to others, each in a conversation of its own, and reads their answers."""
+"""SubAgent: hands tasks to other agents, each in a conversation of its own, and returns their answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -8,13 +8,11 @@ from pydantic import Field
 
 from agents.errors import AgentDefinitionError, ToolError
 from agents.middleware.budget import Budget
+from agents.middleware.pipeline.exchange import Reply, Request
 from agents.middleware.pipeline.middleware import Middleware
-from agents.middleware.pipeline.reply import Reply
-from agents.middleware.pipeline.request import Request
 from agents.middleware.pipeline.turn_context import TurnContext
-from agents.middleware.sub_agent.naming import path_of
 from agents.middleware.sub_agent.orphan_guard import OrphanGuard
-from agents.middleware.sub_agent.sub_agent_call import SubAgentCall
+from agents.middleware.sub_agent.sub_agent_call import SubAgentCall, agent_path
 from agents.tools import Tool, ToolContext, tool
 from agents.turn.events import ToolCall
 
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 
 TASK = "task"
 GENERAL = "general"
-LONGEST_SECONDS = 86_400.0
+MAX_SECONDS = 86_400.0
 MARGIN_SECONDS = 60.0
 
 DESCRIPTION = """\
@@ -36,10 +34,10 @@ GENERAL_DESCRIPTION = "the same instructions and tools as yours, for work that w
 
 
 class SubAgent(Middleware):
-    """Gives the tool `task`, with which the model delegates to `agents`, by name, and to a `general` copy of itself.
+    """Adds the tool `task`, with which the model delegates to `agents` by name, and to a `general` copy of its agent.
 
-    `max_depth` bounds how deep they may delegate on (1: not at all), `max_children` the calls of one turn. A call
-    ends after `timeout` seconds, and its sub-agent is cancelled then; waiting for people does not count. The
+    `max_depth` bounds how deep sub-agents may delegate further (1: not at all), `max_children` the calls in one turn. A
+    call ends after `timeout` seconds, without the time spent waiting for people, and its sub-agent is cancelled. The
     conversations of an agent whose placement is `auto` are shared.
     """
 
@@ -50,24 +48,24 @@ class SubAgent(Middleware):
         general: bool = True,
         max_depth: int = 2,
         max_children: int = 8,
-        timeout: float = LONGEST_SECONDS,
+        timeout: float = MAX_SECONDS,
     ) -> None:
         self._agents = tuple(agents)
         self._general = general
         self._max_depth = max_depth
         self._max_children = max_children
         self._timeout = timeout
-        self._tether = OrphanGuard()
+        self._orphan_guard = OrphanGuard()
         self._tool = self._task_tool()
 
     def init(self, agent: "Agent") -> None:
         names = self._names()
         if not names:
             raise AgentDefinitionError(agent.name, "SubAgent has nobody to delegate to")
-        if twins := [name for name in names if names.count(name) > 1]:
-            raise AgentDefinitionError(agent.name, f"two of its sub-agents are called {twins[0]}")
-        if slashed := [name for name in names if "/" in name]:
-            raise AgentDefinitionError(agent.name, f"the name of a sub-agent has no slash, unlike {slashed[0]}")
+        if duplicates := [name for name in names if names.count(name) > 1]:
+            raise AgentDefinitionError(agent.name, f"two of its sub-agents are called {duplicates[0]}")
+        if with_slash := [name for name in names if "/" in name]:
+            raise AgentDefinitionError(agent.name, f"the name of a sub-agent has no slash, unlike {with_slash[0]}")
         if self._max_depth < 1 or self._max_children < 1:
             raise AgentDefinitionError(agent.name, "SubAgent needs max_depth and max_children of at least 1")
 
@@ -78,15 +76,17 @@ class SubAgent(Middleware):
         own = self._general_of(agent) if self._general and name == GENERAL else self._named(name)
         if own is None:
             return None
-        tied = [member for member in own.middleware if not isinstance(member, OrphanGuard)]
+        own_middleware = [member for member in own.middleware if not isinstance(member, OrphanGuard)]
         inherited = [member for member in agent.middleware if isinstance(member, Budget)]
-        if any(isinstance(member, Budget) for member in tied):
+        if any(isinstance(member, Budget) for member in own_middleware):
             inherited = []
-        placed = _placed(own)
-        return replace(placed, name=path_of(agent.name, name), middleware=(self._tether, *inherited, *tied))
+        delegate = _with_shared_placement(own)
+        return replace(
+            delegate, name=agent_path(agent.name, name), middleware=(self._orphan_guard, *inherited, *own_middleware)
+        )
 
     async def before_model(self, request: Request, context: TurnContext) -> Request:
-        """Who may not delegate any deeper has no such tool; a call of it is refused like that of any unknown one."""
+        """Leave the tool out at the greatest depth; a call of it is then refused as a call of an unknown tool."""
         if context.meta.depth < self._max_depth:
             return request
         return replace(request, tools=[offered for offered in request.tools if offered is not self._tool])
@@ -110,11 +110,11 @@ class SubAgent(Middleware):
             context: ToolContext,
         ) -> str:
             """Hand a task to another agent."""
-            return await self._errand(agent, prompt, context).run(self._timeout)
+            return await self._sub_agent_call(agent, prompt, context).run(self._timeout)
 
         return replace(task, description=DESCRIPTION.format(agents=self._list()), on_cancel=self._cancel)
 
-    def _errand(self, agent: str, prompt: str, context: ToolContext) -> SubAgentCall:
+    def _sub_agent_call(self, agent: str, prompt: str, context: ToolContext) -> SubAgentCall:
         meta, services = context.meta, context.services
         if meta is None or services is None:
             raise ToolError("There is no conversation here that could delegate.")
@@ -133,7 +133,7 @@ class SubAgent(Middleware):
         return next((agent for agent in self._agents if agent.name == name), None)
 
     def _general_of(self, agent: "Agent") -> "Agent":
-        """The agent itself; what its answers must look like is a matter of its own conversations."""
+        """A copy of the agent without structured output, which is for its own conversations only."""
         return replace(agent, output=None, until_tool=None)
 
     def _list(self) -> str:
@@ -146,6 +146,6 @@ class SubAgent(Middleware):
         return f"Not started: no more than {self._max_children} tasks in one turn."
 
 
-def _placed(agent: "Agent") -> "Agent":
-    """Sub-agents are many, for a short time: without a wish of their own they share."""
+def _with_shared_placement(agent: "Agent") -> "Agent":
+    """The agent, with shared conversations unless it sets a placement: sub-agents are many and short-lived."""
     return replace(agent, placement="shared", ray=None) if agent.placement == "auto" else agent

@@ -1,11 +1,11 @@
-"""One text file among those of a person, as the middleware reads and changes it."""
+"""One text file among those of a user, as other middleware reads and changes it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
 from agents.errors import ToolError
-from agents.middleware.pipeline.store_retry import wait_out
+from agents.middleware.pipeline.store_retry import retry_while_store_is_away
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.ports import ToolServices
 from agents.tools import ToolContext
@@ -13,50 +13,50 @@ from store import Scope, StoreError
 from store.errors import FileConflict, FileExists, FileMissing
 from store.files.files import File
 
-ATTEMPTS = 20
-"""How often a change is made anew because somebody else was faster."""
+MAX_ATTEMPTS = 20
+"""How often a change is tried; a try fails when another writer was faster."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserFile:
-    """The file `path` of `person`; one that does not exist is empty."""
+    """The file `path` of a `user`; a missing file counts as empty."""
 
     services: ToolServices
-    person: str
+    user: str
     path: str
 
     @classmethod
-    def seen_by(cls, context: TurnContext, path: str) -> Self:
-        """The file of whom the conversation belongs to."""
+    def of_conversation(cls, context: TurnContext, path: str) -> Self:
+        """The file of the conversation's owner."""
         return cls(context.services, context.meta.principal, path)
 
     @classmethod
-    def called_by(cls, context: ToolContext, path: str) -> Self:
-        """The file of whom the conversation belongs to; raises ToolError."""
+    def of_call(cls, context: ToolContext, path: str) -> Self:
+        """The file of the conversation's owner. Raises ToolError if the call belongs to no conversation."""
         if context.services is None or context.meta is None:
             raise ToolError("There is no conversation here whose owner could have files.")
         return cls(context.services, context.meta.principal, path)
 
     async def text(self) -> str:
-        """Waits while the store is away."""
-        file = await wait_out(self._file)
+        """The text of the file; waits while the store is away."""
+        file = await retry_while_store_is_away(self._read)
         return "" if file is None else file.content.decode(errors="replace").strip()
 
-    async def change(self, changed: Callable[[str], str]) -> None:
-        """Replace the text by `changed(text)`, made anew on what others have written meanwhile; raises ToolError."""
+    async def change(self, edit: Callable[[str], str]) -> None:
+        """Replace the text by `edit(text)`, again if another writer was faster. Raises ToolError."""
         try:
-            for _ in range(ATTEMPTS):
-                if await self._attempt(changed):
+            for _ in range(MAX_ATTEMPTS):
+                if await self._try_to_change(edit):
                     return
         except StoreError as error:
             raise ToolError(f"{self.path} cannot be changed: {error}.") from error
         raise ToolError(f"{self.path} is being changed by others all the time; try again later.")
 
-    async def _attempt(self, changed: Callable[[str], str]) -> bool:
-        """Whether nobody came in between."""
-        file = await self._file()
+    async def _try_to_change(self, edit: Callable[[str], str]) -> bool:
+        """Whether it succeeded; False if another writer was faster."""
+        file = await self._read()
         before = "" if file is None else file.content.decode(errors="replace")
-        after = changed(before)
+        after = edit(before)
         if after == before:
             return True
         version = None if file is None else file.info.version
@@ -68,7 +68,7 @@ class UserFile:
             return False
         return True
 
-    async def _file(self) -> File | None:
+    async def _read(self) -> File | None:
         try:
             return await self.services.store.files.read(self._scope, self.path)
         except FileMissing:
@@ -76,12 +76,12 @@ class UserFile:
 
     @property
     def _scope(self) -> Scope:
-        return Scope("user", self.person)
+        return Scope("user", self.user)
 
 
-def excerpt(text: str, most: int) -> str:
-    """The text if it has at most that many characters, else as many whole lines of its beginning, and a note."""
-    if len(text) <= most:
+def excerpt(text: str, limit: int) -> str:
+    """The text if it has at most `limit` characters, else as many whole lines of its beginning, and a note."""
+    if len(text) <= limit:
         return text
-    kept = text[:most].rpartition("\n")[0] or text[:most]
+    kept = text[:limit].rpartition("\n")[0] or text[:limit]
     return f"{kept}\n(There is more, which is not shown: {len(text)} characters are too many.)"

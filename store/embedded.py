@@ -1,4 +1,4 @@
-"""The embedded server: a Valkey child process with an append-only file, for whoever has no Redis at hand."""
+"""The embedded server: a Valkey child process with an append-only file, for an installation without a Redis."""
 
 import fcntl
 import socket
@@ -23,7 +23,7 @@ class EmbeddedServerError(StoreError):
 
 
 class EmbeddedServer:
-    """Valkey on the loopback interface, its data in `data_dir`; blocking calls, also a context manager.
+    """Valkey on the loopback interface with its data in `data_dir`; its calls block, and it is a context manager.
 
     A lock file in the directory, held while the server lives, keeps a second server off the same data.
     """
@@ -70,8 +70,8 @@ class EmbeddedServer:
         with self._locked_data_dir() as lock:
             self._port = _listenable(self._wanted_port)
             with self.log_file.open("ab") as output:
-                # The child inherits the lock, so it is held until the server itself is gone. A session of
-                # its own keeps Ctrl-C away: whoever started it stops it, after all who still write.
+                # The child inherits the lock, so the lock is held until the server has ended. In a session of its own
+                # it gets no Ctrl-C: the process that started it stops it, after every writer has ended.
                 self._process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
                     [executable, *self._settings()],
                     stdin=subprocess.DEVNULL,
@@ -87,7 +87,7 @@ class EmbeddedServer:
             raise
 
     def stop(self, *, timeout: float = 15.0) -> None:
-        """Let the server write its data and end; kill it after `timeout` seconds."""
+        """Ask the server to save its data and end; kill it after `timeout` seconds."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -139,11 +139,11 @@ class EmbeddedServer:
             "pidfile": str(self._data_dir / "valkey.pid"),
             "daemonize": "no",
             "appendonly": "yes",
-            # What was acknowledged is on disk. With "everysec" a write may wait in memory for two seconds while
-            # another one is synced, and a killed server loses it; "always" costs about 0.7 ms an append.
+            # Every acknowledged write is on disk. With "everysec" a write may wait in memory for two seconds while
+            # another one is synced, and a killed server loses it; "always" costs about 0.7 ms for each append.
             "appendfsync": "always",
             "save": "",
-            # Running out of memory must refuse writes, never throw conversations away.
+            # Without memory the server must refuse writes, and never evict conversations.
             "maxmemory-policy": "noeviction",
         }
         return [word for name, value in settings.items() for word in (f"--{name}", value)]
@@ -173,7 +173,7 @@ class EmbeddedServer:
 def _listenable(port: int) -> int:
     """A port that can be bound now: the wanted one, or a free one for 0."""
     with socket.socket() as probe:
-        # As the server does, so that connections of its predecessor in TIME_WAIT do not count as taken.
+        # As the server does, so that connections of the previous server in TIME_WAIT do not count as taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

@@ -1,4 +1,4 @@
-"""Everything that can go wrong in the store, one class per cause; all of them survive pickling."""
+"""Everything that can go wrong in the store, one class for each cause; all of them survive pickling."""
 
 
 class StoreError(Exception):
@@ -28,7 +28,7 @@ class ConversationExists(StoreError):
 
 
 class Fenced(StoreError):
-    """The writer's epoch is over: a younger incarnation owns the conversation, so it must stop at once."""
+    """The writer's epoch is over: a newer incarnation owns the conversation, so this one must stop at once."""
 
     def __init__(self, conversation_id: str, epoch: int, current_epoch: int) -> None:
         super().__init__(conversation_id, epoch, current_epoch)
@@ -41,7 +41,7 @@ class Fenced(StoreError):
 
 
 class NewerFormat(StoreError):
-    """A writer that can read a newer `format` of records has had the conversation; an older one leaves it alone."""
+    """A writer with a newer `format` of records has had the conversation; code that cannot read it must not write."""
 
     def __init__(self, conversation_id: str, format: int) -> None:  # noqa: A002
         super().__init__(conversation_id, format)
@@ -53,7 +53,7 @@ class NewerFormat(StoreError):
 
 
 class Conflict(StoreError):
-    """The writer's picture of the log is wrong: it ends at `last_seq`, not where the writer expected."""
+    """The log ends at `last_seq`, not where the writer expected."""
 
     def __init__(self, conversation_id: str, expected_last_seq: int, last_seq: int) -> None:
         super().__init__(conversation_id, expected_last_seq, last_seq)
@@ -66,7 +66,7 @@ class Conflict(StoreError):
 
 
 class DuplicateMessage(StoreError):
-    """A client id of the batch is known: its message is in the log at `seq`, and nothing was written now."""
+    """A message with a client id of the batch is in the log already, at `seq`; nothing was written now."""
 
     def __init__(self, conversation_id: str, client_id: str, seq: int) -> None:
         super().__init__(conversation_id, client_id, seq)
@@ -90,7 +90,7 @@ class StoreUnavailable(StoreError):
 
 
 class ArchiveUnavailable(StoreError):
-    """The archive did not answer, or is not configured any more: what stands there can be read later."""
+    """The archive did not answer, or is not configured any more; its records can be read later."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -101,7 +101,7 @@ class ArchiveUnavailable(StoreError):
 
 
 class ArchiveDamaged(StoreError):
-    """A part of a conversation's log is not in the archive as it was written; nothing is shown in its place."""
+    """A part of a conversation's log is not in the archive as it was written; nothing is returned in its place."""
 
     def __init__(self, conversation_id: str, segment: str, problem: str) -> None:
         super().__init__(conversation_id, segment, problem)
@@ -114,7 +114,7 @@ class ArchiveDamaged(StoreError):
 
 
 class FileMissing(StoreError):
-    """The caller names a file (or directory) that is not there, or not any more."""
+    """The caller names a file (or directory) that does not exist, or not any more."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -125,7 +125,7 @@ class FileMissing(StoreError):
 
 
 class FileExists(StoreError):
-    """What the caller wants to create is there already, or a file is where a directory would have to be."""
+    """The file that the caller wants to create exists already, or a file is where a directory would have to be."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -136,7 +136,7 @@ class FileExists(StoreError):
 
 
 class FileConflict(StoreError):
-    """Somebody else has changed the file: it has version `current`, not the one that the caller has seen."""
+    """Another writer has changed the file: it has version `current`, not the one that the caller has read."""
 
     def __init__(self, path: str, expected: int, current: int) -> None:
         super().__init__(path, expected, current)
@@ -149,7 +149,7 @@ class FileConflict(StoreError):
 
 
 class FileTooLarge(StoreError):
-    """The caller's file has more bytes than one file may have."""
+    """The caller's file is larger than one file may be."""
 
     def __init__(self, path: str, size: int, limit: int) -> None:
         super().__init__(path, size, limit)
@@ -162,7 +162,7 @@ class FileTooLarge(StoreError):
 
 
 class ScopeFull(StoreError):
-    """There is no room: the file system holds as many files or bytes as it may; the owner deletes some."""
+    """The file system holds as many files or bytes as it may; its owner can delete some."""
 
     def __init__(self, path: str, limit: int, unit: str) -> None:
         super().__init__(path, limit, unit)
@@ -175,7 +175,7 @@ class ScopeFull(StoreError):
 
 
 class BadPath(StoreError):
-    """The caller's path is not one that a file can have."""
+    """The caller's path cannot be the path of a file."""
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(path, problem)
@@ -187,7 +187,7 @@ class BadPath(StoreError):
 
 
 class MissedEvents(StoreError):
-    """A subscription has a gap: the reader takes a new snapshot and goes on with the same subscription."""
+    """A subscription has a gap: the reader takes a new snapshot and goes on reading the same subscription."""
 
     def __init__(self, conversation_id: str) -> None:
         super().__init__(conversation_id)

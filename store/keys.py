@@ -19,8 +19,8 @@ class KeyRow:
     expires: bool = False
 
 
-# What is the truth about somebody's work never expires by time: only its owner may end it. `<files>` is the stem of
-# a file system: `{p}:conversation:<id>` for a conversation's, `{files:<kind>:<id>}` for any other.
+# What records a person's work never expires by time: only its owner may delete it. `<files>` is the stem of a file
+# system: `{p}:conversation:<id>` for a conversation's, `{files:<kind>:<id>}` for any other.
 TABLE = (
     KeyRow(
         "log",
@@ -39,7 +39,7 @@ TABLE = (
         "segments",
         "{p}:conversation:<id>:segments",
         "hash",
-        "until the conversation is deleted: it says what of the archive counts",
+        "until the conversation is deleted: it says which files of the archive are part of the log",
     ),
     KeyRow(
         "unfinished",
@@ -51,21 +51,21 @@ TABLE = (
         "owner",
         "{owner:<principal>}:conversations",
         "zset",
-        "an entry until the conversation is deleted; a dangling one until the next listing",
+        "an entry until the conversation is deleted; a leftover entry until the next listing",
     ),
     KeyRow("hosts", "{hosts}:loads", "hash", "an entry until its host leaves, or has not reported for ten seconds"),
-    KeyRow("busy", "{hosts}:busy", "hash", "an entry until its host has less to do, or is gone"),
+    KeyRow("busy", "{hosts}:busy", "hash", "an entry until its host has less to do, or has left"),
     KeyRow("clusters", "{clusters}:seen", "zset", "an entry until its cluster has not reported for a minute"),
-    KeyRow("release", "{releases}:current", "hash", "never: whatever is deployed next comes after it"),
+    KeyRow("code_version", "{releases}:current", "hash", "never: the next deployment is numbered after it"),
     KeyRow("deployments", "{releases}:deployments", "zset", "an entry until a thousand others have been deployed"),
     KeyRow(
         "prestart",
         "{hosts}:prestart:<node>",
         "string",
-        "seconds, in which the processes that one replica asked a node for may come up",
+        "seconds, in which the processes may start that one replica of the ingress asked a node for",
         expires=True,
     ),
-    KeyRow("ping", "ping", "string", "a second; that it can be written is all that it says", expires=True),
+    KeyRow("ping", "ping", "string", "a second; it only shows that Redis takes writes", expires=True),
     KeyRow(
         "children",
         "{p}:conversation:<id>:children",
@@ -78,21 +78,19 @@ TABLE = (
         "hash",
         "until the conversation is deleted: its budget is for its whole life",
     ),
-    KeyRow(
-        "spent", "{usage:<scope>}:usage", "hash", "as long as whoever records it says, for each record", expires=True
-    ),
+    KeyRow("spent", "{usage:<scope>}:usage", "hash", "as long as each record asks for", expires=True),
     KeyRow(
         "model_calls",
         "{p}:conversation:<id>:model_calls",
         "stream",
-        "as long as whoever records it says, for each record; at most until the conversation is deleted",
+        "as long as each record asks for; at most until the conversation is deleted",
         expires=True,
     ),
     KeyRow(
         "preferences",
         "{owner:<principal>}:preferences",
         "hash",
-        "an entry until its person takes it back: it is a standing decision",
+        "an entry until its person takes it back: it is a standing choice",
     ),
     KeyRow(
         "files",
@@ -105,26 +103,26 @@ TABLE = (
         "file_totals",
         "<files>:file_totals",
         "hash",
-        "until the scope is dropped, also without files: it knows which versions were given out",
+        "until the scope is dropped, also without files: it knows which versions were used",
     ),
     KeyRow(
         "file_receipt",
         "<files>:file_receipt:<change>",
         "string",
-        "a minute, in which a change whose answer was lost may be repeated; a day if its caller named it",
+        "a minute, in which a change whose answer was lost may be repeated; a day if its caller named the change",
         expires=True,
     ),
     KeyRow(
         "confirmed",
         "{<tag>}:confirmed",
         "string",
-        "a minute: it only marks a place in the stream of replication, see store/client/replication.py",
+        "a minute: it only marks a position in the replication stream, see store/client/replication.py",
         expires=True,
     ),
 )
 
 
-HOLES = {
+PLACEHOLDERS = {
     "<files>": r"(?:\{\d+\}:conversation:.+|\{files:(?:user|project):.+\})",
     "{p}": r"\{\d+\}",
     "<id>": ".+",
@@ -134,12 +132,12 @@ HOLES = {
     "<change>": "[0-9a-f-]+",
     "<tag>": "[^}]+",
 }
-"""What may stand in the holes of a pattern."""
+"""What the placeholders of a pattern may stand for."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileKeys:
-    """The keys of one file system, all in one slot; `meta` is that of the conversation it belongs to, if to any."""
+    """The keys of one file system, all in one slot; `meta` is the key of the conversation it belongs to, if any."""
 
     files: str
     contents: str
@@ -148,7 +146,7 @@ class FileKeys:
     stem: str
 
     def receipt(self, change: str) -> str:
-        """String: what a change of the files came to."""
+        """String: the result of a change of the files."""
         return f"{self.stem}:file_receipt:{change}"
 
 
@@ -201,27 +199,27 @@ class Keys:
         return f"{self.prefix}:{{hosts}}:busy"
 
     def prestart(self, node_id: str) -> str:
-        """String: that a node has just been asked for warm workers."""
+        """String: set while a node has just been asked for warm workers."""
         return f"{self.prefix}:{{hosts}}:prestart:{node_id}"
 
     @property
     def ping(self) -> str:
-        """String: written by whoever wants to know whether Redis takes anything."""
+        """String: written to find out whether Redis takes writes."""
         return f"{self.prefix}:ping"
 
     @property
     def clusters(self) -> str:
-        """Sorted set: the clusters that share this store, by when they were last heard of (ms)."""
+        """Sorted set: the clusters that share this store, by the time of their last report (ms)."""
         return f"{self.prefix}:{{clusters}}:seen"
 
     @property
-    def release(self) -> str:
-        """Hash: the number of the newest release, and its code."""
+    def code_version(self) -> str:
+        """Hash: the number of the newest code version, and its code."""
         return f"{self.prefix}:{{releases}}:current"
 
     @property
     def deployments(self) -> str:
-        """Sorted set: what has been deployed, by the number of its release."""
+        """Sorted set: what has been deployed, by the number of its code version."""
         return f"{self.prefix}:{{releases}}:deployments"
 
     def owner(self, principal: str) -> str:
@@ -229,11 +227,11 @@ class Keys:
         return f"{self.prefix}:{{owner:{principal}}}:conversations"
 
     def preferences(self, principal: str) -> str:
-        """Hash: a principal's standing choices by name."""
+        """Hash: a principal's standing choices, by name."""
         return f"{self.prefix}:{{owner:{principal}}}:preferences"
 
     def spent(self, scope: str) -> str:
-        """Hash: what was used in a scope that is no conversation, such as a person's day."""
+        """Hash: what was used in a scope that is not a conversation, such as a person's day."""
         return f"{self.prefix}:{{usage:{scope}}}:usage"
 
     def files(self, kind: str, scope_id: str) -> FileKeys:
@@ -243,7 +241,7 @@ class Keys:
         return _file_keys(f"{self.prefix}:{{files:{kind}:{scope_id}}}", None)
 
     def row(self, key: str) -> KeyRow | None:
-        """The row a key belongs to, or None for a key that nobody declared."""
+        """The row that a key belongs to, or None for a key that the table does not declare."""
         return next((row for row, spelling in self._spellings if spelling.fullmatch(key)), None)
 
     def _conversation(self, conversation_id: str) -> ConversationKeys:
@@ -264,8 +262,8 @@ class Keys:
 
     def _spelling(self, row: KeyRow) -> re.Pattern[str]:
         pattern = re.escape(f"{self.prefix}:{row.pattern}")
-        for hole, content in HOLES.items():
-            pattern = pattern.replace(re.escape(hole), content)
+        for placeholder, content in PLACEHOLDERS.items():
+            pattern = pattern.replace(re.escape(placeholder), content)
         return re.compile(pattern, re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""The values the store hands out: records, conversation metadata and claims."""
+"""The values that the store returns: records, conversation metadata and claims."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ Placement = Literal["auto", "dedicated", "shared"]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One entry of a log. `data` is opaque here: whoever wrote it keeps its version inside."""
+    """One entry of a log. `data` is opaque here; its writer keeps the version of its format inside."""
 
     seq: int
     data: bytes
@@ -19,12 +19,11 @@ class Record:
 class ConversationMeta:
     """What is known about a conversation without reading its log; times are milliseconds since 1970.
 
-    A child was started by `parent`'s call `parent_call`, which stands at `parent_seq`; `root` is the oldest
-    ancestor (its own id if there is none), `depth` the number of ancestors. `summary_seq` is where the latest
-    summary stands in the log. `archived_seq` is the last seq that the archive has: 0 while nothing is there yet but may
-    come at any moment, None before. `place` is the name of the actor in which the last writer lived, in `cluster`;
-    `placement` what was wished for this conversation. `format` is the newest form of records that any of its writers
-    could read.
+    A child was started by `parent`'s tool call `parent_call`, which is at `parent_seq` of its log; `root` is the
+    oldest ancestor (its own id if there is none), `depth` the number of ancestors. `summary_seq` is where the latest
+    summary is in the log. `archived_seq` is the last seq in the archive: 0 when the first segment may be written at any
+    moment, None before that. `place` is the name of the actor in which the last writer lived, in `cluster`;
+    `placement` is what was asked for. `format` is the newest format of records that any of its writers could read.
     """
 
     id: str
@@ -52,7 +51,7 @@ class ConversationMeta:
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """Where a child comes from: the call `tool_call_id` of a conversation, at `seq` of its log.
+    """What started a child: the tool call `tool_call_id` of a conversation, at `seq` of its log.
 
     `root` is the parent's root, `depth` the child's own depth (1 below a root).
     """
@@ -66,7 +65,7 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to write to a conversation, until somebody else claims it."""
+    """The right to write to a conversation, until another writer claims it."""
 
     conversation_id: str
     epoch: int
@@ -74,7 +73,7 @@ class Claim:
 
 
 def decode_meta(conversation_id: str, fields: Mapping[bytes, bytes]) -> ConversationMeta:
-    """Read the meta hash as it comes from Redis."""
+    """The metadata in a meta hash as Redis returns it."""
     placement: Any = _text(fields, b"placement")
     return ConversationMeta(
         id=conversation_id,

@@ -1,9 +1,9 @@
-"""Opens the store: one object per process with the logs, the live channels and all that is kept beside them."""
+"""Opens the store: one object for each process, with the logs, the live channels and everything kept beside them."""
 
 from redis.asyncio import RedisCluster
 
 from store.client.client import Client
-from store.client.redis import MultiplexedRedis
+from store.client.multiplexed import MultiplexedRedis
 from store.client.redis_url import open_redis
 from store.client.replication import Replication
 from store.files.files import FileLimits, Files
@@ -17,7 +17,7 @@ from store.registries.clusters import Clusters
 from store.registries.code_versions import CodeVersions
 from store.registries.conversations import Registry
 from store.registries.hosts import Hosts
-from store.registries.model_calls import ModelCalls
+from store.registries.model_calls import ModelCallLog
 from store.registries.preferences import Preferences
 from store.registries.usage import UsageRecord
 
@@ -25,10 +25,10 @@ PING_MS = 1000
 
 
 class Store:
-    """Everything durable, a door for each subject; `live` and `subscriptions` are the ends of the live channels.
+    """Everything durable, an attribute for each subject; `live` publishes live events, `subscriptions` receives them.
 
-    Belongs to the event loop that first uses it. `patience` is how many seconds a call other than an append
-    goes on trying while Redis is away, before it raises StoreUnavailable.
+    Belongs to the event loop that first uses it. `patience` is for how many seconds a call other than an append is
+    repeated while Redis is away, before it raises StoreUnavailable.
     """
 
     def __init__(
@@ -44,25 +44,25 @@ class Store:
         self._client = Client(redis, patience=patience, replication=replication)
         self.keys = keys
         self.archive = archive
-        archived = ArchiveIndex(self._client, keys, archive)
-        self.log = Log(self._client, keys, archived)
-        self.registry = Registry(self._client, keys, archived)
+        archive_index = ArchiveIndex(self._client, keys, archive)
+        self.log = Log(self._client, keys, archive_index)
+        self.registry = Registry(self._client, keys, archive_index)
         self.clusters = Clusters(self._client, keys)
         self.code_versions = CodeVersions(self._client, keys)
         self.hosts = Hosts(self._client, keys)
         self.files = Files(self._client, keys, file_limits)
         self.usage = UsageRecord(self._client, keys)
         self.preferences = Preferences(self._client, keys)
-        self.model_calls = ModelCalls(self._client, keys)
+        self.model_calls = ModelCallLog(self._client, keys)
         self.live = LivePublisher(self._client, keys)
         self.subscriptions = LiveSubscriber(self._client, keys)
 
     async def ping(self) -> None:
-        """Return when Redis answers and takes what is written. Raises StoreUnavailable when it does not."""
-        await self._client.ask(lambda: self._client.redis.set(self.keys.ping, 1, px=PING_MS))
+        """Return when Redis answers and takes writes. Raises StoreUnavailable when it does not."""
+        await self._client.retry(lambda: self._client.redis.set(self.keys.ping, 1, px=PING_MS))
 
     async def aclose(self) -> None:
-        """Send what the live publisher still holds and close every connection."""
+        """Send what the live publisher still has, and close every connection."""
         await self.live.aclose()
         await self.subscriptions.aclose()
         await self._client.aclose()

@@ -62,7 +62,9 @@ class Journal:
 
     async def archive(self, upto: int) -> None:
         """Move what is older than seq `upto` to the archive, as far as it fills segments there."""
-        self.archived_seq = await self._store.log.archive((self.conversation_id, self.epoch), self.archived_seq, upto)
+        self.archived_seq = await self._store.log.move_to_archive(
+            (self.conversation_id, self.epoch), self.archived_seq, upto
+        )
 
     async def receipt(self, client_id: str) -> Receipt | None:
         """How a message that may be older than the working set was answered."""

@@ -12,10 +12,10 @@ SERIALIZER = HiredisRespSerializer()
 
 
 class LeanConnection(Connection):
-    """Packs in C, and bounds a write with a timer instead of a task.
+    """Packs commands in C, and bounds a write with a timer instead of a task.
 
-    Together they save four tenths of the client's work for an append. Besides, `asyncio.wait_for`, which
-    redis-py writes with, loses a cancellation on Python 3.11 when it comes in the moment the write is done.
+    Together they save four tenths of the client's work for an append. Besides, redis-py writes inside
+    `asyncio.wait_for`, which on Python 3.11 loses a cancellation that arrives in the moment the write is done.
     """
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:

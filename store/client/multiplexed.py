@@ -1,4 +1,4 @@
-"""One connection for all commands of a process: those of one moment leave together, and replies come in their order."""
+"""All single commands of a process on one connection: what is sent in one moment leaves together, in order."""
 
 import asyncio
 import logging
@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from redis import exceptions
+from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.typing import EncodableT
 
@@ -15,7 +16,7 @@ from store.client.connection import packed
 
 CLOSED = "this client was closed"
 
-Reply = asyncio.Future[Any]
+PendingReply = asyncio.Future[Any]
 
 log = logging.getLogger(__name__)
 
@@ -23,41 +24,42 @@ log = logging.getLogger(__name__)
 class MultiplexedConnection:
     """Opened by the first command, and again by the first one after it broke; belongs to one event loop.
 
-    A pool lends a connection to each command, which costs four times as much as the command, and a connection for
-    each that waits. Here nobody holds anything: who is cancelled just does not hear the reply, and a line that breaks,
-    or on which a reply is `timeout` seconds late, fails whatever is under way. Commands that block have no place here.
+    A pool lends a connection to each command, which costs four times as much as the command, and needs a connection
+    for each command that waits. Here no caller holds the connection: a caller that is cancelled only does not get its
+    reply. When the connection breaks, or a reply is `timeout` seconds late, all commands under way fail. Commands
+    that block must not be sent here.
     """
 
-    def __init__(self, dial: Callable[[], Awaitable[AbstractConnection]], timeout: float) -> None:
-        self._dial = dial
+    def __init__(self, open_connection: Callable[[], Awaitable[AbstractConnection]], timeout: float) -> None:
+        self._open_connection = open_connection
         self._timeout = timeout
-        self._unsent: list[tuple[list[bytes], Reply]] = []
-        self._sent: deque[tuple[float, Reply]] = deque()
-        self._more = asyncio.Event()
+        self._unsent: list[tuple[list[bytes], PendingReply]] = []
+        self._sent: deque[tuple[float, PendingReply]] = deque()
+        self._has_unsent = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
-        self._watch: asyncio.TimerHandle | None = None
-        self._late = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timed_out = False
         self._closed = False
 
-    def submit(self, *command: EncodableT) -> Reply:
+    def submit(self, *command: EncodableT) -> PendingReply:
         """Send a command, soon; the future is its reply, or what redis-py raises for it."""
-        reply: Reply = asyncio.get_running_loop().create_future()
+        reply: PendingReply = asyncio.get_running_loop().create_future()
         if self._closed:
             reply.set_exception(exceptions.ConnectionError(CLOSED))
             return reply
         self._unsent.append((packed(command), reply))
-        self._more.set()
+        self._has_unsent.set()
         if self._serving is None:
-            self._serving = asyncio.create_task(self._serve(), name="store line")
+            self._serving = asyncio.create_task(self._serve(), name="store connection")
         return reply
 
     async def aclose(self) -> None:
-        """Hang up, for good."""
+        """Close the connection for good."""
         self._closed = True
-        await self.hang_up()
+        await self.disconnect()
 
-    async def hang_up(self) -> None:
-        """Whoever still waits for a reply gets a ConnectionError; the next command dials anew."""
+    async def disconnect(self) -> None:
+        """Close the connection: every command under way gets a ConnectionError, the next command opens a new one."""
         serving = self._serving
         if serving is None:
             return
@@ -65,13 +67,13 @@ class MultiplexedConnection:
             serving.cancel()  # once is not enough while it connects, see store/client/connection.py
             await asyncio.wait({serving}, timeout=0.1)
         if self._serving is serving:  # it had not even begun
-            self._break(exceptions.ConnectionError(CLOSED))
+            self._fail_all(exceptions.ConnectionError(CLOSED))
 
     async def _serve(self) -> None:
         """Until the connection breaks, or was never made."""
         cause: exceptions.RedisError = exceptions.ConnectionError(CLOSED)
         try:
-            connection = await self._dial()
+            connection = await self._open_connection()
             writer = asyncio.create_task(self._write(connection))
             try:
                 await self._read(connection)
@@ -79,7 +81,7 @@ class MultiplexedConnection:
                 writer.cancel()
                 await connection.disconnect(nowait=True)
         except asyncio.CancelledError:
-            if not self._late:
+            if not self._timed_out:
                 raise
             cause = exceptions.TimeoutError("the server does not answer")
         except exceptions.RedisError as error:
@@ -88,19 +90,19 @@ class MultiplexedConnection:
             log.exception("the line to Redis broke")
             cause = exceptions.ConnectionError(str(error))
         finally:
-            self._break(cause)
+            self._fail_all(cause)
 
     async def _write(self, connection: AbstractConnection) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await self._more.wait()
-            self._more.clear()
+            await self._has_unsent.wait()
+            self._has_unsent.clear()
             now = loop.time()
             pieces = [piece for command, _ in self._unsent for piece in command]
             self._sent.extend((now, reply) for _, reply in self._unsent)
             self._unsent.clear()
-            if self._watch is None:
-                self._watch = loop.call_later(self._timeout, self._look)
+            if self._timer is None:
+                self._timer = loop.call_later(self._timeout, self._check_timeout)
             try:
                 await connection.send_packed_command([b"".join(pieces)], check_health=False)
             except (exceptions.RedisError, OSError) as error:
@@ -115,35 +117,69 @@ class MultiplexedConnection:
             except exceptions.ResponseError as error:  # a reply as well
                 answer = error
             _, reply = self._sent.popleft()
-            if reply.done():
+            if reply.done():  # its caller was cancelled
                 continue
             if isinstance(answer, exceptions.ResponseError):
                 reply.set_exception(answer)
             else:
                 reply.set_result(answer)
 
-    def _look(self) -> None:
-        """Hang up when the oldest command has waited too long, else look again when it will have."""
-        self._watch = None
+    def _check_timeout(self) -> None:
+        """End the connection when the oldest command has waited too long, else check again when it will have."""
+        self._timer = None
         if not self._sent or self._serving is None:
             return
         loop = asyncio.get_running_loop()
         due = self._sent[0][0] + self._timeout
         if due > loop.time():
-            self._watch = loop.call_at(due, self._look)
+            self._timer = loop.call_at(due, self._check_timeout)
         else:
-            self._late = True
+            self._timed_out = True
             self._serving.cancel()
 
-    def _break(self, cause: exceptions.RedisError) -> None:
+    def _fail_all(self, cause: exceptions.RedisError) -> None:
         waiting = [*(reply for _, reply in self._sent), *(reply for _, reply in self._unsent)]
         self._sent.clear()
         self._unsent.clear()
-        self._more.clear()
-        self._serving, self._late = None, False
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
+        self._has_unsent.clear()
+        self._serving, self._timed_out = None, False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for reply in waiting:
-            if not reply.done():  # each gets an exception of its own: raised twice, one would grow two tracebacks
+            if not reply.done():  # each gets its own exception: one that is raised twice would grow two tracebacks
                 reply.set_exception(type(cause)(*cause.args))
+
+
+class MultiplexedRedis(Redis):
+    """redis-py's client for one server, with its single commands multiplexed; pipelines use connections of the pool."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - redis-py's own
+        super().__init__(*arguments, **options)
+        timeout: float = self.connection_pool.connection_kwargs["socket_timeout"]
+        self._multiplexed = MultiplexedConnection(self._open_connection, timeout)
+
+    def submit(self, *command: EncodableT) -> PendingReply:
+        """Send a command; the reply comes as the server gave it."""
+        return self._multiplexed.submit(*command)
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis-py declares it
+        """The reply in the shape that redis-py gives it."""
+        reply = await self._multiplexed.submit(*args)
+        options.pop("keys", None)  # those are for a cache of redis-py's
+        shape = self.response_callbacks.get(args[0])
+        return reply if shape is None else shape(reply, **options)
+
+    async def drop_connections(self) -> None:
+        """Close the multiplexed connection and the idle ones of the pool; the next command opens a new one."""
+        await self._multiplexed.disconnect()
+        await self.connection_pool.disconnect(inuse_connections=False)
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        await self._multiplexed.aclose()
+        await super().aclose(close_connection_pool)
+
+    async def _open_connection(self) -> AbstractConnection:
+        connection: AbstractConnection = self.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+        await connection.connect()  # type: ignore[no-untyped-call]
+        return connection

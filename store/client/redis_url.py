@@ -10,15 +10,15 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
 from store.client.connection import LeanConnection
-from store.client.redis import MultiplexedRedis
+from store.client.multiplexed import MultiplexedRedis
 
 SENTINEL_PORT = 26379
 
 OPTIONS: dict[str, Any] = {
     "health_check_interval": 30,
-    # Repetition is decided in one place, store/client/client.py; here it would only multiply.
+    # Calls are repeated in one place, store/client/client.py; here their attempts would only multiply.
     "retry": Retry(NoBackoff(), 0),
-    # A feature of one vendor's cloud, which every other server is asked for, in vain, on each connection.
+    # A feature of one vendor's cloud; redis-py would ask every other server for it, in vain, on each connection.
     "maint_notifications_config": MaintNotificationsConfig(enabled=False),
 }
 

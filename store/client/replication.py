@@ -1,4 +1,4 @@
-"""Synchronous replication: a change counts when so many replicas have it as well, which WAIT tells."""
+"""Synchronous replication: a change counts once enough replicas have it as well, which the command WAIT tells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +7,10 @@ from redis import exceptions
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.connection import AbstractConnection
 
-from store.client.script import Script
+from store.client.script import Argument, LuaScript
 from store.keys import marker_beside
 
-Word = str | bytes | int
-Commands = Sequence[Sequence[Word]]
+Commands = Sequence[Sequence[Argument]]
 
 MARKER_SECONDS = 60
 
@@ -25,21 +24,21 @@ class Replication:
 
 
 class NotConfirmed(exceptions.ResponseError):
-    """Too few replicas have the change yet. It is made here, and may be lost with this server: an uncertain outcome."""
+    """Too few replicas have the change yet. This server has it, and may be lost with it: an uncertain outcome."""
 
 
 async def run_confirmed(
     redis: Redis | RedisCluster,
     replication: Replication,
-    script: Script,
+    script: LuaScript,
     keys: Sequence[str],
-    arguments: Sequence[Word],
+    arguments: Sequence[Argument],
 ) -> object:
     """Run a script and return what it returns once the replicas have its effect. Raises NotConfirmed; repeatable.
 
-    All goes over one connection, because WAIT is about what its own connection has written. A script that is
-    repeated writes nothing, and behind that WAIT would be about nothing. So a marker is written between them: the
-    replica that has the marker has all that is older on that server, and the script has just found its effect there.
+    All commands go over one connection, because WAIT is about what its own connection has written. A script that is
+    repeated writes nothing, so WAIT alone would confirm nothing. Therefore a marker is written between them: a replica
+    that has the marker has everything older on that server, and the script has just found its own effect there.
     """
     keyed = (len(keys), *keys, *arguments)
     confirmation: Commands = (
@@ -60,30 +59,30 @@ async def run_confirmed(
 async def _on_one_connection(redis: Redis | RedisCluster, key: str, commands: Commands) -> list[object]:
     """The answers to all commands; raises the first error among them."""
     if isinstance(redis, RedisCluster):
-        # Any plain command makes the client learn who owns the slot now, if the owner has changed or is away.
+        # Any plain command makes the client look up who owns the slot now, if the owner has changed or is away.
         await redis.exists(key)
         node = redis.get_node_from_key(key)
         assert node is not None, "a slot that was just asked has an owner"
         connection = node.acquire_connection()
         try:
             await node.disconnect_if_needed(connection)
-            return await _converse(connection, commands)
+            return await _send_all(connection, commands)
         except exceptions.AskError as error:  # it has just moved
             raise NotConfirmed(str(error)) from error
         finally:
             node.release(connection)
     connection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
     try:
-        return await _converse(connection, commands)
+        return await _send_all(connection, commands)
     finally:
         await redis.connection_pool.release(connection)
 
 
-async def _converse(connection: AbstractConnection, commands: Commands) -> list[object]:
+async def _send_all(connection: AbstractConnection, commands: Commands) -> list[object]:
     try:
         await connection.send_packed_command(connection.pack_commands(commands))
         answers = [await _answer(connection) for _ in commands]
-    except BaseException:  # an answer that nobody has read would be taken for that of the next command
+    except BaseException:  # an unread answer would be taken for the answer to the next command
         await connection.disconnect(nowait=True)
         raise
     for answer in answers:

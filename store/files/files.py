@@ -1,4 +1,4 @@
-"""File systems beside the conversations: shared by whoever holds the scope, every write compared with a version."""
+"""File systems beside the conversations, shared by everything that knows their scope; every write compares versions."""
 
 import builtins
 import secrets
@@ -8,8 +8,8 @@ from typing import Literal
 
 import orjson
 
-from store.client.client import Argument, Client, Reply
-from store.client.script import FILE_DELETE, FILE_MOVE, FILE_READ, FILE_WRITE, Script
+from store.client.client import Client, Reply
+from store.client.script import FILE_DELETE, FILE_MOVE, FILE_READ, FILE_WRITE, Argument, LuaScript
 from store.errors import (
     BadPath,
     ConversationNotFound,
@@ -19,22 +19,22 @@ from store.errors import (
     FileTooLarge,
     ScopeFull,
 )
-from store.files.paths import LONGEST_PATH, check_path
+from store.files.paths import MAX_PATH_BYTES, check_path
 from store.keys import Keys
 
 ScopeKind = Literal["user", "project", "conversation"]
 KINDS = ("user", "project", "conversation")
 
-RECEIPT_LIFETIME = 60
-"""Seconds; longer than any call goes on trying."""
+RECEIPT_SECONDS = 60
+"""Longer than any call is repeated."""
 
-LONG_RECEIPT_LIFETIME = 86_400
-"""Seconds, for a change that its caller names: longer than it takes to come back after a crash."""
+NAMED_RECEIPT_SECONDS = 86_400
+"""For a change that its caller names: longer than the caller needs to come back after a crash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose files: a user's (by principal), a project's or a conversation's. Raises ValueError for any other."""
+    """Whose files: a user's (by principal), a project's or a conversation's. Raises ValueError for any other kind."""
 
     kind: ScopeKind
     id: str
@@ -74,9 +74,9 @@ class FileLimits:
 class Files:
     """Reads and changes the files of all scopes; directories exist as long as something is in them.
 
-    A change is one step: it happens as a whole, or an error tells why not. With a `change` (hexadecimal digits that
-    name it) it happens once in that scope, however often it is asked for within a day, and comes to the same. What
-    belongs to a conversation ends with it, and raises ConversationNotFound from then on.
+    A change is one step: it happens as a whole, or an error tells why not. A change that is named (`change`, in
+    hexadecimal digits) happens once in its scope: repeated within a day it gets the first result again. The files of
+    a conversation end with it; every change of them then raises ConversationNotFound.
     """
 
     def __init__(self, client: Client, keys: Keys, limits: FileLimits | None = None) -> None:
@@ -85,11 +85,11 @@ class Files:
         self.limits = limits or FileLimits()
 
     async def list(self, scope: Scope, under: str = "") -> builtins.list[FileInfo]:
-        """All files by path; with `under` that file, or those below that directory. Raises BadPath."""
+        """All files by path; with `under` that file, or the files below that directory. Raises BadPath."""
         if under:
             check_path(under)
         key = self._keys.files(scope.kind, scope.id).files
-        found: Reply = await self._client.ask(lambda: self._client.redis.hgetall(key))
+        found: Reply = await self._client.retry(lambda: self._client.redis.hgetall(key))
         infos = [_info(path.decode(), known) for path, known in found.items()]
         return sorted((info for info in infos if _is_under(info.path, under)), key=lambda info: info.path)
 
@@ -97,15 +97,15 @@ class Files:
         """Raises FileMissing, BadPath."""
         check_path(path)
         keys = self._keys.files(scope.kind, scope.id)
-        found = await self._client.ask(lambda: self._client.run(FILE_READ, [keys.files, keys.contents], [path]))
+        found = await self._client.retry(lambda: self._client.run(FILE_READ, [keys.files, keys.contents], [path]))
         if found is None:
             raise FileMissing(path)
         return File(_info(path, found[0]), found[1])
 
     async def written(self, scope: Scope, change: str) -> int | None:
-        """The version that the write with this `change` came to; None if there was none."""
+        """The version that the write with this `change` made; None if there was no such write."""
         key = self._keys.files(scope.kind, scope.id).receipt(change)
-        found: Reply = await self._client.ask(lambda: self._client.redis.get(key))
+        found: Reply = await self._client.retry(lambda: self._client.redis.get(key))
         return None if found is None else int(found)
 
     async def write(
@@ -118,14 +118,14 @@ class Files:
         now: int,
         change: str | None = None,
     ) -> int:
-        """Replace the version that the caller has seen, or create a file (None); return its new version.
+        """Replace the version that the caller has read, or create a file (None); return its new version.
 
-        A path's first version is 1 or more, and none ever comes back, also when the file was deleted in between.
-        `change` names what is done: repeated under that name within a day, it is done once and comes to the same.
+        The first version of a path is 1 or more, and no version is used twice, even when the file was deleted in
+        between. `change` names the write: repeated under that name within a day, it happens once.
         Raises FileConflict, FileMissing, FileExists, FileTooLarge, ScopeFull, BadPath, ConversationNotFound.
         """
         check_path(path)
-        if len(content) > self.limits.file_bytes:  # not even sent
+        if len(content) > self.limits.file_bytes:  # it is not even sent
             raise FileTooLarge(path, len(content), self.limits.file_bytes)
         expected = _or_any(expected_version)
         arguments = [path, content, expected, now, self.limits.files, self.limits.scope_bytes]
@@ -143,7 +143,7 @@ class Files:
     ) -> builtins.list[FileInfo]:
         """Move a file, or a directory with all that is in it, and return what is at the target now.
 
-        With `expected_version` only a file that has it. Nothing is overwritten, nor are directories merged.
+        With `expected_version` only a file that has that version. Nothing is overwritten, and no directories merge.
         Raises FileMissing, FileExists, FileConflict, BadPath, ConversationNotFound.
         """
         check_path(source)
@@ -151,7 +151,7 @@ class Files:
         if target.startswith(f"{source}/"):
             raise BadPath(target, "it is inside of what is moved")
         expected = _or_any(expected_version)
-        arguments = [source, target, expected, now, LONGEST_PATH]
+        arguments = [source, target, expected, now, MAX_PATH_BYTES]
         result = await self._change(FILE_MOVE, scope, source, arguments, expected_version, change)
         version, *moved = orjson.loads(result)
         return [
@@ -163,7 +163,7 @@ class Files:
     ) -> int:
         """Delete a file, or a directory with all that is in it; return how many files that were.
 
-        With `expected_version` only a file that has it. Raises FileMissing, FileConflict, BadPath,
+        With `expected_version` only a file that has that version. Raises FileMissing, FileConflict, BadPath,
         ConversationNotFound.
         """
         check_path(path)
@@ -171,26 +171,26 @@ class Files:
         return int(await self._change(FILE_DELETE, scope, path, arguments, expected_version, change))
 
     async def drop(self, scope: Scope) -> None:
-        """Forget everything about a scope."""
+        """Delete everything of a scope."""
         keys = self._keys.files(scope.kind, scope.id)
-        await self._client.ask(lambda: self._client.redis.unlink(keys.files, keys.contents, keys.totals))
+        await self._client.retry(lambda: self._client.redis.unlink(keys.files, keys.contents, keys.totals))
 
     async def _change(
         self,
-        script: Script,
+        script: LuaScript,
         scope: Scope,
         path: str,
         arguments: Sequence[Argument],
         expected: int | None,
         change: str | None,
     ) -> bytes:
-        """Run a change under an id, so that a repetition, its answer lost, does not meet itself."""
+        """Run a change under an id, so that it may be repeated when its answer is lost."""
         keys = self._keys.files(scope.kind, scope.id)
         names = [keys.files, keys.contents, keys.totals, keys.receipt(change or secrets.token_hex(8))]
-        lifetime = LONG_RECEIPT_LIFETIME if change else RECEIPT_LIFETIME
+        lifetime = NAMED_RECEIPT_SECONDS if change else RECEIPT_SECONDS
         if keys.meta is not None:
             names.append(keys.meta)
-        answer = await self._client.ask(lambda: self._client.change(script, names, [lifetime, *arguments]))
+        answer = await self._client.retry(lambda: self._client.run_confirmed(script, names, [lifetime, *arguments]))
         return _result(answer, scope, path, expected)
 
 
@@ -207,7 +207,7 @@ def _result(answer: Reply, scope: Scope, path: str, expected: int | None) -> byt
         case [b"full", limit, unit]:
             raise ScopeFull(path, int(limit), unit.decode())
         case [b"long", long]:
-            raise BadPath(long.decode(), f"it is longer than {LONGEST_PATH} bytes")
+            raise BadPath(long.decode(), f"it is longer than {MAX_PATH_BYTES} bytes")
         case _:
             raise ConversationNotFound(scope.id)
 

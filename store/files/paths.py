@@ -1,17 +1,17 @@
-"""What a path inside a file system may look like: relative, in parts, printable."""
+"""The rules for a path inside a file system: relative, made of parts, printable."""
 
 import unicodedata
 
 from store.errors import BadPath
 
-LONGEST_PATH = 512
-"""In bytes of UTF-8."""
+MAX_PATH_BYTES = 512
+"""In UTF-8."""
 
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
 
 
 def check_path(path: str) -> None:
-    """Raises BadPath for whatever is not of the form `a/b.txt`."""
+    """Raises BadPath for a path that is not of the form `a/b.txt`."""
     problem = _problem(path)
     if problem is not None:
         raise BadPath(path, problem)
@@ -22,8 +22,8 @@ def _problem(path: str) -> str | None:
         return "it is empty"
     if any(unicodedata.category(character) in UNPRINTABLE for character in path):
         return "it has a control character"
-    if len(path.encode()) > LONGEST_PATH:
-        return f"it is longer than {LONGEST_PATH} bytes"
+    if len(path.encode()) > MAX_PATH_BYTES:
+        return f"it is longer than {MAX_PATH_BYTES} bytes"
     if "\\" in path:
         return "it has a backslash; parts are separated by /"
     if path.startswith("/"):

@@ -1,1 +1,1 @@
-"""The live channel of a conversation: published without a promise, read through bounded queues."""
+"""The live channel of a conversation: published without a guarantee, read through bounded queues."""

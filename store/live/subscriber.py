@@ -1,4 +1,4 @@
-"""One pub/sub connection per process that fans live messages out to any number of readers."""
+"""One pub/sub connection for each process, which passes live messages on to any number of readers."""
 
 import asyncio
 import logging
@@ -11,24 +11,23 @@ import orjson
 from redis import exceptions
 from redis.asyncio.connection import AbstractConnection
 
-from store.client.client import OUTAGES, Client, Reply
+from store.client.client import TRANSIENT_ERRORS, Client, Reply
 from store.errors import StoreUnavailable
 from store.keys import Keys
 from store.live.subscription import Channel, Subscription
 
-__all__ = ["LiveSubscriber", "Subscription"]
-
 log = logging.getLogger(__name__)
 
-CONFIRMATION_TIMEOUT = 5.0
-SILENCE = 5.0
-PAUSE = 0.1
+CONFIRMATION_SECONDS = 5.0
+SILENCE_SECONDS = 5.0
+"""After so long without a message the server is asked whether it still answers."""
+PAUSE_SECONDS = 0.1
 
 
 class LiveSubscriber:
-    """Subscribes this process to the channels somebody reads; its one connection comes back by itself."""
+    """Subscribes this process to the channels that have readers; its connection comes back by itself."""
 
-    def __init__(self, client: Client, keys: Keys, *, silence: float = SILENCE) -> None:
+    def __init__(self, client: Client, keys: Keys, *, silence: float = SILENCE_SECONDS) -> None:
         self._client = client
         self._keys = keys
         self._silence = silence
@@ -39,7 +38,7 @@ class LiveSubscriber:
 
     @asynccontextmanager
     async def subscribe(self, conversation_id: str, *, size: int = 1024) -> AsyncIterator[Subscription]:
-        """Listen to a conversation. Whatever is published after the block was entered reaches `get`.
+        """Listen to a conversation. Every message published after the block was entered reaches `get`.
 
         Raises StoreUnavailable if Redis does not confirm within five seconds.
         """
@@ -52,15 +51,15 @@ class LiveSubscriber:
         channel.join(reader)
         try:
             if is_new:
-                self._command("SUBSCRIBE", name)
-            await self._confirmed(channel)
+                self._queue_command("SUBSCRIBE", name)
+            await self._wait_until_confirmed(channel)
             yield reader
         finally:
             channel.readers.discard(reader)
-            self._leave(name, channel)
+            self._unsubscribe_unread(name, channel)
 
     async def aclose(self) -> None:
-        """Stop listening; readers still waiting get StoreUnavailable."""
+        """Stop listening; readers that still wait get StoreUnavailable."""
         if self._listener is not None:
             while not self._listener.done():  # once is not enough while it connects, see store/client/connection.py
                 self._listener.cancel()
@@ -70,26 +69,26 @@ class LiveSubscriber:
             for reader in channel.readers:
                 reader.interrupt(StoreUnavailable("this process closed its subscriptions"))
 
-    async def _confirmed(self, channel: Channel) -> None:
+    async def _wait_until_confirmed(self, channel: Channel) -> None:
         if self._listener is None:
             self._listener = asyncio.create_task(self._listen(), name="store subscriptions")
         if channel.listening.is_set():
             return
         try:
-            async with asyncio.timeout(CONFIRMATION_TIMEOUT):
+            async with asyncio.timeout(CONFIRMATION_SECONDS):
                 await channel.listening.wait()
         except TimeoutError:
             raise StoreUnavailable("the subscription was not confirmed") from None
 
-    def _leave(self, name: bytes, channel: Channel) -> None:
+    def _unsubscribe_unread(self, name: bytes, channel: Channel) -> None:
         if not channel.readers and self._channels.get(name) is channel:
             del self._channels[name]
-            self._command("UNSUBSCRIBE", name)
+            self._queue_command("UNSUBSCRIBE", name)
 
-    def _command(self, command: str, *names: bytes) -> None:
-        """Hand a command to the writer of the connection, if there is one.
+    def _queue_command(self, command: str, *names: bytes) -> None:
+        """Pass a command to the task that writes to the connection, if there is one.
 
-        Readers never write themselves: one that is cancelled in the middle would tear the connection of all.
+        Readers never write themselves: a reader that is cancelled in the middle would break the connection of all.
         """
         if self._commands is None:
             return
@@ -100,20 +99,20 @@ class LiveSubscriber:
     async def _listen(self) -> None:
         while True:
             try:
-                connection = await self._client.listener()
+                connection = await self._client.connect_listener()
                 try:
                     await self._serve(connection)
                 finally:
-                    self._lost()
+                    self._forget_connection()
                     await connection.disconnect(nowait=True)
-            except (exceptions.RedisError, *OUTAGES) as error:
+            except (exceptions.RedisError, *TRANSIENT_ERRORS) as error:
                 log.warning("subscriptions lost their connection: %s", error)
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def _serve(self, connection: AbstractConnection) -> None:
         self._commands = asyncio.Queue()
         if self._channels:
-            self._command("SUBSCRIBE", *self._channels)
+            self._queue_command("SUBSCRIBE", *self._channels)
         writer = asyncio.create_task(self._write(connection, self._commands))
         try:
             await self._read(connection)
@@ -121,7 +120,7 @@ class LiveSubscriber:
             writer.cancel()
 
     async def _write(self, connection: AbstractConnection, commands: asyncio.Queue[tuple[str, list[bytes]]]) -> None:
-        with suppress(*OUTAGES):  # the reader of the connection notices
+        with suppress(*TRANSIENT_ERRORS):  # the task that reads the connection notices
             while True:
                 command, names = await commands.get()
                 await connection.send_command(command, *names, check_health=False)
@@ -137,13 +136,13 @@ class LiveSubscriber:
                 self._receive(message)
             elif silent:
                 raise exceptions.ConnectionError("the server stopped answering")
-            elif self._client.moved_at > since:  # a replica that follows nobody yet answers, and hears nothing
+            elif self._client.failed_over_at > since:  # a demoted server may answer, and get no messages
                 raise exceptions.ConnectionError("another server has become the primary")
             else:
                 silent = True
-                self._command("PING")
+                self._queue_command("PING")
 
-    def _lost(self) -> None:
+    def _forget_connection(self) -> None:
         self._commands = None
         self._unconfirmed.clear()
         for channel in self._channels.values():
@@ -154,7 +153,7 @@ class LiveSubscriber:
             case [b"message", name, data] if name in self._channels:
                 self._deliver(name, data)
             case [b"subscribe", name, _]:
-                # A channel left and entered again at once is confirmed by the last of its confirmations only.
+                # A channel that was left and entered again at once is subscribed after the last of its confirmations.
                 self._unconfirmed[name] -= 1
                 if self._unconfirmed[name] <= 0:
                     del self._unconfirmed[name]

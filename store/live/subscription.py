@@ -1,4 +1,4 @@
-"""The readers of live messages: each a bounded queue that tells its gaps, all of one conversation on a channel."""
+"""The readers of live messages: each has a bounded queue that reports its gaps, and a conversation has a channel."""
 
 import asyncio
 from collections import deque
@@ -9,7 +9,7 @@ from store.errors import Overflow, Reconnected, StoreError
 Payload = dict[str, Any]
 
 
-QUEUED_BYTES = 262_144
+MAX_QUEUED_BYTES = 262_144
 """How much may wait for a reader; a single message may be larger than that."""
 
 
@@ -29,7 +29,7 @@ class Subscription:
         """The next message; readers share it and must not change it.
 
         Raises Overflow or Reconnected once for a gap, after which the reader takes a new snapshot and goes on
-        reading; and StoreUnavailable when the subscriptions were closed.
+        reading; and StoreUnavailable when the subscriber was closed.
         """
         while not self._queue and self._gap is None:
             self._waiter = asyncio.get_running_loop().create_future()
@@ -45,8 +45,8 @@ class Subscription:
         raise gap
 
     def offer(self, payload: Payload, size: int) -> None:
-        """Queue a message of `size` bytes; a full queue is emptied instead: a gap makes its content worthless."""
-        if len(self._queue) >= self._size or (self._queue and self._bytes + size > QUEUED_BYTES):
+        """Queue a message of `size` bytes. A full queue is emptied: after a gap the reader takes a snapshot anyway."""
+        if len(self._queue) >= self._size or (self._queue and self._bytes + size > MAX_QUEUED_BYTES):
             self.interrupt(Overflow(self.conversation_id))
         else:
             self._queue.append((payload, size))
@@ -54,7 +54,7 @@ class Subscription:
             self._wake()
 
     def interrupt(self, gap: StoreError) -> None:
-        """Forget what is queued and raise `gap` from the next `get`."""
+        """Drop what is queued and raise `gap` from the next `get`."""
         self._queue.clear()
         self._bytes = 0
         self._gap = gap
@@ -74,12 +74,12 @@ class Channel:
         self.listening = asyncio.Event()
 
     def join(self, reader: Subscription) -> None:
-        """Add a reader, who has a subscription as soon as the channel is listening."""
+        """Add a reader; it has a subscription as soon as the channel is listening."""
         reader.established = self.listening.is_set()
         self.readers.add(reader)
 
     def confirm(self) -> None:
-        """Redis delivers from now on; who had been reading before the connection was lost has a gap."""
+        """Redis delivers from now on; readers from before the connection was lost have a gap."""
         for reader in self.readers:
             if reader.established:
                 reader.interrupt(Reconnected(self.conversation_id))

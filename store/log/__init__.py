@@ -1,1 +1,1 @@
-"""The log of a conversation: appended to by one fenced writer, read by anybody, its oldest part in an archive."""
+"""The log of a conversation: one fenced writer appends, any process reads, and the oldest part is in an archive."""

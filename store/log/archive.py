@@ -1,4 +1,4 @@
-"""The archive: a directory or object storage, behind fsspec, with the segments of logs that Redis need not keep."""
+"""The archive: a directory or object storage, reached by fsspec, with the segments of logs that Redis need not keep."""
 
 import asyncio
 import os
@@ -16,16 +16,16 @@ from store.log.segment import Segment, SegmentName, pack, unpack
 
 T = TypeVar("T")
 
-THREADS = 4
-CACHED_SEGMENTS = 8
-"""Who scrolls asks for the same segment page after page."""
+MAX_THREADS = 4
+MAX_CACHED_SEGMENTS = 8
+"""A client that scrolls back asks for the same segment page after page."""
 
 
 class Archive:
     """Keeps segments below `url`: a path, or any URL that fsspec (with the operator's driver) understands.
 
-    At least the newest `keep_events` of a log stay in Redis; what goes has `segment_events` in each segment. A call
-    takes at most `seconds`. Nothing is opened yet: that is a dear import, and most conversations never need it.
+    At least the newest `keep_events` of a log stay in Redis; each segment has `segment_events`. A call takes at most
+    `seconds`. Nothing is opened yet: importing fsspec is expensive, and most conversations never need it.
     """
 
     def __init__(self, url: str, *, keep_events: int = 1000, segment_events: int = 500, seconds: float = 30.0) -> None:
@@ -33,24 +33,24 @@ class Archive:
         self.keep_events = keep_events
         self.segment_events = segment_events
         self._seconds = seconds
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="archive")
+        self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="archive")
         self._cache: OrderedDict[tuple[str, str], Segment] = OrderedDict()
 
     def check(self) -> None:
-        """Raises ValueError for a URL that cannot be used: nobody knows it, or its driver is not installed."""
+        """Raises ValueError for a URL that cannot be used: fsspec does not know it, or its driver is not installed."""
         try:
             _ = self._files
         except (ImportError, ValueError) as error:
             raise ValueError(f"the archive {self._url} cannot be used: {error}") from error
 
     async def open(self) -> None:
-        """Make the place if need be. Raises ArchiveUnavailable."""
+        """Create the directory if it is missing. Raises ArchiveUnavailable."""
         await self._call(lambda: self._files.makedirs(self._root, exist_ok=True))
 
     async def write(self, conversation_id: str, segment: Segment) -> SegmentName:
         """Write a segment, and return when it has been read back as it was. Raises ArchiveUnavailable, ArchiveDamaged.
 
-        Written again it is the same file.
+        Written again, it is the same file.
         """
         name, content = await self._call(partial(pack, conversation_id, segment))
         await self._call(partial(self._write, conversation_id, name.file, content))
@@ -58,25 +58,25 @@ class Archive:
         return name
 
     async def read(self, conversation_id: str, name: SegmentName) -> Segment:
-        """Raises ArchiveUnavailable, and ArchiveDamaged if it is not there, or not what was written."""
+        """Raises ArchiveUnavailable, and ArchiveDamaged if the segment is missing, or is not what was written."""
         key = (conversation_id, name.file)
         known = self._cache.get(key)
         if known is None:
             known = self._cache[key] = await self._read(conversation_id, name)
-            if len(self._cache) > CACHED_SEGMENTS:
+            if len(self._cache) > MAX_CACHED_SEGMENTS:
                 self._cache.popitem(last=False)
         else:
             self._cache.move_to_end(key)
         return known
 
     async def drop(self, conversation_id: str) -> None:
-        """Remove all segments of a conversation, those that nobody knows of included. Raises ArchiveUnavailable."""
+        """Remove all segments of a conversation, also files that no index names. Raises ArchiveUnavailable."""
         await self._call(partial(self._drop, conversation_id))
         for key in [key for key in self._cache if key[0] == conversation_id]:
             del self._cache[key]
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Start no more work."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _read(self, conversation_id: str, name: SegmentName) -> Segment:
@@ -88,7 +88,7 @@ class Archive:
             raise
 
     async def _call(self, work: Callable[[], T]) -> T:
-        """Run what blocks, or takes long, in a thread of ours: a hanging file system takes nobody else's."""
+        """Run blocking or long work in a thread of the archive: a file system that hangs blocks no other threads."""
         try:
             async with asyncio.timeout(self._seconds):
                 return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -97,7 +97,7 @@ class Archive:
         except Exception as error:  # drivers raise whatever their services do
             raise ArchiveUnavailable(f"{type(error).__name__}: {error}") from error
 
-    # What follows blocks.
+    # The methods below block.
 
     @cached_property
     def _files(self) -> Any:  # noqa: ANN401 - fsspec has no types
@@ -130,24 +130,24 @@ class Archive:
         if self._files.exists(directory):
             self._files.rm(directory, recursive=True)
         elif self._is_local() and not self._is_there():
-            raise FileNotFoundError(self._root)  # which is not to say that nothing is in it
+            raise FileNotFoundError(self._root)  # it may be unmounted, and still have the segments
 
     def _directory(self, conversation_id: str) -> str:
         return f"{self._root}/{quote(conversation_id, safe='~')}"
 
 
 def _sync(file: Any) -> None:  # noqa: ANN401 - a file of fsspec's
-    """On to the disk, where there is one: Redis forgets next what stands here."""
+    """Have a local file written to the disk: Redis deletes these records next."""
     file.flush()
     try:
         number = file.fileno()
-    except (AttributeError, OSError):  # object storage has promised it when the file is closed
+    except (AttributeError, OSError):  # object storage has stored the file once it is closed
         return
     os.fsync(number)
 
 
 def _sync_directory(directory: Path) -> None:
-    """The new name as well."""
+    """Have the new name of the file written to the disk as well."""
     number = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(number)

@@ -1,15 +1,15 @@
-"""The log of a conversation: claimed, then appended to by one fenced writer; read by anybody (store/log/reading.py)."""
+"""The log of a conversation: one writer claims it and appends, fenced by its epoch; store/log/reader.py reads it."""
 
 import itertools
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 
-from store.client.client import Argument, Client, Reply
-from store.client.script import APPEND, CLAIM
+from store.client.client import Client, Reply
+from store.client.script import APPEND, CLAIM, Argument, pairs
 from store.errors import Conflict, ConversationNotFound, DuplicateMessage, Fenced, NewerFormat
 from store.keys import ConversationKeys, Keys
-from store.log.archive_index import ArchiveIndex
-from store.log.reading import LogReader
+from store.log.archive_index import ArchiveIndex, WriterId
+from store.log.reader import LogReader
 from store.records import Claim, decode_meta
 
 NO_CLIENT_IDS: Mapping[str, int] = {}
@@ -19,16 +19,11 @@ def _never() -> bool:
     return False
 
 
-def pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:
-    """A hash as scripts return it: field, value, field, value."""
-    return dict(zip(flat[::2], flat[1::2], strict=True))
-
-
 class Log(LogReader):
     """Reads and writes the logs of all conversations."""
 
-    def __init__(self, client: Client, keys: Keys, archived: ArchiveIndex) -> None:
-        super().__init__(client, keys, archived)
+    def __init__(self, client: Client, keys: Keys, archive_index: ArchiveIndex) -> None:
+        super().__init__(client, keys, archive_index)
         self._process = secrets.token_hex(6)
         self._appends = itertools.count()
 
@@ -37,14 +32,14 @@ class Log(LogReader):
     ) -> Claim:
         """Become the only writer: every earlier epoch is fenced. Raises ConversationNotFound.
 
-        `place` is noted for those who look for the writer: the name of the actor in which it lives, in `cluster`.
-        Watchers hear of the new epoch in the same step, so that from here on they take no live event of an earlier
-        one. `reads` is the newest form of records that the writer can read: a conversation that one of a newer form
-        has had is not for it. That raises NewerFormat and fences nobody.
+        `place` says where the writer can be found: the name of the actor in which it lives, in `cluster`. Watchers are
+        told the new epoch in the same step, so that from then on they ignore live events of an earlier one. `reads` is
+        the newest format of records that the writer can read. If a writer with a newer format has had the conversation,
+        NewerFormat is raised and no writer is fenced.
         """
         keys = self._keys.conversation(conversation_id)
         arguments: list[Argument] = [place, keys.live, cluster, "" if reads is None else reads]
-        flat = await self._client.ask(lambda: self._client.change(CLAIM, [keys.meta], arguments))
+        flat = await self._client.retry(lambda: self._client.run_confirmed(CLAIM, [keys.meta], arguments))
         if isinstance(flat, int):
             raise NewerFormat(conversation_id, flat)
         if not flat:
@@ -54,7 +49,7 @@ class Log(LogReader):
 
     async def append(
         self,
-        claim: Claim | tuple[str, int],
+        claim: Claim | WriterId,
         records: Sequence[bytes],
         *,
         expected_last_seq: int,
@@ -68,14 +63,14 @@ class Log(LogReader):
     ) -> int:
         """Write a batch, all or nothing, and return the new last seq.
 
-        In the same step `state` is remembered, the conversation enters the index of unfinished turns (due at
-        `due_at` ms) or leaves it (None), `client_ids` (id -> seq) and the `summary_seq` of a summary in the
-        batch are noted, and `notice` is published.
+        In the same step `state` is stored, the conversation enters the index of unfinished turns (due at `due_at` ms)
+        or leaves it (None), `client_ids` (id -> seq) and the `summary_seq` of a summary in the batch are noted, and
+        `notice` is published.
 
-        Raises Fenced, Conflict, DuplicateMessage or ConversationNotFound, with nothing written. A lost
-        connection is an uncertain outcome: the append is repeated under its own id, and the script, which
-        reads back first, writes it once however often it arrives. So are replicas that have not confirmed it.
-        That goes on until `give_up()` is true: then StoreUnavailable, and only the log knows.
+        Raises Fenced, Conflict, DuplicateMessage or ConversationNotFound, with nothing written. After a lost
+        connection, or when too few replicas have confirmed, the outcome is uncertain: the append is repeated under its
+        own id, and the script looks for that id first, so it writes the batch once however often it arrives. That goes
+        on until `give_up()` is true: then StoreUnavailable is raised, and only the log tells whether it was written.
         """
         conversation_id, epoch = (claim.conversation_id, claim.epoch) if isinstance(claim, Claim) else claim
         keys = self._keys.conversation(conversation_id)
@@ -95,31 +90,31 @@ class Log(LogReader):
         ]
         for client_id, seq in client_ids.items():
             arguments += (client_id, seq)
-        answer = await self._client.insist(lambda: self._run_append(keys, arguments), give_up)
+        answer = await self._client.retry_until(give_up, lambda: self._run_append(keys, arguments))
         return _last_seq(answer, conversation_id, epoch, expected_last_seq)
 
-    async def confirm(self, claim: Claim | tuple[str, int], give_up: Callable[[], bool] = _never) -> None:
-        """Return when the claim is still the newest one, asking until Redis answers.
+    async def confirm(self, claim: Claim | WriterId, give_up: Callable[[], bool] = _never) -> None:
+        """Return if the claim is still the newest one; repeated until Redis answers.
 
         Raises Fenced or ConversationNotFound, and StoreUnavailable once `give_up()` is true.
         """
         conversation_id, epoch = (claim.conversation_id, claim.epoch) if isinstance(claim, Claim) else claim
         key = self._keys.conversation(conversation_id).meta
-        current: Reply = await self._client.insist(lambda: self._client.redis.hget(key, "epoch"), give_up)
+        current: Reply = await self._client.retry_until(give_up, lambda: self._client.redis.hget(key, "epoch"))
         if current is None:
             raise ConversationNotFound(conversation_id)
         if int(current) != epoch:
             raise Fenced(conversation_id, epoch, int(current))
 
-    async def archive(self, writer: tuple[str, int], archived: int, upto: int) -> int:
-        """Move records behind seq `archived`, up to `upto` at most, to the archive; return the last seq that is there.
+    async def move_to_archive(self, writer: WriterId, archived: int, upto: int) -> int:
+        """Move records after seq `archived`, up to `upto`, to the archive; return the last seq there.
 
-        See `ArchiveIndex.move`; `writer` is the conversation id and the epoch.
+        See `ArchiveIndex.move`.
         """
-        return await self._archived.move(writer, archived, upto)
+        return await self._archive_index.move(writer, archived, upto)
 
     async def _run_append(self, keys: ConversationKeys, arguments: Sequence[Argument]) -> Reply:
-        return await self._client.change(APPEND, [keys.log, keys.meta, keys.clients, keys.unfinished], arguments)
+        return await self._client.run_confirmed(APPEND, [keys.log, keys.meta, keys.clients, keys.unfinished], arguments)
 
 
 def _last_seq(answer: Reply, conversation_id: str, epoch: int, expected_last_seq: int) -> int:

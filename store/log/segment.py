@@ -2,8 +2,8 @@
 
 It is gzip of JSON Lines. The first line is `{"conversation", "first", "last", "clients"}`: `clients` maps the client
 ids of its messages to their seqs. Then comes a line for each record, `{"seq", "data"}`, or `{"seq", "base64"}` if its
-bytes are no text. The name tells the range, and the first 16 digits of the SHA-256 of the text: so a segment that is
-written again, after a crash, is the same file.
+bytes are not text. The file name has the range, and the first 16 digits of the SHA-256 of the text: so a segment that
+is written again after a crash is the same file.
 """
 
 import base64
@@ -21,7 +21,7 @@ import orjson
 from store.errors import ArchiveDamaged
 from store.records import Record
 
-LEVEL = 6
+COMPRESSION_LEVEL = 6
 NAME = re.compile(r"(\d{12})-(\d{12})-[0-9a-f]{16}\.jsonl\.gz")
 
 
@@ -51,7 +51,7 @@ class Segment:
 
 
 def pack(conversation_id: str, segment: Segment) -> tuple[SegmentName, bytes]:
-    """The name and the bytes of a segment; the same for the same content."""
+    """The name and the bytes of a segment; equal for equal content."""
     first, last = segment.records[0].seq, segment.records[-1].seq
     body = b"".join(map(_line, segment.records))
     head = {
@@ -61,7 +61,7 @@ def pack(conversation_id: str, segment: Segment) -> tuple[SegmentName, bytes]:
         "clients": dict(sorted(segment.clients.items())),
     }
     text = orjson.dumps(head) + b"\n" + body
-    return _name(first, last, text), gzip.compress(text, LEVEL, mtime=0)
+    return _name(first, last, text), gzip.compress(text, COMPRESSION_LEVEL, mtime=0)
 
 
 def unpack(conversation_id: str, name: SegmentName, content: bytes) -> Segment:
@@ -83,7 +83,7 @@ def unpack(conversation_id: str, name: SegmentName, content: bytes) -> Segment:
 
 
 def fingerprint(client_id: str) -> bytes:
-    """Four bytes that tell most client ids apart: those of a segment stay in Redis, the ids themselves do not."""
+    """Four bytes that distinguish most client ids: Redis keeps them for an archived segment, instead of the ids."""
     return struct.pack(">I", zlib.crc32(client_id.encode()))
 
 

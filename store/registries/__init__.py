@@ -1,1 +1,1 @@
-"""What is registered beside the logs: conversations, hosts, clusters, code versions, preferences, usage."""
+"""What is recorded beside the logs: conversations, hosts, clusters, code versions, preferences, usage."""

@@ -1,23 +1,23 @@
-"""The clusters that share this store: what lives in one of them is no business of the others while it is heard of."""
+"""The clusters that share this store: while one reports, the others leave alone the conversations that live in it."""
 
 from store.client.client import Client, Reply
 from store.keys import Keys
 
 FRESH_MS = 5000
-"""A cluster that has said nothing for so long is gone, and the others take up what it left."""
+"""A cluster that has not reported for so long is gone, and the others take over its conversations."""
 FORGOTTEN_MS = 60_000
 
 
 class Clusters:
-    """Every ingress replica reports its own, about once a second."""
+    """Every replica of the ingress reports its own cluster, about once a second."""
 
     def __init__(self, client: Client, keys: Keys) -> None:
         self._client = client
         self._key = keys.clusters
 
     async def report(self, cluster: str) -> frozenset[str]:
-        """Say that `cluster` is there; which others are there as well."""
-        seconds, microseconds = await self._client.ask(self._client.redis.time)
+        """Note that `cluster` is alive, and return the other clusters that are alive."""
+        seconds, microseconds = await self._client.retry(self._client.redis.time)
         now = int(seconds) * 1000 + int(microseconds) // 1000
 
         async def exchange() -> Reply:
@@ -27,5 +27,5 @@ class Clusters:
             pipeline.zrangebyscore(self._key, now - FRESH_MS, "+inf")
             return await pipeline.execute()
 
-        *_, fresh = await self._client.ask(exchange)
+        *_, fresh = await self._client.retry(exchange)
         return frozenset(name.decode() for name in fresh) - {cluster}

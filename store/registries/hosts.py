@@ -1,4 +1,4 @@
-"""What shared hosts report of themselves, so that doors know how many are needed, and who asks nodes for workers."""
+"""The reports of shared hosts, from which the door sees how many are needed, and who asks nodes for warm workers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from store.client.client import Client, Reply
 from store.keys import Keys
 
 FRESH_MS = 10_000
-"""A host that has not reported for so long is gone, or cannot be counted on."""
+"""A host that has not reported for so long is gone, or cannot be relied on."""
 SILENT_MS = 60_000
-"""How long a host that answered nobody is passed by, if it does not report again."""
+"""How long a host that did not answer is avoided, unless it reports again."""
 SILENT = b"silent"
 
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """`loads` are the conversations in each shared host, by its name.
+    """`loads` is the number of conversations in each shared host, by its name.
 
-    Those that are `busy` have as much to do as a core can, and those that are `silent` answered nobody.
+    A `busy` host has work for a whole core; a `silent` host did not answer its last caller.
     """
 
     loads: Mapping[str, int]
@@ -26,7 +26,7 @@ class Reports:
 
 
 class Hosts:
-    """What shared hosts say of themselves, and whoever has asked them in vain."""
+    """Reads and writes what hosts report of themselves, and what their callers report of them."""
 
     def __init__(self, client: Client, keys: Keys) -> None:
         self._client = client
@@ -36,27 +36,27 @@ class Hosts:
 
     async def report(self, name: str, conversations: int, *, busy: bool = False) -> None:
         now = await self._now()
-        await self._client.ask(lambda: self._client.redis.hset(self._key, name, f"{conversations}:{now}"))
+        await self._client.retry(lambda: self._client.redis.hset(self._key, name, f"{conversations}:{now}"))
         if busy:
-            await self._client.ask(lambda: self._client.redis.hset(self._busy, name, now))
+            await self._client.retry(lambda: self._client.redis.hset(self._busy, name, now))
         else:
-            await self._client.ask(lambda: self._client.redis.hdel(self._busy, name))
+            await self._client.retry(lambda: self._client.redis.hdel(self._busy, name))
 
     async def forget(self, name: str) -> None:
-        await self._client.ask(lambda: self._client.redis.hdel(self._key, name))
-        await self._client.ask(lambda: self._client.redis.hdel(self._busy, name))
+        await self._client.retry(lambda: self._client.redis.hdel(self._key, name))
+        await self._client.retry(lambda: self._client.redis.hdel(self._busy, name))
 
     async def report_silence(self, name: str) -> None:
-        """Nobody had an answer from this host; its next report takes this back."""
+        """Note that this host did not answer its caller; its next report takes this back."""
         now = await self._now()
-        await self._client.ask(lambda: self._client.redis.hset(self._key, name, f"{SILENT.decode()}:{now}"))
+        await self._client.retry(lambda: self._client.redis.hset(self._key, name, f"{SILENT.decode()}:{now}"))
 
     async def loads(self) -> Mapping[str, int]:
-        """The conversations in each host, by its name."""
+        """The number of conversations in each host, by its name."""
         return (await self.reports()).loads
 
     async def reports(self) -> Reports:
-        """All that is fresh; what is stale is removed."""
+        """All fresh reports; stale ones are removed."""
 
         async def ask() -> Reply:
             pipeline = self._client.pipeline()
@@ -64,7 +64,7 @@ class Hosts:
             pipeline.hgetall(self._busy)
             return await pipeline.execute()
 
-        reports, busy = await self._client.ask(ask)
+        reports, busy = await self._client.retry(ask)
         now = await self._now() if reports else 0
         loads, silent, stale = dict[str, int](), set[str](), list[bytes]()
         for name, report in reports.items():
@@ -76,20 +76,20 @@ class Hosts:
             else:
                 loads[name.decode()] = int(conversations)
         if stale:
-            await self._client.ask(lambda: self._client.redis.hdel(self._key, *stale))
-            await self._client.ask(lambda: self._client.redis.hdel(self._busy, *stale))
+            await self._client.retry(lambda: self._client.redis.hdel(self._key, *stale))
+            await self._client.retry(lambda: self._client.redis.hdel(self._busy, *stale))
         return Reports(loads, frozenset(name.decode() for name in busy if name.decode() in loads), frozenset(silent))
 
     async def may_prestart(self, node_id: str, milliseconds: int) -> bool:
-        """Whether the caller, and nobody else for so long, may ask the node for warm workers."""
+        """Whether the caller may ask the node for warm workers; for so long no other caller may."""
         key = self._prestart(node_id)
-        return bool(await self._client.ask(lambda: self._client.redis.set(key, 1, nx=True, px=milliseconds)))
+        return bool(await self._client.retry(lambda: self._client.redis.set(key, 1, nx=True, px=milliseconds)))
 
     async def prestarted(self, node_id: str) -> None:
-        """The node has its warm workers; the next one that it lacks may be asked for at once."""
-        await self._client.ask(lambda: self._client.redis.delete(self._prestart(node_id)))
+        """The node has its warm workers: the next one may be asked for at once."""
+        await self._client.retry(lambda: self._client.redis.delete(self._prestart(node_id)))
 
     async def _now(self) -> int:
         """The server's clock (ms): the hosts' own may differ."""
-        seconds, microseconds = await self._client.ask(self._client.redis.time)
+        seconds, microseconds = await self._client.retry(self._client.redis.time)
         return int(seconds) * 1000 + int(microseconds) // 1000

@@ -1,9 +1,9 @@
-"""What was used, in tokens and money: by a conversation in its life, by a person on a day."""
+"""What was used, in tokens and money: by a conversation in its lifetime, by a person on a day."""
 
 from dataclasses import dataclass
 
-from store.client.client import Argument, Client, Reply
-from store.client.script import USAGE
+from store.client.client import Client, Reply
+from store.client.script import RECORD_USAGE, Argument
 from store.errors import ConversationNotFound
 from store.keys import Keys
 
@@ -19,17 +19,17 @@ class UsageTotal:
 
 
 class UsageRecord:
-    """Sums up what is recorded in a scope: `conversation:<id>`, or any other text such as `person:<id>:<day>`."""
+    """Adds up what is recorded in a scope: `conversation:<id>`, or any other text such as `person:<id>:<day>`."""
 
     def __init__(self, client: Client, keys: Keys) -> None:
         self._client = client
         self._keys = keys
 
     async def record(self, scope: str, key: str, *, tokens: int, cost: int, lifetime: int | None) -> None:
-        """Set what the work called `key` used; recorded again, it replaces what was there.
+        """Set what the work called `key` used; recorded again, it replaces the earlier record.
 
-        The scope is forgotten `lifetime` seconds after its last record; None for a conversation, whose usage
-        ends with it. Raises ConversationNotFound, and ValueError for a scope without an end.
+        The scope is deleted `lifetime` seconds after its last record; None for a conversation, whose usage is deleted
+        with it. Raises ConversationNotFound, and ValueError for a scope without an end.
         """
         own = self._conversation(scope)
         if (own is None) == (lifetime is None):
@@ -38,14 +38,14 @@ class UsageRecord:
         if own is not None:
             names.append(self._keys.conversation(own).meta)
         arguments: list[Argument] = [key, tokens, cost, "" if lifetime is None else lifetime]
-        recorded = await self._client.ask(lambda: self._client.run(USAGE, names, arguments))
+        recorded = await self._client.retry(lambda: self._client.run(RECORD_USAGE, names, arguments))
         if not recorded:
             raise ConversationNotFound(own or scope)
 
     async def total(self, scope: str) -> UsageTotal:
         """The sums of a scope; zero if nothing was ever recorded."""
         key = self._key(scope)
-        sums: Reply = await self._client.ask(lambda: self._client.redis.hmget(key, ["tokens", "cost"]))
+        sums: Reply = await self._client.retry(lambda: self._client.redis.hmget(key, ["tokens", "cost"]))
         tokens, cost = (int(value or 0) for value in sums)
         return UsageTotal(tokens, cost)
 

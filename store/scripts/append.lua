@@ -1,5 +1,5 @@
 -- Append a batch of records to a log if the writer's epoch is current and its expected last seq is right, and in the
--- same step remember the state, index or forget the unfinished turn, note client ids and publish the notice.
+-- same step store the state, index the unfinished turn or remove it, note client ids and publish the notice.
 --
 -- KEYS[1] log          stream
 -- KEYS[2] meta         hash

@@ -1,17 +1,17 @@
 -- Raise a conversation's epoch, which fences every earlier writer.
 --
--- The epoch follows the server's clock (microseconds) and is not just one more than the last: a server that was
--- killed may have lost the last claim, and then the next one must not give its epoch a second time.
+-- The epoch follows the server's clock (microseconds) instead of adding one: a server that was killed may have lost the
+-- last claim, and the next claim must not give out the same epoch again.
 --
 -- KEYS[1] meta         hash
 --
--- ARGV[1] place: where the writer lives, or '' for one that cannot be reached
--- ARGV[2] live channel, on which the watchers hear of the new epoch
+-- ARGV[1] place: where the writer lives, or '' for a writer that cannot be reached
+-- ARGV[2] live channel, on which the watchers are told the new epoch
 -- ARGV[3] cluster to which that place belongs
--- ARGV[4] format: the newest form of records that the writer can read, or '' for one that writes none
+-- ARGV[4] format: the newest format of records that the writer can read, or '' for a writer without records
 --
 -- Returns the meta hash as a flat list of fields and values, or an empty list if there is no such conversation;
--- the format as a number, with nothing done, if a writer that can read a newer one has had the conversation.
+-- the format as a number, with nothing changed, if a writer that can read a newer one has had the conversation.
 
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then return {} end

@@ -1,7 +1,7 @@
 -- Create a conversation with an empty log.
 --
--- The first epoch is the server's clock in microseconds, as in claim.lua. A namesake that was deleted had a smaller
--- one, so its writers stay fenced.
+-- The first epoch is the server's clock in microseconds, as in claim.lua. A deleted conversation with the same id had a
+-- smaller one, so its writers stay fenced.
 --
 -- KEYS[1] meta         hash
 --

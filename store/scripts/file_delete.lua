@@ -1,9 +1,9 @@
--- Delete a file, or a directory with all that is in it.
+-- Delete a file, or a directory with everything in it.
 --
 -- KEYS[1] files        hash, path -> 'version size updated_at'
 -- KEYS[2] contents     hash, path -> bytes
 -- KEYS[3] totals       hash: floor (see file_write.lua), bytes
--- KEYS[4] receipt      string: what this change came to; it may be repeated because its answer was lost
+-- KEYS[4] receipt      string: the result of this change, which may be repeated because its answer was lost
 -- KEYS[5] meta         hash, only for a conversation's files: without it there are none
 --
 -- ARGV[1] lifetime of the receipt (s)

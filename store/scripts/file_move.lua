@@ -1,9 +1,9 @@
--- Move a file, or a directory with all that is in it, to a place where nothing is.
+-- Move a file, or a directory with everything in it, to a path that is free.
 --
 -- KEYS[1] files        hash, path -> 'version size updated_at'
 -- KEYS[2] contents     hash, path -> bytes
 -- KEYS[3] totals       hash: floor (see file_write.lua), bytes
--- KEYS[4] receipt      string: what this change came to; it may be repeated because its answer was lost
+-- KEYS[4] receipt      string: the result of this change, which may be repeated because its answer was lost
 -- KEYS[5] meta         hash, only for a conversation's files: without it nothing is moved
 --
 -- ARGV[1] lifetime of the receipt (s)
@@ -11,9 +11,9 @@
 -- ARGV[3] target
 -- ARGV[4] expected version of the source, or '' for any, or for a directory
 -- ARGV[5] now (ms)
--- ARGV[6] longest path (bytes)
+-- ARGV[6] maximal length of a path (bytes)
 --
--- Returns {'done', JSON list: the version that all have now, then path and size of each} | {'gone'}
+-- Returns {'done', JSON list: the version of all moved files, then path and size of each} | {'gone'}
 --       | {'missing', path} | {'conflict', version} | {'exists', what is in the way} | {'long', path}
 
 if KEYS[5] and redis.call('EXISTS', KEYS[5]) == 0 then return {'gone'} end

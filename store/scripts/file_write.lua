@@ -1,12 +1,12 @@
--- Create a file, or replace the version of it that the writer has seen.
+-- Create a file, or replace the version that the writer has read.
 --
--- A version is never given out twice for a path: an overwritten file counts up, and a new one begins above `floor`,
--- the highest version among all files that went away.
+-- No version of a path is used twice: an overwritten file counts up, and a new file begins above `floor`, the highest
+-- version of all files that were deleted or moved.
 --
 -- KEYS[1] files        hash, path -> 'version size updated_at'
 -- KEYS[2] contents     hash, path -> bytes
 -- KEYS[3] totals       hash: floor, bytes
--- KEYS[4] receipt      string: what this change came to; it may be repeated because its answer was lost
+-- KEYS[4] receipt      string: the result of this change, which may be repeated because its answer was lost
 -- KEYS[5] meta         hash, only for a conversation's files: without it nothing is written
 --
 -- ARGV[1] lifetime of the receipt (s)
@@ -14,8 +14,8 @@
 -- ARGV[3] content
 -- ARGV[4] expected version, or '' for a file that must not exist
 -- ARGV[5] now (ms)
--- ARGV[6] most files
--- ARGV[7] most bytes of all files
+-- ARGV[6] maximal number of files
+-- ARGV[7] maximal number of bytes in all files
 --
 -- Returns {'done', version} | {'gone'} | {'missing', path} | {'exists', what is in the way} | {'conflict', version}
 --       | {'full', limit, unit}

@@ -1,5 +1,5 @@
 -- Publish on a live channel from the node that owns the conversation. In a cluster, messages of one node keep their
--- order on the bus, and the notices of appends come from that node too.
+-- order on the bus, and the notices of appends are published by that node too.
 --
 -- KEYS[1] meta         only names the slot; it is not read
 --

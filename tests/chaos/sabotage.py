@@ -25,7 +25,7 @@ from agents.turn import answers
 from agents.turn.events import ToolCall
 from deployments.ingress.streams.watcher_state import WatcherState
 from deployments.settings import Settings
-from store.client.script import Script
+from store.client.script import LuaScript
 from store.log import log as log_module
 from tests.chaos import agents
 
@@ -145,13 +145,13 @@ def catalog(settings: Settings) -> Catalog:
     return agents.catalog(settings)
 
 
-def _without(script: Script, *guards: str) -> Script:
+def _without(script: LuaScript, *guards: str) -> LuaScript:
     """The script without the lines that begin so."""
     lines = script.text.splitlines()
     kept = [line for line in lines if not line.strip().startswith(guards)]
     assert len(lines) - len(kept) == len(guards), f"{script.name} has not one line for each of {guards}"
     text = "\n".join(kept)
-    return Script(script.name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    return LuaScript(script.name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
 async def _nothing(*_: Any, **__: Any) -> None:

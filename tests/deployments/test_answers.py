@@ -129,7 +129,7 @@ async def ask_without_reading(http: httpx.AsyncClient, address: str) -> asyncio.
 
 async def test_a_stream_that_cannot_begin_says_why(http: httpx.AsyncClient, store: Store, tmp_path: Path) -> None:
     writer = await written(store, "one", "two", "three")
-    assert await store.log.archive(writer, 0, 2) == 2
+    assert await store.log.move_to_archive(writer, 0, 2) == 2
     place = tmp_path / "archive"
     place.rename(tmp_path / "unmounted")
     address = "/v1/conversations/c/events"

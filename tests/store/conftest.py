@@ -107,5 +107,5 @@ def data_dir(tmp_path: Path) -> Path:
 @pytest.fixture
 def slow_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is not urgent waits until it is flushed."""
-    monkeypatch.setattr(publisher, "INTERVAL", FAR)
-    monkeypatch.setattr(publisher, "LONGEST_INTERVAL", FAR)
+    monkeypatch.setattr(publisher, "INTERVAL_SECONDS", FAR)
+    monkeypatch.setattr(publisher, "MAX_INTERVAL_SECONDS", FAR)

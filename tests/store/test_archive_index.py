@@ -60,7 +60,7 @@ def until_full(records: list[Record], most: int) -> list[Record]:
 
 async def moved(store: Store, writer: Writer, upto: int) -> int:
     archived = (await store.registry.get("c")).archived_seq or 0
-    return await store.log.archive(("c", writer.claim.epoch), archived, upto)
+    return await store.log.move_to_archive(("c", writer.claim.epoch), archived, upto)
 
 
 ALL = [Record(seq, b"%d" % seq) for seq in range(1, EVENTS + 1)]
@@ -179,7 +179,7 @@ async def test_only_the_writer_moves_and_never_the_newest(archiving: Store) -> N
     assert (await archiving.registry.get("c")).archived_seq == 20
     await check_reading(archiving)
     with pytest.raises(ConversationNotFound):
-        await archiving.log.archive(("nowhere", 1), 0, 10)
+        await archiving.log.move_to_archive(("nowhere", 1), 0, 10)
 
 
 async def test_deleting_a_conversation_deletes_its_segments(archiving: Store, store: Store, tmp_path: Path) -> None:
@@ -307,8 +307,8 @@ def test_killed_at_any_step(kind: type[Archive], redis_url: str, redis_prefix: s
 async def test_large_records_fill_a_segment_sooner(
     archiving: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive_index, "LARGEST_BYTES", 1)
-    monkeypatch.setattr(archive_index, "PAGE", 2)
+    monkeypatch.setattr(archive_index, "MAX_SEGMENT_BYTES", 1)
+    monkeypatch.setattr(archive_index, "MAX_RECORDS_PER_READ", 2)
     writer = await written(archiving)
 
     assert await moved(archiving, writer, 20) == 16

@@ -90,7 +90,7 @@ def test_the_table_recognises_each_kind_of_key_and_no_other() -> None:
         KEYS.ping,
         KEYS.busy,
         KEYS.clusters,
-        KEYS.release,
+        KEYS.code_version,
         KEYS.deployments,
         marker_beside(KEYS.owner("a b}c")),
         KEYS.prestart("0f"),

@@ -66,7 +66,7 @@ async def test_the_gathered_rest_leaves_by_itself() -> None:
 
 
 async def test_urgent_conversations_do_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store.live.publisher, "INTERVAL", 0.05)
+    monkeypatch.setattr(store.live.publisher, "INTERVAL_SECONDS", 0.05)
     outbox = Outbox()
     live = LivePublisher(outbox, Keys())
     live.publish("c", 1, notice(1))
@@ -81,8 +81,8 @@ async def test_urgent_conversations_do_not_hold_up_the_others(monkeypatch: pytes
 
 
 async def test_whose_events_must_wait_has_time_to_gather_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store.live.publisher, "INTERVAL_EACH", FAR)
-    monkeypatch.setattr(store.live.publisher, "LONGEST_INTERVAL", FAR)
+    monkeypatch.setattr(store.live.publisher, "INTERVAL_SECONDS_EACH", FAR)
+    monkeypatch.setattr(store.live.publisher, "MAX_INTERVAL_SECONDS", FAR)
     outbox = Outbox()
     live = LivePublisher(outbox, Keys())
     assert live.coalescing_delay("c") == 0, "its first event leaves at once"
@@ -103,7 +103,7 @@ async def test_while_few_talk_nobody_has_to_gather_anything() -> None:
     live = LivePublisher(outbox, Keys())
     for number in range(3):
         live.publish("c", 1, delta(number, "x"))
-        assert live.coalescing_delay("c") < store.live.publisher.INTERVAL_EACH
+        assert live.coalescing_delay("c") < store.live.publisher.INTERVAL_SECONDS_EACH
         await until(lambda sent=number: len(outbox.pipelines) == sent + 1)
 
 

@@ -10,7 +10,7 @@ from redis import exceptions
 from redis.asyncio import Redis
 
 from store.client.connection import LeanConnection
-from store.client.redis import MultiplexedRedis
+from store.client.multiplexed import MultiplexedRedis
 from tests.servers.process import RedisServer
 from tests.servers.proxy import Proxy
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from store.client import script
-from store.client.script import FOLDER, Script
+from store.client.script import FOLDER, LuaScript
 
-SCRIPTS = {value.name: value for value in vars(script).values() if isinstance(value, Script)}
+SCRIPTS = {value.name: value for value in vars(script).values() if isinstance(value, LuaScript)}
 
 
 def test_every_file_is_loaded() -> None:
@@ -31,6 +31,6 @@ def test_the_header_lists_what_the_script_uses(path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("loaded", SCRIPTS.values(), ids=lambda loaded: loaded.name)
-def test_the_digest_is_the_servers(loaded: Script) -> None:
+def test_the_digest_is_the_servers(loaded: LuaScript) -> None:
     assert loaded.sha == hashlib.sha1(loaded.text.encode()).hexdigest()
     assert "--" not in loaded.text

@@ -12,7 +12,7 @@ import store.live.subscriber
 from store import Store, StoreUnavailable, connect
 from store.errors import Overflow, Reconnected
 from store.live.subscriber import LiveSubscriber
-from store.live.subscription import QUEUED_BYTES, Subscription
+from store.live.subscription import MAX_QUEUED_BYTES, Subscription
 from tests.servers.cluster import ValkeyCluster
 from tests.servers.process import RedisServer
 from tests.servers.proxy import Proxy
@@ -167,14 +167,14 @@ async def test_a_reader_who_does_not_read_keeps_so_many_bytes_at_most(store: Sto
 
     async with store.subscriptions.subscribe("c") as slow, store.subscriptions.subscribe("c") as quick:
         for number in range(4):
-            text = str(number) * (QUEUED_BYTES // 3)
+            text = str(number) * (MAX_QUEUED_BYTES // 3)
             await tell(text)
             assert (await heard(quick))["events"][0]["text"] == text
         with pytest.raises(Overflow):
             await heard(slow)
         assert (await heard(slow))["events"][0]["text"][0] == "3"
-        await tell("x" * 2 * QUEUED_BYTES)  # alone it is taken, however large
-        assert len((await heard(slow))["events"][0]["text"]) == 2 * QUEUED_BYTES
+        await tell("x" * 2 * MAX_QUEUED_BYTES)  # alone it is taken, however large
+        assert len((await heard(slow))["events"][0]["text"]) == 2 * MAX_QUEUED_BYTES
 
 
 async def test_a_message_that_is_not_json_is_ignored(store: Store, target: Target) -> None:
@@ -233,7 +233,7 @@ async def test_a_reader_that_joins_during_an_outage_waits_for_the_end(
 async def test_an_unconfirmed_subscription_is_an_error(
     proxy: Proxy, listening: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store.live.subscriber, "CONFIRMATION_TIMEOUT", 0.2)
+    monkeypatch.setattr(store.live.subscriber, "CONFIRMATION_SECONDS", 0.2)
     proxy.refusing = True
     with pytest.raises(StoreUnavailable):
         async with listening.subscriptions.subscribe("c"):

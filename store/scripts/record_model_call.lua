@@ -1,4 +1,4 @@
--- Record what was sent to a model, and let go of what is older than its lifetime.
+-- Record what was sent to a model, and delete the records that are older than the lifetime.
 --
 -- KEYS[1] model calls  stream, ids are the time (ms) and a number
 -- KEYS[2] meta         hash: without it nothing is recorded
@@ -10,8 +10,7 @@
 -- Returns 1, or 0 if there is no such conversation.
 
 if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
--- Redis 6.2 does not count up by itself in an id that begins with a time of ours. A clock that went back must not
--- stop the record either.
+-- Redis 6.2 cannot number the ids of one given time by itself. A clock that went back must not stop recording either.
 local id = ARGV[2] .. '-0'
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 if last then

@@ -4,7 +4,7 @@
 --
 -- ARGV[1] title
 -- ARGV[2] now (ms)
--- ARGV[3] '1' to leave a title alone that is there
+-- ARGV[3] '1' to keep an existing title
 --
 -- Returns {1 or 0: whether the title was set, principal, parent or false}, or false if there is no such conversation.
 

@@ -1,4 +1,4 @@
--- Forget the oldest records of a log, which stand in a segment of the archive now, if the writer's epoch is current.
+-- Remove the oldest records of a log, which are in a segment of the archive now, if the writer's epoch is current.
 --
 -- KEYS[1] log          stream
 -- KEYS[2] meta         hash
@@ -8,9 +8,9 @@
 -- ARGV[1] epoch of the writer
 -- ARGV[2] first seq of the segment
 -- ARGV[3] last seq of the segment
--- ARGV[4] file name, or '' to say only that there will be one: whoever deletes the conversation looks for it then
+-- ARGV[4] file name, or '' to note only that there will be one: then a deletion looks into the archive
 -- ARGV[5] fingerprints
--- ARGV[6] .. the client ids that the segment has now
+-- ARGV[6] .. the client ids in the segment
 --
 -- Returns {'done', the last seq in the archive} | {'gone'} | {'fenced', current epoch} | {'conflict', last seq}
 

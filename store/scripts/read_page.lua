@@ -1,11 +1,11 @@
--- Read the records of a log in one direction until they have so many bytes together; at least one, if there is any.
+-- Read the records of a log in one direction until a number of bytes is reached; at least one, if there is any.
 --
 -- KEYS[1] log          stream
 --
 -- ARGV[1] XRANGE or XREVRANGE
 -- ARGV[2] id of the first record
 -- ARGV[3] id of the last record
--- ARGV[4] most records
+-- ARGV[4] maximal number of records
 -- ARGV[5] bytes with which a page is full
 --
 -- Returns a list of {id, {'d', data}}.

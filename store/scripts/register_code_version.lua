@@ -1,16 +1,16 @@
--- Number the releases of the code in the order in which they were deployed.
+-- Number the versions of the code in the order in which they were deployed.
 --
--- A deployment that is known keeps its number, so that a part of an old one that starts again is not taken for new.
--- An unknown one has the current number if its code is the current code, and the next one otherwise.
+-- A known deployment keeps its number, so that a process of an old deployment that starts again does not count as new.
+-- An unknown deployment gets the current number if its code is the current code, and the next number otherwise.
 --
--- KEYS[1] release      hash: number, code
+-- KEYS[1] code version hash: number, code
 -- KEYS[2] deployments  sorted set: deployments by their number
 --
--- ARGV[1] deployment, or '' for somebody who only asks
+-- ARGV[1] deployment, or '' for a caller that only asks
 -- ARGV[2] code: a digest
 -- ARGV[3] how many deployments to remember
 --
--- Returns the number; 0 for one who only asks and whose code is not the current.
+-- Returns the number; 0 for a caller that only asks and whose code is not the current one.
 
 local known = ARGV[1] ~= '' and redis.call('ZSCORE', KEYS[2], ARGV[1])
 if known then return tonumber(known) end

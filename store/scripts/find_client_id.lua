@@ -1,4 +1,4 @@
--- Where the message with a client id stands in the log, or in which segments of the archive it may stand.
+-- Find the message with a client id: its seq in the log, or the segments of the archive that may have it.
 --
 -- KEYS[1] clients      hash, client id -> seq
 -- KEYS[2] segments     hash, file name -> fingerprints of the client ids in it, four bytes each

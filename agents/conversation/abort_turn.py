@@ -1,4 +1,4 @@
-"""Ends the unfinished turn of a conversation from outside, whatever works on it: fences that, then writes the end."""
+"""Ends the unfinished turn of a conversation from outside: fences the incarnation that runs it, then logs the end."""
 
 import orjson
 import structlog
@@ -8,24 +8,23 @@ from agents.conversation.journal import Journal
 from agents.errors import Refused
 from agents.receipt import Receipt
 from agents.turn import State, abort
-from agents.turn.commands import Append, Broadcast
 from store import ConversationMeta, Fenced, Store
 from store.errors import Conflict
 
 log = structlog.get_logger(__name__)
 
-RACES = 10
-"""How often another incarnation may take the log from under us: each one has to be started first."""
+MAX_ATTEMPTS = 10
+"""How often another incarnation may claim the log in between: each of them has to be started first."""
 
 
-async def release(store: Store, conversation_id: str, principal: str | None) -> tuple[Receipt, ConversationMeta]:
+async def abort_in_log(store: Store, conversation_id: str, principal: str | None) -> tuple[Receipt, ConversationMeta]:
     """Where the turn's end stands, and what was known of the conversation before, its place among it.
 
-    No agent is needed, so a turn whose agent is not served any more can be released as well. Raises `Refused` when no
-    turn runs, or others take the log again and again, and `store.ConversationNotFound`.
+    No agent is needed, so the turn of an agent that is no longer served can be ended as well. Raises `Refused` when no
+    turn runs, or other incarnations claim the log again and again, and `store.ConversationNotFound`.
     """
-    for _ in range(RACES):
-        before = await _unfinished(store, conversation_id)
+    for _ in range(MAX_ATTEMPTS):
+        before = await _find_unfinished(store, conversation_id)
         try:
             return await _end_turn(store, conversation_id, principal), before
         except (Fenced, Conflict):
@@ -33,8 +32,8 @@ async def release(store: Store, conversation_id: str, principal: str | None) -> 
     raise Refused("terminating", "The conversation is taken up elsewhere again and again; send this again.")
 
 
-async def _unfinished(store: Store, conversation_id: str) -> ConversationMeta:
-    """A look before the claim, which would fence one that is at rest as well."""
+async def _find_unfinished(store: Store, conversation_id: str) -> ConversationMeta:
+    """Look before claiming, for a claim would also fence an incarnation at rest."""
     meta = await store.registry.get(conversation_id)
     if meta.state is None or orjson.loads(meta.state)["state"] == State.IDLE:
         raise Refused("not_running", "No turn is running.")
@@ -46,8 +45,5 @@ async def _end_turn(store: Store, conversation_id: str, principal: str | None) -
     facts = (await journal.replay()).facts
     if not facts.running:
         raise Refused("not_running", "No turn is running.")
-    step = abort(facts, principal)
-    events = [event for command in step.commands if isinstance(command, Append) for event in command.events]
-    live = [command.event for command in step.commands if isinstance(command, Broadcast)]
-    logged = await journal.append(events, step.machine.facts, live, now_ms())
+    logged = await journal.append(abort(facts, principal), now_ms())
     return Receipt(logged[-1].seq, facts.turn)

@@ -1,4 +1,4 @@
-"""Which calls need an approval: the definition's word, or the choice of the person for whom the turn runs."""
+"""Which calls need an approval, by their tool's definition or by the choice of the person for whom the turn runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,39 +19,41 @@ def approval_preference(tool: str) -> str:
     return f"approval:{tool}"
 
 
-async def gate(
+async def require_approval(
     calls: Sequence[ProposedCall], tools: Mapping[str, Tool], services: Services, principal: str | None
 ) -> Sequence[ProposedCall]:
-    """The calls with the approval they need; where that cannot be found out, they need one."""
-    return [await _gated(call, tools.get(call.name), services, principal) for call in calls]
+    """The calls with the approval that each needs; a call needs one if its person's choice cannot be read."""
+    return [await _decide_approval(call, tools.get(call.name), services, principal) for call in calls]
 
 
-def upheld(calls: Sequence[ProposedCall], tools: Mapping[str, Tool]) -> Sequence[ProposedCall]:
-    """The calls as middleware left them, but for gates that nobody may open."""
-    firm = {name for name, tool in tools.items() if tool.trust == "requires_approval"}
-    return [replace(call, approval="required") if call.name in firm else call for call in calls]
+def enforce_approval(calls: Sequence[ProposedCall], tools: Mapping[str, Tool]) -> Sequence[ProposedCall]:
+    """The calls as middleware left them, with the approvals restored that nothing may lower."""
+    strict = {name for name, tool in tools.items() if tool.trust == "requires_approval"}
+    return [replace(call, approval="required") if call.name in strict else call for call in calls]
 
 
-def timed(calls: Sequence[ProposedCall], now: int, expiries: Expiries) -> Sequence[ProposedCall]:
-    """The calls with the time until which the outside may answer: a program has less of it than people."""
+def with_expiry(calls: Sequence[ProposedCall], now: int, expiries: Expiries) -> Sequence[ProposedCall]:
+    """The calls with the time until which they may be answered: a program gets less time than a person."""
     return [replace(call, expires_at=now + round(_seconds(call, expiries) * 1000)) for call in calls]
 
 
-async def _gated(call: ProposedCall, tool: Tool | None, services: Services, principal: str | None) -> ProposedCall:
+async def _decide_approval(
+    call: ProposedCall, tool: Tool | None, services: Services, principal: str | None
+) -> ProposedCall:
     if tool is None or call.executor in ("human", "provider"):
         return call
     if tool.trust == "requires_approval":
         return replace(call, approval="required")
     if tool.trust == "user_configurable":
-        chosen = await _chosen(tool, services, principal)
+        chosen = await _read_choice(tool, services, principal)
         return replace(call, approval=chosen)
     return call
 
 
-async def _chosen(tool: Tool, services: Services, principal: str | None) -> Approval:
+async def _read_choice(tool: Tool, services: Services, principal: str | None) -> Approval:
     try:
         choice = await services.store.preferences.get(principal or "", approval_preference(tool.name))
-    except Exception as error:  # noqa: BLE001 - whatever it is: what cannot be found out is not allowed
+    except Exception as error:  # noqa: BLE001 - whatever went wrong: a choice that cannot be read allows nothing
         log.warning("choice_unknown", tool=tool.name, cause=str(error))
         return "required"
     if choice is None:

@@ -1,12 +1,12 @@
 """The driver: runs one conversation's machine under asyncio; takes inputs one by one, appends first, then acts.
 
-It never waits on the model or a tool: those run as tasks that report back through the same mailbox as everybody
-else. It waits on the log, because nothing may happen before it is durable.
+It never waits for the model or a tool: they run as tasks that report back through the same mailbox as every caller. It
+waits for the log, because nothing may happen before it is durable.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import structlog
@@ -18,14 +18,13 @@ from agents.conversation.effects import Effects
 from agents.conversation.history import History
 from agents.conversation.journal import Journal
 from agents.conversation.mailbox import Envelope, Mailbox
-from agents.conversation.resolution import checked
 from agents.conversation.runtime import ConversationRuntime
-from agents.errors import MiddlewareError, Refused, Superseded
+from agents.conversation.validation import complete_input, validate_message, validate_resolution
+from agents.errors import Refused, Superseded
 from agents.former_names import sent_as
 from agents.receipt import Receipt
 from agents.services import Services
 from agents.turn import Input, Logged, State, StepResult, fsm_state, revive, step
-from agents.turn.commands import Append, Broadcast
 from agents.turn.events import UserMsg
 from agents.turn.inputs import Cancel, Recover, Resolve, Stop, UserMessage
 from store import StoreError
@@ -34,7 +33,7 @@ from store.errors import DuplicateMessage
 log = structlog.get_logger(__name__)
 
 PACK_SECONDS = 3.0
-"""How long a conversation at rest keeps its working set as it needs it: people often answer within."""
+"""How long a conversation at rest keeps its working set unpacked: people often answer within that time."""
 
 _AT_REST = frozenset({State.IDLE, State.AWAITING_INPUT, State.TERMINATING})
 
@@ -42,10 +41,10 @@ _AT_REST = frozenset({State.IDLE, State.AWAITING_INPUT, State.TERMINATING})
 @sent_as("agents.conversation.driver.Glimpse")
 @dataclass(frozen=True, slots=True)
 class ConversationStatus:
-    """A conversation as this incarnation sees it now; `streaming` is the answer under way, if there is one.
+    """A conversation as this incarnation sees it now; `streaming` is the message under way, if there is one.
 
-    `progress_at` (ms) is when something last came of its work: an event, a piece of an answer, a tool's progress.
-    `waits_for` says whose turn it is: the model's, or that of tools, each `{"kind": "model" | "tool", "name": ...}`.
+    `progress_at` (ms) is when something last came of its work: an event, a chunk of a message, a tool's progress.
+    `waits_for` is what has to act next, the model or tools: each is `{"kind": "model" | "tool", "name": ...}`.
     """
 
     state: str
@@ -59,7 +58,10 @@ class ConversationStatus:
 
 
 class Conversation:
-    """One incarnation of a conversation. Make it with `open`; it works until `stop`, or until it is fenced."""
+    """One incarnation of a conversation. Make it with `open`; it works until `stop`, or until it is fenced.
+
+    `gone` is done once this incarnation has ended: from then on every command raises `Superseded`.
+    """
 
     def __init__(
         self, journal: Journal, agent: Agent, history: History, services: Services, context: AgentContext
@@ -72,10 +74,11 @@ class Conversation:
         self._clock = services.clock
         self._machine = revive(history.facts, agent.limits)
         self._runtime = ConversationRuntime(journal, agent, history, services, context, self._post)
-        self._effects = Effects(self._runtime, self._post, self._ask, self._give_way)
+        self._effects = Effects(self._runtime, self._post, self._submit, self._end_superseded)
         self._archiving = Archiving(self._runtime)
-        self._mailbox = Mailbox(self._handle, f"conversation {self.id}")
-        self._rested: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._mailbox = Mailbox(self._process, f"conversation {self.id}")
+        self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self._is_at_rest = False
         self._resting_since: int | None = None
         self._packing: asyncio.TimerHandle | None = None
 
@@ -90,58 +93,54 @@ class Conversation:
         agent, context = catalog.get(journal.meta.agent), catalog.context(journal.meta)
         conversation = cls(journal, agent, await journal.replay(), services, context)
         conversation._post(Recover())
-        conversation._runtime.start()
+        conversation._runtime.start_middleware()
         return conversation
 
-    # What the outside may ask of a conversation.
+    # What callers may ask of a conversation.
 
     async def send(self, message: UserMessage, context: AgentContext | None = None) -> Receipt:
         """Accept a message: durable when this returns. Raises `Refused`, `Superseded`.
 
-        `context` goes with the work of the turn in which the message is read.
+        `context` goes with the work of the turn in which the message is read. A message that was sent before, which
+        its client id tells, is answered as it was then.
         """
-        if (known := await self.sent_before(message.client_id)) is not None:
-            return known
-        if message.model is not None and message.model not in self.agent.models:
-            raise Refused("unknown_model", f"{self.agent.name} has no model called {message.model}.")
-        if message.on_busy is None:
-            message = replace(message, on_busy=self.agent.on_busy)
-        return await self._ask(await self._handled(message), context)
+        receipt = await self.find_receipt(message.client_id)
+        return receipt or await self._submit(await validate_message(message, self._runtime), context)
 
-    async def sent_before(self, client_id: str | None) -> Receipt | None:
-        """The receipt of a message that is in the log already, also if that is older than the working set."""
-        known = self.history.receipt(client_id)
-        if known is not None or client_id is None or not self.history.partial:
-            return known
-        return await self._journal.receipt(client_id)
+    async def find_receipt(self, client_id: str | None) -> Receipt | None:
+        """The receipt of a message that is in the log already, however old; such a message is never refused."""
+        receipt = self.history.receipt(client_id)
+        if receipt is None and client_id is not None and self.history.is_partial:
+            return await self._journal.receipt(client_id)
+        return receipt
 
     async def resolve(self, resolution: Resolve, context: AgentContext | None = None) -> Receipt:
         """Answer a suspension: durable when this returns, carried out afterwards. Raises `Refused`, `Superseded`."""
         call = self._machine.facts.suspended.get(resolution.tool_call_id)
         if call is not None:
-            resolution = checked(resolution, call, await self._runtime.toolset.find(call.call.name))
-        return await self._ask(resolution, context)
+            resolution = await validate_resolution(resolution, call, self._runtime)
+        return await self._submit(resolution, context)
 
     async def cancel(self, principal: str | None = None) -> Receipt:
         """End the turn that runs or waits. Raises `Refused`, `Superseded`."""
-        return await self._ask(Cancel(principal=principal))
+        return await self._submit(Cancel(principal=principal))
 
     def inspect(self) -> ConversationStatus:
         """Answered at any moment, without waiting for anything."""
-        facts = self._machine.facts
+        facts, streaming = self._machine.facts, self._effects.streaming
         return ConversationStatus(
             state=self._machine.state.value,
             turn=facts.turn,
             last_seq=facts.last_seq,
             epoch=self._journal.epoch,
             pending=fsm_state(facts)["pending"],
-            streaming=self._effects.answer.glimpse() if self._effects.answer else None,
+            streaming=streaming.snapshot() if streaming else None,
             progress_at=self._journal.progress_at,
             waits_for=self._waits_for(),
         )
 
     @property
-    def in_turn(self) -> bool:
+    def is_in_turn(self) -> bool:
         """Whether a turn has begun that is not over; it may wait for people."""
         return self._machine.facts.running
 
@@ -149,9 +148,9 @@ class Conversation:
     def resting_since(self) -> int | None:
         """When (ms since the epoch) it came to rest, at which nothing is under way; None while it works.
 
-        Work is also what it has been asked and has not answered yet.
+        A command that has not been answered yet is work, too.
         """
-        return self._resting_since if self._rested.done() and self._mailbox.is_quiet else None
+        return self._resting_since if self._is_at_rest and self._mailbox.is_quiet else None
 
     @property
     def next_expiry(self) -> int | None:
@@ -160,7 +159,7 @@ class Conversation:
 
     async def rest(self) -> ConversationStatus:
         """Wait until the conversation is idle, waits for the outside, or is gone."""
-        await asyncio.wait([self._rested])
+        await self._until(lambda: self._is_at_rest)
         return self.inspect()
 
     async def stop(self) -> None:
@@ -170,7 +169,7 @@ class Conversation:
             await asyncio.wait([self.gone])
 
     async def leave(self) -> bool:
-        """Stop, unless there is work meanwhile; whether it has. Who asks from now on is told `Superseded`."""
+        """Stop, unless there is work; return whether it has stopped. Later callers get `Superseded`."""
         if self.resting_since is None:
             return False
         await self.stop()
@@ -183,17 +182,17 @@ class Conversation:
         self.gone.set_result(None)
         self._note_rest()
         self._effects.drop()
-        self._stay_awake()
+        self._cancel_packing()
         self._mailbox.close(lambda: Superseded(self.id))
 
-    # One letter.
+    # One envelope.
 
-    async def _handle(self, envelope: Envelope) -> None:
+    async def _process(self, envelope: Envelope) -> None:
         try:
-            await self._take(envelope)
+            await self._carry_out(envelope)
         except (StoreError, Superseded) as error:
             envelope.refuse(Superseded(self.id))
-            self._give_way(error)
+            self._end_superseded(error)
         except Exception as error:
             log.exception("incarnation_failed", conversation=self.id)
             envelope.refuse(error)
@@ -203,71 +202,47 @@ class Conversation:
             raise
         self._note_rest()
 
-    def _give_way(self, error: Exception) -> None:
-        """Another incarnation has the conversation, or it is gone."""
-        log.warning("incarnation_superseded", conversation=self.id, cause=str(error))
-        self.abandon()
-
-    async def _take(self, envelope: Envelope) -> None:
-        """Decide, append, adopt, acknowledge, act."""
-        self._stay_awake()
-        happened = self._informed(envelope.happened)
-        if (known := self._known(happened)) is not None:
-            envelope.accept(known)
+    async def _carry_out(self, envelope: Envelope) -> None:
+        """Decide, append, acknowledge, act."""
+        self._cancel_packing()
+        happened = complete_input(envelope.happened, self.agent, self._effects.streaming, self._clock())
+        if isinstance(happened, UserMessage) and (known := self.history.receipt(happened.client_id)) is not None:
+            envelope.accept(known)  # its first copy was still under way when this one was sent
             return
         decided = step(self._machine, happened)
         if decided.refusal is not None:
-            # Whoever rests has not heard of a newer one, in which a turn may run.
+            # An incarnation at rest does not hear of a newer one, in which a turn may run.
             await self._journal.ownership.confirm()
             envelope.refuse(Refused(decided.refusal.code, decided.refusal.detail))
             return
         try:
-            with self._effects.answer_held(decided.commands):
-                receipt = await self._append(decided)
+            receipt = await self._commit(decided)
         except DuplicateMessage as duplicate:
             envelope.accept(await self._journal.receipt_at(duplicate.seq))
             return
-        self._machine = decided.machine
-        self._effects.forget_answer(decided.machine.model)
-        self._runtime.adopt(envelope.context, receipt.turn)
+        if envelope.context is not None:
+            self._runtime.keep_context(receipt.turn, envelope.context)
         envelope.accept(receipt)
         for command in decided.commands:
             self._effects.perform(command)
         if decided.machine.state is State.TERMINATING:
             self.abandon()
 
-    async def _append(self, decided: StepResult) -> Receipt:
-        """Make the step's events durable and tell the watchers, in one write if there is anything to log."""
-        facts = decided.machine.facts
-        events = [event for command in decided.commands if isinstance(command, Append) for event in command.events]
-        live = [command.event for command in decided.commands if isinstance(command, Broadcast)]
-        if not events:
-            for event in live:
-                self._journal.publish(event)
+    async def _commit(self, decided: StepResult) -> Receipt:
+        """Make the step's events durable; from then on its machine and its facts are the conversation's."""
+        facts, current = decided.machine.facts, decided.machine.model
+        logged = await self._journal.append(decided, self._clock(), self._effects.message_ended_by(current))
+        self._machine = decided.machine
+        self._effects.forget_message(current)
+        if not logged:
             return Receipt(facts.last_seq, facts.turn)
-        logged = await self._journal.append(events, facts, live, self._clock())
         self.history.extend(logged, facts)
-        return _receipt(logged, facts.turn)
+        return _receipt_for(logged, facts.turn)
 
-    def _informed(self, happened: Input) -> Input:
-        """Add what the machine cannot know by itself: the text so far, and when a client's turn to act runs out."""
-        if isinstance(happened, Cancel | UserMessage) and self._effects.answer is not None:
-            return replace(happened, partial=self._effects.answer.partial())
-        if isinstance(happened, Resolve):
-            return replace(happened, expires_at=self._clock() + round(self.agent.expiries.client * 1000))
-        return happened
-
-    def _known(self, happened: Input) -> Receipt | None:
-        """A message that was sent before is answered as it was then."""
-        return self.history.receipt(happened.client_id) if isinstance(happened, UserMessage) else None
-
-    async def _handled(self, message: UserMessage) -> UserMessage:
-        """The message as the middleware wants it logged."""
-        try:
-            return await self._runtime.stack.handle_message(message, self._runtime.contexts())
-        except MiddlewareError as error:
-            log.exception("middleware_failed", middleware=error.middleware, conversation=self.id)
-            raise Refused("middleware_failed", f"The message was not taken: {error}.") from error
+    def _end_superseded(self, error: Exception) -> None:
+        """Another incarnation has the conversation, or it is deleted."""
+        log.warning("incarnation_superseded", conversation=self.id, cause=str(error))
+        self.abandon()
 
     # The mailbox.
 
@@ -275,40 +250,52 @@ class Conversation:
         if not self.gone.done():
             self._mailbox.put(Envelope(happened))
 
-    async def _ask(self, happened: Input, context: AgentContext | None = None) -> Receipt:
+    async def _submit(self, happened: Input, context: AgentContext | None = None) -> Receipt:
         if self.gone.done():
             raise Superseded(self.id)
         reply: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self._mailbox.put(Envelope(happened, reply, context))
         return await reply
 
+    # At rest.
+
     def _waits_for(self) -> list[Mapping[str, str]]:
         if self._machine.model is not None:
-            answer = self._effects.answer
-            return [{"kind": "model", "name": answer.model if answer else self.agent.model.name}]
-        calls = self._machine.facts.dispatched.values()
-        return [{"kind": "tool", "name": asked.call.name, "tool_call_id": asked.call.tool_call_id} for asked in calls]
+            streaming = self._effects.streaming
+            return [{"kind": "model", "name": streaming.model if streaming else self.agent.model.name}]
+        calls = [dispatched.call for dispatched in self._machine.facts.dispatched.values()]
+        return [{"kind": "tool", "name": call.name, "tool_call_id": call.tool_call_id} for call in calls]
 
     def _note_rest(self) -> None:
-        loop, is_gone = asyncio.get_running_loop(), self.gone.done()
-        if not is_gone and (self._mailbox or self._machine.state not in _AT_REST):
-            if self._rested.done():
-                self._rested = loop.create_future()
-            return
-        if not self._rested.done():
-            self._rested.set_result(None)
-        if not is_gone:
+        """After each envelope: find out whether there is work, and wake the callers whose condition holds now."""
+        is_gone = self.gone.done()
+        self._is_at_rest = is_gone or (not self._mailbox and self._machine.state in _AT_REST)
+        self._waiting = [waiting for waiting in self._waiting if not _wake(*waiting)]
+        if self._is_at_rest and not is_gone:
             self._resting_since = self._clock()
-            self._packing = loop.call_later(PACK_SECONDS, self.history.pack)
-            self._archiving.consider()
+            self._packing = asyncio.get_running_loop().call_later(PACK_SECONDS, self.history.pack)
+            self._archiving.start_if_due()
 
-    def _stay_awake(self) -> None:
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        """Wait until the condition holds after an envelope."""
+        if not condition():
+            reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append((condition, reached))
+            await reached
+
+    def _cancel_packing(self) -> None:
         if self._packing is not None:
             self._packing.cancel()
             self._packing = None
 
 
-def _receipt(logged: list[Logged], turn: int) -> Receipt:
+def _wake(condition: Callable[[], bool], reached: asyncio.Future[None]) -> bool:
+    if not reached.done() and condition():
+        reached.set_result(None)
+    return reached.done()
+
+
+def _receipt_for(logged: Sequence[Logged], turn: int) -> Receipt:
     """What the sender is told of: a message's own event, else the first one."""
     for entry in logged:
         if isinstance(entry.event, UserMsg):

@@ -1,4 +1,4 @@
-"""The working set: what has been logged behind the last summary, with the look-ups that inputs are compared with."""
+"""The working set: the events behind the last summary, and the look-ups that new inputs are compared with."""
 
 import zlib
 from collections.abc import Iterable, Sequence
@@ -14,15 +14,15 @@ from agents.turn.facts import apply
 from agents.turn.snapshot import restore_snapshot
 from store import Record
 
-FASTEST = 1
-"""Of zlib's levels: records are alike, so that even this one makes a sixth of them."""
-MOST_PACKED = 1000
-"""Unpacking more events would take so long that everybody else in the process would notice."""
+ZLIB_LEVEL = 1
+"""The fastest: records are so alike that even this level makes them six times smaller."""
+MAX_PACKED_EVENTS = 1000
+"""Unpacking more events would hold up the other conversations of the process for too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuiescentPoint:
-    """A point of the log, behind the end of `turn`, at which nothing was under way: a summary may reach up to it."""
+    """A point of the log after the end of `turn` at which nothing was under way: a summary may reach up to it."""
 
     turn: int
     seq: int
@@ -31,10 +31,10 @@ class QuiescentPoint:
 
 @dataclass(slots=True)
 class WorkingSet:
-    """The log in memory, in order; `tool_call_ids` are those given out in it, `receipts` by client id."""
+    """The log in memory, in order; `tool_call_ids` are those used in it, `receipts` are by client id."""
 
     logged: list[Logged] = field(default_factory=list)
-    rests: list[QuiescentPoint] = field(default_factory=list)
+    quiescent_points: list[QuiescentPoint] = field(default_factory=list)
     tool_call_ids: set[str] = field(default_factory=set)
     receipts: dict[str, Receipt] = field(default_factory=dict)
 
@@ -46,9 +46,9 @@ class WorkingSet:
             elif isinstance(entry.event, UserMsg) and entry.event.client_id:
                 self.receipts[entry.event.client_id] = Receipt(entry.seq, entry.event.turn, duplicate=True)
 
-    def behind(self, seq: int) -> "WorkingSet":
+    def after(self, seq: int) -> "WorkingSet":
         """What is left of it without the events up to `seq`."""
-        left = WorkingSet(rests=[rest for rest in self.rests if rest.seq > seq])
+        left = WorkingSet(quiescent_points=[point for point in self.quiescent_points if point.seq > seq])
         left.add(entry for entry in self.logged if entry.seq > seq)
         return left
 
@@ -56,8 +56,7 @@ class WorkingSet:
 class History:
     """The log from the last summary on, which leads from the facts `base` to `facts`.
 
-    `partial`: there are older events, which only the store knows. It can be packed while nobody needs it; whoever
-    looks at it finds it as it was.
+    It can be packed while the conversation is at rest; the next access unpacks it.
     """
 
     def __init__(self, base: Facts, summary: Summary | None = None, logged: Iterable[Logged] = ()) -> None:
@@ -68,7 +67,8 @@ class History:
         self._replay(logged)
 
     @property
-    def partial(self) -> bool:
+    def is_partial(self) -> bool:
+        """Whether there are older events, which only the store knows."""
         return self.summary is not None
 
     @property
@@ -80,19 +80,19 @@ class History:
         return [entry.event for entry in self.logged]
 
     @property
-    def rests(self) -> Sequence[QuiescentPoint]:
-        return self._unpacked().rests
+    def quiescent_points(self) -> Sequence[QuiescentPoint]:
+        return self._unpacked().quiescent_points
 
     @property
     def tool_call_ids(self) -> set[str]:
         return self._unpacked().tool_call_ids
 
     def extend(self, logged: Sequence[Logged], facts: Facts) -> None:
-        """Take note of what has just become durable, and of the `facts` behind it."""
+        """Add what has just become durable; it leads to `facts`."""
         working_set = self._unpacked()
         working_set.add(logged)
-        if not facts.running and not facts.queued and facts.turn > self._newest_rest(working_set):
-            working_set.rests.append(QuiescentPoint(facts.turn, facts.last_seq, facts))
+        if not facts.running and not facts.queued and facts.turn > self._last_quiescent_turn(working_set):
+            working_set.quiescent_points.append(QuiescentPoint(facts.turn, facts.last_seq, facts))
         self.facts = facts
         for entry in logged:
             if isinstance(entry.event, Summary):
@@ -103,13 +103,13 @@ class History:
         return None if client_id is None else self._unpacked().receipts.get(client_id)
 
     def pack(self) -> None:
-        """Keep the working set as compressed records, a tenth of its size, until somebody looks at it.
+        """Keep the working set as compressed records, a tenth of its size, until it is used again.
 
-        One that no summary keeps small stays as it is.
+        A set of more than `MAX_PACKED_EVENTS` stays as it is.
         """
-        if self._set is not None and len(self._set.logged) <= MOST_PACKED:
+        if self._set is not None and len(self._set.logged) <= MAX_PACKED_EVENTS:
             records = (orjson.dumps(encode(entry.event, entry.at)) for entry in self._set.logged)
-            self._packed = zlib.compress(b"\n".join(records), FASTEST)
+            self._packed = zlib.compress(b"\n".join(records), ZLIB_LEVEL)
             self._set = None
 
     def _unpacked(self) -> WorkingSet:
@@ -124,14 +124,14 @@ class History:
             self.extend([entry], apply(self.facts, entry.event, entry.seq))
 
     def _forget(self, summary: Summary) -> None:
-        """Let go of what the summary stands for; the store keeps it."""
+        """Drop what the summary stands for; the store keeps it."""
         if self.summary is not None and self.summary.after >= summary.after:
             return
         self.summary = summary
         self._base = restore_snapshot(summary.base, summary.after)
-        self._set = self._unpacked().behind(summary.after)
+        self._set = self._unpacked().after(summary.after)
 
-    def _newest_rest(self, working_set: WorkingSet) -> int:
-        if working_set.rests:
-            return working_set.rests[-1].turn
+    def _last_quiescent_turn(self, working_set: WorkingSet) -> int:
+        if working_set.quiescent_points:
+            return working_set.quiescent_points[-1].turn
         return self.summary.through_turn if self.summary else 0

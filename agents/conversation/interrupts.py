@@ -1,4 +1,4 @@
-"""Questions of middleware to people: as calls that the model never sees, and as answers when they are in the log."""
+"""Questions of middleware and tools to people: the calls that stand for them, and the answers found in the log."""
 
 from collections.abc import Container, Iterable, Sequence
 from itertools import count
@@ -12,18 +12,18 @@ from agents.turn.events import Resolution, Suspension, ToolCall, ToolResult
 from agents.turn.inputs import ModelRef, ProposedCall, Question
 
 
-def asks_of(
+def propose_questions(
     interrupts: Iterable[tuple[Middleware, Interrupt]],
     ref: ModelRef,
-    taken: Container[str],
+    used_ids: Container[str],
     now: int,
     expiries: Expiries,
 ) -> list[ProposedCall]:
-    """The calls that put the questions to people; their ids are new."""
-    free = (key for key in (f"ask_{ref.turn}_{ref.step}_{number}" for number in count(1)) if key not in taken)
+    """The calls that put the questions of middleware to people, under new ids. The model never sees them."""
+    ids = (key for key in (f"ask_{ref.turn}_{ref.step}_{number}" for number in count(1)) if key not in used_ids)
     return [
         ProposedCall(
-            tool_call_id=next(free),
+            tool_call_id=next(ids),
             name=middleware.name,
             arguments={},
             executor="human",
@@ -38,7 +38,7 @@ def asks_of(
     ]
 
 
-def question_of(interrupt: Interrupt, now: int, expiries: Expiries) -> Question:
+def make_question(interrupt: Interrupt, now: int, expiries: Expiries) -> Question:
     """What a running tool asks."""
     return Question(
         kind=interrupt.kind,
@@ -50,8 +50,8 @@ def question_of(interrupt: Interrupt, now: int, expiries: Expiries) -> Question:
     )
 
 
-def answered(events: Iterable[Event], source: str, turn: int, step: int) -> Sequence[AnsweredInterrupt]:
-    """What `source` asked for this call of the model, with the results, in order."""
+def find_answers(events: Iterable[Event], source: str, turn: int, step: int) -> Sequence[AnsweredInterrupt]:
+    """What the middleware `source` has asked before this model call, in order, with the results."""
     calls: dict[str, ToolCall] = {}
     prompts: dict[str, str] = {}
     resolutions: dict[str, Resolution] = {}

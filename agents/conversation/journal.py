@@ -1,27 +1,35 @@
 """One conversation's log and live channel, spoken to in events: where meaning meets the store."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Self
 
 import orjson
 
 from agents.clock import now_ms
 from agents.codec import VERSION, decode, encode, wire, wire_live
-from agents.conversation import ownership
 from agents.conversation.history import History
-from agents.errors import UnreadableRecord
+from agents.conversation.streaming_message import StreamingMessage
+from agents.errors import Superseded, UnreadableRecord
+from agents.models import TextChunk, ThinkingChunk
 from agents.receipt import Receipt
-from agents.turn import Event, Facts, Logged, fsm_state
+from agents.turn import Event, Facts, Logged, StepResult, fsm_state
+from agents.turn.commands import Append, Broadcast
 from agents.turn.events import Summary, UserMsg
 from agents.turn.live import LiveEvent
 from agents.turn.snapshot import restore_snapshot
-from store import Store, StoreError
+from store import ConversationNotFound, Fenced, Store, StoreError
 from store.records import Claim
 
 NO_EXPIRY = 2**53
 """The due time (ms) of a turn that waits for ever: the sweep never reaches it."""
+
+PROOF_SECONDS = 0.02
+"""How long a proof of ownership holds: longer than it takes from an append to its effects, and less than another
+incarnation needs to take up a turn."""
 
 
 class Journal:
@@ -31,14 +39,14 @@ class Journal:
         self._store = store
         self._clock = clock
         self.progress_at = 0
-        """When (ms) something was last written or told, whichever incarnation did it."""
+        """When (ms) something was last written or told, by any incarnation."""
         self.conversation_id = claim.conversation_id
         self.epoch = claim.epoch
         self.meta = claim.meta
         self.archived_seq = claim.meta.archived_seq or 0
-        self.ownership = ownership.Ownership(store, claim.conversation_id, claim.epoch)
+        self.ownership = Ownership(store, claim.conversation_id, claim.epoch)
         self._touching: asyncio.Task[None] | None = None
-        self._held: list[LiveEvent] | None = None
+        self._held: list[Callable[[], None]] | None = None
 
     @classmethod
     async def open(
@@ -46,7 +54,7 @@ class Journal:
     ) -> Self:
         """Claim the log for a writer that lives at `place` in `cluster`; raises `store.ConversationNotFound`.
 
-        Raises `store.NewerFormat` for a conversation that newer code has had: it is left as it is.
+        Raises `store.NewerFormat`, and leaves the conversation as it is, if newer code has written to it.
         """
         return cls(store, await store.log.claim(conversation_id, place, cluster=cluster, reads=VERSION), clock)
 
@@ -76,48 +84,68 @@ class Journal:
         [record] = await self._store.log.read(self.conversation_id, after=seq - 1, limit=1)
         return Receipt(seq, decode(record).event.turn, duplicate=True)
 
-    async def append(
-        self,
-        events: Sequence[Event],
-        facts: Facts,
-        live: Sequence[LiveEvent],
-        now: int,
-    ) -> list[Logged]:
-        """Append `events`, which lead to `facts`, and tell the watchers in the same step.
+    async def append(self, step: StepResult, now: int, ended: StreamingMessage | None = None) -> list[Logged]:
+        """Make the events of a step durable and tell the watchers, in one write; without events there is none.
 
-        What was buffered for the watchers goes first, so that an answer's last words precede its end; what is
-        published meanwhile is held back, so that nobody reads words that come too late to be logged. A lost
-        connection is waited out: the outcome is known when this returns.
+        What waits for the watchers goes first, so that a message's last words precede its end. What is published while
+        the write is under way is held until it is done, so that watchers get everything in order. Chunks of the message
+        that has `ended` with these events come too late for the log: they are dropped, and no watcher sees them.
+
+        A lost connection is waited out: the outcome is known when this returns.
         """
-        held: list[LiveEvent] = []
+        events = [event for command in step.commands if isinstance(command, Append) for event in command.events]
+        live = [command.event for command in step.commands if isinstance(command, Broadcast)]
+        if not events:
+            for event in live:
+                self.publish(event)
+            return []
+        held: list[Callable[[], None]] = []
         self._held = held
         try:
-            return await self._append(events, facts, live, now)
+            logged = await self._write(events, step.machine.facts, live, now)
+            if ended is not None:
+                ended.is_over = True
+            return logged
         finally:
             self._held = None
-            for event in held:
-                self.publish(event)
+            for publish in held:
+                publish()
 
     def publish(self, event: LiveEvent) -> None:
         """Tell the watchers, soon and without a promise."""
         self.progress_at = self._clock()
-        if self._held is not None:
-            self._held.append(event)
+        if self._held is None:
+            self._send(event)
         else:
-            self._store.live.publish(self.conversation_id, self.epoch, self._wire_live(event))
+            self._held.append(partial(self._send, event))
+
+    def publish_chunk(self, message: StreamingMessage, chunk: TextChunk | ThinkingChunk) -> None:
+        """Let the message grow by a chunk and tell the watchers; both later, while an append is under way."""
+        self.progress_at = self._clock()
+        if self._held is None:
+            self._grow(message, chunk)
+        else:
+            self._held.append(partial(self._grow, message, chunk))
 
     def coalescing_delay(self) -> float:
-        """Seconds by which what is published next may come later, without anybody seeing it later."""
+        """Seconds by which the next event may be published later without reaching any watcher later."""
         return self._store.live.coalescing_delay(self.conversation_id)
 
-    async def _append(self, events: Sequence[Event], facts: Facts, live: Sequence[LiveEvent], now: int) -> list[Logged]:
+    def _send(self, event: LiveEvent) -> None:
+        self._store.live.publish(self.conversation_id, self.epoch, self._wire_live(event))
+
+    def _grow(self, message: StreamingMessage, chunk: TextChunk | ThinkingChunk) -> None:
+        if not message.is_over:
+            self._send(message.add(chunk))
+
+    async def _write(self, events: Sequence[Event], facts: Facts, live: Sequence[LiveEvent], now: int) -> list[Logged]:
         first = facts.last_seq - len(events) + 1
         logged = [Logged(first + i, now, event) for i, event in enumerate(events)]
         stored = [encode(event, now) for event in events]
         shown = [wire(record, entry.seq, self.conversation_id) for record, entry in zip(stored, logged, strict=True)]
         await self._store.live.settle(self.conversation_id)
         notice = [*self._store.live.take(self.conversation_id), *shown, *map(self._wire_live, live)]
-        asked_at = ownership.now()
+        asked_at = _uptime()
         await self._store.log.append(
             (self.conversation_id, self.epoch),
             [orjson.dumps(record) for record in stored],
@@ -132,11 +160,11 @@ class Journal:
         self.ownership.prove(asked_at)
         self.progress_at = now
         if any(isinstance(event, UserMsg) for event in events):
-            self._touching = asyncio.create_task(self._touch(now))  # nobody waits for its round trip
+            self._touching = asyncio.create_task(self._touch(now))  # beside the turn, which need not wait for it
         return logged
 
     async def _touch(self, now: int) -> None:
-        """Move the conversation to the front of its owner's list; the next message mends what a failure leaves."""
+        """Move the conversation to the front of its owner's list; if that fails, the next message does it."""
         with suppress(StoreError):
             await self._store.registry.touch(self.meta.principal, self.conversation_id, now)
 
@@ -149,13 +177,50 @@ class Journal:
         return wire_live(event, self.conversation_id)
 
 
+class Ownership:
+    """Whether this incarnation still owns its conversation: confirmed before an effect that no append has just allowed.
+
+    An append proves it, since a fenced one fails. But a process may be stopped between the append of a call and its
+    execution, for so long that another incarnation takes up the conversation and makes the call. So a proof holds for a
+    moment only. What remains is the time between the question and the effect itself. Only the tool can close that gap:
+    it takes the `tool_call_id` as its idempotency key.
+
+    A refusal is such an effect too: it speaks for the log, which may have gone on elsewhere.
+    """
+
+    def __init__(self, store: Store, conversation_id: str, epoch: int) -> None:
+        self._store = store
+        self._writer = (conversation_id, epoch)
+        self._proven_at = float("-inf")
+
+    def prove(self, asked_at: float) -> None:
+        """Note that the store has confirmed it, when asked at that time (by `_uptime`)."""
+        self._proven_at = asked_at
+
+    async def confirm(self) -> None:
+        """Return if it holds now, waiting for the store if need be. Raises `agents.errors.Superseded`."""
+        asked_at = _uptime()
+        if asked_at - self._proven_at <= PROOF_SECONDS:
+            return
+        try:
+            await self._store.log.confirm(self._writer)
+        except (Fenced, ConversationNotFound) as error:
+            raise Superseded(self._writer[0]) from error
+        self.prove(asked_at)
+
+
+def _uptime() -> float:
+    """Seconds that go on while the process, or the whole machine, is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def _client_ids(logged: Sequence[Logged]) -> dict[str, int]:
     messages = ((entry.event, entry.seq) for entry in logged if isinstance(entry.event, UserMsg))
     return {message.client_id: seq for message, seq in messages if message.client_id}
 
 
 def _due_at(facts: Facts, now: int) -> int | None:
-    """When somebody must look after this turn if its owner does not: now, or at its next expiry; None at rest."""
+    """When the sweep must look after this turn if its owner does not: now, or at its next expiry; None at rest."""
     if not facts.running:
         return None
     if facts.calls and not facts.dispatched:

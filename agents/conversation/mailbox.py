@@ -1,4 +1,4 @@
-"""What one conversation has been told and asked: taken one by one; while there is nothing, nobody waits for it."""
+"""The inputs of one conversation, handled one by one in their order; an empty mailbox has no task."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from agents.turn import Input
 
 @dataclass(slots=True)
 class Envelope:
-    """An input, and who waits for what comes of it."""
+    """An input, the caller that waits for its receipt, if any, and the context that the caller sent along."""
 
     happened: Input
     reply: "asyncio.Future[Receipt] | None" = None
@@ -28,25 +28,25 @@ class Envelope:
 
 
 class Mailbox:
-    """Calls `take` with one letter after another, in the context in which the mailbox was made.
+    """Calls `process` with one envelope after another, in the context in which the mailbox was made.
 
-    A task does so, which ends with the last letter: most conversations are at rest, and those should weigh little.
+    A task does so and ends with the last envelope: most conversations are at rest, and should take little memory.
     """
 
-    def __init__(self, take: Callable[[Envelope], Awaitable[None]], name: str) -> None:
-        self._take = take
+    def __init__(self, process: Callable[[Envelope], Awaitable[None]], name: str) -> None:
+        self._process = process
         self._name = name
         self._envelopes: list[Envelope] = []
         self._context = copy_context()
         self._working: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
-        """How many wait to be taken."""
+        """How many envelopes wait."""
         return len(self._envelopes)
 
     @property
     def is_quiet(self) -> bool:
-        """Whether there is nothing in it, and nothing that has been taken is still at work."""
+        """Whether it is empty, and no envelope is being processed."""
         return self._working is None
 
     def put(self, envelope: Envelope) -> None:
@@ -55,7 +55,7 @@ class Mailbox:
             self._working = asyncio.create_task(self._work(), name=self._name, context=self._context)
 
     def close(self, error: Callable[[], Exception]) -> None:
-        """Refuse what is in it, and drop what is at work, unless that is the caller."""
+        """Refuse all that waits, and cancel what is being processed, unless the caller itself is doing that."""
         if self._working is not None and self._working is not asyncio.current_task():
             self._working.cancel()
         while self._envelopes:
@@ -63,5 +63,5 @@ class Mailbox:
 
     async def _work(self) -> None:
         while self._envelopes:
-            await self._take(self._envelopes.pop(0))
+            await self._process(self._envelopes.pop(0))
         self._working = None

@@ -7,13 +7,13 @@ from dataclasses import asdict, replace
 import structlog
 
 from agents.context import in_context
-from agents.conversation.approval_policy import gate, timed, upheld
-from agents.conversation.interrupts import asks_of
-from agents.conversation.proposals import propose
-from agents.conversation.request_builder import assemble, sent
-from agents.conversation.runtime import Contexts, ConversationRuntime
+from agents.conversation.approval_policy import enforce_approval, require_approval, with_expiry
+from agents.conversation.interrupts import propose_questions
+from agents.conversation.proposals import propose_calls
+from agents.conversation.request_builder import build_model_request, build_request
+from agents.conversation.runtime import ConversationRuntime, TurnContexts
 from agents.conversation.streaming_message import StreamingMessage
-from agents.conversation.structured_output import demanded
+from agents.conversation.structured_output import require_output
 from agents.errors import MiddlewareError, ModelError, TurnStopped
 from agents.middleware.pipeline.exchange import Reply, Request
 from agents.middleware.pipeline.stack import Interrupts
@@ -29,27 +29,28 @@ Report = ModelFinished | ModelFailed | ModelInterrupted
 
 
 class ModelCall:
-    """The call `answer.ref`; cancelling the task that runs it closes its connection."""
+    """The call `message.ref`; cancelling the task that runs it closes its connection."""
 
     def __init__(
         self,
         runtime: ConversationRuntime,
-        answer: StreamingMessage,
+        message: StreamingMessage,
         model: Model,
-        started: Callable[[], Awaitable[object]],
+        report_start: Callable[[], Awaitable[object]],
     ) -> None:
-        self._work = runtime
-        self._answer = answer
+        self._runtime = runtime
+        self._message = message
         self._model = model
-        self._started = started
-        self._contexts: Contexts = runtime.contexts(answer.ref)
+        self._report_start = report_start
+        self._contexts: TurnContexts = runtime.contexts(message.ref)
 
     async def run(self) -> Report:
-        """Never raises: whatever happens becomes a report."""
+        """Never raises: every error becomes a report."""
+        runtime = self._runtime
         try:
-            acting = self._work.acting(self._work.history.facts.principal)
-            with in_context(acting), pace_reading(self._work.journal.coalescing_delay):
-                return await self._report()
+            context = runtime.agent_context(runtime.history.facts.principal)
+            with in_context(context), pace_reading(runtime.journal.coalescing_delay):
+                return await self._make_call()
         except (ModelError, TurnStopped) as error:
             return self._failed(error.reason, error.message)
         except MiddlewareError as error:
@@ -59,95 +60,93 @@ class ModelCall:
             log.exception("model_call_failed", **self._place())
             return self._failed("internal", "The turn failed for an internal reason.")
 
-    async def _report(self) -> Report:
-        asks: Interrupts = []
-        request = await self._request(asks)
-        if asks:
-            return ModelInterrupted(ref=self._ref, asks=self._asks(asks), patches=self._contexts.patches)
-        completed = await self._stream(sent(request, self._work.agent))
-        return await self._finished(completed, request)
+    async def _make_call(self) -> Report:
+        interrupts: Interrupts = []
+        request = await self._prepare_request(interrupts)
+        if interrupts:
+            return ModelInterrupted(ref=self._ref, asks=self._questions(interrupts), patches=self._contexts.patches)
+        completed = await self._read_stream(build_model_request(request, self._runtime.agent))
+        return await self._finish(completed, request)
 
-    async def _request(self, asks: Interrupts) -> Request:
+    async def _prepare_request(self, interrupts: Interrupts) -> Request:
         """The context for the model, as the middleware leaves it."""
-        work = self._work
-        tools = await work.toolset.offered()
-        sections = await work.stack.system_prompt(self._contexts)
-        request = assemble(work.agent, sections, project(work.history.events, self._ref), tools, work.history.summary)
-        return await work.stack.before_model(request, self._contexts, asks)
+        runtime, history = self._runtime, self._runtime.history
+        tools = await runtime.toolset.offered()
+        sections = await runtime.stack.system_prompt(self._contexts)
+        messages = project(history.events, self._ref)
+        request = build_request(runtime.agent, sections, messages, tools, history.summary)
+        return await runtime.stack.before_model(request, self._contexts, interrupts)
 
-    async def _stream(self, request: ModelRequest) -> Completed:
-        begun = False
+    async def _read_stream(self, request: ModelRequest) -> Completed:
+        has_begun = False
         async with aclosing(self._events(request)) as stream:
             async for event in stream:
-                if not begun:
-                    begun = True
-                    await self._started()
-                if self._answer.held:
-                    await self._answer.until_let_go()
+                if not has_begun:
+                    has_begun = True
+                    await self._report_start()
                 match event:
-                    case TextChunk(text):
-                        self._work.journal.publish(self._answer.add_text(text))
-                    case ThinkingChunk(text):
-                        self._work.journal.publish(self._answer.add_thinking(text))
+                    case TextChunk() | ThinkingChunk():
+                        self._runtime.journal.publish_chunk(self._message, event)
                     case Completed():
                         return event
         raise ModelError("stream_broken", "The model's answer ended before it was complete.")
 
     def _events(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        return self._work.stack.stream(request, self._model.stream, self._contexts)
+        return self._runtime.stack.stream(request, self._model.stream, self._contexts)
 
-    async def _finished(self, completed: Completed, request: Request) -> ModelFinished:
-        """Join the answer with what it leads to: calls, gates, questions, another call, or the end."""
-        work, history = self._work, self._work.history
+    async def _finish(self, completed: Completed, request: Request) -> ModelFinished:
+        """Join the answer with what it leads to: calls, approvals, questions, another model call, or the end."""
+        runtime, history = self._runtime, self._runtime.history
         tools = {tool.name: tool for tool in request.tools}
-        content, calls = propose(completed, self._ref, work.agent, tools, history)
+        content, calls = propose_calls(completed, self._ref, runtime.agent, tools, history)
         usage = asdict(completed.usage)
         reply = Reply(
             content=content,
-            calls=await gate(calls, tools, work.services, history.facts.principal),
+            calls=await require_approval(calls, tools, runtime.services, history.facts.principal),
             stop_reason=completed.stop_reason,
             usage=usage,
             model=completed.model,
             cost=cost_of(completed.model, usage),
         )
-        asks: Interrupts = []
+        interrupts: Interrupts = []
         stop: tuple[str, str] | None = None
         try:
-            reply = demanded(reply, work.agent, history.events, self._ref.turn)
-            reply = await work.stack.after_model(reply, self._contexts, asks)
-            reply = replace(reply, calls=upheld(reply.calls, tools))
+            reply = require_output(reply, runtime.agent, history.events, self._ref.turn)
+            reply = await runtime.stack.after_model(reply, self._contexts, interrupts)
+            reply = replace(reply, calls=enforce_approval(reply.calls, tools))
         except TurnStopped as stopped:
             stop = (stopped.reason, stopped.message)
-        return self._as_input(reply, asks, stop)
+        return self._as_input(reply, interrupts, stop)
 
-    def _as_input(self, reply: Reply, asks: Interrupts, stop: tuple[str, str] | None) -> ModelFinished:
+    def _as_input(self, reply: Reply, interrupts: Interrupts, stop: tuple[str, str] | None) -> ModelFinished:
         return ModelFinished(
             ref=self._ref,
-            message_id=self._answer.message_id,
+            message_id=self._message.message_id,
             content=reply.content,
-            calls=timed(reply.calls, self._work.services.clock(), self._work.agent.expiries),
+            calls=with_expiry(reply.calls, self._runtime.services.clock(), self._runtime.agent.expiries),
             stop_reason=reply.stop_reason,
             usage=reply.usage,
             model=reply.model,
             cost=reply.cost,
             output=reply.output,
             patches=self._contexts.patches,
-            asks=self._asks(asks),
+            asks=self._questions(interrupts),
             feedback=reply.feedback,
             stop=stop,
         )
 
-    def _asks(self, asks: Interrupts) -> list[ProposedCall]:
-        work = self._work
-        return asks_of(asks, self._ref, work.history.tool_call_ids, work.services.clock(), work.agent.expiries)
+    def _questions(self, interrupts: Interrupts) -> list[ProposedCall]:
+        runtime, used_ids = self._runtime, self._runtime.history.tool_call_ids
+        return propose_questions(interrupts, self._ref, used_ids, runtime.services.clock(), runtime.agent.expiries)
 
     def _failed(self, reason: str, detail: str) -> ModelFailed:
-        return ModelFailed(ref=self._ref, reason=reason, detail=detail, partial=self._answer.partial())
+        return ModelFailed(ref=self._ref, reason=reason, detail=detail)
 
     @property
     def _ref(self) -> ModelRef:
-        return self._answer.ref
+        return self._message.ref
 
     def _place(self) -> dict[str, object]:
-        journal = self._work.journal
-        return {"conversation_id": journal.conversation_id, "agent": self._work.agent.name, "turn": self._ref.turn}
+        runtime = self._runtime
+        conversation_id = runtime.journal.conversation_id
+        return {"conversation_id": conversation_id, "agent": runtime.agent.name, "turn": self._ref.turn}

@@ -1,4 +1,4 @@
-"""Joins a finished answer with the tools it was offered: which calls it proposes, and how each would be executed."""
+"""The tool calls that a finished answer proposes, each joined with what its tool's definition says about it."""
 
 import re
 from collections.abc import Container, Mapping, Sequence
@@ -22,42 +22,42 @@ MALFORMED = "The arguments are not a JSON object; send them again."
 log = structlog.get_logger(__name__)
 
 
-def propose(
+def propose_calls(
     answer: Completed, ref: ModelRef, agent: Agent, tools: Mapping[str, Tool], history: History
 ) -> tuple[Sequence[Block], Sequence[ProposedCall]]:
-    """The content as it is logged, with calls by reference, and the calls, still without their expiry."""
+    """The content as it is logged, with calls by reference, and the calls, which still lack their expiry."""
     content: list[Block] = []
     calls: list[ProposedCall] = []
-    given: set[str] = set()
+    new_ids: set[str] = set()
     for block in answer.content:
         if block["type"] != "tool_use":
             content.append(block)
             continue
-        tool_call_id = _name(block["id"], ref, len(calls), history, given)
-        given.add(tool_call_id)
-        calls.append(_join(block, tool_call_id, agent, tools))
+        tool_call_id = _choose_id(block["id"], ref, len(calls), history, new_ids)
+        new_ids.add(tool_call_id)
+        calls.append(_make_call(block, tool_call_id, agent, tools))
         content.append({"type": "tool_call", "tool_call_id": tool_call_id})
     return content, calls
 
 
-def _name(provider_id: str, ref: ModelRef, position: int, history: History, given: Container[str]) -> str:
-    """The provider's id, unless this conversation may have seen it: not every server makes unique ones.
+def _choose_id(provider_id: str, ref: ModelRef, position: int, history: History, new_ids: Container[str]) -> str:
+    """The provider's id, unless this conversation may have used it: not every server makes unique ids.
 
-    Our own are unique by what they are made of; so they are the only ones once the history is not held whole.
+    Our own ids are unique by construction; once older events are not in memory, only these are used.
     """
     own = (f"call_{ref.turn}_{ref.step}_{ref.attempt}_{number}" for number in count(position))
-    trusted = _TOOL_CALL_ID.fullmatch(provider_id) and not history.partial
+    trusted = _TOOL_CALL_ID.fullmatch(provider_id) and not history.is_partial
     candidates = chain([provider_id] if trusted else [], own)
-    return next(key for key in candidates if key not in history.tool_call_ids and key not in given)
+    return next(key for key in candidates if key not in history.tool_call_ids and key not in new_ids)
 
 
-def _join(block: dict[str, Any], tool_call_id: str, agent: Agent, tools: Mapping[str, Tool]) -> ProposedCall:
+def _make_call(block: dict[str, Any], tool_call_id: str, agent: Agent, tools: Mapping[str, Tool]) -> ProposedCall:
     name, arguments = block["name"], block["input"]
     tool = tools.get(name)
     if tool is None:
         unknown = f"There is no tool named {name}. Tools: {', '.join(tools) or 'none'}."
         return ProposedCall(tool_call_id=tool_call_id, name=name, arguments=arguments, refusal=unknown)
-    form, refusal = _form(tool, arguments) if "malformed" not in block else (None, MALFORMED)
+    form, refusal = _check_arguments(tool, arguments) if "malformed" not in block else (None, MALFORMED)
     return ProposedCall(
         tool_call_id=tool_call_id,
         name=name,
@@ -73,8 +73,8 @@ def _join(block: dict[str, Any], tool_call_id: str, agent: Agent, tools: Mapping
     )
 
 
-def _form(tool: Tool, arguments: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, str | None]:
-    """What people are asked, or why it cannot be: nobody is bothered with a call that cannot be executed."""
+def _check_arguments(tool: Tool, arguments: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, str | None]:
+    """The form that people fill in, if any, and why the call cannot run: then no person is asked about it."""
     try:
         bind(tool, arguments)
         return None if tool.form is None else tool.form(arguments), None

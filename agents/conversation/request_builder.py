@@ -1,4 +1,4 @@
-"""From the projected log to the request the model gets: system and summary, verbatim tail, injected parts last."""
+"""From the projected log to the request for the model: system and summary, verbatim tail, injected parts last."""
 
 from collections.abc import Sequence
 
@@ -11,19 +11,19 @@ from agents.turn.events import Summary
 SUMMARY_HEADING = "# Summary of the conversation so far\n\n"
 
 
-def assemble(
+def build_request(
     agent: Agent, sections: Sequence[str], messages: Sequence[Json], tools: Sequence[Tool], summary: Summary | None
 ) -> Request:
     """The request before any middleware has changed it."""
-    told = [SUMMARY_HEADING + summary.text] if summary else []
-    system = [section for section in (agent.system_prompt, *sections, *told) if section]
+    summaries = [SUMMARY_HEADING + summary.text] if summary else []
+    system = [section for section in (agent.system_prompt, *sections, *summaries) if section]
     return Request(system=system, messages=messages, tools=tools, max_tokens=agent.max_tokens)
 
 
-def sent(request: Request, agent: Agent) -> ModelRequest:
-    """The request in the words of the protocol."""
+def build_model_request(request: Request, agent: Agent) -> ModelRequest:
+    """The request that middleware has left, in the shapes of the Messages API."""
     injected = _injected(request)
-    messages = _with_injected(request.messages, injected)
+    messages = _append_injected(request.messages, injected)
     return ModelRequest(
         system="\n\n".join(request.system),
         messages=messages,
@@ -37,12 +37,12 @@ def sent(request: Request, agent: Agent) -> ModelRequest:
 
 
 def _injected(request: Request) -> Sequence[Json]:
-    """Nothing when the last message is an answer: its provider has paused the turn, and takes it up where it stands."""
-    paused = bool(request.messages) and request.messages[-1]["role"] == "assistant"
-    return () if paused else request.injected
+    """Nothing if the last message is the model's: its provider has paused the turn, and resumes where it stopped."""
+    is_paused = bool(request.messages) and request.messages[-1]["role"] == "assistant"
+    return () if is_paused else request.injected
 
 
-def _with_injected(messages: Sequence[Json], injected: Sequence[Json]) -> Sequence[Json]:
+def _append_injected(messages: Sequence[Json], injected: Sequence[Json]) -> Sequence[Json]:
     """The messages with the injected blocks at the end of the last one, a user message."""
     if not injected:
         return messages

@@ -1,7 +1,7 @@
-"""What all the work of one incarnation shares: its log, agent and services, and the contexts it hands out."""
+"""What all the work of one incarnation shares: its log, agent, tools and services, and the contexts it hands out."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,14 +10,13 @@ import structlog
 from agents.agent import Agent
 from agents.context import AgentContext, in_context
 from agents.conversation.history import History
-from agents.conversation.interrupts import answered
+from agents.conversation.interrupts import find_answers
 from agents.conversation.journal import Journal
-from agents.conversation.toolset import Toolset
 from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.stack import Stack
 from agents.middleware.pipeline.turn_context import SummaryText, TurnContext
 from agents.services import Services
-from agents.tools import ToolContext
+from agents.tools import Tool, ToolContext
 from agents.turn.commands import RunTool
 from agents.turn.inputs import Input, ModelRef, Patch, Patched, Summarised
 from agents.turn.snapshot import take_snapshot
@@ -26,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class ConversationRuntime:
-    """Of one incarnation; `absent` is the context of work that no caller has sent one with."""
+    """Of one incarnation; `default_context` is for a turn whose caller has sent no context along."""
 
     def __init__(
         self,
@@ -34,29 +33,29 @@ class ConversationRuntime:
         agent: Agent,
         history: History,
         services: Services,
-        absent: AgentContext,
+        default_context: AgentContext,
         post: Callable[[Input], None],
     ) -> None:
         self.journal = journal
         self.agent = agent
         self.history = history
         self.services = services
-        self._absent = absent
-        self._contexts: dict[int, AgentContext] = {}
         self.toolset = Toolset(agent, services)
         self.stack = Stack(agent.middleware)
+        self._default_context = default_context
+        self._context_of_turn: dict[int, AgentContext] = {}
         self._post = post
         self._background: set[asyncio.Task[None]] = set()
 
-    def start(self) -> None:
-        """Let the middleware know, beside the work."""
+    def start_middleware(self) -> None:
+        """Tell the middleware that there is a new incarnation, in the background."""
         for middleware in self.stack.with_on_start():
             started = self.stack.on_start(middleware, self.turn_context(middleware))
-            self.in_background(middleware.name, started)
+            self.run_in_background(middleware.name, started)
 
-    def contexts(self, ref: ModelRef | None = None) -> "Contexts":
-        """The contexts of one model call, or of something outside of any."""
-        return Contexts(self, ref)
+    def contexts(self, ref: ModelRef | None = None) -> "TurnContexts":
+        """The contexts for the middleware in one model call, or outside of any."""
+        return TurnContexts(self, ref)
 
     def turn_context(self, middleware: Middleware, ref: ModelRef | None = None) -> TurnContext:
         """What `middleware` sees now."""
@@ -73,14 +72,14 @@ class ConversationRuntime:
             principal=facts.principal,
             events=events,
             summary=summary.text if summary else None,
-            quiescent_turns=[rest.turn for rest in self.history.rests],
+            quiescent_turns=[point.turn for point in self.history.quiescent_points],
             state=facts.state.get(name, {}),
             services=self.services,
             tell=self.journal.publish,
-            background=lambda work: self.in_background(name, work),
+            background=lambda work: self.run_in_background(name, work),
             patch_later=lambda changes: self._post(Patched(patch=Patch(source=name, changes=changes))),
             summarise=self._summarise,
-            answered_interrupts=answered(events, name, turn, step),
+            answered_interrupts=find_answers(events, name, turn, step),
         )
 
     def tool_context(
@@ -94,7 +93,7 @@ class ConversationRuntime:
             turn=command.call.turn,
             principal=command.principal,
             progress=progress,
-            context=self.acting(command.principal),
+            context=self.agent_context(command.principal),
             resolution=command.resolution,
             interrupted=command.interrupted,
             state=self.history.facts.state.get(source, {}) if source else {},
@@ -104,47 +103,48 @@ class ConversationRuntime:
             services=self.services,
         )
 
-    def adopt(self, context: AgentContext | None, turn: int) -> None:
-        """A caller has sent this along for the turn; the first one counts, and those of earlier turns are over."""
-        if context is not None:
-            over = self.history.facts.turn
-            self._contexts = {number: known for number, known in self._contexts.items() if number >= over}
-            self._contexts.setdefault(turn, context)
+    def agent_context(self, principal: str | None) -> AgentContext:
+        """The context of the current turn, with the principal who acts now."""
+        context = self._context_of_turn.get(self.history.facts.turn, self._default_context)
+        return replace(context, principal=principal)
 
-    def acting(self, principal: str | None) -> AgentContext:
-        """The context of the turn at hand, with the principal who acts now."""
-        return replace(self._contexts.get(self.history.facts.turn, self._absent), principal=principal)
+    def keep_context(self, turn: int, context: AgentContext) -> None:
+        """Use this context for the turn, unless an earlier caller has sent one; drop those of earlier turns."""
+        current = self.history.facts.turn
+        self._context_of_turn = {kept: known for kept, known in self._context_of_turn.items() if kept >= current}
+        self._context_of_turn.setdefault(turn, context)
 
-    def in_background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` beside everything; whatever goes wrong with it is logged under `name`."""
-        task = asyncio.create_task(self._guarded(name, work))
+    def run_in_background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` as a task of its own; an error is logged under `name`."""
+        task = asyncio.create_task(self._log_errors(name, work))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-        task.add_done_callback(lambda _: work.close())  # it never began, if the task was cancelled at once
+        task.add_done_callback(lambda _: work.close())  # a task that is cancelled at once never begins its work
 
-    def drop(self) -> None:
+    def cancel_background(self) -> None:
         """Stop what runs in the background."""
         for task in tuple(self._background):
             task.cancel()
 
-    async def _guarded(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _log_errors(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         try:
-            with in_context(self.acting(self.history.facts.principal)):
+            with in_context(self.agent_context(self.history.facts.principal)):
                 await work
         except Exception:
             log.exception("background_work_failed", source=name, conversation_id=self.journal.conversation_id)
 
     def _summarise(self, made: SummaryText) -> None:
-        rest = next((rest for rest in self.history.rests if rest.turn == made.through_turn), None)
-        if rest is None:
+        points = self.history.quiescent_points
+        point = next((point for point in points if point.turn == made.through_turn), None)
+        if point is None:
             log.warning("summary_dropped", conversation_id=self.journal.conversation_id, through=made.through_turn)
             return
-        base = take_snapshot(rest.facts)
-        self._post(Summarised(text=made.text, through_turn=rest.turn, after=rest.seq, base=base))
+        base = take_snapshot(point.facts)
+        self._post(Summarised(text=made.text, through_turn=point.turn, after=point.seq, base=base))
 
 
-class Contexts:
-    """One context for each middleware, made when it is first needed, and what they want to be remembered."""
+class TurnContexts:
+    """One context for each middleware, made when it is first needed, and the patches that middleware leaves in them."""
 
     def __init__(self, runtime: ConversationRuntime, ref: ModelRef | None) -> None:
         self._runtime = runtime
@@ -159,3 +159,27 @@ class Contexts:
     @property
     def patches(self) -> list[Patch]:
         return [Patch(source=name, changes=made.patches) for name, made in self._made.items() if made.patches]
+
+
+class Toolset:
+    """The agent's own tools, those of its middleware and those of its MCP servers, which are asked when needed."""
+
+    def __init__(self, agent: Agent, services: Services) -> None:
+        self._servers = agent.mcp
+        self._pool = services.mcp
+        self._known = {tool.name: (tool, source) for tool, source in agent.sourced_tools()}
+
+    async def offered(self) -> Sequence[Tool]:
+        """All that the model may call now."""
+        own = [tool for tool, _ in self._known.values()]
+        return [*own, *await self._pool.tools(self._servers)] if self._servers else own
+
+    async def find(self, name: str) -> Tool | None:
+        """The tool of that name, if it (still) exists."""
+        if name in self._known:
+            return self._known[name][0]
+        return await self._pool.find(self._servers, name) if self._servers else None
+
+    def source(self, name: str) -> str | None:
+        """The middleware that brought the tool."""
+        return self._known[name][1] if name in self._known else None

@@ -11,37 +11,40 @@ from agents.middleware.pipeline.exchange import Reply
 from agents.turn import Event
 from agents.turn.events import AssistantMsg, Block
 
-UNFINISHED = ("pause_turn", "refusal")
-"""Reasons to stop after which nothing more is demanded of the answer."""
+EXEMPT_STOP_REASONS = ("pause_turn", "refusal")
+"""After these nothing more is required of the answer."""
 
-ATTEMPTS = 3
-"""How often in a row an answer may miss the class before the turn fails."""
+MAX_ATTEMPTS = 3
+"""How often in a row an answer may fail the class before the turn fails."""
+
+MAX_PROBLEMS = 5
+"""How many of its mistakes the model is told at once."""
 
 
-def demanded(reply: Reply, agent: Agent, events: Iterable[Event], turn: int) -> Reply:
-    """The reply with its object, or with feedback when there is more to do. Raises `TurnStopped` after `ATTEMPTS`."""
-    if reply.calls or reply.feedback or reply.stop_reason in UNFINISHED:
+def require_output(reply: Reply, agent: Agent, events: Iterable[Event], turn: int) -> Reply:
+    """The reply with its object, or with feedback if the agent asks for more. Raises `TurnStopped` in the end."""
+    if reply.calls or reply.feedback or reply.stop_reason in EXEMPT_STOP_REASONS:
         return reply
     if agent.until_tool is not None:
-        return replace(reply, feedback=_said(f"You are not done: finish by calling the tool {agent.until_tool}."))
-    return _with_output(reply, agent.output, events, turn) if agent.output is not None else reply
+        return replace(reply, feedback=_text(f"You are not done: finish by calling the tool {agent.until_tool}."))
+    return _parse_output(reply, agent.output, events, turn) if agent.output is not None else reply
 
 
-def _with_output(reply: Reply, wanted: type[BaseModel], events: Iterable[Event], turn: int) -> Reply:
+def _parse_output(reply: Reply, output: type[BaseModel], events: Iterable[Event], turn: int) -> Reply:
     text = "".join(str(block["text"]) for block in reply.content if block["type"] == "text").strip()
     if not text:
-        return reply  # an empty answer is asked for again anyhow
+        return reply  # the machine asks again after an empty answer
     try:
-        found = wanted.model_validate_json(text)
+        parsed = output.model_validate_json(text)
     except ValidationError as error:
-        if _misses(events, turn) + 1 >= ATTEMPTS:
-            raise TurnStopped("invalid_output", f"The model gave no valid {wanted.__name__}.") from error
-        return replace(reply, feedback=_said(_objection(wanted, error)))
-    return replace(reply, output=found.model_dump(mode="json"))
+        if _count_failures(events, turn) + 1 >= MAX_ATTEMPTS:
+            raise TurnStopped("invalid_output", f"The model gave no valid {output.__name__}.") from error
+        return replace(reply, feedback=_text(_explain(output, error)))
+    return replace(reply, output=parsed.model_dump(mode="json"))
 
 
-def _misses(events: Iterable[Event], turn: int) -> int:
-    """The whole answers of this turn so far that were meant to be its end, and were not."""
+def _count_failures(events: Iterable[Event], turn: int) -> int:
+    """The complete answers of this turn so far that called no tool and gave no object."""
     answers = (event for event in events if isinstance(event, AssistantMsg) and event.turn == turn)
     return sum(
         answer.status == "completed"
@@ -51,13 +54,13 @@ def _misses(events: Iterable[Event], turn: int) -> int:
     )
 
 
-def _objection(wanted: type[BaseModel], error: ValidationError) -> str:
+def _explain(output: type[BaseModel], error: ValidationError) -> str:
     problems = "; ".join(
         f"{'.'.join(map(str, problem['loc'])) or 'the answer'}: {problem['msg']}"
-        for problem in error.errors(include_url=False, include_context=False, include_input=False)[:5]
+        for problem in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_PROBLEMS]
     )
-    return f"That is no valid {wanted.__name__} ({problems}). Answer again, with the JSON object alone."
+    return f"That is no valid {output.__name__} ({problems}). Answer again, with the JSON object alone."
 
 
-def _said(text: str) -> list[Block]:
+def _text(text: str) -> list[Block]:
     return [{"type": "text", "text": text}]

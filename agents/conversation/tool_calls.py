@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import structlog
 
-from agents.conversation.interrupts import question_of
+from agents.conversation.interrupts import make_question
 from agents.conversation.runtime import ConversationRuntime
 from agents.errors import AgentError, Superseded
 from agents.interrupt import Interrupt
@@ -19,23 +19,23 @@ from agents.turn.live import ToolProgress
 
 log = structlog.get_logger(__name__)
 
-GONE = "The tool {} does not exist any more."
+UNKNOWN_TOOL = "The tool {} does not exist any more."
 
 
 class ToolCalls:
-    """Executes calls of one incarnation, no more of a tool at once than it allows."""
+    """Executes the calls of one incarnation, as many calls of a tool at once as it allows."""
 
     def __init__(self, runtime: ConversationRuntime) -> None:
-        self._work = runtime
-        self._turns: dict[str, asyncio.Semaphore] = {}
+        self._runtime = runtime
+        self._semaphores: dict[str, asyncio.Semaphore] = {}
 
     async def run(self, command: RunTool) -> ToolFinished | ToolInterrupted:
-        """Whatever happens becomes a report. Raises `Superseded` if the call is not ours any more."""
+        """Every error becomes a report. Raises `Superseded` if another incarnation has the conversation now."""
         call, patches = command.call, dict[str, Any]()
         try:
             outcome = await self._outcome(command, patches.update)
         except Interrupt as interrupt:
-            question = question_of(interrupt, self._work.services.clock(), self._work.agent.expiries)
+            question = make_question(interrupt, self._runtime.services.clock(), self._runtime.agent.expiries)
             return ToolInterrupted(
                 turn=call.turn,
                 tool_call_id=call.tool_call_id,
@@ -57,42 +57,42 @@ class ToolCalls:
         )
 
     async def abandon(self, command: RunTool) -> None:
-        """The call is over for good: let the tool stop what it started elsewhere."""
-        tool = await self._work.toolset.find(command.call.name)
+        """The call is over for good: let the tool stop what it has started elsewhere."""
+        tool = await self._runtime.toolset.find(command.call.name)
         if tool is not None and tool.on_cancel is not None:
-            await tool.on_cancel(command.arguments, self._work.tool_context(command, _nobody, _nobody))
+            await tool.on_cancel(command.arguments, self._runtime.tool_context(command, _ignore, _ignore))
 
     async def _outcome(self, command: RunTool, patch: Callable[[Any], None]) -> ToolOutcome:
-        tool = await self._work.toolset.find(command.call.name)
+        tool = await self._runtime.toolset.find(command.call.name)
         if tool is None:
-            return ToolOutcome(GONE.format(command.call.name), "error")
-        context = self._work.tool_context(command, lambda value: self._progress(command, value), patch)
+            return ToolOutcome(UNKNOWN_TOOL.format(command.call.name), "error")
+        context = self._runtime.tool_context(command, lambda value: self._progress(command, value), patch)
 
         async def execute(command: RunTool) -> ToolOutcome:
-            return await run_tool(tool, dict(command.arguments), context, self._work.journal.ownership.confirm)
+            return await run_tool(tool, dict(command.arguments), context, self._runtime.journal.ownership.confirm)
 
         async with AsyncExitStack() as stack:
             if tool.concurrency is not None:
-                semaphore = self._turns.setdefault(tool.name, asyncio.Semaphore(tool.concurrency))
+                semaphore = self._semaphores.setdefault(tool.name, asyncio.Semaphore(tool.concurrency))
                 await stack.enter_async_context(semaphore)
-            return await self._work.stack.run_tool(command, execute, self._work.contexts())
+            return await self._runtime.stack.run_tool(command, execute, self._runtime.contexts())
 
     def _patches(self, command: RunTool, changes: dict[str, Any]) -> list[Patch]:
-        source = self._work.toolset.source(command.call.name)
+        source = self._runtime.toolset.source(command.call.name)
         return [Patch(source=source, changes=changes)] if source is not None and changes else []
 
     def _progress(self, command: RunTool, value: object) -> None:
-        """Tell of a call that still runs; a value that is no JSON is dropped, lest it spoil what is told with it."""
+        """Tell watchers of a call that still runs; a value that is no JSON is dropped, or it would spoil the others."""
         call = command.call
-        if call.tool_call_id not in self._work.history.facts.dispatched:
+        if call.tool_call_id not in self._runtime.history.facts.dispatched:
             return
         try:
             progress = orjson.loads(orjson.dumps(value))
         except orjson.JSONEncodeError as error:
             log.warning("progress_dropped", tool=call.name, tool_call_id=call.tool_call_id, cause=str(error))
             return
-        self._work.journal.publish(ToolProgress(turn=call.turn, tool_call_id=call.tool_call_id, progress=progress))
+        self._runtime.journal.publish(ToolProgress(turn=call.turn, tool_call_id=call.tool_call_id, progress=progress))
 
 
-def _nobody(_: object) -> None:
-    """Takes what nobody wants to know any more."""
+def _ignore(_: object) -> None:
+    """For progress and patches of a call that is over."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from agents.conversation.abort_turn import release
+from agents.conversation.abort_turn import abort_in_log
 from agents.errors import AgentError
 from deployments.routing.door import Door
 from deployments.routing.errors import DeploymentError
@@ -31,7 +31,7 @@ async def abort_turn(store: Store, door: Door, conversation_id: str, principal: 
 
     Raises `agents.errors.Refused` when no turn runs or nobody can get hold of it, `store.ConversationNotFound`.
     """
-    receipt, before = await release(store, conversation_id, principal)
+    receipt, before = await abort_in_log(store, conversation_id, principal)
     log.warning("turn_released", conversation=conversation_id, turn=receipt.turn, place=before.place, by=principal)
     killed = before.place if before.place and await _dropped_by_force(door, before.place, conversation_id) else None
     await asyncio.gather(

@@ -53,7 +53,7 @@ class Admission:
         A message that was sent before is answered as it was then, however much there is to do.
         """
         if not is_continuation(message) and not self._has_room(conversation):
-            known = await conversation.sent_before(message.client_id)
+            known = await conversation.find_receipt(message.client_id)
             if known is None:
                 raise Refused("too_many_turns", TOO_MANY_TURNS)
             return known
@@ -68,7 +68,7 @@ class Admission:
 
     def _has_room(self, conversation: Conversation) -> bool:
         """Those at rest are forgotten when there seem to be too many, not before: nobody tells that a turn ends."""
-        if conversation.in_turn or conversation in self._delivering:
+        if conversation.is_in_turn or conversation in self._delivering:
             return True
         self._working.discard(conversation)
         if len(self._working) >= self._most_turns:
@@ -76,7 +76,7 @@ class Admission:
         return len(self._working) < self._most_turns
 
     def _works(self, conversation: Conversation) -> bool:
-        under_way = conversation.in_turn and conversation.resting_since is None
+        under_way = conversation.is_in_turn and conversation.resting_since is None
         return under_way or conversation in self._delivering
 
 

@@ -17,8 +17,7 @@ from agents.agent import Catalog
 from agents.conversation import Conversation, Receipt
 from agents.conversation import journal as journal_module
 from agents.conversation.history import History
-from agents.conversation.journal import Journal
-from agents.conversation.ownership import Ownership
+from agents.conversation.journal import Journal, Ownership
 from agents.conversation.runtime import ConversationRuntime
 from agents.errors import Superseded
 from agents.turn import answers

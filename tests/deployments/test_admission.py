@@ -39,11 +39,11 @@ async def test_turns_begin_up_to_the_bound_however_many_messages_come_at_once(wo
     )
     refused = [answer for answer in answers if isinstance(answer, Refused)]
     assert [(refusal.code, refusal.is_transient) for refusal in refused] == [("too_many_turns", True)] * 5
-    working = [conversation for conversation in conversations if conversation.in_turn]
+    working = [conversation for conversation in conversations if conversation.is_in_turn]
     assert len(working) == 3
     await working[0].cancel()
     await rest(working[0])
-    idle = next(conversation for conversation in conversations if not conversation.in_turn)
+    idle = next(conversation for conversation in conversations if not conversation.is_in_turn)
     await deliver(intake, idle, message())
 
 

@@ -127,9 +127,9 @@ def check_incarnation(conversation: Conversation) -> None:
     history = conversation.history
     base = restore_snapshot(history.summary.base, history.summary.after) if history.summary else None
     assert fold(history.logged, base) == conversation._machine.facts
-    seen = (history.logged, history.rests, history.tool_call_ids, history.facts)
+    seen = (history.logged, history.quiescent_points, history.tool_call_ids, history.facts)
     history.pack()
-    assert (history.logged, history.rests, history.tool_call_ids, history.facts) == seen
+    assert (history.logged, history.quiescent_points, history.tool_call_ids, history.facts) == seen
 
 
 def text(words: str) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agents.agent import Agent
-from agents.conversation.abort_turn import release
+from agents.conversation.abort_turn import abort_in_log
 from agents.errors import Refused
 from agents.models import Call, ScriptedModel, Step
 from agents.turn.events import TurnEnded
@@ -21,7 +21,7 @@ async def test_a_call_that_hangs_gets_its_result_and_the_turn_its_end(world: Wor
     receipt = await say(hanging)
     await bench.begun()
 
-    released, before = await release(world.store, "c", "operator")
+    released, before = await abort_in_log(world.store, "c", "operator")
 
     events = await world.events()
     assert results(events) == [
@@ -41,7 +41,7 @@ async def test_the_conversation_can_be_talked_to_while_the_older_one_still_hangs
     hanging = await world.start(worker(bench.tool))
     await say(hanging)
     await bench.begun()
-    await release(world.store, "c", None)
+    await abort_in_log(world.store, "c", None)
 
     newer = await world.open(worker(other.tool))
     await say(newer, "again")
@@ -57,7 +57,7 @@ async def test_a_model_that_says_nothing_is_given_up(world: World) -> None:
     conversation = await world.start(Agent(name="a", model=ScriptedModel([Step("never", hangs="before")])))
     await say(conversation)
     async with watching(world.store) as watcher:
-        await release(world.store, "c", None)
+        await abort_in_log(world.store, "c", None)
         seen = await watcher.until("state_changed", state="idle")
     assert [event["reason"] for event in seen if event["type"] == "turn_failed"] == ["released"]
     assert spoken(await world.events()) == []
@@ -70,7 +70,7 @@ async def test_a_message_that_waits_behind_the_turn_is_answered_by_the_next_inca
     await bench.begun()
     await say(hanging, "and then?", on_busy="queue")
 
-    await release(world.store, "c", None)
+    await abort_in_log(world.store, "c", None)
 
     assert await world.store.registry.unfinished(2**53 - 1, 10) == ["c"], "the sweep finds it"
     newer = await world.open(Agent(name="worker", model=ScriptedModel([Step("here I am")] * 5)))
@@ -92,21 +92,21 @@ async def test_one_that_others_take_again_and_again_is_to_be_asked_for_again(
 
     monkeypatch.setattr(world.store.log, "append", taken_away_before)
     with pytest.raises(Refused) as refused:
-        await release(world.store, "c", "operator")
+        await abort_in_log(world.store, "c", "operator")
     assert refused.value.code == "terminating"
 
 
 async def test_nothing_is_released_where_nothing_runs(world: World) -> None:
     conversation = await world.start(Agent(name="a", model=ScriptedModel([Step("hi")])))
     with pytest.raises(Refused, match="No turn is running"):
-        await release(world.store, "c", None)
+        await abort_in_log(world.store, "c", None)
     await say(conversation)
     assert await rest(conversation) == "idle"
     with pytest.raises(Refused, match="No turn is running"):
-        await release(world.store, "c", None)
+        await abort_in_log(world.store, "c", None)
     assert not conversation.gone.done(), "one at rest is left alone"
     with pytest.raises(ConversationNotFound):
-        await release(world.store, "nobody", None)
+        await abort_in_log(world.store, "nobody", None)
 
 
 async def test_an_agent_that_is_not_served_any_more_does_not_keep_its_turns(world: World) -> None:
@@ -116,7 +116,7 @@ async def test_an_agent_that_is_not_served_any_more_does_not_keep_its_turns(worl
     await bench.begun()
     await world.crash(conversation)
     world.agents.clear()
-    await release(world.store, "c", None)
+    await abort_in_log(world.store, "c", None)
     assert ends(await world.events()) == [("failed", "released")]
 
 

@@ -64,7 +64,7 @@ async def test_an_incarnation_that_nobody_needs_is_packed_from_its_start(world: 
 
 
 def test_a_large_one_is_not_packed_since_everybody_would_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history_module, "MOST_PACKED", 2)
+    monkeypatch.setattr(history_module, "MAX_PACKED_EVENTS", 2)
     logged = [Logged(seq, 1, UserMsg(turn=seq, content=text("hello"))) for seq in range(1, 4)]
     small, large = History(Facts(), None, logged[:2]), History(Facts(), None, logged)
     small.pack()

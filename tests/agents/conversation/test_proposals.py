@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from agents.agent import Agent, Expiries
-from agents.conversation.approval_policy import timed
+from agents.conversation.approval_policy import with_expiry
 from agents.conversation.history import History
-from agents.conversation.proposals import propose
+from agents.conversation.proposals import propose_calls
 from agents.examples.offline.assistant import assistant_script
 from agents.models import Completed, ScriptedModel
 from agents.tools import tool
@@ -64,7 +64,7 @@ def proposed(*blocks: dict[str, Any], taken: frozenset[str] = frozenset()) -> li
 
 def joined(content: list[dict[str, Any]], history: History) -> tuple[Sequence[Block], Sequence[ProposedCall]]:
     tools = {tool.name: tool for tool in AGENT.tools}
-    return propose(Completed(content, "tool_use"), REF, AGENT, tools, history)
+    return propose_calls(Completed(content, "tool_use"), REF, AGENT, tools, history)
 
 
 def known(*tool_call_ids: str) -> History:
@@ -88,7 +88,7 @@ def test_a_person_is_asked_the_first_line() -> None:
 
 def test_programs_are_waited_for_briefly_people_longer() -> None:
     calls = proposed(use("locate", "1"), use("photograph", "2"), use("ask", "3"))
-    locating, photographing, asking = timed(calls, NOW, AGENT.expiries)
+    locating, photographing, asking = with_expiry(calls, NOW, AGENT.expiries)
     assert locating.expires_at == NOW + 5_000
     assert photographing.expires_at == NOW + 60_000, "its first suspension is an approval, by a person"
     assert asking.expires_at == NOW + 60_000

@@ -50,7 +50,7 @@ class AnyCompactedLog(AnyLog):
         if ref is None:
             return
         logged = [Logged(seq, 0, event) for seq, event in enumerate(self.scene.events, 1)]
-        for rest in History(Facts(), None, logged).rests:
+        for rest in History(Facts(), None, logged).quiescent_points:
             self._check_cut(self.scene.events[: rest.seq], self.scene.events[rest.seq :], ref)
 
     def _check_cut(self, before: Sequence[Event], behind: Sequence[Event], ref: ModelRef) -> None:

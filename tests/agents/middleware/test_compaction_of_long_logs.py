@@ -108,7 +108,7 @@ async def test_it_goes_on_for_hundreds_of_turns_in_the_same_memory(world: World)
             await talk(conversation, WORDS)
             held.append(
                 len(history.logged)
-                + len(history.rests)
+                + len(history.quiescent_points)
                 + len(history.tool_call_ids)
                 + len(history._unpacked().receipts)
             )

@@ -240,7 +240,7 @@ async def test_where_nothing_ever_rests_nothing_is_cut(world: World) -> None:
         await say(conversation, f"{number} {LONG}", on_busy="queue")
         model.permit()
         await until(lambda turn=number: conversation.inspect().turn == turn)
-    assert conversation.history.rests == []
+    assert conversation.history.quiescent_points == []
     assert writer.summarised == []
 
     for _ in range(2):

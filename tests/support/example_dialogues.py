@@ -15,8 +15,8 @@ from agents.examples.offline import researcher as researcher_script
 from agents.examples.offline.assistant import assistant_script
 from agents.models import ScriptedModel
 from agents.turn.inputs import Resolve, UserMessage
-from tests.agents.middleware.test_sub_agent_crashes import state_of
 from tests.support.conversations import World, text
+from tests.support.crashes import wait_for_state
 
 ADA, BOB = AgentContext(principal="ada"), AgentContext(principal="bob")
 Act = Callable[[World, int], Awaitable[None]]
@@ -29,7 +29,7 @@ def say(words: str, *, then: str = "idle") -> Act:
     async def act(world: World, number: int) -> None:
         message = UserMessage(content=text(words), client_id=f"m{number}", principal="ada", on_busy="queue")
         await world.doors.send("c", message, ADA)
-        await state_of(world, then)
+        await wait_for_state(world, then)
 
     return act
 
@@ -38,12 +38,12 @@ def decide(decision: str, *, then: str = "idle", **fields: Any) -> Act:
     """Bob answers the one call that waits."""
 
     async def act(world: World, number: int) -> None:
-        [(call, asked)] = (await state_of(world, "awaiting_input")).items()
+        [(call, asked)] = (await wait_for_state(world, "awaiting_input")).items()
         known = {"tool_call_id": call, "arguments_hash": asked["arguments_hash"], "principal": "bob"}
         resolution = Resolve(**{**known, "decision": decision, **fields})
         with suppress(Refused):  # it is in the log, but who took it died before saying so
             await world.doors.resolve("c", resolution, BOB)
-        await state_of(world, then)
+        await wait_for_state(world, then)
 
     return act
 

@@ -8,9 +8,9 @@ from agents.agent import Agent
 from agents.conversation import Conversation
 from agents.models import Call, ScriptedModel, Step
 from agents.turn.inputs import Resolve
-from tests.agents.conversation.test_crash_everywhere import Moment, tell, transcript
 from tests.support.answering import TOOLS
 from tests.support.conversations import World, ends, rest, results, say
+from tests.support.crashes import Moment, play, transcript
 
 APPENDS = 12
 """How many appends the story takes; a test below counts them."""
@@ -56,7 +56,7 @@ class Story:
 @pytest.fixture
 async def undisturbed(world: World) -> list[dict[str, Any]]:
     """The story as it goes when nobody dies."""
-    assert await tell(world, Story(), []) == APPENDS, "every append is visited below"
+    assert await play(world, Story(), []) == APPENDS, "every append is visited below"
     events = await world.events()
     assert sorted(results(events)) == [
         ("ok", "42"),
@@ -75,10 +75,10 @@ async def undisturbed(world: World) -> list[dict[str, Any]]:
 async def test_killed_at_any_append(
     world: World, undisturbed: list[dict[str, Any]], append: int, moment: Moment
 ) -> None:
-    await tell(world, Story(), [(append, moment)])
+    await play(world, Story(), [(append, moment)])
     assert transcript(await world.events()) == undisturbed
 
 
 async def test_every_incarnation_lives_for_one_append_only(world: World, undisturbed: list[dict[str, Any]]) -> None:
-    await tell(world, Story(), [(1, "after")] * APPENDS)
+    await play(world, Story(), [(1, "after")] * APPENDS)
     assert transcript(await world.events()) == undisturbed

@@ -9,11 +9,11 @@ import pytest
 
 from agents.turn.events import ToolCall
 from store import Scope
-from tests.agents.middleware.test_sub_agent_crashes import Moment, MortalWorld, Victims, mortal, transcripts
 from tests.support.conversations import PATIENCE, World, ends, results
+from tests.support.crashes import CrashingWorld, Moment, Victims, crashing_world, transcripts
 from tests.support.example_dialogues import TALES, Tale
 
-__all__ = ["mortal"]
+__all__ = ["crashing_world"]
 
 ADA = Scope("user", "ada")
 Told = dict[str, list[bytes]]
@@ -31,10 +31,10 @@ _UNDISTURBED: dict[str, Told] = {}
 
 
 @pytest.fixture(autouse=True)
-async def forgotten(mortal: MortalWorld) -> AsyncIterator[None]:
+async def forgotten(crashing_world: CrashingWorld) -> AsyncIterator[None]:
     """What an agent remembers of Ada does not outlive the test."""
     yield
-    await mortal.store.files.drop(ADA)
+    await crashing_world.store.files.drop(ADA)
 
 
 async def told(world: World) -> Told:
@@ -50,7 +50,7 @@ def _written(record: dict[str, Any]) -> bytes:
     return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
 
 
-async def undisturbed(world: MortalWorld, name: str) -> Told:
+async def undisturbed(world: CrashingWorld, name: str) -> Told:
     """The same tale as it goes when nobody dies; it is told once."""
     if name not in _UNDISTURBED:
         tale = TALES[name]
@@ -65,41 +65,43 @@ async def undisturbed(world: MortalWorld, name: str) -> Told:
         await world.store.registry.delete("c")
         await world.store.files.drop(ADA)
         world.doors.live.clear()
-        world.fate.appends = 0
+        world.schedule.appends = 0
     return _UNDISTURBED[name]
 
 
-async def counted(world: MortalWorld, tale: Tale) -> None:
+async def counted(world: CrashingWorld, tale: Tale) -> None:
     """Every append is visited below: the tale has exactly as many as it says, once its title is there too."""
     async with asyncio.timeout(PATIENCE):
-        while world.fate.appends < tale.appends:  # noqa: ASYNC110 - what comes beside the turn has no event
+        while world.schedule.appends < tale.appends:  # noqa: ASYNC110 - what comes beside the turn has no event
             await asyncio.sleep(0.005)
-    assert world.fate.appends == tale.appends
+    assert world.schedule.appends == tale.appends
 
 
 @pytest.mark.parametrize(("name", "append", "moment"), CASES)
-async def test_killed_at_any_append(mortal: MortalWorld, name: str, append: int, moment: Moment) -> None:
-    tale, expected = TALES[name], await undisturbed(mortal, name)
-    mortal.fate.moments = {append: moment}
+async def test_killed_at_any_append(crashing_world: CrashingWorld, name: str, append: int, moment: Moment) -> None:
+    tale, expected = TALES[name], await undisturbed(crashing_world, name)
+    crashing_world.schedule.moments = {append: moment}
 
-    await tale.tell(mortal)
+    await tale.tell(crashing_world)
 
-    reported = await check(mortal, tale, expected)
+    reported = await check(crashing_world, tale, expected)
     assert reported == ((name, append, moment) in REPORTED)
 
 
 @pytest.mark.parametrize("victims", ["one", "all"])
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("name", TALES)
-async def test_killed_at_every_second_append(mortal: MortalWorld, name: str, moment: Moment, victims: Victims) -> None:
-    tale, expected = TALES[name], await undisturbed(mortal, name)
-    mortal.victims = victims
-    mortal.fate.moments = dict.fromkeys(range(2, 200, 2), moment)
+async def test_killed_at_every_second_append(
+    crashing_world: CrashingWorld, name: str, moment: Moment, victims: Victims
+) -> None:
+    tale, expected = TALES[name], await undisturbed(crashing_world, name)
+    crashing_world.victims = victims
+    crashing_world.schedule.moments = dict.fromkeys(range(2, 200, 2), moment)
 
-    await tale.tell(mortal)
+    await tale.tell(crashing_world)
 
-    mortal.fate.moments = {}
-    await check(mortal, tale, expected)
+    crashing_world.schedule.moments = {}
+    await check(crashing_world, tale, expected)
 
 
 async def check(world: World, tale: Tale, expected: Told) -> bool:

@@ -1,7 +1,7 @@
 """Budget: what a conversation, and a person on a day, may use; counted from the log, once, whatever crashes."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
@@ -18,8 +18,8 @@ from agents.models.prices import cost_of
 from agents.tools import tool
 from agents.turn.events import AssistantMsg, Event, StatePatch, TurnEnded
 from store.registries.usage import UsageTotal
-from tests.agents.conversation.test_crash_everywhere import Act, tell
 from tests.support.conversations import World, ends, rest, results, say
+from tests.support.crashes import Act, Moment, play
 
 EVENING = 1_767_311_940_000
 """2026-01-01, a minute before midnight UTC."""
@@ -35,7 +35,7 @@ def work() -> str:
     return "done"
 
 
-class Clock:
+class StoppedClock:
     """Stands until it is moved."""
 
     def __init__(self, now: int = EVENING) -> None:
@@ -45,7 +45,7 @@ class Clock:
         return self.now
 
 
-def thrifty(*steps: Step, name: str = "scripted", middleware: Sequence[Middleware] = (), **limits: int | None) -> Agent:
+def limited(*steps: Step, name: str = "scripted", middleware: Sequence[Middleware] = (), **limits: int | None) -> Agent:
     """An agent that plays these steps, again and again, within its means."""
     model = ScriptedModel((steps or WORKING) * 5, name=name)
     return Agent(name="thrifty", model=model, tools=[work], middleware=[Budget(**limits), *middleware])
@@ -68,7 +68,7 @@ async def day_total(world: World, day: str = "2026-01-01") -> UsageTotal:
     return await world.store.usage.total(f"person:ada:{day}")
 
 
-async def start(world: World, agent: Agent, clock: Clock, conversation_id: str = "c") -> Conversation:
+async def start(world: World, agent: Agent, clock: StoppedClock, conversation_id: str = "c") -> Conversation:
     await world.create(agent, conversation_id)
     return await world.open(agent, conversation_id, clock=clock)
 
@@ -79,7 +79,7 @@ async def turn(conversation: Conversation, **options: Any) -> None:
 
 
 async def test_each_answer_is_counted_for_the_conversation_and_for_the_day(world: World) -> None:
-    conversation = await start(world, thrifty(name=PRICED, conversation_tokens=PLENTY), Clock())
+    conversation = await start(world, limited(name=PRICED, conversation_tokens=PLENTY), StoppedClock())
     for _ in range(2):
         await turn(conversation)
     events = await world.events()
@@ -92,7 +92,7 @@ async def test_each_answer_is_counted_for_the_conversation_and_for_the_day(world
 
 
 async def test_a_call_of_unknown_price_counts_its_tokens(world: World) -> None:
-    conversation = await start(world, thrifty(conversation_cost=1), Clock())
+    conversation = await start(world, limited(conversation_cost=1), StoppedClock())
     await turn(conversation)
     spent = used(await world.events())
     assert (spent.tokens > 0, spent.cost) == (True, 0)
@@ -111,7 +111,7 @@ async def test_a_call_of_unknown_price_counts_its_tokens(world: World) -> None:
     ],
 )
 async def test_nothing_is_begun_when_nothing_is_left(world: World, limits: dict[str, int], sentence: str) -> None:
-    conversation = await start(world, thrifty(Step("Done."), name=PRICED, **limits), Clock())
+    conversation = await start(world, limited(Step("Done."), name=PRICED, **limits), StoppedClock())
     await turn(conversation)
     before = await world.log()
     with pytest.raises(Refused) as refused:
@@ -122,7 +122,7 @@ async def test_nothing_is_begun_when_nothing_is_left(world: World, limits: dict[
 
 
 async def test_what_is_used_up_in_mid_turn_ends_it(world: World) -> None:
-    conversation = await start(world, thrifty(conversation_tokens=1), Clock())
+    conversation = await start(world, limited(conversation_tokens=1), StoppedClock())
     await turn(conversation)
     events = await world.events()
     assert results(events) == [("ok", "done")], "what was asked for before is done"
@@ -137,8 +137,8 @@ async def test_what_is_used_up_in_mid_turn_ends_it(world: World) -> None:
 
 
 async def test_a_persons_day_is_that_of_all_her_conversations(world: World) -> None:
-    clock = Clock()
-    agent = thrifty(Step("Done."), person_tokens_a_day=1)
+    clock = StoppedClock()
+    agent = limited(Step("Done."), person_tokens_a_day=1)
     await turn(await start(world, agent, clock, "c"))
     other = await start(world, agent, clock, "d")
     with pytest.raises(Refused, match="Your budget for today"):
@@ -152,7 +152,7 @@ async def test_a_persons_day_is_that_of_all_her_conversations(world: World) -> N
 
 
 async def test_a_turn_counts_for_the_day_on_which_it_began(world: World) -> None:
-    clock = Clock()
+    clock = StoppedClock()
 
     @tool
     def linger() -> str:
@@ -170,7 +170,7 @@ async def test_a_turn_counts_for_the_day_on_which_it_began(world: World) -> None
     assert await day_total(world, "2026-01-02") == UsageTotal(0, 0)
 
 
-class Spending:
+class SpendingScenario:
     """A story of two turns, one of which calls a tool."""
 
     def __init__(self) -> None:
@@ -193,10 +193,8 @@ class Spending:
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("append", range(1, 7))
-async def test_killed_at_any_append_nothing_is_counted_twice_or_lost(
-    world: World, append: int, moment: Literal["before", "after"]
-) -> None:
-    appends = await tell(world, Spending(), [(append, moment)])  # type: ignore[arg-type]
+async def test_killed_at_any_append_nothing_is_counted_twice_or_lost(world: World, append: int, moment: Moment) -> None:
+    appends = await play(world, SpendingScenario(), [(append, moment)])
     assert appends <= 6, "every append is visited"
     events = await world.events()
     assert ends(events) == [("completed", None)] * 2
@@ -210,8 +208,8 @@ async def test_an_answer_that_another_middleware_stopped_is_counted_with_the_nex
                 raise TurnStopped("stopped", "Enough.")
             return reply
 
-    agent = thrifty(Step("Done."), middleware=[Stopping()], conversation_tokens=PLENTY)
-    conversation = await start(world, agent, Clock())
+    agent = limited(Step("Done."), middleware=[Stopping()], conversation_tokens=PLENTY)
+    conversation = await start(world, agent, StoppedClock())
     for _ in range(3):
         await turn(conversation)
     events = await world.events()
@@ -225,13 +223,13 @@ async def test_a_budget_that_an_agent_gets_in_mid_conversation_counts_from_there
     await turn(conversation)
     assert ends(await world.events()) == [("failed", "invalid_request")], "the script is over"
     await world.crash(conversation)
-    conversation = await world.open(thrifty(Step("Done."), conversation_tokens=PLENTY), clock=Clock())
+    conversation = await world.open(limited(Step("Done."), conversation_tokens=PLENTY), clock=StoppedClock())
     await turn(conversation)
     last = [event for event in await world.events() if isinstance(event, AssistantMsg)][-1:]
     assert await conversation_total(world) == used(last)
 
 
-def family(**limits: int) -> Agent:
+def delegating(**limits: int) -> Agent:
     """An agent that delegates twice at once."""
     scholar = Agent(name="scholar", model=ScriptedModel(WORKING), tools=[work])
     calls = [Call("task", {"agent": "scholar", "prompt": "Read."})] * 2
@@ -243,7 +241,7 @@ def family(**limits: int) -> Agent:
 
 
 async def test_sub_agents_count_with_their_root(world: World) -> None:
-    conversation = await start(world, family(conversation_tokens=PLENTY), Clock())
+    conversation = await start(world, delegating(conversation_tokens=PLENTY), StoppedClock())
     await turn(conversation)
     children = await world.store.registry.children("c")
     assert len(children) == 2
@@ -253,7 +251,7 @@ async def test_sub_agents_count_with_their_root(world: World) -> None:
 
 
 async def test_what_is_used_up_ends_the_sub_agents_too(world: World) -> None:
-    conversation = await start(world, family(conversation_tokens=1), Clock())
+    conversation = await start(world, delegating(conversation_tokens=1), StoppedClock())
     await turn(conversation)
     assert ends(await world.events()) == [("failed", "budget_exhausted")]
     assert [status for status, _ in results(await world.events())] == ["error", "error"]
@@ -262,11 +260,11 @@ async def test_what_is_used_up_ends_the_sub_agents_too(world: World) -> None:
 @pytest.mark.parametrize("limits", [{"conversation_tokens": -1}, {"person_cost_a_day": -1}])
 def test_a_budget_of_less_than_nothing_is_refused(limits: dict[str, int]) -> None:
     with pytest.raises(AgentDefinitionError, match="less than nothing"):
-        thrifty(**limits)
+        limited(**limits)
 
 
 async def test_a_budget_of_nothing_refuses_the_first_message(world: World) -> None:
-    conversation = await start(world, thrifty(conversation_tokens=0), Clock())
+    conversation = await start(world, limited(conversation_tokens=0), StoppedClock())
     with pytest.raises(Refused, match="of 0 tokens is used up"):
         await say(conversation)
     assert await world.log() == []

@@ -8,10 +8,10 @@ import pytest
 from agents.agent import Agent
 from agents.conversation import Conversation
 from agents.turn.events import Summary
-from tests.agents.conversation.test_crash_everywhere import Moment, incarnate, survives
 from tests.messages_api.rules import check_request
 from tests.support.compaction import Model, agent_of
 from tests.support.conversations import World, ends, rest, results, say, spoken, until
+from tests.support.crashes import Moment, open_crashing, survives
 
 LONG = "x" * 1950
 SAID = (f"one {LONG}", "look 2", f"three {LONG}", "look 1x2", f"five {LONG}")
@@ -19,7 +19,7 @@ APPENDS = 24
 """At least as many as the story takes; where the summaries fall among them is left to chance."""
 
 
-def story() -> tuple[Model, Agent]:
+def scenario() -> tuple[Model, Agent]:
     """Everything is reached: stubs, window and summaries."""
     model = Model()
     return model, agent_of(model, stub=1500, window=2500, summary=2200, keep_steps=1, keep_turns=1)
@@ -36,23 +36,23 @@ def saying(words: str, client_id: str) -> Callable[[Conversation], Awaitable[Non
     return act
 
 
-async def tell(world: World, lives: list[tuple[int, Moment]]) -> Model:
+async def play(world: World, crashes: list[tuple[int, Moment]]) -> Model:
     """The story; each life ends at its append."""
-    model, agent = story()
+    model, agent = scenario()
     await world.create(agent)
-    conversation, log = await incarnate(world, agent, lives)
+    conversation, schedule = await open_crashing(world, agent, crashes)
     for number, words in enumerate(SAID):
-        while not await survives(saying(words, f"message-{number}")(conversation), log):
+        while not await survives(saying(words, f"message-{number}")(conversation), schedule):
             await world.crash(conversation)
-            conversation, log = await incarnate(world, agent, lives)
+            conversation, schedule = await open_crashing(world, agent, crashes)
     await until(lambda: conversation.history.summary)
     return model
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("dies_at", range(1, APPENDS + 1))
-async def test_the_story_is_the_same(world: World, dies_at: int, moment: Moment) -> None:
-    model = await tell(world, [(dies_at, moment), (2, moment)])
+@pytest.mark.parametrize("append", range(1, APPENDS + 1))
+async def test_the_story_is_the_same(world: World, append: int, moment: Moment) -> None:
+    model = await play(world, [(append, moment), (2, moment)])
 
     events = await world.events()
     assert spoken(events) == [

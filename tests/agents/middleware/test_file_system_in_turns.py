@@ -1,6 +1,6 @@
 """FileSystem in conversations: what the model is told and shown, what watchers see, and files under crashes."""
 
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
@@ -9,8 +9,8 @@ from agents.middleware.file_system import FileSystem
 from agents.models import Call, Step
 from agents.turn.events import ToolCall
 from store import Scope
-from tests.agents.conversation.test_crash_everywhere import Act, tell, transcript
 from tests.support.conversations import World, ends, rest, results, say, watching
+from tests.support.crashes import Act, Moment, play, transcript
 from tests.support.recorder import Recorder
 
 OWN = Scope("conversation", "c")
@@ -36,7 +36,7 @@ RESULTS = [
 ]
 
 
-class Filing:
+class FilingScenario:
     """A story in which each tool that changes something is called."""
 
     def __init__(self, recorder: Recorder | None = None) -> None:
@@ -60,9 +60,9 @@ async def files_of(world: World) -> dict[str, bytes]:
 
 
 async def test_the_model_knows_the_places_and_reads_the_results(world: World) -> None:
-    story = Filing()
-    await tell(world, story, [])  # type: ignore[arg-type]
-    first = story.recorder.requests[0]
+    scenario = FilingScenario()
+    await play(world, scenario, [])
+    first = scenario.recorder.requests[0]
     assert first.system == (
         "File.\n\n# Files\nYou keep files under relative paths such as notes/plan.md. Read a file before you edit it."
         " Others may work on the same\nfiles at the same time, so a file can differ from what you wrote.\n"
@@ -79,7 +79,7 @@ async def test_the_model_knows_the_places_and_reads_the_results(world: World) ->
         "delete_file",
     ]
     call = next(event for event in await world.events() if isinstance(event, ToolCall))
-    assert story.recorder.requests[1].messages[1:] == [
+    assert scenario.recorder.requests[1].messages[1:] == [
         {
             "role": "assistant",
             "content": [
@@ -99,8 +99,8 @@ async def test_the_model_knows_the_places_and_reads_the_results(world: World) ->
 
 
 async def test_watchers_see_each_change(world: World) -> None:
-    story = Filing()
-    conversation = await world.start(story.agent)
+    scenario = FilingScenario()
+    conversation = await world.start(scenario.agent)
     async with watching(world.store) as watcher:
         await say(conversation)
         await watcher.until("turn_completed")
@@ -123,9 +123,9 @@ async def test_watchers_see_each_change(world: World) -> None:
 
 
 @pytest.fixture
-async def undisturbed(world: World) -> list[dict[str, Any]]:
+async def without_crash(world: World) -> list[dict[str, Any]]:
     """The story as it goes when nobody dies."""
-    assert await tell(world, Filing(), []) == APPENDS, "every append is visited below"  # type: ignore[arg-type]
+    assert await play(world, FilingScenario(), []) == APPENDS, "every append is visited below"
     events = await world.events()
     assert [content for _, content in results(events)] == RESULTS
     assert ends(events) == [("completed", None)]
@@ -138,10 +138,10 @@ async def undisturbed(world: World) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("append", range(1, APPENDS + 1))
 async def test_killed_at_any_append_each_change_happens_once(
-    world: World, undisturbed: list[dict[str, Any]], append: int, moment: Literal["before", "after"]
+    world: World, without_crash: list[dict[str, Any]], append: int, moment: Moment
 ) -> None:
-    await tell(world, Filing(), [(append, moment)])  # type: ignore[arg-type]
-    assert transcript(await world.events()) == undisturbed
+    await play(world, FilingScenario(), [(append, moment)])
+    assert transcript(await world.events()) == without_crash
     assert await files_of(world) == {"user: notes/a.md": b"two\n"}
 
 
@@ -150,7 +150,7 @@ async def test_the_files_of_a_conversation_go_with_it_and_those_of_its_owner_sta
         Step(calls=[Call("create_file", {"path": path, "content": "x"}) for path in ("a.md", "me/a.md")]),
         Step("Done."),
     ]
-    await tell(world, Filing(Recorder(*steps)), [])  # type: ignore[arg-type]
+    await play(world, FilingScenario(Recorder(*steps)), [])
     assert await files_of(world) == {"conversation: a.md": b"x", "user: a.md": b"x"}
     await world.store.registry.delete("c")
     assert await files_of(world) == {"user: a.md": b"x"}

@@ -9,8 +9,8 @@ from ray.serve.config import AutoscalingConfig, BackpressureConfig
 from ray.serve.schema import LoggingConfig
 
 from deployments.ingress.application import http_application
-from deployments.ingress.problems import SOON
-from deployments.ingress.scaling import WAITING, autoscaling, requests_a_replica
+from deployments.ingress.problems import SOON_SECONDS
+from deployments.ingress.scaling import MAX_WAITING_REQUESTS, autoscaling_config, max_requests_per_replica
 from deployments.ray_internals.serve_replica import keep_replica_private
 from deployments.routing.code_version import has_stale_code
 from deployments.routing.errors import StaleProcess
@@ -21,15 +21,15 @@ SETTINGS = Settings()
 
 @serve.deployment(
     name="ingress",
-    autoscaling_config=AutoscalingConfig(**autoscaling(SETTINGS)),
-    max_ongoing_requests=requests_a_replica(SETTINGS),
-    max_queued_requests=WAITING,
-    backpressure_config=BackpressureConfig(status_code=503, retry_after_s=SOON),
+    autoscaling_config=AutoscalingConfig(**autoscaling_config(SETTINGS)),
+    max_ongoing_requests=max_requests_per_replica(SETTINGS),
+    max_queued_requests=MAX_WAITING_REQUESTS,
+    backpressure_config=BackpressureConfig(status_code=503, retry_after_s=SOON_SECONDS),
     ray_actor_options={"num_cpus": 0},
     logging_config=LoggingConfig(enable_access_log=False),  # a line for each request costs more than some requests
     health_check_period_s=5,
     graceful_shutdown_timeout_s=10,
-    # Those who replace a replica are there before it goes.
+    # The replica that replaces another is there before that one stops.
     max_surge_percent=100,
 )
 @serve.ingress()

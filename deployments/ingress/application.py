@@ -1,4 +1,4 @@
-"""Puts the ingress together: one FastAPI application a replica, with its store, its door and its sweeper."""
+"""Puts the ingress together: one FastAPI application per replica, with its store, its door and its periodic work."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,6 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
 
 from deployments.background.node_drain import NodeDrain
 from deployments.background.recovery_sweep import RecoverySweep
@@ -17,7 +16,7 @@ from deployments.background.stuck_turns import StuckTurns
 from deployments.background.warm_pool import WarmPool
 from deployments.host.actor import open_door
 from deployments.ingress import bodies, problems
-from deployments.ingress.dependencies import Service
+from deployments.ingress.dependencies import Dependencies
 from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.routes import (
     admin,
@@ -29,7 +28,6 @@ from deployments.ingress.routes import (
     messages,
     model_calls,
     preferences,
-    sub_agents,
 )
 from deployments.ingress.streams.draining import Draining, begin_when_serve_stops
 from deployments.page.routes import page_router
@@ -43,18 +41,8 @@ from deployments.settings import Settings
 log = structlog.get_logger(__name__)
 
 BODIES = (bodies.NewConversation, bodies.Renaming, bodies.NewMessage, bodies.NewResolution, bodies.ApprovalChoice)
-# Routes are tried in this order: what is asked most comes first.
-ROUTED = (messages, events, conversations, agents, sub_agents, files, health, model_calls, admin, preferences)
-
-
-class ProblemBody(BaseModel):
-    """RFC 9457: `type` is stable, `detail` is for people."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
+# Routes are tried in this order: those with the most requests come first.
+ROUTES = (messages, events, conversations, agents, files, health, model_calls, admin, preferences)
 
 
 def http_application(deployment: str | None = None) -> FastAPI:
@@ -66,8 +54,8 @@ def http_application(deployment: str | None = None) -> FastAPI:
     app = FastAPI(
         title="Raylogue", version="1", lifespan=partial(_lifespan, deployment=deployment), docs_url=None, redoc_url=None
     )
-    problems.install(app)
-    for router in (*(subject.router for subject in ROUTED), page_router()):
+    problems.install_problem_handlers(app)
+    for router in (*(subject.router for subject in ROUTES), page_router()):
         app.include_router(router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
@@ -80,21 +68,21 @@ async def _lifespan(app: FastAPI, deployment: str | None) -> AsyncIterator[None]
     door = open_door(settings, store, agents, deployment)
     draining = Draining()
     begin_when_serve_stops(draining)
-    app.state.service = Service(settings, agents, store, door, ReplicaLimits(settings), draining)
+    app.state.dependencies = Dependencies(settings, agents, store, door, ReplicaLimits(settings), draining)
     background = (
         RecoverySweep(store, door, cluster_name()),
         StuckTurns(store, door, cluster_name(), settings.stuck_seconds),
         WarmPool(settings, store),
         NodeDrain(settings),
     )
-    running = [asyncio.create_task(work.run()) for work in background]
+    tasks = [asyncio.create_task(work.run()) for work in background]
     tune_gc()
     try:
         yield
     finally:
-        for work in running:
-            work.cancel()
-        await asyncio.wait(running)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         await store.aclose()
 
 
@@ -107,6 +95,6 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas.update(schema.pop("$defs", {}))
             schemas[model.__name__] = schema
-        schemas["Problem"] = ProblemBody.model_json_schema()
+        schemas["Problem"] = problems.ProblemBody.model_json_schema()
         app.openapi_schema = document
     return app.openapi_schema

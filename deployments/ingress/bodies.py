@@ -1,29 +1,91 @@
-"""What requests carry: the JSON bodies as pydantic models, and how a body is read within its bounds."""
+"""What requests carry, as pydantic models: the JSON bodies, and the content blocks that a message may have."""
 
-from typing import Annotated, Any, TypeVar
+import base64
+import binascii
+from typing import Annotated, Any, Literal
 
-import orjson
-from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from agents.turn.events import Approval, Decision
 from agents.turn.inputs import OnBusy
-from deployments.ingress.content import Content, TextBlock
-from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.problems import Problem
 from store import Placement
 
-CONVERSATION_ID = r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$"
-SMALL_BODY = 64 * 1024
-
-Body = TypeVar("Body", bound=BaseModel)
+MAX_ATTACHMENTS = 20
 
 
-class _Body(BaseModel):
+class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class NewConversation(_Body):
+def _validate_base64(data: str) -> str:
+    try:
+        decoded = base64.b64decode(data, validate=True)
+    except binascii.Error as error:
+        raise ValueError("this is no base64") from error
+    if not decoded:
+        raise ValueError("it is empty")
+    return data
+
+
+Base64 = Annotated[str, AfterValidator(_validate_base64)]
+Address = Annotated[str, Field(pattern=r"^https://\S+$", max_length=2048)]
+
+
+class Image(_Strict):
+    type: Literal["base64"]
+    media_type: Literal["image/jpeg", "image/png", "image/gif", "image/webp"]
+    data: Base64
+
+
+class Pdf(_Strict):
+    type: Literal["base64"]
+    media_type: Literal["application/pdf"]
+    data: Base64
+
+
+class PlainText(_Strict):
+    type: Literal["text"]
+    media_type: Literal["text/plain"]
+    data: Annotated[str, Field(min_length=1)]
+
+
+class Linked(_Strict):
+    """The provider fetches it, not this service."""
+
+    type: Literal["url"]
+    url: Address
+
+
+class TextBlock(_Strict):
+    type: Literal["text"]
+    text: str
+
+
+class ImageBlock(_Strict):
+    type: Literal["image"]
+    source: Annotated[Image | Linked, Field(discriminator="type")]
+
+
+class DocumentBlock(_Strict):
+    type: Literal["document"]
+    source: Annotated[Pdf | PlainText | Linked, Field(discriminator="type")]
+    title: Annotated[str, Field(max_length=200)] | None = None
+
+
+ContentBlock = Annotated[TextBlock | ImageBlock | DocumentBlock, Field(discriminator="type")]
+
+
+def _validate_attachments(blocks: list[ContentBlock]) -> list[ContentBlock]:
+    if sum(not isinstance(block, TextBlock) for block in blocks) > MAX_ATTACHMENTS:
+        raise ValueError(f"at most {MAX_ATTACHMENTS} images and documents are taken")
+    return blocks
+
+
+Content = Annotated[list[ContentBlock], AfterValidator(_validate_attachments)]
+
+
+class NewConversation(_Strict):
     """All optional: the default agent, an id of ours, no title yet, placed as its agent says."""
 
     agent: str | None = None
@@ -32,11 +94,11 @@ class NewConversation(_Body):
     placement: Placement | None = None
 
 
-class Renaming(_Body):
+class Renaming(_Strict):
     title: Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class NewMessage(_Body):
+class NewMessage(_Strict):
     """A message as text or as content blocks; the same `client_id` twice is one message.
 
     `model` is one of the agent's models, for the turn that this message begins.
@@ -49,7 +111,7 @@ class NewMessage(_Body):
     model: Annotated[str, Field(min_length=1, max_length=128)] | None = None
 
     @model_validator(mode="after")
-    def _one_of_two(self) -> "NewMessage":
+    def _require_one_of_two(self) -> "NewMessage":
         if (self.text is None) == (self.content is None):
             raise ValueError("send either text or content")
         return self
@@ -59,15 +121,15 @@ class NewMessage(_Body):
         return any(not isinstance(block, TextBlock) for block in self.content or ())
 
     def blocks(self) -> list[dict[str, Any]]:
-        """The content as blocks, without those that say nothing; raises `Problem` if none is left."""
+        """The content as blocks, without those of white space alone; raises `Problem` if none is left."""
         blocks = self.content if self.content is not None else [TextBlock(type="text", text=self.text or "")]
-        said = [b.model_dump(exclude_none=True) for b in blocks if not isinstance(b, TextBlock) or b.text.strip()]
-        if not said:
+        kept = [b.model_dump(exclude_none=True) for b in blocks if not isinstance(b, TextBlock) or b.text.strip()]
+        if not kept:
             raise Problem("empty_message", "Say something, or attach something.")
-        return said
+        return kept
 
 
-class NewResolution(_Body):
+class NewResolution(_Strict):
     """The answer to a suspension: see the kinds of decisions each kind of call takes.
 
     `arguments_hash` is that of the pending entry that was shown: a call that has changed since is not approved.
@@ -81,64 +143,10 @@ class NewResolution(_Body):
     arguments_hash: Annotated[str, Field(max_length=128)] | None = None
 
 
-class ApprovalChoice(_Body):
+class ApprovalChoice(_Strict):
     """Null takes a choice back."""
 
     approval: Approval | None
-
-
-async def read_body(request: Request, model: type[Body], limit: int = SMALL_BODY) -> Body:
-    """The request's JSON body as `model`, never more than `limit` bytes of it; raises `Problem`."""
-    body, _ = await read_sized(request, model, limit)
-    return body
-
-
-async def read_message(request: Request, limit: int, limit_attached: int) -> tuple[NewMessage, int]:
-    """A message and its size; `limit_attached` holds for one with images or documents. Raises `Problem`."""
-    message, size = await read_sized(request, NewMessage, max(limit, limit_attached))
-    if size > limit and not message.has_attachments:
-        raise _too_large(limit)
-    return message, size
-
-
-async def read_sized(request: Request, model: type[Body], limit: int) -> tuple[Body, int]:
-    """The body, and how many bytes it had."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise Problem("unsupported_media_type", f"Send application/json, not {media_type or 'nothing'}.")
-    received = await read_bytes(request, limit)
-    try:
-        parsed = orjson.loads(received)
-    except orjson.JSONDecodeError as error:
-        raise Problem("malformed_json", str(error)) from error
-    try:
-        return TypeAdapter(model).validate_python(parsed), len(received)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "body"
-        raise Problem("invalid_request", f"{place}: {first['msg']}") from error
-
-
-async def read_bytes(request: Request, limit: int, code: str = "message_too_large") -> bytes:
-    """The raw body; raises `Problem` with this code as soon as it has more than `limit` bytes.
-
-    What all requests have sent so far is bounded too: one that is too much then is refused as `overloaded`.
-    """
-    limits: ReplicaLimits = request.app.state.service.limits
-    received = bytearray()
-    try:
-        async for chunk in request.stream():
-            limits.body_bytes.take(len(chunk))
-            received += chunk
-            if len(received) > limit:
-                raise _too_large(limit, code)
-        return bytes(received)
-    finally:
-        limits.body_bytes.give_back(len(received))
-
-
-def _too_large(limit: int, code: str = "message_too_large") -> Problem:
-    return Problem(code, f"At most {limit} bytes are taken.")
 
 
 def body_schema(model: type[BaseModel]) -> dict[str, Any]:

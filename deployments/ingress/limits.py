@@ -1,4 +1,4 @@
-"""What one replica holds at once: open streams, messages on their way, bytes of bodies and answers; more gets 503."""
+"""What one replica holds at once: open streams, messages on their way, bytes of bodies and of responses."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,37 +10,37 @@ FULL = "This replica has as much to do as it can; try again."
 
 
 class CapacityLimiter:
-    """Counts up to a bound."""
+    """Counts what is in use, up to a bound; `code` is the problem that a request beyond it gets."""
 
-    def __init__(self, most: int, code: str) -> None:
-        self._most = most
+    def __init__(self, capacity: int, code: str) -> None:
+        self._capacity = capacity
         self._code = code
-        self.held = 0
+        self.in_use = 0
 
-    def take(self, amount: int = 1) -> None:
+    def acquire(self, amount: int = 1) -> None:
         """Raises `Problem` if that is more than there is room for."""
-        if self.held + amount > self._most:
+        if self.in_use + amount > self._capacity:
             raise Problem(self._code, FULL)
-        self.held += amount
+        self.in_use += amount
 
-    def give_back(self, amount: int = 1) -> None:
-        self.held -= amount
+    def release(self, amount: int = 1) -> None:
+        self.in_use -= amount
 
     @contextmanager
     def hold(self, amount: int = 1) -> Iterator[None]:
-        """Hold so much while the block runs."""
-        self.take(amount)
+        """Hold so much while the block runs. Raises `Problem`."""
+        self.acquire(amount)
         try:
             yield
         finally:
-            self.give_back(amount)
+            self.release(amount)
 
 
 class ReplicaLimits:
-    """One per replica. Every bound is a number of things that a request may add to, so memory has one as well."""
+    """One per replica. Everything that requests add to is bounded, and so the replica's memory is."""
 
     def __init__(self, settings: Settings) -> None:
         self.streams = CapacityLimiter(settings.replica_streams, "too_many_streams")
         self.messages = CapacityLimiter(settings.replica_messages, "overloaded")
         self.body_bytes = CapacityLimiter(settings.replica_body_bytes, "overloaded")
-        self.answer_bytes = CapacityLimiter(settings.replica_answer_bytes, "overloaded")
+        self.response_bytes = CapacityLimiter(settings.replica_answer_bytes, "overloaded")

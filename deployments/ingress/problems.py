@@ -9,6 +9,7 @@ from urllib.parse import quote
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from agents.errors import NewerRecord, Refused, UnknownAgent, UnreadableRecord
@@ -28,12 +29,12 @@ from store.errors import (
 
 TYPE_PREFIX = "urn:raylogue:problem:"
 MEDIA_TYPE = "application/problem+json"
-SOON, LATER = 2, 5
-"""Seconds, for `Retry-After`."""
+SOON_SECONDS, LATER_SECONDS = 2, 5
+"""For `Retry-After`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ProblemType:
     """`retry_after` is for what passes by itself: in so many seconds the same request may be taken."""
 
     status: int
@@ -41,57 +42,78 @@ class Kind:
     retry_after: int | None = None
 
 
-KINDS: Mapping[str, Kind] = {
-    "malformed_json": Kind(400, "The body is not valid JSON"),
-    "invalid_conversation_id": Kind(400, "The conversation id is not valid"),
-    "unknown_conversation": Kind(404, "There is no such conversation"),
-    "unknown_file": Kind(404, "There is no such file"),
-    "not_found": Kind(404, "There is nothing at this address"),
-    "method_not_allowed": Kind(405, "This address does not take this method"),
-    "turn_running": Kind(409, "A turn is running"),
-    "not_running": Kind(409, "No turn is running"),
-    "stale_resolution": Kind(409, "The answer comes too late, twice, or for nothing"),
-    "arguments_changed": Kind(409, "The call is not the one that was shown"),
-    "answer_at_parent": Kind(409, "The call of a sub-agent is answered at its parent"),
-    "conversation_exists": Kind(409, "The id is taken"),
-    "file_exists": Kind(409, "The path is taken"),
-    "file_conflict": Kind(412, "The file has changed since"),
-    "terminating": Kind(503, "The conversation is moving", SOON),
-    "message_too_large": Kind(413, "The message is too large"),
-    "file_too_large": Kind(413, "The file is too large"),
-    "unsupported_media_type": Kind(415, "The body must be application/json"),
-    "empty_message": Kind(422, "The message is empty"),
-    "invalid_request": Kind(422, "The request does not fit its schema"),
-    "invalid_decision": Kind(422, "The decision does not fit the call"),
-    "unknown_agent": Kind(422, "There is no such agent"),
-    "unknown_model": Kind(422, "The agent has no such model"),
-    "bad_path": Kind(422, "The path is not valid"),
-    "queue_full": Kind(429, "Too many messages wait", SOON),
-    "too_many_turns": Kind(429, "Too many turns are running", SOON),
-    "self_run_limit": Kind(429, "The agent has started itself too often"),
-    "budget_exhausted": Kind(429, "The budget is used up"),
-    "middleware_failed": Kind(500, "A middleware of the agent failed"),
-    "unreadable_log": Kind(500, "The log of the conversation cannot be read"),
-    "archive_damaged": Kind(500, "A part of the log is not as it was written"),
-    "internal": Kind(500, "Something went wrong here"),
-    "archive_unavailable": Kind(503, "The archive cannot be reached", SOON),
-    "store_unavailable": Kind(503, "The store cannot be reached", SOON),
-    "conversation_unreachable": Kind(503, "The conversation does not answer", SOON),
-    "control_plane_unavailable": Kind(503, "The cluster's control plane cannot be reached", SOON),
-    "cluster_full": Kind(503, "There is no room for more live conversations", LATER),
-    "too_many_streams": Kind(503, "Too many event streams are open", LATER),
-    "overloaded": Kind(503, "There is too much to do", SOON),
-    "newer_code": Kind(503, "Newer code has written to the conversation", SOON),
-    "replica_draining": Kind(503, "The replica is about to stop", SOON),
-    "scope_full": Kind(507, "There is no room for more files"),
+PROBLEM_TYPES: Mapping[str, ProblemType] = {
+    "malformed_json": ProblemType(400, "The body is not valid JSON"),
+    "invalid_conversation_id": ProblemType(400, "The conversation id is not valid"),
+    "unknown_conversation": ProblemType(404, "There is no such conversation"),
+    "unknown_file": ProblemType(404, "There is no such file"),
+    "not_found": ProblemType(404, "There is nothing at this address"),
+    "method_not_allowed": ProblemType(405, "This address does not take this method"),
+    "turn_running": ProblemType(409, "A turn is running"),
+    "not_running": ProblemType(409, "No turn is running"),
+    "stale_resolution": ProblemType(409, "The answer comes too late, twice, or for nothing"),
+    "arguments_changed": ProblemType(409, "The call is not the one that was shown"),
+    "answer_at_parent": ProblemType(409, "The call of a sub-agent is answered at its parent"),
+    "conversation_exists": ProblemType(409, "The id is taken"),
+    "file_exists": ProblemType(409, "The path is taken"),
+    "file_conflict": ProblemType(412, "The file has changed since"),
+    "terminating": ProblemType(503, "The conversation is moving", SOON_SECONDS),
+    "message_too_large": ProblemType(413, "The message is too large"),
+    "file_too_large": ProblemType(413, "The file is too large"),
+    "unsupported_media_type": ProblemType(415, "The body must be application/json"),
+    "empty_message": ProblemType(422, "The message is empty"),
+    "invalid_request": ProblemType(422, "The request does not fit its schema"),
+    "invalid_decision": ProblemType(422, "The decision does not fit the call"),
+    "unknown_agent": ProblemType(422, "There is no such agent"),
+    "unknown_model": ProblemType(422, "The agent has no such model"),
+    "bad_path": ProblemType(422, "The path is not valid"),
+    "queue_full": ProblemType(429, "Too many messages wait", SOON_SECONDS),
+    "too_many_turns": ProblemType(429, "Too many turns are running", SOON_SECONDS),
+    "self_run_limit": ProblemType(429, "The agent has started itself too often"),
+    "budget_exhausted": ProblemType(429, "The budget is used up"),
+    "middleware_failed": ProblemType(500, "A middleware of the agent failed"),
+    "unreadable_log": ProblemType(500, "The log of the conversation cannot be read"),
+    "archive_damaged": ProblemType(500, "A part of the log is not as it was written"),
+    "internal": ProblemType(500, "Something went wrong here"),
+    "archive_unavailable": ProblemType(503, "The archive cannot be reached", SOON_SECONDS),
+    "store_unavailable": ProblemType(503, "The store cannot be reached", SOON_SECONDS),
+    "conversation_unreachable": ProblemType(503, "The conversation does not answer", SOON_SECONDS),
+    "control_plane_unavailable": ProblemType(503, "The cluster's control plane cannot be reached", SOON_SECONDS),
+    "cluster_full": ProblemType(503, "There is no room for more live conversations", LATER_SECONDS),
+    "too_many_streams": ProblemType(503, "Too many event streams are open", LATER_SECONDS),
+    "overloaded": ProblemType(503, "There is too much to do", SOON_SECONDS),
+    "newer_code": ProblemType(503, "Newer code has written to the conversation", SOON_SECONDS),
+    "replica_draining": ProblemType(503, "The replica is about to stop", SOON_SECONDS),
+    "scope_full": ProblemType(507, "There is no room for more files"),
 }
 
-REFUSED_BY_MIDDLEWARE = Kind(422, "The conversation does not take this")
-"""What a middleware of the operator's own refuses, under a code of its own."""
+REFUSED_BY_MIDDLEWARE = ProblemType(422, "The conversation does not take this")
+"""For the refusals of an operator's own middleware, which have codes of their own."""
+
+BODY_PROBLEMS = (
+    "malformed_json",
+    "unsupported_media_type",
+    "invalid_request",
+    "message_too_large",
+    "overloaded",
+)
+CONVERSATION_PROBLEMS = ("unknown_conversation", "invalid_conversation_id", "store_unavailable")
+LOG_PROBLEMS = ("unreadable_log", "newer_code")
+"""What every route may answer that reads a body, names a conversation, or reads its log."""
+
+
+class ProblemBody(BaseModel):
+    """RFC 9457: `type` is stable, `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
 
 
 class Problem(Exception):
-    """A refusal on its way out; `code` is a key of `KINDS` or a middleware's own, `members` are for programs."""
+    """A refusal; `code` is a key of `PROBLEM_TYPES` or a middleware's own, `members` are for programs."""
 
     def __init__(self, code: str, detail: str, members: Mapping[str, Any] = MappingProxyType({})) -> None:
         super().__init__(code, detail, members)
@@ -100,29 +122,29 @@ class Problem(Exception):
         self.members = members
 
 
-def answer(problem: Problem, instance: str) -> Response:
+def problem_response(problem: Problem, instance: str) -> Response:
     """The problem as a response; what passes by itself says when to come back."""
-    kind = KINDS.get(problem.code, REFUSED_BY_MIDDLEWARE)
+    problem_type = PROBLEM_TYPES.get(problem.code, REFUSED_BY_MIDDLEWARE)
     body = {
         "type": TYPE_PREFIX + problem.code,
-        "title": kind.title,
-        "status": kind.status,
+        "title": problem_type.title,
+        "status": problem_type.status,
         "detail": problem.detail,
         "instance": instance,
         **problem.members,
     }
-    headers = {"Retry-After": str(kind.retry_after)} if kind.retry_after is not None else None
-    return Response(orjson.dumps(body), kind.status, headers, MEDIA_TYPE)
+    headers = {"Retry-After": str(problem_type.retry_after)} if problem_type.retry_after is not None else None
+    return Response(orjson.dumps(body), problem_type.status, headers, MEDIA_TYPE)
 
 
-def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
+def openapi_problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route for OpenAPI: which problems it may answer with."""
     by_status: dict[int | str, list[str]] = {}
     for code in dict.fromkeys(codes):
-        by_status.setdefault(KINDS[code].status, []).append(code)
+        by_status.setdefault(PROBLEM_TYPES[code].status, []).append(code)
     return {
         status: {
-            "description": "; ".join(f"`{TYPE_PREFIX}{code}`: {KINDS[code].title}" for code in found),
+            "description": "; ".join(f"`{TYPE_PREFIX}{code}`: {PROBLEM_TYPES[code].title}" for code in found),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for status, found in by_status.items()
@@ -158,28 +180,28 @@ _TRANSLATIONS: Mapping[type[Exception], Callable[[Any], Problem]] = {
 }
 
 
-def install(app: FastAPI) -> None:
+def install_problem_handlers(app: FastAPI) -> None:
     """Make `app` answer every error with a problem."""
     for error, translate in _TRANSLATIONS.items():
         app.add_exception_handler(error, _handler(translate))
-    app.add_exception_handler(RequestValidationError, _handler(_invalid))
-    app.add_exception_handler(HTTPException, _handler(_http))
+    app.add_exception_handler(RequestValidationError, _handler(_from_validation_error))
+    app.add_exception_handler(HTTPException, _handler(_from_http_exception))
     app.add_exception_handler(Exception, _handler(lambda _: Problem("internal", "The request failed here.")))
 
 
 def _handler(translate: Callable[[Any], Problem]) -> Callable[[Request, Exception], Response]:
     async def handle(request: Request, error: Exception) -> Response:
-        return answer(translate(error), quote(request.scope["path"]))
+        return problem_response(translate(error), quote(request.scope["path"]))
 
     return handle  # type: ignore[return-value]  # Starlette takes both kinds of function, its type only one
 
 
-def _invalid(error: RequestValidationError) -> Problem:
+def _from_validation_error(error: RequestValidationError) -> Problem:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     return Problem("invalid_request", f"{place}: {first['msg']}")
 
 
-def _http(error: HTTPException) -> Problem:
+def _from_http_exception(error: HTTPException) -> Problem:
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
     return Problem(code, str(error.detail))

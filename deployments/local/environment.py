@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from deployments.ingress.scaling import connections
+from deployments.ingress.scaling import max_connections
 from deployments.local import ports
 from deployments.ray_internals import haproxy
 from deployments.ray_internals.cluster_haproxy import find_haproxy
@@ -47,7 +47,7 @@ def ray_environment(settings: Settings, runtime_dir: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(runtime_dir / "server-state"),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
-        "RAY_SERVE_HAPROXY_MAXCONN": str(_possible(connections(settings))),
+        "RAY_SERVE_HAPROXY_MAXCONN": str(_possible(max_connections(settings))),
         "RAY_SERVE_HAPROXY_NBTHREAD": str(min(4, os.cpu_count() or 1)),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),
     }

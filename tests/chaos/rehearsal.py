@@ -14,7 +14,7 @@ from agents.context import AgentContext
 from agents.conversation import Conversation, ConversationStatus, Receipt
 from agents.errors import Refused
 from agents.turn.inputs import OnBusy, Resolve, UserMessage
-from deployments.ingress.streams.watch import watching
+from deployments.ingress.streams.watch import open_watcher
 from store import StoreError
 from tests.chaos.agents import agents
 from tests.chaos.collect import at_rest, transcripts
@@ -157,7 +157,7 @@ class Rehearsal:
         door: Any = Glimpses(self.stage.doors)
         while True:
             with suppress(StoreError):  # the stream ends, and the tab comes back
-                async with watching(self.stage.store, door, CONVERSATION) as watch:
+                async with open_watcher(self.stage.store, door, CONVERSATION) as watch:
                     after = watched.connect(watched.last_seq).after
                     async for event in watch.events(after):
                         watched.take(event)

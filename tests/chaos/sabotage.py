@@ -107,15 +107,15 @@ def acknowledging_early() -> Iterator[None]:
 @contextmanager
 def missing_an_event() -> Iterator[None]:
     """Watchers are not shown the results of tools, and are not told that something is missing."""
-    canonical = WatcherState.canonical
+    accept_canonical = WatcherState.accept_canonical
 
-    def silent(view: WatcherState, event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-        for shown in canonical(view, event):
+    def silent(state: WatcherState, event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        for shown in accept_canonical(state, event):
             if shown["type"] != "tool_result":
                 yield shown
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(WatcherState, "canonical", silent)
+        patch.setattr(WatcherState, "accept_canonical", silent)
         yield
 
 

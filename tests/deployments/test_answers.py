@@ -19,7 +19,7 @@ from agents.codec import encode
 from agents.turn.events import UserMsg
 from deployments.host.actor import open_door
 from deployments.ingress.application import http_application
-from deployments.ingress.dependencies import Service
+from deployments.ingress.dependencies import Dependencies
 from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.streams.draining import Draining
 from deployments.process.agents import catalog
@@ -65,7 +65,7 @@ async def http(settings: Settings, store: Store, draining: Draining) -> AsyncIte
     """Requests to the application."""
     agents, app = catalog(settings), http_application()
     door = open_door(settings, store, agents)
-    app.state.service = Service(settings, agents, store, door, ReplicaLimits(settings), draining)
+    app.state.dependencies = Dependencies(settings, agents, store, door, ReplicaLimits(settings), draining)
     async with (
         serving(uvicorn.Config(app, lifespan="off", log_level="error")) as url,
         httpx.AsyncClient(base_url=url, timeout=30) as client,

@@ -8,7 +8,7 @@ import pytest
 
 from agents.codec import VERSION
 from agents.errors import TRANSIENT_CODES
-from deployments.ingress.problems import KINDS
+from deployments.ingress.problems import PROBLEM_TYPES
 from store import Store
 from tests.support.api import EVENTS, Api
 from tests.support.service_agents import Ledger
@@ -198,7 +198,7 @@ async def test_the_document_lists_every_problem_of_every_route(api: Api) -> None
     send = document["paths"]["/v1/conversations/{conversation_id}/messages"]["post"]
     assert send["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/NewMessage"}
     described = str(document["paths"])
-    missing = [code for code in KINDS if f"urn:raylogue:problem:{code}`" not in described]
+    missing = [code for code in PROBLEM_TYPES if f"urn:raylogue:problem:{code}`" not in described]
     assert missing == ["not_found", "method_not_allowed", "internal"], "only what concerns no route in particular"
     for route in document["paths"].values():
         for operation in route.values():

@@ -4,7 +4,12 @@ import pytest
 from ray.serve.config import AutoscalingConfig
 
 from deployments.app import app
-from deployments.ingress.scaling import WAITING, autoscaling, connections, requests_a_replica
+from deployments.ingress.scaling import (
+    MAX_WAITING_REQUESTS,
+    autoscaling_config,
+    max_connections,
+    max_requests_per_replica,
+)
 from deployments.settings import Settings
 
 CONFIG = app._bound_deployment._deployment_config
@@ -18,14 +23,14 @@ def test_the_ingress_refuses_in_its_own_words_before_serve_does() -> None:
     settings = Settings()
     assert CONFIG.max_ongoing_requests > settings.replica_streams + settings.replica_messages
     # What Serve has to say at last, it says with a time as well.
-    assert CONFIG.max_queued_requests == WAITING
+    assert CONFIG.max_queued_requests == MAX_WAITING_REQUESTS
     assert (CONFIG.backpressure_config.status_code, CONFIG.backpressure_config.retry_after_s) == (503, 2)
 
 
 @pytest.mark.parametrize("seconds", [1.0, 10.0, 120.0])
 def test_serve_looks_no_farther_back_than_it_waits(seconds: float) -> None:
     settings = Settings(min_replicas=2, max_replicas=6, target_requests=80, upscale_seconds=seconds)
-    config = AutoscalingConfig(**autoscaling(settings))
+    config = AutoscalingConfig(**autoscaling_config(settings))
     assert (config.min_replicas, config.max_replicas) == (2, 6)
     assert (config.target_ongoing_requests, config.upscale_delay_s) == (80, seconds)
     assert config.metrics_interval_s < config.look_back_period_s <= min(seconds, 30)
@@ -33,5 +38,5 @@ def test_serve_looks_no_farther_back_than_it_waits(seconds: float) -> None:
 
 def test_haproxy_takes_every_connection_that_the_replicas_do() -> None:
     settings = Settings(min_replicas=3)  # which are then the most, too
-    assert autoscaling(settings)["max_replicas"] == 3
-    assert connections(settings) > 3 * (requests_a_replica(settings) + WAITING)
+    assert autoscaling_config(settings)["max_replicas"] == 3
+    assert max_connections(settings) > 3 * (max_requests_per_replica(settings) + MAX_WAITING_REQUESTS)

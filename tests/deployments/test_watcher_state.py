@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.ingress.streams.watcher_state import DELTAS, Gap, WatcherState
+from deployments.ingress.streams.watcher_state import DELTAS, SequenceGap, WatcherState
 
 Event = dict[str, Any]
 Payload = dict[str, Any]
@@ -30,58 +30,58 @@ def payload(*events: Event, epoch: int = 1) -> Payload:
 
 
 def test_an_event_that_was_seen_is_dropped() -> None:
-    view = WatcherState(last_seq=2)
-    assert [event["seq"] for event in view.accept(payload(logged(1), logged(2), logged(3)))] == [3]
-    assert list(view.accept(payload(logged(3)))) == []
+    state = WatcherState(last_seq=2)
+    assert [event["seq"] for event in state.accept(payload(logged(1), logged(2), logged(3)))] == [3]
+    assert list(state.accept(payload(logged(3)))) == []
 
 
 def test_a_missing_event_is_a_gap() -> None:
-    view = WatcherState(last_seq=2)
-    with pytest.raises(Gap):
-        list(view.accept(payload(logged(4))))
-    assert view.last_seq == 2
+    state = WatcherState(last_seq=2)
+    with pytest.raises(SequenceGap):
+        list(state.accept(payload(logged(4))))
+    assert state.last_seq == 2
 
 
 def test_a_delta_that_was_seen_is_dropped_and_an_overlap_is_cut() -> None:
-    view = WatcherState()
-    assert list(view.accept(payload(delta(0, "abc")))) == [delta(0, "abc")]
-    assert list(view.accept(payload(delta(1, "bc")))) == []
-    assert list(view.accept(payload(delta(1, "bcde")))) == [delta(3, "de")]
+    state = WatcherState()
+    assert list(state.accept(payload(delta(0, "abc")))) == [delta(0, "abc")]
+    assert list(state.accept(payload(delta(1, "bc")))) == []
+    assert list(state.accept(payload(delta(1, "bcde")))) == [delta(3, "de")]
 
 
 def test_a_missing_delta_is_a_gap() -> None:
-    view = WatcherState()
-    list(view.accept(payload(delta(0, "abc"))))
-    with pytest.raises(Gap):
-        list(view.accept(payload(delta(4, "e"))))
+    state = WatcherState()
+    list(state.accept(payload(delta(0, "abc"))))
+    with pytest.raises(SequenceGap):
+        list(state.accept(payload(delta(4, "e"))))
 
 
 def test_thinking_is_counted_on_its_own() -> None:
-    view = WatcherState()
-    list(view.accept(payload(delta(0, "abc", kind="thinking_delta"))))
-    assert list(view.accept(payload(delta(0, "x")))) == [delta(0, "x")]
+    state = WatcherState()
+    list(state.accept(payload(delta(0, "abc", kind="thinking_delta"))))
+    assert list(state.accept(payload(delta(0, "x")))) == [delta(0, "x")]
 
 
 def test_another_message_starts_anew_and_late_words_of_a_finished_one_are_dropped() -> None:
-    view = WatcherState()
+    state = WatcherState()
     done = logged(1, "assistant_msg", message_id="m")
-    assert len(list(view.accept(payload(delta(0, "abc"), done)))) == 2
-    assert list(view.accept(payload(delta(3, "late")))) == []
-    assert list(view.accept(payload(delta(0, "x", "n")))) == [delta(0, "x", "n")]
+    assert len(list(state.accept(payload(delta(0, "abc"), done)))) == 2
+    assert list(state.accept(payload(delta(3, "late")))) == []
+    assert list(state.accept(payload(delta(0, "x", "n")))) == [delta(0, "x", "n")]
 
 
 def test_an_old_incarnation_is_heard_no_more_but_its_log_counts() -> None:
-    view = WatcherState(epoch=1)
-    list(view.accept(payload({"type": "turn_started", "turn": 1}, epoch=2)))
+    state = WatcherState(epoch=1)
+    list(state.accept(payload({"type": "turn_started", "turn": 1}, epoch=2)))
     old = payload({"type": "state_changed", "turn": 1, "state": "idle"}, delta(0, "zombie"), logged(1), epoch=1)
-    assert list(view.accept(old)) == [logged(1)]
+    assert list(state.accept(old)) == [logged(1)]
 
 
 def test_the_answer_under_way_comes_from_its_beginning() -> None:
-    view = WatcherState()
+    state = WatcherState()
     answer = {"turn": 1, "message_id": "m", "text": "abc", "thinking": "hm"}
-    assert list(view.streaming("c", answer)) == [delta(0, "hm", kind="thinking_delta"), delta(0, "abc")]
-    assert list(view.accept(payload(delta(1, "bcd")))) == [delta(3, "d")]
+    assert list(state.accept_streaming("c", answer)) == [delta(0, "hm", kind="thinking_delta"), delta(0, "abc")]
+    assert list(state.accept(payload(delta(1, "bcd")))) == [delta(3, "d")]
 
 
 # A conversation as a list of broadcasts, and what a snapshot shows between any two of them.
@@ -151,20 +151,20 @@ def histories(draw: st.DrawFn) -> list[list[Event]]:
     return [events[start:end] for start, end in zip([0, *cuts], [*cuts, len(events)], strict=True)]
 
 
-def snapshot(view: WatcherState, past: Past) -> Iterator[Event]:
+def snapshot(state: WatcherState, past: Past) -> Iterator[Event]:
     """What `deployments.ingress.streams.watch` shows first: the log after what was seen, then the current answer."""
-    for event in past.log[view.last_seq :]:
-        yield from view.canonical(event)
+    for event in past.log[state.last_seq :]:
+        yield from state.accept_canonical(event)
     if past.answer is not None:
-        yield from view.streaming("c", past.answer)
+        yield from state.accept_streaming("c", past.answer)
 
 
 def watch(broadcasts: Sequence[Sequence[Event]], start: int, lost: frozenset[int], repeated: int) -> Rows:
     """A client that joins before broadcast `start`, loses some, and hears the last `repeated` ones again."""
-    rows, view, past = Rows(), WatcherState(), Past()
+    rows, state, past = Rows(), WatcherState(), Past()
     for events in broadcasts[:start]:
         past = past.after(events)
-    for event in snapshot(view, past):
+    for event in snapshot(state, past):
         rows.take(event)
     for number in range(max(0, start - repeated), len(broadcasts)):
         if number >= start:
@@ -172,12 +172,12 @@ def watch(broadcasts: Sequence[Sequence[Event]], start: int, lost: frozenset[int
         if number in lost:
             continue
         try:
-            for event in view.accept(payload(*broadcasts[number])):
+            for event in state.accept(payload(*broadcasts[number])):
                 rows.take(event)
-        except Gap:
-            for event in snapshot(view, past):
+        except SequenceGap:
+            for event in snapshot(state, past):
                 rows.take(event)
-    for event in snapshot(view, past):  # whoever lost the last broadcast learns it at the next occasion
+    for event in snapshot(state, past):  # whoever lost the last broadcast learns it at the next occasion
         rows.take(event)
     return rows
 
@@ -198,15 +198,15 @@ def test_a_watcher_that_comes_at_any_time_ends_with_the_same_rows(
 def test_a_client_that_reconnects_with_its_cursor_ends_with_the_same_rows(
     broadcasts: list[list[Event]], data: st.DataObject
 ) -> None:
-    rows, view, past = Rows(), WatcherState(), Past()
+    rows, state, past = Rows(), WatcherState(), Past()
     breaks = data.draw(st.sets(st.integers(0, len(broadcasts) - 1)))
     for number, events in enumerate(broadcasts):
         past = past.after(events)
         if number in breaks:  # the connection is lost; the new one starts behind the last row
-            view = WatcherState(last_seq=max(rows.log, default=0))
-            fresh = snapshot(view, past)
+            state = WatcherState(last_seq=max(rows.log, default=0))
+            fresh = snapshot(state, past)
         else:
-            fresh = view.accept(payload(*events))
+            fresh = state.accept(payload(*events))
         for event in fresh:
             rows.take(event)
     assert rows.log == watch(broadcasts, 0, frozenset(), 0).log

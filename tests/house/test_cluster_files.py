@@ -15,7 +15,7 @@ from ray.serve._private.constants import PROXY_HEALTH_CHECK_UNHEALTHY_THRESHOLD
 from ray.serve.schema import ServeDeploySchema
 
 from deployments.app import app
-from deployments.ingress.scaling import connections
+from deployments.ingress.scaling import max_connections
 from deployments.local.environment import EVERY_NODE, every_node, service_environment
 from deployments.settings import Settings, is_loopback
 from tests.house.tree import ROOT
@@ -71,8 +71,8 @@ def test_one_machine_has_the_same_environment(tmp_path: Path) -> None:
         "RAY_SERVE_HAPROXY_MAXCONN",
         "RAY_health_check_failure_threshold",
     }
-    assert int(local["RAY_SERVE_HAPROXY_MAXCONN"]) == connections(Settings())
-    assert connections(Settings(max_replicas=8)) < int(every_node()["RAY_SERVE_HAPROXY_MAXCONN"])
+    assert int(local["RAY_SERVE_HAPROXY_MAXCONN"]) == max_connections(Settings())
+    assert max_connections(Settings(max_replicas=8)) < int(every_node()["RAY_SERVE_HAPROXY_MAXCONN"])
 
 
 def test_serve_accepts_the_application() -> None:

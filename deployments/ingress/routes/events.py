@@ -8,22 +8,20 @@ import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from agents.codec import VERSION, wire_record
-from deployments.ingress.dependencies import ConversationId, Service, TheService
-from deployments.ingress.problems import Problem, documented
-from deployments.ingress.routes.conversations import ONE
-from deployments.ingress.routes.messages import UNREADABLE, wants_events
-from deployments.ingress.streams.large_response import answered
-from deployments.ingress.streams.sse import EventStream
-from deployments.ingress.streams.watch import watching
-from deployments.ingress.streams.watcher_state import Event
+from deployments.ingress.dependencies import ConversationId, Dependencies, Deps
+from deployments.ingress.problems import CONVERSATION_PROBLEMS, LOG_PROBLEMS, Problem, openapi_problems
+from deployments.ingress.streams.large_response import bounded_response
+from deployments.ingress.streams.sse import EventStreamResponse, accepts_event_stream
+from deployments.ingress.streams.watch import open_watcher
+from deployments.ingress.streams.watcher_state import WireEvent
 from deployments.page.markdown import render_answer
 from store import ConversationMeta
 from store.errors import NewerFormat
 
-PAGE_BYTES = 4 * 1024**2
+MAX_PAGE_BYTES = 4 * 1024**2
 """A page ends with the event that makes it as large as this, however many more were asked for."""
 
-ARCHIVE = ("archive_unavailable", "archive_damaged")
+ARCHIVE_PROBLEMS = ("archive_unavailable", "archive_damaged")
 
 router = APIRouter(prefix="/v1/conversations/{conversation_id}", tags=["events"])
 
@@ -31,12 +29,19 @@ router = APIRouter(prefix="/v1/conversations/{conversation_id}", tags=["events"]
 @router.get(
     "/events",
     response_model=None,
-    responses=documented(*ONE, "invalid_request", *UNREADABLE, *ARCHIVE, "too_many_streams", "overloaded"),
+    responses=openapi_problems(
+        *CONVERSATION_PROBLEMS,
+        "invalid_request",
+        *LOG_PROBLEMS,
+        *ARCHIVE_PROBLEMS,
+        "too_many_streams",
+        "overloaded",
+    ),
 )
 async def events(
     conversation_id: ConversationId,
     request: Request,
-    service: TheService,
+    deps: Deps,
     after: Annotated[int, Query(ge=0)] = 0,
     before: Annotated[int | None, Query(ge=1)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
@@ -44,63 +49,63 @@ async def events(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """With `Accept: text/event-stream` a snapshot and then the tail; else one page of the log as JSON."""
-    meta = await service.store.registry.get(conversation_id)
+    meta = await deps.store.registry.get(conversation_id)
     if meta.format > VERSION:
-        raise NewerFormat(conversation_id, meta.format)  # a stream could not say it any more
-    if wants_events(request):
+        raise NewerFormat(conversation_id, meta.format)  # a stream that has begun could not say so
+    if accepts_event_stream(request):
         if before is not None:
             raise Problem("invalid_request", "query.before: a stream goes forward only")
-        start = _cursor(last_event_id, after)
-        await _reach(service, meta, start)
-        return await _watched(service, conversation_id, start, render)
-    log = service.store.log
+        start = _parse_cursor(last_event_id, after)
+        await _require_readable(deps, meta, start)
+        return await _stream_events(deps, conversation_id, start, render)
+    log = deps.store.log
     if before is not None:
-        records = await log.page_back(conversation_id, before=before, limit=limit, max_bytes=PAGE_BYTES)
+        records = await log.page_back(conversation_id, before=before, limit=limit, max_bytes=MAX_PAGE_BYTES)
     else:
-        records = await log.page(conversation_id, after=after, limit=limit, max_bytes=PAGE_BYTES)
-    found = [_rendered(wire_record(record, conversation_id), render) for record in records]
+        records = await log.page(conversation_id, after=after, limit=limit, max_bytes=MAX_PAGE_BYTES)
+    found = [_with_html(wire_record(record, conversation_id), render) for record in records]
     first, last = (records[0].seq, records[-1].seq) if records else (None, None)
     page = {
         "events": found,
         "next": last if last is not None and last < meta.last_seq else None,
         "prev": first if first is not None and first > 1 else None,
     }
-    return answered(orjson.dumps(page), service.limits.answer_bytes, "application/json")
+    return bounded_response(orjson.dumps(page), deps.limits.response_bytes, "application/json")
 
 
-def _cursor(last_event_id: str | None, after: int) -> int:
+def _parse_cursor(last_event_id: str | None, after: int) -> int:
     """Where to resume; a cursor that is no number is dropped, the snapshot then starts at `after`."""
     return int(last_event_id) if last_event_id and last_event_id.isdecimal() else after
 
 
-async def _reach(service: Service, meta: ConversationMeta, after: int) -> None:
-    """See to it that a stream can begin there, since it could not say any more why not: it would just end."""
+async def _require_readable(deps: Dependencies, meta: ConversationMeta, after: int) -> None:
+    """Raise now what keeps a stream from beginning there: once begun, it could only end, and not say why."""
     begins = after if after <= meta.last_seq else 0
     if begins < (meta.archived_seq or 0):
-        await service.store.log.read(meta.id, after=begins, limit=1)
+        await deps.store.log.read(meta.id, after=begins, limit=1)
 
 
-async def _watched(service: Service, conversation_id: str, after: int, render: str | None) -> Response:
+async def _stream_events(deps: Dependencies, conversation_id: str, after: int, render: str | None) -> Response:
     """Subscribe before the answer begins: if the store does not listen, that is a plain problem."""
     stack = AsyncExitStack()
     try:
-        stack.enter_context(service.limits.streams.hold())
-        watch = await stack.enter_async_context(watching(service.store, service.door, conversation_id))
+        stack.enter_context(deps.limits.streams.hold())
+        watcher = await stack.enter_async_context(open_watcher(deps.store, deps.door, conversation_id))
     except BaseException:
         await stack.aclose()
         raise
-    shown = _each_rendered(watch.events(after), render)
-    return EventStream(shown, service.settings.heartbeat_seconds, stack, service.draining)
+    found = _each_with_html(watcher.events(after), render)
+    return EventStreamResponse(found, deps.settings.heartbeat_seconds, stack, deps.draining)
 
 
-async def _each_rendered(events: AsyncIterator[Event], render: str | None) -> AsyncGenerator[Event, None]:
+async def _each_with_html(events: AsyncIterator[WireEvent], render: str | None) -> AsyncGenerator[WireEvent, None]:
     async for event in events:
-        yield _rendered(event, render)
+        yield _with_html(event, render)
 
 
-def _rendered(event: Event, render: str | None) -> Event:
-    """An answer with its text as sanitised HTML beside it, for watchers that asked for it."""
+def _with_html(event: WireEvent, render: str | None) -> WireEvent:
+    """An answer with its text as sanitised HTML beside it, for clients that asked for it."""
     if render is None or event["type"] != "assistant_msg":
         return event
-    shown: dict[str, Any] = {**event, "html": render_answer(event["content"])}
-    return shown
+    rendered: dict[str, Any] = {**event, "html": render_answer(event["content"])}
+    return rendered

@@ -5,8 +5,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from deployments.ingress.dependencies import TheService
-from deployments.ingress.problems import Problem, documented
+from deployments.ingress.dependencies import Deps
+from deployments.ingress.problems import Problem, openapi_problems
 
 router = APIRouter(tags=["service"])
 
@@ -17,19 +17,19 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", responses=documented("store_unavailable", "replica_draining"))
-async def readyz(service: TheService) -> dict[str, str]:
+@router.get("/readyz", responses=openapi_problems("store_unavailable", "replica_draining"))
+async def readyz(deps: Deps) -> dict[str, str]:
     """The store answers as well, so messages can be accepted; and this replica is not about to go."""
-    if service.draining.begun:
+    if deps.draining.has_begun:
         raise Problem("replica_draining", "This replica is about to stop; others answer.")
-    await service.store.ping()
+    await deps.store.ping()
     return {"status": "ready"}
 
 
 @router.get("/v1/info")
-async def info(service: TheService) -> dict[str, Any]:
+async def info(deps: Deps) -> dict[str, Any]:
     """The version, whether answers come from the offline script, where the dashboard is, how large a message may be."""
-    settings = service.settings
+    settings = deps.settings
     return {
         "version": version("raylogue"),
         "offline": settings.offline,

@@ -1,4 +1,4 @@
-"""Server-sent events: wire objects as frames, heartbeats in the silence and an end with the reader."""
+"""Server-sent events: wire events as frames, heartbeats in the silence, and an end that frees what a stream holds."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -6,37 +6,45 @@ from contextlib import AsyncExitStack
 
 import orjson
 import structlog
+from fastapi import Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from deployments.ingress.streams.draining import Draining
-from deployments.ingress.streams.watcher_state import Event
+from deployments.ingress.streams.watcher_state import WireEvent
 from store import StoreError
 
 log = structlog.get_logger(__name__)
 
+MEDIA_TYPE = "text/event-stream"
 HEARTBEAT = b": heartbeat\n\n"
 END = b""
 RECONNECT = b'event: reconnect\nretry: 100\ndata: {"type":"reconnect"}\n\n'
-"""The replica goes, the conversation does not: connect again at once, from the last event id."""
-READ_AHEAD, SMALL = 64, 4096
-"""So many frames wait for a client at most; one with more bytes than a small one waits for those before it to leave."""
+"""This replica stops, the conversation goes on: connect again at once, from the last event id."""
+MAX_FRAMES_AHEAD = 64
+"""So many frames wait for a client at most."""
+MAX_SMALL_FRAME_BYTES = 4096
+"""A larger frame waits until all frames before it have left."""
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-def frame(event: Event) -> bytes:
+def accepts_event_stream(request: Request) -> bool:
+    return MEDIA_TYPE in request.headers.get("accept", "")
+
+
+def to_frame(event: WireEvent) -> bytes:
     """One event; a logged one carries its seq as the id to resume from."""
     head = f"id: {event['seq']}\n" if "v" in event else ""
     return b"%bevent: %b\ndata: %b\n\n" % (head.encode(), event["type"].encode(), orjson.dumps(dict(event)))
 
 
-class EventStream(StreamingResponse):
-    """A stream that lets go of `held` at its end, also when the client is gone before it began."""
+class EventStreamResponse(StreamingResponse):
+    """Frees what is in `held` at its end, also when the client has left before it began."""
 
     def __init__(
-        self, events: AsyncGenerator[Event, None], heartbeat: float, held: AsyncExitStack, draining: Draining
+        self, events: AsyncGenerator[WireEvent, None], heartbeat: float, held: AsyncExitStack, draining: Draining
     ) -> None:
-        super().__init__(_frames(events, heartbeat, draining), headers=HEADERS, media_type="text/event-stream")
+        super().__init__(_frames(events, heartbeat, draining), headers=HEADERS, media_type=MEDIA_TYPE)
         self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,10 +52,12 @@ class EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _frames(events: AsyncGenerator[Event, None], heartbeat: float, draining: Draining) -> AsyncIterator[bytes]:
+async def _frames(
+    events: AsyncGenerator[WireEvent, None], heartbeat: float, draining: Draining
+) -> AsyncIterator[bytes]:
     """Frames as events come; those that come together leave as one piece, since every piece is a system call."""
-    ready: asyncio.Queue[bytes] = asyncio.Queue(READ_AHEAD)
-    reading = asyncio.create_task(_read(events, ready))
+    ready: asyncio.Queue[bytes] = asyncio.Queue(MAX_FRAMES_AHEAD)
+    reading = asyncio.create_task(_read_ahead(events, ready))
 
     def send_elsewhere() -> None:
         reading.cancel()
@@ -55,38 +65,41 @@ async def _frames(events: AsyncGenerator[Event, None], heartbeat: float, drainin
             ready.get_nowait()
         ready.put_nowait(RECONNECT)
 
-    draining.attend(send_elsewhere)
+    draining.add_stream(send_elsewhere)
     try:
         while True:
             try:
                 async with asyncio.timeout(heartbeat):
-                    pieces = [await ready.get()]
+                    frames = [await ready.get()]
             except TimeoutError:
                 yield HEARTBEAT
                 continue
             while not ready.empty():
-                pieces.append(ready.get_nowait())
-            if together := b"".join(pieces):
+                frames.append(ready.get_nowait())
+            if together := b"".join(frames):
                 yield together
-            if pieces[-1] in (END, RECONNECT):
+            if frames[-1] in (END, RECONNECT):
                 return
-            for _ in pieces:
+            for _ in frames:
                 ready.task_done()
     finally:
-        draining.release(send_elsewhere)
+        draining.remove_stream(send_elsewhere)
         reading.cancel()
         await asyncio.wait({reading})
         await events.aclose()
 
 
-async def _read(events: AsyncGenerator[Event, None], ready: asyncio.Queue[bytes]) -> None:
-    """Reads ahead a little, then waits for the client; one that is too slow is dropped to the snapshot behind it."""
+async def _read_ahead(events: AsyncGenerator[WireEvent, None], ready: asyncio.Queue[bytes]) -> None:
+    """Read a little ahead, then wait for the client.
+
+    While this waits, the subscription behind `events` overflows, and a client that is too slow gets a new snapshot.
+    """
     try:
         async for event in events:
-            piece = frame(event)
-            if len(piece) > SMALL:
+            frame = to_frame(event)
+            if len(frame) > MAX_SMALL_FRAME_BYTES:
                 await ready.join()
-            await ready.put(piece)
+            await ready.put(frame)
     except StoreError as error:
         log.info("stream_ended", cause=str(error))  # the client comes back and is told why
     except Exception:

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-Event = Mapping[str, Any]
+WireEvent = Mapping[str, Any]
+"""An event as it is on the wire; a canonical one has the fields `seq` and `v`."""
 
 DELTAS = {"text_delta": "text", "thinking_delta": "thinking"}
 
 
-class Gap(Exception):
+class SequenceGap(Exception):
     """Something between the last event and this one never arrived: take a snapshot."""
 
 
@@ -21,63 +22,63 @@ class Gap(Exception):
 class WatcherState:
     """`last_seq` is the newest canonical event shown; `epoch` the newest incarnation heard of.
 
-    `ended` is the newest turn that is over, `completed` the messages since: what is said of them comes late.
+    `ended_turn` is the newest turn that is over, `completed` the messages since: deltas of those come too late.
     """
 
     last_seq: int = 0
     epoch: int = 0
     message_id: str | None = None
     positions: dict[str, int] = field(default_factory=dict)
-    ended: int = 0
+    ended_turn: int = 0
     completed: set[str] = field(default_factory=set)
 
-    def accept(self, payload: Mapping[str, Any]) -> Iterator[Event]:
-        """The events of one broadcast that are news to this watcher. Raises `Gap`."""
+    def accept(self, payload: Mapping[str, Any]) -> Iterator[WireEvent]:
+        """The events of one broadcast that are news to this watcher. Raises `SequenceGap`."""
         epoch = payload["epoch"]
         self.epoch = max(self.epoch, epoch)
         for event in payload["events"]:
             if "seq" in event and "v" in event:
-                yield from self.canonical(event)
+                yield from self.accept_canonical(event)
             elif epoch < self.epoch:
-                continue  # a fenced incarnation says nothing to watchers
+                continue  # live events of a fenced incarnation are dropped
             elif event["type"] in DELTAS:
-                yield from self._delta(event)
+                yield from self._accept_delta(event)
             else:
                 yield event
 
-    def canonical(self, event: Event) -> Iterator[Event]:
-        """A logged event, if it is the next one."""
+    def accept_canonical(self, event: WireEvent) -> Iterator[WireEvent]:
+        """A logged event, if it is the next one. Raises `SequenceGap`."""
         if event["seq"] <= self.last_seq:
             return
         if event["seq"] > self.last_seq + 1:
-            raise Gap
+            raise SequenceGap
         self.last_seq = event["seq"]
         if event["type"] == "assistant_msg":
             self.completed.add(event["message_id"])
         elif event["type"] == "turn_ended":
-            self.ended = event["turn"]
+            self.ended_turn = event["turn"]
             self.completed.clear()
         yield event
 
-    def streaming(self, conversation_id: str, answer: Mapping[str, Any]) -> Iterator[Event]:
-        """The answer under way as deltas from its beginning, and note how far it has come."""
-        if self._is_late(answer):
+    def accept_streaming(self, conversation_id: str, message: Mapping[str, Any]) -> Iterator[WireEvent]:
+        """The message now streaming as deltas from its beginning; from here on the tail continues it."""
+        if self._is_late(message):
             return
-        self.message_id = answer["message_id"]
-        self.positions = {"text": len(answer["text"]), "thinking": len(answer["thinking"])}
-        for kind, field_name in (("thinking_delta", "thinking"), ("text_delta", "text")):
-            if answer[field_name]:
+        self.message_id = message["message_id"]
+        self.positions = {"text": len(message["text"]), "thinking": len(message["thinking"])}
+        for kind, part in (("thinking_delta", "thinking"), ("text_delta", "text")):
+            if message[part]:
                 yield {
                     "type": kind,
                     "conversation_id": conversation_id,
-                    "turn": answer["turn"],
-                    "message_id": answer["message_id"],
+                    "turn": message["turn"],
+                    "message_id": message["message_id"],
                     "index": 0,
-                    "next": len(answer[field_name]),
-                    "text": answer[field_name],
+                    "next": len(message[part]),
+                    "text": message[part],
                 }
 
-    def _delta(self, event: Event) -> Iterator[Event]:
+    def _accept_delta(self, event: WireEvent) -> Iterator[WireEvent]:
         if self._is_late(event):
             return
         if event["message_id"] != self.message_id:
@@ -88,10 +89,10 @@ class WatcherState:
         if event["next"] <= seen:
             return
         if event["index"] > seen:
-            raise Gap
+            raise SequenceGap
         self.positions[part] = event["next"]
         unseen = event["text"][seen - event["index"] :]
         yield {**event, "index": seen, "text": unseen}
 
-    def _is_late(self, said: Mapping[str, Any]) -> bool:
-        return said["turn"] <= self.ended or said["message_id"] in self.completed
+    def _is_late(self, event: Mapping[str, Any]) -> bool:
+        return event["turn"] <= self.ended_turn or event["message_id"] in self.completed

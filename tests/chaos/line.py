@@ -54,7 +54,7 @@ class Line:
 
         def bar() -> None:
             self._barred.append(process)
-            self._proxy.bars = self._bars
+            self._proxy.is_refused = self._bars
             self._proxy.cut(self._bars)
 
         self._do(bar)

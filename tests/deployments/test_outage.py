@@ -4,7 +4,7 @@ import pytest
 
 from tests.deployments.conftest import in_the_ingress
 from tests.deployments.test_problems import check
-from tests.servers.process import ask
+from tests.servers.process import send_command
 from tests.support.api import Api, eventually
 from tests.support.service import RunningService
 from tests.support.service_agents import Ledger
@@ -78,7 +78,7 @@ async def test_a_redis_that_only_answers_is_read_and_waited_for(
 
     await eventually(started)
     begin, end = REFUSALS[refusal]
-    assert ask(service.redis.port, *begin).startswith("+OK")
+    assert send_command(service.redis.port, *begin).startswith("+OK")
     try:
         check(await api.http.post("/v1/conversations", json={}), 503, "store_unavailable")
         assert len(await api.log(resting)) == 3, "reading goes on"
@@ -86,7 +86,7 @@ async def test_a_redis_that_only_answers_is_read_and_waited_for(
         body = {"text": "what is my name?", "client_id": "m2"}
         check(await api.post(resting, "messages", body), 503, "store_unavailable")
     finally:
-        assert ask(service.redis.port, *end).startswith("+OK")
+        assert send_command(service.redis.port, *end).startswith("+OK")
     await api.send(resting, body["text"], client_id=body["client_id"])
     answered = await api.rest(resting, turns=2)
     assert [event["client_id"] for event in answered if event["type"] == "user_msg"][1:] == ["m2"]

@@ -10,7 +10,7 @@ import pytest
 
 from store import Store
 from tests.deployments.conftest import check_conversation, pid_of
-from tests.servers.contents import everything
+from tests.servers.contents import dump_contents
 from tests.support.api import Api, Event, eventually
 from tests.support.service import RunningService
 from tests.support.service_agents import Ledger
@@ -164,6 +164,6 @@ async def test_the_context_crosses_both_actors_and_is_stored_nowhere(
     await api.rest(conversation_id)
     [child] = await children(api, conversation_id)
     assert [deed for _, deed in ledger.read(child)] == [f"{trace},local"]
-    stored = await everything(service.redis.url)
+    stored = await dump_contents(service.redis.url)
     assert "witness: it" in stored
     assert trace not in stored

@@ -1,10 +1,10 @@
-"""A real cluster of three Valkey primaries on the loopback interface, the first with a replica if need be."""
+"""A real cluster of three Valkey primaries on the loopback interface, the first with a replica if asked for."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.servers.process import RedisServer, ask, free_port
+from tests.servers.process import RedisServer, free_port, send_command
 
 SLOTS = 16384
 SIZE = 3
@@ -37,16 +37,16 @@ class ValkeyCluster:
             node.start()
         for number, node in enumerate(self.nodes):
             first, last = SLOTS * number // SIZE, SLOTS * (number + 1) // SIZE - 1
-            ask(node.port, "CLUSTER", "ADDSLOTSRANGE", str(first), str(last))
-            ask(node.port, "CLUSTER", "SET-CONFIG-EPOCH", str(number + 1))
+            send_command(node.port, "CLUSTER", "ADDSLOTSRANGE", str(first), str(last))
+            send_command(node.port, "CLUSTER", "SET-CONFIG-EPOCH", str(number + 1))
         for node in self._all[1:]:
             bus = node.options[-1]
-            ask(self.nodes[0].port, "CLUSTER", "MEET", "127.0.0.1", str(node.port), bus)
+            send_command(self.nodes[0].port, "CLUSTER", "MEET", "127.0.0.1", str(node.port), bus)
         self._wait_until_whole()
         if self.replica is not None:
-            name = ask(self.nodes[0].port, "CLUSTER", "MYID").splitlines()[1]
-            self._wait_until(lambda: ask(self._replica_port, "CLUSTER", "REPLICATE", name).startswith("+OK"))
-            self._wait_until(lambda: "state=online" in ask(self.nodes[0].port, "INFO", "replication"))
+            name = send_command(self.nodes[0].port, "CLUSTER", "MYID").splitlines()[1]
+            self._wait_until(lambda: send_command(self._replica_port, "CLUSTER", "REPLICATE", name).startswith("+OK"))
+            self._wait_until(lambda: "state=online" in send_command(self.nodes[0].port, "INFO", "replication"))
 
     def stop(self) -> None:
         """Stop every node."""
@@ -69,9 +69,9 @@ class ValkeyCluster:
         deadline = time.monotonic() + FORMING_TIMEOUT
         while not condition():
             if time.monotonic() > deadline:
-                raise RuntimeError(f"no cluster formed: {ask(self.nodes[0].port, 'CLUSTER', 'INFO')}")
+                raise RuntimeError(f"no cluster formed: {send_command(self.nodes[0].port, 'CLUSTER', 'INFO')}")
             time.sleep(0.05)
 
     def _is_whole(self, node: RedisServer) -> bool:
-        info = ask(node.port, "CLUSTER", "INFO")
+        info = send_command(node.port, "CLUSTER", "INFO")
         return "cluster_state:ok" in info and f"cluster_slots_ok:{SLOTS}" in info

@@ -1,9 +1,9 @@
-"""All that a Redis holds, as one text in which a test can look for what must not be there."""
+"""The whole content of a Redis as one text, in which a test looks for what must not be there."""
 
 from redis.asyncio import Redis
 
 
-async def everything(url: str, pattern: str = "*") -> str:
+async def dump_contents(url: str, pattern: str = "*") -> str:
     """The names and contents of all keys that match."""
     parts: list[object] = []
     async with Redis.from_url(url) as redis:
@@ -25,4 +25,4 @@ async def _content(redis: Redis, key: bytes) -> object:
         case b"none":
             return None  # gone since it was listed
         case kind:
-            raise AssertionError(f"{key!r} is a {kind!r}, which nobody looks into here")
+            raise AssertionError(f"{key!r} is a {kind!r}, which this function cannot read")

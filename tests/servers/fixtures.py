@@ -14,7 +14,7 @@ VALKEY = "valkey-8.1"
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """One Valkey for the whole run; a test that wants to hurt a server starts its own."""
+    """One Valkey for the whole run; a test that pauses or kills a server starts its own."""
     server = RedisServer(available_binaries()[VALKEY], tmp_path_factory.mktemp("valkey"))
     try:
         server.start()
@@ -25,7 +25,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 @pytest.fixture(scope="session")
 def redis_url(redis_server: RedisServer) -> str:
-    """The URL of the run's Valkey; tests keep apart by `redis_prefix`."""
+    """The URL of the run's Valkey; tests are kept apart by `redis_prefix`."""
     return redis_server.url
 
 

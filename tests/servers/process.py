@@ -32,11 +32,11 @@ def available_binaries() -> dict[str, Path]:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on."""
+    """A TCP port of the loopback interface that is not in use."""
     return any_free("127.0.0.1", 1)[0]
 
 
-def ask(port: int, *words: str, timeout: float = 1.0) -> str:
+def send_command(port: int, *words: str, timeout: float = 1.0) -> str:
     """Send one command to a server and return its raw reply; an empty text means that it hung up."""
     request = f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
@@ -78,7 +78,7 @@ class RedisServer:
         self._wait_until_it_answers()
 
     def stop(self) -> None:
-        """End the server properly, or by force if it does not listen; does nothing when it is not running."""
+        """End the server properly, or by force if it does not react; does nothing when it is not running."""
         if self._process is None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -107,18 +107,18 @@ class RedisServer:
 
     def follow(self, primary: "RedisServer") -> None:
         """Become a replica of `primary`, and return when all of its data is here."""
-        # A primary that ends would wait ten seconds for a replica that a test has hurt; Redis 6.2 does not know it.
-        ask(primary.port, "CONFIG", "SET", "shutdown-timeout", "0")
-        ask(self.port, "REPLICAOF", "127.0.0.1", str(primary.port))
+        # Else a primary that ends waits ten seconds for a replica that a test has paused; 6.2 refuses the setting.
+        send_command(primary.port, "CONFIG", "SET", "shutdown-timeout", "0")
+        send_command(self.port, "REPLICAOF", "127.0.0.1", str(primary.port))
         deadline = time.monotonic() + START_TIMEOUT
-        while f"port={self.port},state=online" not in ask(primary.port, "INFO", "replication"):
+        while f"port={self.port},state=online" not in send_command(primary.port, "INFO", "replication"):
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{self.port} does not follow {primary.port}: {self._output()}")
             time.sleep(0.02)
 
     def promote(self) -> None:
         """Become a primary, with whatever has arrived."""
-        ask(self.port, "REPLICAOF", "NO", "ONE")
+        send_command(self.port, "REPLICAOF", "NO", "ONE")
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -143,7 +143,7 @@ class RedisServer:
             "appendonly": "yes",
             "appendfsync": "everysec",
             "save": "",
-            # Replicas are told at once where the stream is, not five seconds later.
+            # A replica gets the data at once, not five seconds later.
             "repl-diskless-sync-delay": "0",
             "daemonize": "no",
         }
@@ -156,7 +156,7 @@ class RedisServer:
             if self.process.poll() is not None:
                 raise RuntimeError(f"{self.binary} ended at once: {self._output()}")
             with contextlib.suppress(OSError):
-                if ask(self.port, "PING").startswith(("+PONG", "-NOAUTH")):
+                if send_command(self.port, "PING").startswith(("+PONG", "-NOAUTH")):
                     return
             time.sleep(0.02)
         raise RuntimeError(f"{self.binary} does not answer: {self._output()}")
@@ -166,5 +166,5 @@ class RedisServer:
 
 
 def _die_with_parent() -> None:
-    # A test run that is killed cannot clean up; the kernel does it.
+    # A test run that is killed cannot clean up, so the kernel does.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -13,14 +13,14 @@ class Proxy:
     def __init__(self, port: int) -> None:
         self._upstream = port
         self._server: asyncio.Server | None = None
-        self._lines: dict[asyncio.StreamWriter, asyncio.StreamWriter] = {}
-        self._pumps: set[asyncio.Task[None]] = set()
-        self._fatal_word: bytes | None = None
-        self._doomed: set[asyncio.StreamWriter] = set()
+        self._connections: dict[asyncio.StreamWriter, asyncio.StreamWriter] = {}
+        self._copying: set[asyncio.Task[None]] = set()
+        self._losing_after: bytes | None = None
+        self._losing: set[asyncio.StreamWriter] = set()
         self.lost_answers = 0
         self.refusing = False
         """Whether new connections are closed at once."""
-        self.bars: Callable[[int], bool] = lambda port: False
+        self.is_refused: Callable[[int], bool] = lambda port: False
         """Whether a new connection from that port is closed at once."""
 
     @property
@@ -43,25 +43,25 @@ class Proxy:
         assert self._server is not None
         self._server.close()
         self.cut()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
+        await asyncio.gather(*self._copying, return_exceptions=True)
 
     def move(self, port: int) -> None:
-        """Lead new connections elsewhere; those that are open stay where they are."""
+        """Lead new connections to another port; open ones stay connected."""
         self._upstream = port
 
     def cut(self, chosen: Callable[[int], bool] = lambda port: True) -> None:
-        """Close the connections that are open now, or of them those from the ports that are chosen."""
-        for client, server in self._lines.items():
+        """Close the open connections, or only those from the ports that are chosen."""
+        for client, server in self._connections.items():
             if chosen(_port(client)):
                 client.close()
                 server.close()
 
     def lose_answer_to(self, word: bytes) -> None:
         """Let the next request with `word` in it through, swallow its answer and hang up."""
-        self._fatal_word = word
+        self._losing_after = word
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.refusing or self.bars(_port(writer)):
+        if self.refusing or self.is_refused(_port(writer)):
             writer.close()
             return
         try:
@@ -69,31 +69,31 @@ class Proxy:
         except OSError:
             writer.close()
             return
-        self._lines[writer] = server_writer
-        for pump in (self._requests(reader, writer), self._answers(server_reader, writer)):
-            task = asyncio.create_task(pump)
-            self._pumps.add(task)
-            task.add_done_callback(self._pumps.discard)
+        self._connections[writer] = server_writer
+        for copy in (self._requests(reader, writer), self._answers(server_reader, writer)):
+            task = asyncio.create_task(copy)
+            self._copying.add(task)
+            task.add_done_callback(self._copying.discard)
 
     async def _requests(self, requests: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
-        server = self._lines[client]
+        server = self._connections[client]
         with contextlib.suppress(OSError):
             while data := await requests.read(65536):
-                if self._fatal_word and self._fatal_word in data:
-                    self._fatal_word = None
-                    self._doomed.add(client)
+                if self._losing_after and self._losing_after in data:
+                    self._losing_after = None
+                    self._losing.add(client)
                 server.write(data)
         server.close()
 
     async def _answers(self, answers: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await answers.read(65536):
-                if client in self._doomed:
+                if client in self._losing:
                     self.lost_answers += 1
                     break
                 client.write(data)
-        self._doomed.discard(client)
-        self._lines.pop(client).close()
+        self._losing.discard(client)
+        self._connections.pop(client).close()
         client.close()
 
 

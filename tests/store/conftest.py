@@ -19,8 +19,8 @@ from tests.servers.fixtures import (
     valkey_cluster,
 )
 from tests.servers.process import RedisServer, available_binaries
-from tests.support.leaks import all_keys, complaints
-from tests.support.outbox import FAR
+from tests.support.leaks import all_keys, find_problems
+from tests.support.recording_client import FAR_SECONDS
 
 if TYPE_CHECKING:
     from tests.servers.cluster import ValkeyCluster
@@ -39,7 +39,7 @@ class Target:
     clustered: bool
 
     def client(self) -> Redis | RedisCluster:
-        """A plain client, to look at what the store did."""
+        """A plain client, to inspect what the store did."""
         return RedisCluster.from_url(self.url) if self.clustered else Redis.from_url(self.url)
 
     def connect(self, prefix: str, *, file_limits: FileLimits | None = None) -> Store:
@@ -83,7 +83,7 @@ async def store(target: Target, redis_prefix: str) -> AsyncIterator[Store]:
     yield store
     await store.aclose()
     left = await all_keys(client) - before
-    wrong = await complaints(client, store.keys, left)
+    wrong = await find_problems(client, store.keys, left)
     for key in left:
         await client.delete(key)
     await client.aclose()
@@ -106,6 +106,6 @@ def data_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def slow_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is not urgent waits until it is flushed."""
-    monkeypatch.setattr(publisher, "INTERVAL_SECONDS", FAR)
-    monkeypatch.setattr(publisher, "MAX_INTERVAL_SECONDS", FAR)
+    """Events that are not urgent wait until they are flushed."""
+    monkeypatch.setattr(publisher, "INTERVAL_SECONDS", FAR_SECONDS)
+    monkeypatch.setattr(publisher, "MAX_INTERVAL_SECONDS", FAR_SECONDS)

@@ -25,7 +25,7 @@ def test_a_segment_is_read_as_it_was_packed() -> None:
     assert pack("d", SEGMENT)[0] != name
 
 
-def test_a_segment_is_text_that_anybody_can_read() -> None:
+def test_a_segment_is_readable_text() -> None:
     lines = gzip.decompress(pack("c", SEGMENT)[1]).split(b"\n")
 
     assert lines[0] == b'{"conversation":"c","first":1,"last":3,"clients":{"again":3,"first":1}}'
@@ -104,7 +104,7 @@ async def test_storage_that_has_no_files_and_no_directories_keeps_segments(tmp_p
     archive.close()
 
 
-async def test_what_is_read_again_need_not_be_there_again(tmp_path: Path) -> None:
+async def test_a_segment_that_was_just_read_is_cached(tmp_path: Path) -> None:
     archive = Archive(f"file://{tmp_path}")
     names = [await archive.write(f"c{number}", SEGMENT) for number in range(20)]
     for number, name in enumerate(names):
@@ -118,7 +118,7 @@ async def test_what_is_read_again_need_not_be_there_again(tmp_path: Path) -> Non
     archive.close()
 
 
-async def test_an_archive_that_is_away_is_not_an_archive_without_the_segment(tmp_path: Path) -> None:
+async def test_an_unmounted_archive_is_unavailable_and_not_damaged(tmp_path: Path) -> None:
     archive = Archive(str(tmp_path / "archive"))
     name = await archive.write("c", SEGMENT)
     (tmp_path / "archive").rename(tmp_path / "unmounted")
@@ -137,7 +137,7 @@ async def test_an_archive_that_hangs_is_given_up(tmp_path: Path) -> None:
     archive = Archive(str(tmp_path), seconds=0.1)
     name, _ = pack("c", SEGMENT)
     (tmp_path / "c").mkdir()
-    os.mkfifo(tmp_path / "c" / name.file)  # whoever opens it waits for a writer
+    os.mkfifo(tmp_path / "c" / name.file)  # opening it waits for a writer
 
     with pytest.raises(ArchiveUnavailable, match="TimeoutError"):
         await archive.read("c", name)
@@ -145,7 +145,7 @@ async def test_an_archive_that_hangs_is_given_up(tmp_path: Path) -> None:
     archive.close()
 
 
-async def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+async def test_an_archive_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "archive").write_text("a file")
     archive = Archive(str(tmp_path / "archive"))
 

@@ -1,4 +1,4 @@
-"""A log whose beginning is in the archive reads like any other, whatever died while it was moved there."""
+"""A log whose beginning is in the archive reads like any other, even after a crash while it was moved there."""
 
 import asyncio
 import itertools
@@ -28,7 +28,7 @@ def open_archive(directory: Path, kind: type[Archive] = Archive) -> Archive:
 
 @pytest.fixture
 def target(request: pytest.FixtureRequest, started_servers: Callable[[str], str]) -> Target:
-    """One server; what depends on the kind of server has them all as parameters."""
+    """One server; tests that depend on the kind of server have all of them as parameters."""
     name = getattr(request, "param", VALKEY)
     if name == CLUSTER:
         return Target(CLUSTER, request.getfixturevalue("valkey_cluster").url, clustered=True)
@@ -67,7 +67,7 @@ ALL = [Record(seq, b"%d" % seq) for seq in range(1, EVENTS + 1)]
 
 
 async def check_reading(store: Store) -> None:
-    """Both ways, in pages of every size, across every seam."""
+    """In both directions, in pages of every size, across every border of a segment."""
     assert await store.log.read("c") == ALL
     for limit in (1, SEGMENT, 7, 100):
         for at in (0, 1, 4, 5, 6, 12, 19, 20, 21, EVENTS - 1, EVENTS, EVENTS + 1):
@@ -112,7 +112,7 @@ async def test_a_client_id_is_known_for_ever(archiving: Store, store: Store) -> 
 
     assert [await archiving.log.seq_of("c", f"m{seq}") for seq in range(1, EVENTS + 1)] == list(range(1, EVENTS + 1))
     assert await archiving.log.seq_of("c", "another") is None
-    assert await store.log.seq_of("c", "another") is None, "who is new is known to be new without the archive"
+    assert await store.log.seq_of("c", "another") is None, "a new id is known to be new without the archive"
     assert await store.log.seq_of("c", "m25") == 25
     with pytest.raises(ArchiveUnavailable):
         await store.log.seq_of("c", "m1")
@@ -149,7 +149,7 @@ async def test_a_segment_that_is_gone_or_spoilt_is_an_error(archiving: Store, tm
     ):
         with pytest.raises(ArchiveDamaged, match=problem):
             await reading
-    assert await archiving.log.read("c", after=10) == ALL[10:], "the rest is not hurt"
+    assert await archiving.log.read("c", after=10) == ALL[10:], "the other segments are not affected"
 
 
 async def test_an_index_that_is_lost_is_an_error(archiving: Store, target: Target) -> None:
@@ -175,7 +175,7 @@ async def test_only_the_writer_moves_and_never_the_newest(archiving: Store) -> N
     with pytest.raises(Fenced):
         await moved(archiving, first, 20)
     with pytest.raises(Conflict):
-        await moved(archiving, second, EVENTS)  # keeps nothing
+        await moved(archiving, second, EVENTS)  # that would leave no record in Redis
     assert (await archiving.registry.get("c")).archived_seq == 20
     await check_reading(archiving)
     with pytest.raises(ConversationNotFound):
@@ -271,7 +271,9 @@ class BehindTheFirstTrim(Archive):
 
 
 @pytest.mark.parametrize("kind", [BeforeTheFile, InTheFile, BehindTheFile, BeforeTheTrim, BehindTheFirstTrim])
-def test_killed_at_any_step(kind: type[Archive], redis_url: str, redis_prefix: str, tmp_path: Path) -> None:
+def test_a_kill_at_any_step_loses_nothing(
+    kind: type[Archive], redis_url: str, redis_prefix: str, tmp_path: Path
+) -> None:
     async def within(kind: type[Archive], body: Callable[[Store], Any]) -> None:
         store = connect(redis_url, prefix=redis_prefix, archive=open_archive(tmp_path, kind))
         await body(store)
@@ -289,13 +291,13 @@ def test_killed_at_any_step(kind: type[Archive], redis_url: str, redis_prefix: s
         assert (await store.registry.get("c")).archived_seq == 20
         await check_reading(store)
         assert await store.log.seq_of("c", "m3") == 3
-        assert len(list((tmp_path / "c").iterdir())) == 4, "what is written again is the same file"
+        assert len(list((tmp_path / "c").iterdir())) == 4, "a segment that is written again is the same file"
         await store.registry.delete("c")
         assert list(tmp_path.iterdir()) == []
 
     asyncio.run(within(Archive, write))
     child = os.fork()
-    if child == 0:  # a process that dies in earnest
+    if child == 0:  # a process that really dies
         try:
             asyncio.run(within(kind, move))
         finally:

@@ -1,4 +1,4 @@
-"""A conversation's children: known to their parent, not to their owner's list, and gone with it."""
+"""A conversation's children: listed under their parent and not under their owner, and deleted with their parent."""
 
 import asyncio
 
@@ -20,12 +20,12 @@ async def child(
 
 
 async def names(store: Store, conversation_id: str) -> list[str]:
-    """The children as they are listed."""
+    """The ids of the children in the order of the listing."""
     return [meta.id for meta in await store.registry.children(conversation_id)]
 
 
 async def listed(store: Store) -> list[str]:
-    """What Ada sees."""
+    """The conversations in Ada's list."""
     page, _ = await store.registry.list("ada", limit=50, before=None)
     return [meta.id for meta in page]
 
@@ -63,7 +63,7 @@ async def test_a_child_is_not_in_its_owners_list(store: Store, target: Target) -
     await store.registry.set_title_if_absent("root.1", "Another", NOW)
     assert await listed(store) == ["root"]
 
-    await store.registry.touch("ada", "root.1", NOW + 1)  # by somebody who does not know that it is a child
+    await store.registry.touch("ada", "root.1", NOW + 1)  # by a caller that does not know that it is a child
     assert await listed(store) == ["root"]
     assert await client.zrange(store.keys.owner("ada"), 0, -1) == [b"root"]
     await client.aclose()
@@ -91,7 +91,7 @@ async def test_a_child_is_created_once(store: Store, second_store: Store) -> Non
     assert await names(store, "root") == ["root.1"]
 
 
-async def test_somebody_elses_conversation_is_no_child(store: Store) -> None:
+async def test_an_existing_conversation_is_not_made_a_child(store: Store) -> None:
     await Writer.new(store, "root")
     await Writer.new(store, "taken", principal="bob")
     with pytest.raises(ConversationExists):
@@ -136,7 +136,9 @@ async def test_deleting_a_child_leaves_its_parent_and_siblings(store: Store) -> 
             await store.registry.get(name)
 
 
-async def test_children_born_while_their_parent_dies_die_too(store: Store, second_store: Store, target: Target) -> None:
+async def test_children_created_while_their_parent_is_deleted_are_deleted_too(
+    store: Store, second_store: Store, target: Target
+) -> None:
     client = target.client()
     before = await all_keys(client)
     for round_number in range(8):
@@ -173,12 +175,12 @@ async def test_two_deletions_at_once_leave_nothing(store: Store, second_store: S
     await client.aclose()
 
 
-async def test_a_deletion_that_was_cut_short_can_be_made_again(store: Store, target: Target) -> None:
+async def test_an_interrupted_deletion_can_be_repeated(store: Store, target: Target) -> None:
     client = target.client()
     before = await all_keys(client)
     await Writer.new(store, "root")
     await child(store, "a", of="root")
-    # What a crash may leave: the child's records are gone, its place in the list is not.
+    # What a crash may leave: the child's metadata is gone, and its entry in the list is not.
     await client.delete(store.keys.conversation("a").meta)
 
     await store.registry.delete("root")

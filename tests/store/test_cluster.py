@@ -1,4 +1,4 @@
-"""What only a cluster can do to the store: keys on every node, and a node that dies."""
+"""What happens to the store only in a cluster: keys on every node, and a node that dies."""
 
 import asyncio
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def node_of(store: Store, conversation_id: str) -> int:
 
 
 def on_node(store: Store, node: int) -> str:
-    """An id that lives on this node."""
+    """The id of a conversation on this node."""
     return next(f"c{number}" for number in range(1000) if node_of(store, f"c{number}") == node)
 
 
@@ -78,7 +78,7 @@ async def node_listened_on(cluster: ValkeyCluster, channel: str) -> int:
         async with Redis.from_url(node.url) as client:
             if dict(await client.pubsub_numsub(channel))[channel.encode()]:
                 return number
-    raise AssertionError("nobody subscribes")
+    raise AssertionError("there is no subscriber")
 
 
 async def next_gap(subscription: Subscription) -> None:

@@ -1,4 +1,4 @@
-"""Clusters that share a store know of each other, for as long as they are heard of."""
+"""Clusters that share a store know of each other, as long as they report."""
 
 import pytest
 
@@ -7,19 +7,19 @@ from store.registries import clusters
 from tests.support.writer import NOW
 
 
-async def test_each_hears_of_the_others(store: Store) -> None:
+async def test_each_cluster_is_told_of_the_others(store: Store) -> None:
     assert await store.clusters.report("old") == frozenset()
     assert await store.clusters.report("new") == {"old"}
     assert await store.clusters.report("old") == {"new"}
 
 
-async def test_one_that_falls_silent_is_gone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_cluster_that_falls_silent_is_gone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     await store.clusters.report("old")
     monkeypatch.setattr(clusters, "FRESH_MS", -1)
     assert await store.clusters.report("new") == frozenset()
 
 
-async def test_what_lives_in_another_cluster_can_be_left_out(store: Store) -> None:
+async def test_conversations_of_another_cluster_can_be_left_out(store: Store) -> None:
     for conversation_id, cluster in (("here", "new"), ("there", "old"), ("nowhere", "")):
         await store.registry.create(conversation_id, agent="default", principal="ada", now=NOW)
         await store.log.claim(conversation_id, "an actor" if cluster else "", cluster=cluster)

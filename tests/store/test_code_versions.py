@@ -1,4 +1,4 @@
-"""Releases are numbered in the order in which their code was deployed, and a deployment keeps its number."""
+"""Code versions are numbered in the order of their deployment, and a deployment keeps its number."""
 
 import asyncio
 
@@ -20,11 +20,11 @@ async def test_an_old_deployment_that_starts_again_is_still_old(store: Store) ->
     assert await store.code_versions.current() == 2
 
 
-async def test_going_back_to_earlier_code_is_a_release_of_its_own(store: Store) -> None:
+async def test_going_back_to_earlier_code_is_a_version_of_its_own(store: Store) -> None:
     assert [await store.code_versions.register(str(day), code) for day, code in enumerate("aba")] == [1, 2, 3]
 
 
-async def test_who_only_asks_changes_nothing(store: Store) -> None:
+async def test_asking_changes_nothing(store: Store) -> None:
     assert await store.code_versions.number_of("a") == 0
     await store.code_versions.register("monday", "a")
     assert await store.code_versions.number_of("a") == 1
@@ -32,7 +32,7 @@ async def test_who_only_asks_changes_nothing(store: Store) -> None:
     assert (await store.code_versions.number_of("a"), await store.code_versions.current()) == (0, 2)
 
 
-async def test_parts_that_start_at_once_agree(store: Store) -> None:
+async def test_processes_that_start_at_once_agree(store: Store) -> None:
     found = await asyncio.gather(*(store.code_versions.register(f"{n % 2}", f"code {n % 2}") for n in range(20)))
     assert {number for n, number in enumerate(found) if n % 2} | {found[0]} == {1, 2}
     assert len(set(found[0::2])) == len(set(found[1::2])) == 1

@@ -92,7 +92,7 @@ async def test_the_listing_shows_the_latest_activity_first(store: Store) -> None
     assert await ids(store, "nobody") == []
 
     await store.registry.touch("ada", "c1", NOW + 10)
-    await store.registry.touch("ada", "c3", NOW - 10)  # a late, older touch takes nothing back
+    await store.registry.touch("ada", "c3", NOW - 10)  # a late report of older activity changes nothing
 
     assert await ids(store) == ["c1", "c3", "c2", "c0"]
 
@@ -101,7 +101,7 @@ async def test_the_listing_shows_the_latest_activity_first(store: Store) -> None
 async def test_pages_join_without_gap_or_overlap(store: Store, limit: int) -> None:
     names = [f"c{number:02}" for number in range(14)]
     for number, name in enumerate(names):
-        await create(store, name, now=NOW + number // 5)  # five share each millisecond
+        await create(store, name, now=NOW + number // 5)  # five have the same millisecond
 
     assert await ids(store, limit=limit) == names[::-1]
 
@@ -124,7 +124,7 @@ async def test_a_foreign_cursor_is_refused(store: Store, cursor: str) -> None:
         await store.registry.list("ada", limit=2, before=cursor)
 
 
-async def test_the_listing_heals_itself(store: Store, target: Target) -> None:
+async def test_the_listing_repairs_itself(store: Store, target: Target) -> None:
     client = target.client()
     await create(store, "kept")
     await create(store, "dangling", now=NOW + 1)
@@ -210,7 +210,7 @@ async def test_deleting_one_conversation_leaves_its_neighbours(store: Store) -> 
     assert set(await ids(store)) == rest
 
 
-async def test_the_places_of_many_are_read_without_the_rest_of_them(store: Store) -> None:
+async def test_the_places_of_many_conversations_are_read_at_once(store: Store) -> None:
     for name in ("a", "b", "c"):
         await create(store, name)
     await store.log.claim("a", "host:1")

@@ -1,4 +1,4 @@
-"""The embedded server: starts, keeps its data, and says clearly why it cannot."""
+"""The embedded server: it starts, keeps its data, and says clearly why it cannot start."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ async def test_data_is_there_after_a_kill(data_dir: Path) -> None:
     writer = await Writer.new(store, "c")
     await writer.append(b"one")
     await store.aclose()
-    async with Redis.from_url(server.url) as client:  # every second, it says, so wait for that second
+    async with Redis.from_url(server.url) as client:  # wait until the file is on the disk
         await client.execute_command("WAITAOF", 1, 0, 5000)
     assert server.pid is not None
     os.kill(server.pid, signal.SIGKILL)

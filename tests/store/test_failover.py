@@ -1,4 +1,4 @@
-"""The primary is lost and a replica takes its place: writers find it, and two histories never mix."""
+"""The primary is lost and a replica takes its place: writers find it, and two versions of a log never mix."""
 
 import asyncio
 import subprocess
@@ -13,7 +13,7 @@ from store.client.replication import Replication
 from store.errors import Conflict, Reconnected
 from tests.servers.cluster import SIZE, SLOTS, ValkeyCluster
 from tests.servers.fixtures import VALKEY
-from tests.servers.process import RedisServer, ask, available_binaries, free_port
+from tests.servers.process import RedisServer, available_binaries, free_port, send_command
 from tests.servers.proxy import Proxy
 from tests.support.writer import NOW, Writer, texts
 
@@ -32,7 +32,7 @@ async def arrived(replica: RedisServer, store: Store, records: int) -> None:
     """Wait until the replica has so many records of "c"."""
     key = store.keys.conversation("c").log
     async with asyncio.timeout(5):
-        while ask(replica.port, "XLEN", key) != f":{records}\r\n":  # noqa: ASYNC110 - another process replicates
+        while send_command(replica.port, "XLEN", key) != f":{records}\r\n":  # noqa: ASYNC110 - another process replicates
             await asyncio.sleep(0.002)
 
 
@@ -44,19 +44,19 @@ async def test_a_stable_address_that_leads_to_the_new_primary(pair: Pair) -> Non
         async with store.subscriptions.subscribe("c") as subscription:
             await writer.append(b"one")
             await arrived(new, store, 1)
-            # As a careful operator does it: the old one lives on as a replica, with all its connections open.
+            # As a careful operator does it: the old primary becomes a replica, with all its connections open.
             new.promote()
             proxy.move(new.port)
             await asyncio.to_thread(old.follow, new)
 
             assert await writer.append(b"two", notice=b'{"n":2}') == 2
 
-            assert await subscription.get() == {"n": 2}, "the old connection of the watchers hears it by replication"
-            assert ask(new.port, "XLEN", store.keys.conversation("c").log) == ":2\r\n"
+            assert await subscription.get() == {"n": 2}, "the watchers' old connection gets it by replication"
+            assert send_command(new.port, "XLEN", store.keys.conversation("c").log) == ":2\r\n"
         await store.aclose()
 
 
-async def test_watchers_leave_a_server_that_has_lost_its_rank_and_its_primary(pair: Pair) -> None:
+async def test_watchers_leave_a_server_that_has_lost_its_role_and_its_primary(pair: Pair) -> None:
     old, new = pair
     async with Proxy(old.port) as proxy:
         store = connect(proxy.url, patience=5)
@@ -67,8 +67,8 @@ async def test_watchers_leave_a_server_that_has_lost_its_rank_and_its_primary(pa
             await arrived(new, store, 1)
             new.promote()
             proxy.move(new.port)
-            # It answers, and nobody tells it anything any more.
-            assert ask(old.port, "REPLICAOF", "127.0.0.1", "1").startswith("+OK")
+            # It answers, and gets no messages any more.
+            assert send_command(old.port, "REPLICAOF", "127.0.0.1", "1").startswith("+OK")
 
             assert await writer.append(b"two", notice=b'{"n":2}') == 2
 
@@ -80,14 +80,14 @@ async def test_watchers_leave_a_server_that_has_lost_its_rank_and_its_primary(pa
         await store.aclose()
 
 
-async def test_a_writer_whose_last_words_are_lost_ends(pair: Pair) -> None:
+async def test_a_writer_whose_last_records_are_lost_ends(pair: Pair) -> None:
     old, new = pair
     async with Proxy(old.port) as proxy:
         store = connect(proxy.url, patience=5, socket_timeout=0.3)
         writer = await Writer.new(store, "c")
         await writer.append(b"kept")
         await arrived(new, store, 1)
-        new.promote()  # and hears no more
+        new.promote()  # and follows the old primary no more
         await writer.append(b"lost", b"lost too")
         proxy.move(new.port)
         old.kill()
@@ -125,7 +125,7 @@ async def test_a_writer_whose_claim_is_lost_ends(pair: Pair) -> None:
 
 @pytest.fixture
 def sentinel(pair: Pair, tmp_path: Path) -> Iterator[int]:
-    """The port of a Sentinel that watches the pair, and takes a primary for dead after a third of a second."""
+    """The port of a Sentinel that watches the pair, and considers a primary dead after a third of a second."""
     port, place = free_port(), tmp_path / "sentinel.conf"
     place.write_text(
         f"port {port}\nbind 127.0.0.1\ndir {tmp_path}\n"
@@ -147,13 +147,13 @@ async def test_sentinels_name_the_new_primary(pair: Pair, sentinel: int) -> None
     await writer.append(b"one")
     await arrived(pair[1], store, 1)
     async with asyncio.timeout(20):
-        while str(pair[1].port) not in ask(sentinel, "SENTINEL", "REPLICAS", "talk"):  # noqa: ASYNC110
+        while str(pair[1].port) not in send_command(sentinel, "SENTINEL", "REPLICAS", "talk"):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     pair[0].kill()
 
     assert await writer.append(b"two") == 2
     assert await texts(store, "c") == ["one", "two"]
-    assert ask(pair[1].port, "ROLE").startswith("*3\r\n$6\r\nmaster")
+    assert send_command(pair[1].port, "ROLE").startswith("*3\r\n$6\r\nmaster")
     await store.aclose()
 
 
@@ -168,7 +168,7 @@ async def test_a_cluster_fails_over_by_itself(tmp_path: Path) -> None:
     cluster = ValkeyCluster(available_binaries()[VALKEY], tmp_path, with_replica=True)
     try:
         cluster.start()
-        # With a replica that must confirm, nothing that counts can be lost; the other nodes have none.
+        # What a replica has confirmed cannot be lost; the other nodes have no replicas.
         store = connect(cluster.url, cluster=True, patience=20, socket_timeout=0.5)
         careful = connect(cluster.url, cluster=True, patience=20, socket_timeout=0.5, replication=Replication(1, 0.5))
         name = next(name for name in map(str, range(1000)) if on_first_node(store, name))

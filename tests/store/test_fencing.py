@@ -1,4 +1,4 @@
-"""Epochs: whoever claims last writes, and nobody else can."""
+"""Epochs: only the writer with the latest claim can write."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from tests.store.conftest import Target
 from tests.support.writer import NOW, Writer, texts
 
 
-async def test_an_older_writer_is_kept_from_what_a_newer_one_has_had(store: Store) -> None:
+async def test_an_older_writer_may_not_claim_after_a_newer_one(store: Store) -> None:
     await Writer.new(store, "c")
     newer = Writer(store, await store.log.claim("c", reads=2))
     await newer.append(b"m1")
@@ -19,7 +19,7 @@ async def test_an_older_writer_is_kept_from_what_a_newer_one_has_had(store: Stor
         await store.log.claim("c", reads=1)
 
     assert refusal.value.format == 2
-    await newer.append(b"m2")  # nobody has fenced it
+    await newer.append(b"m2")  # it has not been fenced
     assert (await store.registry.get("c")).format == 2
     again = Writer(store, await store.log.claim("c", reads=2))
     with pytest.raises(Fenced):
@@ -57,7 +57,7 @@ async def test_a_writer_can_ask_whether_it_still_owns_the_log(store: Store) -> N
         await store.log.confirm(second.claim)
 
 
-async def test_watchers_hear_of_a_claim_at_once(store: Store) -> None:
+async def test_watchers_are_told_of_a_claim_at_once(store: Store) -> None:
     await store.registry.create("c", agent="default", principal="ada", now=NOW)
     async with store.subscriptions.subscribe("c") as tail:
         claim = await store.log.claim("c")
@@ -170,8 +170,8 @@ async def test_the_writer_of_a_deleted_conversation_finds_it_gone(store: Store) 
     assert await store.registry.unfinished(NOW, 10) == []
 
 
-async def test_the_writer_of_a_deleted_namesake_stays_fenced(store: Store) -> None:
-    for _ in range(20):  # as fast as the server goes, so that a coarse clock would show
+async def test_the_writer_of_a_deleted_conversation_stays_fenced_when_the_id_is_used_again(store: Store) -> None:
+    for _ in range(20):  # as fast as the server allows, so that a coarse clock would show
         zombie = await Writer.new(store, "c")
         await store.registry.delete("c")
         fresh = await Writer.new(store, "c")

@@ -13,13 +13,13 @@ ADA = Scope("user", "ada")
 
 
 async def create(store: Store, *paths: str, scope: Scope = ADA) -> None:
-    """Files that hold their own path."""
+    """Create files that contain their own path."""
     for path in paths:
         await store.files.write(scope, path, path.encode(), expected_version=None, now=NOW)
 
 
 async def paths(store: Store, under: str = "", *, scope: Scope = ADA) -> list[str]:
-    """What a listing shows."""
+    """The paths in a listing."""
     return [info.path for info in await store.files.list(scope, under)]
 
 
@@ -91,7 +91,7 @@ async def test_what_is_missing_is_said_to_be_missing(store: Store) -> None:
     assert await store.files.list(ADA) == []
 
 
-async def test_listing_a_directory_shows_what_is_below_it_and_no_namesake(store: Store) -> None:
+async def test_listing_a_directory_shows_what_is_below_it_and_no_similar_name(store: Store) -> None:
     await create(store, "dir/b", "dir/a/c", "dirt/x", "a", "dir.txt")
 
     assert await paths(store) == ["a", "dir.txt", "dir/a/c", "dir/b", "dirt/x"]

@@ -1,4 +1,4 @@
-"""What shared hosts say of themselves, how long it counts, and whose turn it is to ask a node for workers."""
+"""The reports of shared hosts, how long they count, and which caller may ask a node for workers."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ async def test_a_host_counts_until_it_leaves(store: Store) -> None:
     assert await store.hosts.loads() == {"host:b:0": 5}
 
 
-async def test_one_that_falls_silent_is_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_host_that_falls_silent_is_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     await store.hosts.report("host:gone:0", 3)
     monkeypatch.setattr("store.registries.hosts.FRESH_MS", 5)
     await asyncio.sleep(0.02)
@@ -26,7 +26,7 @@ async def test_one_that_falls_silent_is_forgotten(store: Store, monkeypatch: pyt
     assert await store.hosts.loads() == {}, "its entry is removed"
 
 
-async def test_one_asks_a_node_for_workers_until_it_has_them(store: Store) -> None:
+async def test_one_caller_asks_a_node_for_workers_until_it_has_them(store: Store) -> None:
     assert sorted([await store.hosts.may_prestart("0f", 60_000) for _ in range(3)]) == [False, False, True]
     assert await store.hosts.may_prestart("1f", 60_000)
     await store.hosts.prestarted("0f")
@@ -39,7 +39,7 @@ async def test_workers_that_never_come_up_are_asked_for_again(store: Store) -> N
     assert await store.hosts.may_prestart("0f", 60_000)
 
 
-async def test_a_host_that_answers_nobody_is_silent_until_it_reports_again(store: Store) -> None:
+async def test_a_host_that_does_not_answer_is_silent_until_it_reports_again(store: Store) -> None:
     await store.hosts.report("host:a:0", 3)
     await store.hosts.report_silence("host:a:0")
     reports = await store.hosts.reports()
@@ -60,7 +60,7 @@ async def test_silence_is_remembered_longer_than_a_report(store: Store, monkeypa
     assert await store.hosts.loads() == {}
 
 
-async def test_who_is_busy_says_so_until_it_says_otherwise(store: Store) -> None:
+async def test_a_busy_host_is_busy_until_it_reports_otherwise(store: Store) -> None:
     await store.hosts.report("host:a:0", 3, busy=True)
     await store.hosts.report("host:b:0", 5)
     reports = await store.hosts.reports()

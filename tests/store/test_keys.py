@@ -7,7 +7,7 @@ from store import Scope, Store
 from store.keys import PARTITIONS, TABLE, Keys, marker_beside
 from store.records import Parent
 from tests.store.conftest import Target
-from tests.support.leaks import all_keys, complaints
+from tests.support.leaks import all_keys, find_problems
 from tests.support.writer import NOW, Writer
 
 KEYS = Keys()
@@ -152,7 +152,7 @@ async def test_the_leak_checker_sees_strays_wrong_types_and_expiry(store: Store,
     await client.xadd(own.model_calls, {"d": "x"})
     found = {stray.encode(), own.log.encode(), own.meta.encode(), own.model_calls.encode()}
 
-    wrong = "\n".join(await complaints(client, store.keys, found))
+    wrong = "\n".join(await find_problems(client, store.keys, found))
 
     assert f"{stray} is not in the table" in wrong
     assert f"{own.log} is a string, not a stream" in wrong

@@ -1,4 +1,4 @@
-"""The live publisher: what gathers is merged and bounded, and reaches its readers in order while Redis is there."""
+"""The live publisher: events that gather are merged and bounded, and reach their readers in order."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from store import Store, connect
 from store.keys import Keys
 from store.live.publisher import MAX_CONVERSATIONS, MAX_EVENTS, MAX_MERGED_CHARACTERS, Buffer, LivePublisher
 from tests.servers.process import RedisServer
-from tests.support.outbox import Outbox, delta, notice
+from tests.support.recording_client import RecordingClient, delta, notice
 
 
 def test_consecutive_deltas_become_one() -> None:
@@ -63,8 +63,8 @@ def test_a_buffer_is_bounded_and_prefers_the_newest() -> None:
 
 @pytest.mark.usefixtures("slow_ticks")
 async def test_what_is_taken_is_not_sent() -> None:
-    outbox = Outbox()
-    live = LivePublisher(outbox, Keys())
+    recorder = RecordingClient()
+    live = LivePublisher(recorder, Keys())
     live.publish("c", 1, delta(0, "a"))
     live.publish("d", 1, notice(1))
 
@@ -72,52 +72,52 @@ async def test_what_is_taken_is_not_sent() -> None:
     assert live.take("c") == []
     await live.flush()
 
-    assert outbox.pipelines == [{"d": {"epoch": 1, "events": [notice(1)]}}]
+    assert recorder.batches == [{"d": {"epoch": 1, "events": [notice(1)]}}]
 
 
 async def test_nothing_leaves_for_what_was_taken() -> None:
-    outbox = Outbox()
-    live = LivePublisher(outbox, Keys())
+    recorder = RecordingClient()
+    live = LivePublisher(recorder, Keys())
     live.publish("c", 1, notice(1))
     live.take("c")
     await live.aclose()
     await asyncio.sleep(0.001)
 
-    assert outbox.pipelines == []
+    assert recorder.batches == []
 
 
 @pytest.mark.usefixtures("slow_ticks")
-async def test_a_younger_epoch_replaces_what_an_older_one_had_to_say() -> None:
-    outbox = Outbox()
-    live = LivePublisher(outbox, Keys())
+async def test_a_newer_epoch_replaces_the_events_of_an_older_one() -> None:
+    recorder = RecordingClient()
+    live = LivePublisher(recorder, Keys())
     live.publish("c", 1, notice(1))
     live.publish("c", 2, notice(2))
     live.publish("c", 1, notice(3))
     await live.flush()
 
-    assert outbox.pipelines == [{"c": {"epoch": 2, "events": [notice(2)]}}]
+    assert recorder.batches == [{"c": {"epoch": 2, "events": [notice(2)]}}]
 
 
 async def test_the_number_of_waiting_conversations_is_bounded() -> None:
-    outbox = Outbox()
-    live = LivePublisher(outbox, Keys())
+    recorder = RecordingClient()
+    live = LivePublisher(recorder, Keys())
     for number in range(MAX_CONVERSATIONS + 5):
         live.publish(f"c{number}", 1, notice(1))
     await live.flush()
 
-    assert [len(sent) for sent in outbox.pipelines] == [MAX_CONVERSATIONS]
+    assert [len(sent) for sent in recorder.batches] == [MAX_CONVERSATIONS]
 
 
-async def test_an_event_that_is_not_json_hurts_nobody_else() -> None:
-    outbox = Outbox()
-    live = LivePublisher(outbox, Keys())
+async def test_an_event_that_is_not_json_does_not_affect_the_others() -> None:
+    recorder = RecordingClient()
+    live = LivePublisher(recorder, Keys())
     live.publish("c", 1, {"type": "tool_progress", "progress": object()})
     live.publish("d", 1, notice(1))
     await live.flush()
     live.publish("c", 1, notice(2))
     await live.flush()
 
-    assert outbox.pipelines == [
+    assert recorder.batches == [
         {"d": {"epoch": 1, "events": [notice(1)]}},
         {"c": {"epoch": 1, "events": [notice(2)]}},
     ]

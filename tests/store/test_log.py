@@ -28,7 +28,7 @@ async def test_records_are_opaque_bytes(store: Store) -> None:
     assert [record.data for record in await store.log.read("c")] == odd
 
 
-async def test_an_append_updates_what_is_known_about_the_conversation(store: Store) -> None:
+async def test_an_append_updates_the_metadata(store: Store) -> None:
     writer = await Writer.new(store, "c")
 
     await writer.append(b"one", state=b'{"state":"idle"}', now=NOW + 5)

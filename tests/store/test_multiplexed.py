@@ -1,4 +1,4 @@
-"""All commands of a process share one connection: each caller gets its own reply, whatever becomes of the others."""
+"""All commands of a process share one connection: each caller gets its own reply, whatever happens to the others."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -47,7 +47,7 @@ async def test_a_reply_has_the_shape_that_redis_py_gives_it(own_server: StartSer
         assert await redis.hgetall("nothing") == {}
 
 
-async def test_an_error_is_heard_by_its_caller_alone(own_server: StartServer) -> None:
+async def test_an_error_reaches_only_its_caller(own_server: StartServer) -> None:
     server = own_server()
     async with opened(server.url) as redis:
         await redis.set("text", "x")
@@ -60,7 +60,7 @@ async def test_an_error_is_heard_by_its_caller_alone(own_server: StartServer) ->
         assert "WRONGTYPE" in str(wrong)
 
 
-async def test_what_cannot_be_sent_harms_nobody_else(own_server: StartServer) -> None:
+async def test_a_command_that_cannot_be_sent_does_not_affect_the_others(own_server: StartServer) -> None:
     server = own_server()
     async with opened(server.url) as redis:
         with pytest.raises(exceptions.DataError):
@@ -69,7 +69,7 @@ async def test_what_cannot_be_sent_harms_nobody_else(own_server: StartServer) ->
         assert await redis.echo("next") == b"next"
 
 
-async def test_who_is_cancelled_leaves_the_line_in_order(own_server: StartServer) -> None:
+async def test_a_cancelled_caller_leaves_the_replies_in_order(own_server: StartServer) -> None:
     server = own_server()
     async with opened(server.url) as redis:
         await redis.echo("connected")
@@ -84,7 +84,7 @@ async def test_who_is_cancelled_leaves_the_line_in_order(own_server: StartServer
         assert await patient == b"patient"
 
 
-async def test_a_silent_server_fails_all_that_wait_and_is_dialled_anew(own_server: StartServer) -> None:
+async def test_a_silent_server_fails_all_waiting_commands_and_is_connected_again(own_server: StartServer) -> None:
     server = own_server()
     async with opened(server.url) as redis:
         await redis.echo("connected")
@@ -95,7 +95,7 @@ async def test_a_silent_server_fails_all_that_wait_and_is_dialled_anew(own_serve
         assert await redis.echo("again") == b"again"
 
 
-async def test_a_broken_connection_fails_all_that_wait_and_is_dialled_anew(own_server: StartServer) -> None:
+async def test_a_broken_connection_fails_all_waiting_commands_and_is_opened_again(own_server: StartServer) -> None:
     server = own_server()
     async with Proxy(server.port) as proxy, opened(proxy.url) as redis:
         await redis.echo("connected")
@@ -106,7 +106,7 @@ async def test_a_broken_connection_fails_all_that_wait_and_is_dialled_anew(own_s
         assert await redis.echo("again") == b"again"
 
 
-async def test_a_closed_client_answers_nobody(own_server: StartServer) -> None:
+async def test_a_closed_client_fails_every_command(own_server: StartServer) -> None:
     server = own_server()
     async with opened(server.url) as redis:
         await redis.echo("connected")

@@ -1,9 +1,12 @@
-"""A change of a file that its caller names happens once, and comes to the same however often it is asked for."""
+"""A change of a file that its caller names happens once, and has the same result however often it is repeated."""
 
 import pytest
 
 from store import Scope, Store
 from store.errors import FileConflict, FileExists
+from store.files.files import FileInfo
+from tests.store.conftest import Target
+from tests.support.writer import NOW
 
 ADA = Scope("user", "ada")
 
@@ -44,3 +47,22 @@ async def test_the_receipt_of_a_named_change_is_kept_for_a_day(store: Store) -> 
     await store.files.write(ADA, "a.md", b"one", expected_version=None, now=1, change="0f")
     seconds = await store._client.redis.ttl(store.keys.files("user", "ada").receipt("0f"))
     assert 86_000 < seconds <= 86_400
+
+
+async def test_a_change_with_a_name_is_made_once(store: Store, second_store: Store, target: Target) -> None:
+    client = target.client()
+    assert await store.files.written(ADA, "0a") is None
+    first = await store.files.write(ADA, "a", b"one", expected_version=None, now=NOW, change="0a")
+    assert await store.files.written(ADA, "0a") == first
+    second = await store.files.write(ADA, "a", b"two", expected_version=first, now=NOW)
+
+    assert await second_store.files.write(ADA, "a", b"one", expected_version=None, now=NOW, change="0a") == first
+    assert await store.files.list(ADA) == [FileInfo("a", second, 3, NOW)]
+    for _ in range(2):
+        assert [info.path for info in await store.files.move(ADA, "a", "b", now=NOW, change="0b")] == ["b"]
+    for _ in range(2):
+        assert await store.files.delete(ADA, "b", change="0c") == 1
+
+    keys = store.keys.files("user", "ada")
+    assert 86_000 < await client.ttl(keys.receipt("0a")) <= 86_400
+    await client.aclose()

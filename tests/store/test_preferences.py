@@ -1,4 +1,4 @@
-"""A person's choices stay until they are taken back, and are nobody else's."""
+"""A person's choices stay until they are taken back, and are separate from those of other persons."""
 
 from store import Store
 

@@ -1,4 +1,4 @@
-"""A server that is up and refuses to write: full, without its replicas, or a replica itself; until it takes it back."""
+"""A server that is up and refuses to write for a while: full, without its replicas, or a replica itself."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,7 +21,9 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("binary", available_binaries())
-async def test_what_is_refused_is_written_when_it_can_be(own_server: Callable[..., RedisServer], binary: str) -> None:
+async def test_a_refused_change_is_written_once_the_server_takes_it(
+    own_server: Callable[..., RedisServer], binary: str
+) -> None:
     server = own_server(binary)
     store = connect(server.url, patience=0.05)
     writer = await Writer.new(store, "c")

@@ -1,4 +1,4 @@
-"""Synchronous replication: nothing counts before the replicas have it, however often it has to be asked for."""
+"""Synchronous replication: no change counts before the replicas have it, however often it has to be repeated."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -21,7 +21,7 @@ BOTH = Replication(1, 0.05)
 
 @pytest.fixture
 def binary() -> str:
-    """Which servers; the tests that depend on their version have it as a parameter."""
+    """The kind of server; tests that depend on it have it as a parameter."""
     return VALKEY
 
 
@@ -42,7 +42,7 @@ async def proxy(pair: tuple[RedisServer, RedisServer]) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 async def careful(proxy: Proxy) -> AsyncIterator[Store]:
-    """A store that trusts two servers only."""
+    """A store whose changes must be on both servers."""
     store = connect(proxy.url, patience=5, replication=BOTH)
     yield store
     await store.aclose()
@@ -56,7 +56,7 @@ async def hasty(proxy: Proxy) -> AsyncIterator[Store]:
     await store.aclose()
 
 
-async def test_what_counts_is_on_the_replica(careful: Store, pair: tuple[RedisServer, RedisServer]) -> None:
+async def test_a_confirmed_change_is_on_the_replica(careful: Store, pair: tuple[RedisServer, RedisServer]) -> None:
     writer = await Writer.new(careful, "c")
     await writer.append(b"one", client_ids={"first": 1})
     pair[0].kill()
@@ -126,7 +126,7 @@ async def test_without_replicas_nothing_is_asked_for(own_server: StartServer) ->
     await store.aclose()
 
 
-async def test_more_replicas_than_there_are(careful: Store, proxy: Proxy) -> None:
+async def test_more_replicas_than_there_are_never_confirm(careful: Store, proxy: Proxy) -> None:
     await Writer.new(careful, "c")
     greedy = connect(proxy.url, patience=0.1, replication=Replication(2, 0.02))
     with pytest.raises(StoreUnavailable, match="1 of 2 replicas"):
@@ -134,7 +134,7 @@ async def test_more_replicas_than_there_are(careful: Store, proxy: Proxy) -> Non
     await greedy.aclose()
 
 
-async def test_all_that_must_not_be_lost_waits(
+async def test_every_change_that_must_not_be_lost_waits_for_replicas(
     careful: Store, hasty: Store, pair: tuple[RedisServer, RedisServer]
 ) -> None:
     await careful.registry.create("c", agent="a", principal="ada", now=NOW)

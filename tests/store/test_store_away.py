@@ -17,7 +17,7 @@ StartServer = Callable[..., RedisServer]
 # With `everysec` a killed server may lose what it acknowledged in the last two seconds.
 SYNC = ("--appendfsync", "always")
 IMPATIENT = 0.5
-"""Where a call is to fail."""
+"""For calls that are expected to fail."""
 
 
 @asynccontextmanager
@@ -216,7 +216,7 @@ async def test_password_and_database_come_from_the_url(own_server: StartServer) 
             await stranger.ping()
 
 
-async def test_a_unix_socket_will_do(own_server: StartServer) -> None:
+async def test_a_unix_socket_works(own_server: StartServer) -> None:
     socket = f"/tmp/raylogue-{NOW}-{id(own_server):x}.sock"  # a path must be short here
     own_server(options=("--unixsocket", socket))
     async with opened(f"unix://{socket}") as store:

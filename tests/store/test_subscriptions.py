@@ -1,4 +1,4 @@
-"""Subscriptions: one connection for all readers, and every gap is told."""
+"""Subscriptions: one connection for all readers, and every gap is reported."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -29,11 +29,11 @@ async def say(opened: Store, conversation_id: str, number: int) -> None:
 
 
 def said(number: int) -> dict[str, Any]:
-    """What a reader gets of `say`."""
+    """What a reader gets after `say`."""
     return {"epoch": 1, "events": [{"type": "state_changed", "last_seq": number}]}
 
 
-async def heard(subscription: Subscription) -> dict[str, Any]:
+async def next_message(subscription: Subscription) -> dict[str, Any]:
     """The next message, soon."""
     async with asyncio.timeout(5):
         return await subscription.get()
@@ -41,7 +41,7 @@ async def heard(subscription: Subscription) -> dict[str, Any]:
 
 @pytest.fixture
 async def proxy(redis_server: RedisServer) -> AsyncIterator[Proxy]:
-    """A way to the run's Valkey that can be cut."""
+    """A connection to the run's Valkey that can be cut."""
     async with Proxy(redis_server.port) as proxy:
         yield proxy
 
@@ -56,7 +56,7 @@ async def listening(proxy: Proxy, redis_prefix: str) -> AsyncIterator[Store]:
 
 @pytest.fixture
 async def speaking(redis_url: str, redis_prefix: str) -> AsyncIterator[Store]:
-    """A store that publishes past the proxy."""
+    """A store that publishes directly, without the proxy."""
     opened = connect(redis_url, prefix=redis_prefix)
     yield opened
     await opened.aclose()
@@ -66,14 +66,14 @@ async def test_a_confirmed_subscription_misses_nothing(store: Store, second_stor
     for number in range(20):
         async with store.subscriptions.subscribe("c") as subscription:
             await say(second_store, "c", number)
-            assert await heard(subscription) == said(number)
+            assert await next_message(subscription) == said(number)
 
 
 async def test_readers_share_one_parsed_message(store: Store) -> None:
     async with store.subscriptions.subscribe("c") as one, store.subscriptions.subscribe("c") as two:
         await say(store, "c", 1)
 
-        first, second = await heard(one), await heard(two)
+        first, second = await next_message(one), await next_message(two)
 
     assert first == said(1)
     assert first is second
@@ -84,8 +84,8 @@ async def test_readers_hear_only_their_conversation(store: Store) -> None:
         await say(store, "d", 1)
         await say(store, "c", 2)
 
-        assert await heard(one) == said(2)
-        assert await heard(two) == said(1)
+        assert await next_message(one) == said(2)
+        assert await next_message(two) == said(1)
 
 
 async def test_readers_come_and_go_independently(store: Store) -> None:
@@ -94,10 +94,10 @@ async def test_readers_come_and_go_independently(store: Store) -> None:
             await say(store, "c", 1)
         await say(store, "c", 2)
 
-        assert [await heard(stays), await heard(stays)] == [said(1), said(2)]
+        assert [await next_message(stays), await next_message(stays)] == [said(1), said(2)]
 
 
-async def test_a_process_uses_one_connection_and_leaves_channels_nobody_reads(store: Store, target: Target) -> None:
+async def test_a_process_uses_one_connection_and_leaves_channels_without_readers(store: Store, target: Target) -> None:
     if target.clustered:
         pytest.skip("the nodes of a cluster count their own subscribers only")
     client = Redis.from_url(target.url)
@@ -138,7 +138,7 @@ async def test_leaving_and_entering_at_once_is_no_gap(store: Store, second_store
         hasty.cancel()
         async with store.subscriptions.subscribe("c") as subscription:
             await say(second_store, "c", number)
-            assert await heard(subscription) == said(number)
+            assert await next_message(subscription) == said(number)
         await asyncio.wait({hasty})
 
 
@@ -149,18 +149,18 @@ async def test_a_slow_reader_overflows_and_goes_on(store: Store) -> None:
     ):
         for number in range(6):
             await say(store, "c", number)
-        assert [await heard(quick) for _ in range(6)] == [said(number) for number in range(6)]
+        assert [await next_message(quick) for _ in range(6)] == [said(number) for number in range(6)]
 
         with pytest.raises(Overflow) as gap:
-            await heard(slow)
+            await next_message(slow)
         assert gap.value.conversation_id == "c"
         await say(store, "c", 99)
-        rest = [await heard(slow)]
+        rest = [await next_message(slow)]
         while rest[-1] != said(99):
-            rest.append(await heard(slow))
+            rest.append(await next_message(slow))
 
 
-async def test_a_reader_who_does_not_read_keeps_so_many_bytes_at_most(store: Store) -> None:
+async def test_the_bytes_that_wait_for_a_reader_are_bounded(store: Store) -> None:
     async def tell(text: str) -> None:
         store.live.publish("c", 1, {"type": "note", "text": text})
         await store.live.flush()
@@ -169,12 +169,12 @@ async def test_a_reader_who_does_not_read_keeps_so_many_bytes_at_most(store: Sto
         for number in range(4):
             text = str(number) * (MAX_QUEUED_BYTES // 3)
             await tell(text)
-            assert (await heard(quick))["events"][0]["text"] == text
+            assert (await next_message(quick))["events"][0]["text"] == text
         with pytest.raises(Overflow):
-            await heard(slow)
-        assert (await heard(slow))["events"][0]["text"][0] == "3"
-        await tell("x" * 2 * MAX_QUEUED_BYTES)  # alone it is taken, however large
-        assert len((await heard(slow))["events"][0]["text"]) == 2 * MAX_QUEUED_BYTES
+            await next_message(slow)
+        assert (await next_message(slow))["events"][0]["text"][0] == "3"
+        await tell("x" * 2 * MAX_QUEUED_BYTES)  # a single message is accepted, however large
+        assert len((await next_message(slow))["events"][0]["text"]) == 2 * MAX_QUEUED_BYTES
 
 
 async def test_a_message_that_is_not_json_is_ignored(store: Store, target: Target) -> None:
@@ -190,7 +190,7 @@ async def test_a_message_that_is_not_json_is_ignored(store: Store, target: Targe
         )
         await say(store, "c", 1)
 
-        assert await heard(subscription) == said(1)
+        assert await next_message(subscription) == said(1)
     await client.aclose()
 
 
@@ -198,15 +198,15 @@ async def test_a_cut_connection_comes_back_and_is_told(proxy: Proxy, listening: 
     async with listening.subscriptions.subscribe("c") as one, listening.subscriptions.subscribe("d") as two:
         for number in range(3):
             await say(speaking, "c", number)
-            assert await heard(one) == said(number)
+            assert await next_message(one) == said(number)
             proxy.cut()
 
             with pytest.raises(Reconnected):
-                await heard(one)
+                await next_message(one)
             with pytest.raises(Reconnected):
-                await heard(two)
+                await next_message(two)
             await say(speaking, "d", number)
-            assert await heard(two) == said(number)
+            assert await next_message(two) == said(number)
 
 
 async def test_a_reader_that_joins_during_an_outage_waits_for_the_end(
@@ -224,9 +224,9 @@ async def test_a_reader_that_joins_during_an_outage_waits_for_the_end(
         proxy.refusing = False
         young = await joined
         with pytest.raises(Reconnected):
-            await heard(old)
+            await next_message(old)
         await say(speaking, "c", 1)
-        assert [await heard(old), await heard(young)] == [said(1), said(1)]
+        assert [await next_message(old), await next_message(young)] == [said(1), said(1)]
         await entering.__aexit__(None, None, None)
 
 
@@ -247,13 +247,13 @@ async def test_a_server_that_stops_answering_counts_as_lost(
     opened = connect(server.url, socket_timeout=0.2, connect_timeout=0.2)
     impatient = LiveSubscriber(opened._client, opened.keys, silence=0.2)
     async with impatient.subscribe("c") as subscription:
-        await asyncio.sleep(0.7)  # silent, but alive: no alarm
+        await asyncio.sleep(0.7)  # silent, but alive
         with server.paused():
             await asyncio.sleep(0.7)
         with pytest.raises(Reconnected):
-            await heard(subscription)
+            await next_message(subscription)
         await say(opened, "c", 1)
-        assert await heard(subscription) == said(1)
+        assert await next_message(subscription) == said(1)
     await impatient.aclose()
     await opened.aclose()
 
@@ -265,9 +265,9 @@ async def test_subscriptions_survive_a_killed_server(own_server: Callable[..., R
         server.restart()
 
         with pytest.raises(Reconnected):
-            await heard(subscription)
+            await next_message(subscription)
         await say(opened, "c", 1)
-        assert await heard(subscription) == said(1)
+        assert await next_message(subscription) == said(1)
     await opened.aclose()
 
 
@@ -288,12 +288,12 @@ async def test_watchers_are_counted_while_they_listen(store: Store, second_store
         async with store.subscriptions.subscribe("c"), second_store.subscriptions.subscribe("c"):
             assert await store.live.watchers("c") == 2  # processes, not readers
         assert await store.live.watchers("other") == 0
-        await unheard(store, "c", 1)
-    await unheard(store, "c", 0)
+        await wait_for_watchers(store, "c", 1)
+    await wait_for_watchers(store, "c", 0)
 
 
-async def unheard(opened: Store, conversation_id: str, expected: int) -> None:
-    """Wait until Redis has taken note of who left."""
+async def wait_for_watchers(opened: Store, conversation_id: str, expected: int) -> None:
+    """Wait until Redis has noticed which readers left."""
     async with asyncio.timeout(5):
         while await opened.live.watchers(conversation_id) != expected:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
@@ -310,7 +310,7 @@ async def test_watchers_on_any_node_of_a_cluster_are_counted(valkey_cluster: Val
         await opened.aclose()
 
 
-async def test_without_redis_nobody_can_tell_who_watches(own_server: Callable[..., RedisServer]) -> None:
+async def test_without_redis_watchers_cannot_be_counted(own_server: Callable[..., RedisServer]) -> None:
     server = own_server()
     opened = connect(server.url, patience=0.1, socket_timeout=0.2, connect_timeout=0.2)
     server.kill()

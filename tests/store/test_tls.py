@@ -1,4 +1,4 @@
-"""A server that speaks TLS: everything works under `rediss://`, and a certificate nobody knows is refused."""
+"""A server that speaks TLS: everything works under `rediss://`, and an untrusted certificate is refused."""
 
 import shutil
 import subprocess
@@ -51,7 +51,7 @@ async def test_everything_works_over_tls(tls_port: int, certificate: tuple[Path,
     await store.aclose()
 
 
-async def test_a_certificate_nobody_vouches_for_is_refused(tls_port: int) -> None:
+async def test_an_untrusted_certificate_is_refused(tls_port: int) -> None:
     store = connect(f"rediss://127.0.0.1:{tls_port}/0", patience=0.2)
     with pytest.raises(StoreUnavailable):
         await store.ping()

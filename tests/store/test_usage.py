@@ -1,4 +1,4 @@
-"""What was used is counted once however often it is recorded, and forgotten when its time is over."""
+"""Usage is counted once however often it is recorded, and deleted when its lifetime is over."""
 
 import asyncio
 
@@ -47,7 +47,7 @@ async def test_large_sums_stay_exact(store: Store) -> None:
     assert await store.usage.total(DAY) == UsageTotal(12_000_000_000_003, 9_000_000_000_003)
 
 
-async def test_everybody_at_once_is_counted(store: Store, second_store: Store) -> None:
+async def test_concurrent_records_are_all_counted(store: Store, second_store: Store) -> None:
     await asyncio.gather(
         *(
             opened.usage.record(DAY, f"c:{number % 20}", tokens=5, cost=1, lifetime=60)

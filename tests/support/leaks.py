@@ -12,8 +12,8 @@ async def all_keys(redis: Redis | RedisCluster) -> set[bytes]:
     return {key async for key in redis.scan_iter(count=1000)}
 
 
-async def complaints(redis: Redis | RedisCluster, keys: Keys, found: set[bytes]) -> list[str]:
-    """What is wrong with the keys in `found`, a sentence each."""
+async def find_problems(redis: Redis | RedisCluster, keys: Keys, found: set[bytes]) -> list[str]:
+    """The problems of the keys in `found`, a sentence each."""
     wrong = []
     for name in sorted(found):
         row = keys.row(name.decode())

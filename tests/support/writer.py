@@ -1,4 +1,4 @@
-"""A writer as the driver is one, with a claim and the end of its log in mind; and ways to look at what happened."""
+"""A writer that keeps its claim and the end of its log, as the driver does; and helpers to inspect the store."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ class Writer:
         now: int = NOW,
         give_up: Callable[[], bool] = lambda: False,
     ) -> int:
-        """Append after what this writer believes to be the end."""
+        """Append after the last seq that this writer knows."""
         self.last_seq = await self.store.log.append(
             self.claim,
             records,
@@ -57,7 +57,7 @@ class Writer:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition that nobody announces, at most five seconds."""
+    """Poll a condition, for at most five seconds."""
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.002)

@@ -10,7 +10,7 @@ from agents.errors import Superseded
 from agents.turn.events import UserMsg
 from store import StoreUnavailable, connect
 from store.errors import Reconnected
-from tests.servers.process import RedisServer, ask
+from tests.servers.process import RedisServer, send_command
 from tests.servers.proxy import Proxy
 from tests.support.conversation_workbench import Bench, worker
 from tests.support.conversations import World, ends, rest, results, say, until, watching
@@ -27,11 +27,11 @@ class Place:
         self.replica = replica
 
     def order(self, *words: str) -> None:
-        assert ask(self.primary.port, *words).startswith("+OK")
+        assert send_command(self.primary.port, *words).startswith("+OK")
 
     async def in_step(self, key: str, records: int) -> None:
         """Wait until the replica has so many records."""
-        await until(lambda: ask(self.replica.port, "XLEN", key) == f":{records}\r\n")
+        await until(lambda: send_command(self.replica.port, "XLEN", key) == f":{records}\r\n")
 
 
 def hang_up(place: Place) -> None:

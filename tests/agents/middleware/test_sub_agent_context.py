@@ -11,7 +11,7 @@ from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call, ScriptedModel, Step
 from agents.tools import ToolContext, tool
 from agents.turn.inputs import Resolve, UserMessage
-from tests.servers.contents import everything
+from tests.servers.contents import dump_contents
 from tests.support.conversations import World, rest, results, text
 from tests.support.sub_agent_world import boss, manager, only_pending, task
 
@@ -63,6 +63,6 @@ async def test_it_is_seen_at_the_bottom_of_the_tree_and_nowhere_in_the_store(
     assert contexts["before_model"] == asked
     assert contexts["look"] == asked
     assert contexts["act"] == replace(asked, principal="bob")
-    stored = await everything(redis_url, f"{redis_prefix}:*")
+    stored = await dump_contents(redis_url, f"{redis_prefix}:*")
     assert "seen" in stored, "the log itself is among what is searched"
     assert not [marker for marker in (tenant, trace, secret, other) if marker in stored]

@@ -1,4 +1,4 @@
-"""What a live publisher is given and what it would send, without a server."""
+"""A client that records what a live publisher would send, and the events to give it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,22 +9,22 @@ from redis.asyncio import Redis
 
 from store.client.client import Client
 
-FAR = 60.0
-"""An interval (s) that nobody waits for."""
+FAR_SECONDS = 60.0
+"""An interval longer than any test."""
 
 
-class Outbox(Client):
-    """A client that keeps what would be published, one list per pipeline."""
+class RecordingClient(Client):
+    """A client that keeps what would be published, a dict of messages by conversation for each batch."""
 
     def __init__(self) -> None:
         super().__init__(Redis())
-        self.pipelines: list[dict[str, Any]] = []
+        self.batches: list[dict[str, Any]] = []
         self.open = asyncio.Event()
         self.open.set()
 
     async def publish(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
         await self.open.wait()
-        self.pipelines.append({channel.split(":")[3]: orjson.loads(payload) for channel, _, payload in messages})
+        self.batches.append({channel.split(":")[3]: orjson.loads(payload) for channel, _, payload in messages})
 
 
 def delta(index: int, text: str, *, message_id: str = "m", kind: str = "text_delta") -> dict[str, Any]:
@@ -40,10 +40,10 @@ def delta(index: int, text: str, *, message_id: str = "m", kind: str = "text_del
 
 
 def notice(number: int) -> dict[str, Any]:
-    """An event that is no delta."""
+    """An event that is not a delta."""
     return {"type": "tool_started", "last_seq": number}
 
 
 def announcement() -> dict[str, Any]:
-    """An event behind which others come."""
+    """An event that is followed by others."""
     return {"type": "state_changed", "state": "streaming"}

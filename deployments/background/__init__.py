@@ -1,1 +1,1 @@
-"""What the service does beside its requests: recovery, drained nodes, warm processes, turns without progress."""
+"""What the service does beside its requests: recovery, drained nodes, warm workers, turns without progress."""

@@ -1,4 +1,4 @@
-"""Nodes that are about to go: whoever lives there is asked to leave before, so that a turn is handed over, not cut."""
+"""Nodes that are about to go: the actors on them are asked to leave before, so that turns are handed over, not cut."""
 
 import structlog
 
@@ -12,7 +12,7 @@ PERIOD_SECONDS = 2.0
 
 
 class NodeDrain:
-    """Runs in every ingress replica; an actor that is leaving already takes no notice of who asks again."""
+    """Runs in every ingress replica; an actor that is leaving already ignores further requests to leave."""
 
     def __init__(self, settings: Settings) -> None:
         self._control_plane = ControlPlane(settings.namespace, settings.dedicated_per_node)
@@ -22,11 +22,11 @@ class NodeDrain:
         await run_periodically(self.drain, PERIOD_SECONDS, "nodes_not_evacuated")
 
     async def drain(self) -> None:
-        """Ask all actors of ours that live on nodes that are about to go to leave, and wait for none of them."""
-        going = await self._control_plane.draining()
-        if not going:
+        """Ask all our actors on nodes that are about to go to leave; it does not wait until they have left."""
+        draining = await self._control_plane.draining_nodes()
+        if not draining:
             return
-        for name in await self._control_plane.living_on(going):
+        for name in await self._control_plane.live_actors_on(draining):
             actor = await self._control_plane.find(name)
             if actor is not None:
                 log.info("asked_to_leave", host=name)

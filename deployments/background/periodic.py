@@ -1,4 +1,4 @@
-"""What every ingress replica does again and again, beside its requests."""
+"""Work that every ingress replica does again and again, beside its requests."""
 
 import asyncio
 import random
@@ -10,10 +10,10 @@ log = structlog.get_logger(__name__)
 
 
 async def run_periodically(work: Callable[[], Awaitable[object]], seconds: float, trouble: str) -> None:
-    """Do it about every so many seconds until cancelled; when it fails `trouble` is logged, and it is tried again."""
+    """Do it about every so many seconds until cancelled; a failure is logged as `trouble`, and it is tried again."""
     while True:
         try:
             await work()
-        except Exception as error:  # noqa: BLE001 - goes on whatever is away
+        except Exception as error:  # noqa: BLE001 - it goes on, whatever is away
             log.warning(trouble, cause=str(error))
         await asyncio.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311 - replicas need not do it together

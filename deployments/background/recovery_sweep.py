@@ -1,4 +1,4 @@
-"""Recovery without a knock: turns whose owner died are found in the index of the unfinished, and woken at the door."""
+"""Recovery by itself: turns whose actor died are found in the index of unfinished turns, and woken through the door."""
 
 import asyncio
 from collections import Counter
@@ -16,25 +16,25 @@ log = structlog.get_logger(__name__)
 
 PERIOD_SECONDS = 1.0
 GRACE_MS = 1000
-BATCH = 10_000
-AT_ONCE = 8
-FREE_TRIES = 3
-LONGEST_PAUSE_SECONDS = 30.0
-"""A turn that ends every process that takes it up must not do so all the time: others live in those as well."""
+MAX_DUE = 10_000
+MAX_WAKING = 8
+TRIES_WITHOUT_PAUSE = 3
+MAX_PAUSE_SECONDS = 30.0
+"""A turn may end every process that goes on with it. Pauses spare the other conversations in those processes."""
 
 
 class RecoverySweep:
-    """Runs in every ingress replica; what two of them do at once the door makes one.
+    """Runs in every ingress replica; if two of them wake a conversation at once, the door starts it once.
 
-    A sweep waits for nobody: a host that hangs, or a conversation that cannot be woken, holds up no other. No more than
-    `AT_ONCE` conversations are woken at a time, so that those who knock themselves find a cluster that has time.
+    A sweep does not wait: a host that hangs, or a conversation that cannot be woken, holds up no other. No more than
+    `MAX_WAKING` conversations are woken at a time, so that the cluster keeps time for people's requests.
     """
 
     def __init__(self, store: Store, door: Door, cluster: str) -> None:
         self._cluster = cluster
         self._store = store
         self._door = door
-        self._bound = asyncio.Semaphore(AT_ONCE)
+        self._bound = asyncio.Semaphore(MAX_WAKING)
         self._waking: set[str] = set()
         self._asking: set[str] = set()
         self._tries = Counter[str]()
@@ -51,23 +51,23 @@ class RecoverySweep:
     async def sweep(self) -> None:
         """Begin to wake every conversation that is due and lives nowhere.
 
-        Another cluster sees to its own while it is there.
+        Conversations of another cluster are left to it while it is there.
         """
         others = await self._store.clusters.report(self._cluster)
-        due = await self._store.registry.unfinished(now_ms() - GRACE_MS, BATCH)
+        due = await self._store.registry.unfinished(now_ms() - GRACE_MS, MAX_DUE)
         self._tries = Counter({key: self._tries[key] for key in due if key in self._tries})
         places = await self._store.registry.places([key for key in due if key not in self._waking], others)
         if not places:
             return
-        lost, elsewhere = await self._door.liveness.lost(places)
+        lost, live = await self._door.liveness.locate(places)
         self._wake_all(lost)
-        for place, conversation_ids in elsewhere.items():
+        for place, conversation_ids in live.items():
             if place not in self._asking:
                 self._asking.add(place)
                 self._begin(self._ask(place, conversation_ids))
 
     async def _ask(self, place: str, conversation_ids: Sequence[str]) -> None:
-        """An actor that lives may have let go of them."""
+        """Wake those that the actor does not have: it lives, but may have let go of them."""
         try:
             self._wake_all(await self._door.liveness.missing(place, conversation_ids))
         finally:
@@ -90,7 +90,7 @@ class RecoverySweep:
             await asyncio.sleep(pause_after(tries))
         else:
             log.info("woken", conversation=conversation_id, tries=tries)
-            await asyncio.sleep(pause_after(tries - FREE_TRIES))
+            await asyncio.sleep(pause_after(tries - TRIES_WITHOUT_PAUSE))
         finally:
             self._waking.discard(conversation_id)
 
@@ -101,5 +101,5 @@ class RecoverySweep:
 
 
 def pause_after(tries: int) -> float:
-    """Seconds before a conversation is looked at again that was woken so often, and still has something to do."""
-    return min(2.0 ** (tries - 1), LONGEST_PAUSE_SECONDS) if tries > 0 else 0.0
+    """Seconds before a conversation that has been woken so often, and still has work to do, is looked at again."""
+    return min(2.0 ** (tries - 1), MAX_PAUSE_SECONDS) if tries > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Turns that make no progress: found in the index of the unfinished, asked what they wait for, and named."""
+"""Turns that make no progress: found in the index of unfinished turns, asked what they wait for, and named."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -15,14 +15,14 @@ from store import ConversationMeta, Store
 
 log = structlog.get_logger(__name__)
 
-LONGEST_PERIOD_SECONDS = 30.0
-BATCH = 1000
+MAX_PERIOD_SECONDS = 30.0
+MAX_TURNS = 1000
 NAMED_AT_LOOK = 2
 
 
 @dataclass(frozen=True, slots=True)
 class StuckTurn:
-    """`progress_at` (ms) is when something last came of it; `place` is the actor in which it should live.
+    """`progress_at` (ms) is when it last made progress; `place` is the actor in which it should live.
 
     `waits_for` has the kinds of `ConversationStatus`, or `{"kind": "host", "name": place}` if that actor does not
     answer, or `{"kind": "owner"}` if the turn lives nowhere although it is woken again and again.
@@ -36,7 +36,7 @@ class StuckTurn:
 
 
 class StuckTurns:
-    """Finds them whenever it is asked, and names them in the log by itself."""
+    """Finds such turns when it is asked, and names them in the logs by itself."""
 
     def __init__(self, store: Store, door: Door, cluster: str, seconds: float) -> None:
         self._cluster = cluster
@@ -46,29 +46,29 @@ class StuckTurns:
         self._looks: dict[tuple[str, int], int] = {}
 
     async def run(self) -> None:
-        """Name each of them once, until cancelled."""
-        await run_periodically(self._look, min(self._patience_ms / 4000, LONGEST_PERIOD_SECONDS), "stuck_turns_unknown")
+        """Name each such turn once, until cancelled."""
+        await run_periodically(self._look, min(self._patience_ms / 4000, MAX_PERIOD_SECONDS), "stuck_turns_unknown")
 
     async def find(self) -> list[StuckTurn]:
-        """Those without progress for as long as the settings say, longest first; another cluster names its own.
+        """The turns without progress for as long as the settings say, longest first; only those of this cluster.
 
         Raises `ControlPlaneUnavailable`, `store.StoreUnavailable`.
         """
-        due = await self._store.registry.unfinished(now_ms() - self._patience_ms, BATCH)
+        due = await self._store.registry.unfinished(now_ms() - self._patience_ms, MAX_TURNS)
         if not due:
             return []
         ours = await self._store.registry.places(due, await self._store.clusters.report(self._cluster))
         metas = {meta.id: meta for meta in await self._store.registry.get_many(list(ours))}
-        lost, elsewhere = await self._door.liveness.lost({key: meta.place for key, meta in metas.items()})
+        lost, live = await self._door.liveness.locate({key: meta.place for key, meta in metas.items()})
         nowhere = [_stuck(metas[key], metas[key].updated_at, [{"kind": "owner"}]) for key in lost]
         asked = await asyncio.gather(
-            *(self._at(place, [metas[key] for key in keys]) for place, keys in elsewhere.items())
+            *(self._find_at(place, [metas[key] for key in keys]) for place, keys in live.items())
         )
         found = [*nowhere, *(turn for turns in asked for turn in turns)]
         return sorted(found, key=lambda turn: (turn.progress_at, turn.conversation_id))
 
-    async def _at(self, place: str, metas: Sequence[ConversationMeta]) -> list[StuckTurn]:
-        """Those at one place: it says how far they have come, unless it says nothing at all."""
+    async def _find_at(self, place: str, metas: Sequence[ConversationMeta]) -> list[StuckTurn]:
+        """The stuck turns in one actor; all of them, if it does not answer."""
         try:
             statuses = await self._door.liveness.statuses(place, [meta.id for meta in metas])
         except Unreachable:
@@ -80,7 +80,7 @@ class StuckTurns:
         return bool(status.waits_for) and status.progress_at <= now_ms() - self._patience_ms
 
     async def _look(self) -> None:
-        """Name them once, and not before the second look: one that has just been woken may go on at any moment."""
+        """Name each turn once, and not before the second look: a turn that has just been woken may still go on."""
         found = await self.find()
         looks = self._looks
         self._looks = {}

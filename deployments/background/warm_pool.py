@@ -1,7 +1,7 @@
-"""Warm workers: on each node some processes that have made their imports wait for conversations that get their own.
+"""Warm workers: on each node some processes with all imports made wait to become dedicated actors.
 
 Starting a process takes seconds, most of them for imports; a worker that has been started ahead of need becomes a
-conversation's actor in a fraction of one. Ray starts a few with a node, and never again: so they are counted here,
+conversation's actor in a fraction of a second. Ray starts some with a node, and never again: so they are counted here,
 and replaced.
 """
 
@@ -21,13 +21,13 @@ log = structlog.get_logger(__name__)
 
 PERIOD_SECONDS = 2.0
 START_MS = 10_000
-"""How long the workers that were asked for may take to come up before more are."""
+"""How long a node may take to start the workers that it was asked for, before it is asked again."""
 
 
 class WarmPool:
-    """Runs in every ingress replica; a node is asked by one of them at a time, so that it gets no more than it needs.
+    """Runs in every ingress replica; one of them at a time asks a node, so that it starts no more than it needs.
 
-    A node whose conversations have used up its budget gets none.
+    A node whose budget for dedicated actors is used up gets none.
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
@@ -41,12 +41,12 @@ class WarmPool:
             await run_periodically(self.fill, PERIOD_SECONDS, "warm_pool_not_filled")
 
     async def fill(self) -> None:
-        """See to it that every node has the workers it should have, or will have them soon."""
-        dedicated = await self._control_plane.dedicated()
+        """Ask each node that has too few warm workers to start more; it does not wait until they are there."""
+        dedicated = await self._control_plane.count_dedicated()
         nodes = await self._control_plane.nodes()
-        await asyncio.gather(*(self._fill(node, node.budget - dedicated[node.id]) for node in nodes))
+        await asyncio.gather(*(self._fill_node(node, node.budget - dedicated[node.id]) for node in nodes))
 
-    async def _fill(self, node: Node, room: int) -> None:
+    async def _fill_node(self, node: Node, room: int) -> None:
         wanted = min(self._wanted, room)
         if wanted <= 0:
             return

@@ -1,4 +1,4 @@
-"""The conversations that live in one host: each is activated once, by whoever asks for it first."""
+"""The conversations that live in one host: each is activated once, however many calls need it at the same time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,58 +7,54 @@ from agents.conversation import Conversation
 
 
 class Activations:
-    """Of one host. Who is just being activated lives here already; whoever asks for it waits."""
+    """Of one host. A conversation counts from the beginning of its activation; further calls wait for its end."""
 
     def __init__(self) -> None:
         self._active: dict[str, Conversation] = {}
-        self._activations: dict[str, asyncio.Task[Conversation]] = {}
+        self._activating: dict[str, asyncio.Task[Conversation]] = {}
 
     def __len__(self) -> int:
-        return len(self._active) + len(self._activations)
+        return len(self._active) + len(self._activating)
 
     def __contains__(self, conversation_id: str) -> bool:
-        return conversation_id in self._active or conversation_id in self._activations
+        return conversation_id in self._active or conversation_id in self._activating
 
     def active(self) -> list[Conversation]:
-        """Those that live here, without those that are just being activated."""
+        """The conversations that live here, without those that are just being activated."""
         return list(self._active.values())
 
     def find(self, conversation_id: str) -> Conversation | None:
-        """The conversation, if it is active here."""
+        """The conversation, if it is active now."""
         return self._active.get(conversation_id)
 
     async def get(self, conversation_id: str) -> Conversation | None:
         """The conversation, if it lives here. Raises what its activation raises."""
-        activation = self._activations.get(conversation_id)
+        activation = self._activating.get(conversation_id)
         return self._active.get(conversation_id) if activation is None else await asyncio.shield(activation)
 
-    async def activate(
-        self, conversation_id: str, activation: Callable[[str], Awaitable[Conversation]]
-    ) -> Conversation:
-        """The conversation, which lives here from now on, unless its activation fails. Raises what that raises."""
+    async def activate(self, conversation_id: str, start: Callable[[str], Awaitable[Conversation]]) -> Conversation:
+        """The conversation, which lives here from now on, unless `start` fails. Raises what that raises."""
         active = self._active.get(conversation_id)
         if active is not None:
             return active
-        task = self._activations.get(conversation_id)
+        task = self._activating.get(conversation_id)
         if task is None:
-            task = asyncio.create_task(self._activate(conversation_id, activation))
-            self._activations[conversation_id] = task
+            task = asyncio.create_task(self._activate(conversation_id, start))
+            self._activating[conversation_id] = task
         return await asyncio.shield(task)
 
     async def settle(self) -> None:
-        """Wait until nobody is being activated any more."""
-        await asyncio.gather(*self._activations.values(), return_exceptions=True)
+        """Wait until no conversation is being activated any more."""
+        await asyncio.gather(*self._activating.values(), return_exceptions=True)
 
     def remove(self, conversation: Conversation) -> None:
-        """It lives here no more, unless it has been activated anew meanwhile."""
+        """It lives here no more, unless it has been activated again meanwhile."""
         if self.find(conversation.id) is conversation:
             del self._active[conversation.id]
 
-    async def _activate(
-        self, conversation_id: str, activation: Callable[[str], Awaitable[Conversation]]
-    ) -> Conversation:
+    async def _activate(self, conversation_id: str, start: Callable[[str], Awaitable[Conversation]]) -> Conversation:
         try:
-            conversation = self._active[conversation_id] = await activation(conversation_id)
+            conversation = self._active[conversation_id] = await start(conversation_id)
         finally:
-            del self._activations[conversation_id]
+            del self._activating[conversation_id]
         return conversation

@@ -1,4 +1,4 @@
-"""A named Ray actor in which conversations live: one that has it for itself, or many that share it."""
+"""The named Ray actor in which conversations live: a conversation of its own, or many that share it."""
 
 import os
 from collections.abc import Iterable
@@ -19,40 +19,42 @@ from store import Store
 
 @sent_as("deployments.host.Host")
 class HostActor:
-    """What others may ask of a host, and nothing else: the doorman does it.
+    """What other processes may ask of a host, and nothing else; `Host` does it.
 
-    Ray sends this class to a node by the names of all its methods, and by which of them are coroutines. A node that
-    has the previous code must know each of them, or no host of newer code starts there: so these change with care,
-    and the doorman as it likes.
+    Ray sends this class to a node by the names of all its methods, and by which of them are coroutines. A node with
+    the previous code must know each of them, or no host of newer code starts there: so methods are added with care.
+    `Host` may change freely.
 
-    `caller` is always the release of the door that asks. A newer one is served what is under way here, and nothing
-    else; for all others the host works as ever, until it finds out by itself that there is newer code.
+    `door_version` is the number of the calling door's code. For a door with newer code the host only goes on with
+    what is under way; for all others it works as ever, until it finds out by itself that there is newer code.
     """
 
-    def __init__(self, name: str, release: CodeVersion) -> None:
-        self._host = host.Host(name, release, HostActor)
+    def __init__(self, name: str, version: CodeVersion) -> None:
+        self._host = host.Host(name, version, HostActor)
 
-    async def send(self, conversation_id: str, message: UserMessage, context: AgentContext, caller: int = 0) -> Receipt:
-        return await self._host.send(conversation_id, message, context, caller)
+    async def send(
+        self, conversation_id: str, message: UserMessage, context: AgentContext, door_version: int = 0
+    ) -> Receipt:
+        return await self._host.send(conversation_id, message, context, door_version)
 
     async def resolve(
-        self, conversation_id: str, resolution: Resolve, context: AgentContext, caller: int = 0
+        self, conversation_id: str, resolution: Resolve, context: AgentContext, door_version: int = 0
     ) -> Receipt:
-        return await self._host.resolve(conversation_id, resolution, context, caller)
+        return await self._host.resolve(conversation_id, resolution, context, door_version)
 
-    async def cancel(self, conversation_id: str, principal: str | None, caller: int = 0) -> Receipt:
-        return await self._host.cancel(conversation_id, principal, caller)
+    async def cancel(self, conversation_id: str, principal: str | None, door_version: int = 0) -> Receipt:
+        return await self._host.cancel(conversation_id, principal, door_version)
 
-    async def wake(self, conversation_id: str, caller: int = 0) -> ConversationStatus:
-        """Activate the conversation if need be, so that it takes up what is unfinished."""
-        return await self._host.wake(conversation_id, caller)
+    async def wake(self, conversation_id: str, door_version: int = 0) -> ConversationStatus:
+        """Activate the conversation if need be, so that it goes on with what is unfinished."""
+        return await self._host.wake(conversation_id, door_version)
 
     async def inspect(self, conversation_id: str) -> ConversationStatus | None:
-        """What a conversation shows of itself now; None if it sleeps, or lives elsewhere."""
+        """The status of a conversation; None if it hibernates, or lives elsewhere."""
         return self._host.inspect(conversation_id)
 
     async def missing(self, conversation_ids: Iterable[str]) -> list[str]:
-        """Those of these conversations that do not live here."""
+        """Which of these conversations do not live here."""
         return self._host.missing(conversation_ids)
 
     async def stop(self, conversation_id: str) -> None:
@@ -64,11 +66,11 @@ class HostActor:
         await self._host.dismiss(conversation_id)
 
     async def make_room(self) -> bool:
-        """Let the longest idle go now, for somebody who finds no place anywhere; whether there is a place then."""
+        """Let the longest idle conversations go, for one that finds no place anywhere; whether there is room then."""
         return await self._host.make_room()
 
     async def leave(self) -> None:
-        """Take nobody in any more, let everybody come to rest, hand over the others, and end the process.
+        """Take no conversation in any more, let turns come to rest, hand over the others, and end the process.
 
         To be asked again changes nothing.
         """

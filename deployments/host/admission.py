@@ -1,4 +1,4 @@
-"""What a host takes in: so many messages at once, and so many turns under way. What was accepted is never refused."""
+"""What a host takes in: so many messages at once, and so many turns under way. Accepted work is never refused."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -22,16 +22,16 @@ class Admission:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._most_messages = settings.host_messages
-        self._most_turns = settings.host_turns
+        self._max_messages = settings.host_messages
+        self._max_turns = settings.host_turns
         self._arriving = 0
         self._delivering: Counter[Conversation] = Counter()
         self._working: set[Conversation] = set()
 
     @contextmanager
     def arrival(self, message: UserMessage) -> Iterator[None]:
-        """While a message is taken in. Raises `Refused`."""
-        if self._arriving >= self._most_messages and not is_continuation(message):
+        """Count the message while it is taken in. Raises `Refused`."""
+        if self._arriving >= self._max_messages and not is_continuation(message):
             raise Refused("overloaded", OVERLOADED)
         self._arriving += 1
         try:
@@ -39,7 +39,7 @@ class Admission:
         finally:
             self._arriving -= 1
 
-    def note(self, conversation: Conversation) -> None:
+    def note_working(self, conversation: Conversation) -> None:
         """It may work from now on, whether there is room for it or not."""
         self._working.add(conversation)
 
@@ -50,7 +50,7 @@ class Admission:
     async def deliver(self, conversation: Conversation, message: UserMessage, context: AgentContext) -> Receipt:
         """Hand the message over, if no turn begins with it or one more may. Raises `Refused`, `Superseded`.
 
-        A message that was sent before is answered as it was then, however much there is to do.
+        A message that was sent before gets the same receipt as then, however much there is to do.
         """
         if not is_continuation(message) and not self._has_room(conversation):
             known = await conversation.find_receipt(message.client_id)
@@ -67,15 +67,15 @@ class Admission:
                 del self._delivering[conversation]
 
     def _has_room(self, conversation: Conversation) -> bool:
-        """Those at rest are forgotten when there seem to be too many, not before: nobody tells that a turn ends."""
+        """No signal comes when a turn ends, so resting conversations are sorted out here once the bound is reached."""
         if conversation.is_in_turn or conversation in self._delivering:
             return True
         self._working.discard(conversation)
-        if len(self._working) >= self._most_turns:
-            self._working = set(filter(self._works, self._working))
-        return len(self._working) < self._most_turns
+        if len(self._working) >= self._max_turns:
+            self._working = set(filter(self._is_working, self._working))
+        return len(self._working) < self._max_turns
 
-    def _works(self, conversation: Conversation) -> bool:
+    def _is_working(self, conversation: Conversation) -> bool:
         under_way = conversation.is_in_turn and conversation.resting_since is None
         return under_way or conversation in self._delivering
 

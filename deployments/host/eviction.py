@@ -1,4 +1,4 @@
-"""Who may be let go of: the parked hibernate, the idle leave, and under pressure the longest idle goes first."""
+"""Which conversations a host lets go: parked ones hibernate, idle ones leave, the longest idle first under pressure."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,21 +18,21 @@ log = structlog.get_logger(__name__)
 
 PRESSURE_SHARE = 0.1
 """The share of a shared host's conversations that goes at once when memory is short."""
-NO_PATIENCE_PERCENT = 5.0
-"""So far beyond the bound nobody idle stays: there Ray kills processes. On the way, the longest idle go first."""
+MAX_EXCESS_PERCENT = 5.0
+"""So far beyond the bound of memory no idle conversation stays: there Ray kills processes."""
 
 
-class Sleep(NamedTuple):
-    """Since when a conversation hibernates, and when its question runs out (ms since the epoch)."""
+class Hibernation(NamedTuple):
+    """Since when a conversation hibernates, and when its question expires (ms since the epoch)."""
 
     since: int
     expiry: int | None
 
 
 class Eviction:
-    """Of one host. A conversation that hibernates keeps its place: whoever asks for it finds it here.
+    """Of one host. A conversation that hibernates keeps its place: the door still finds it here.
 
-    Nothing is lost by either: all that a conversation is stands in its log, its pending calls and expiries included.
+    Nothing is lost by either: the log has everything, pending calls and expiries included.
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
@@ -40,72 +40,73 @@ class Eviction:
         self._leave_ms = round(settings.leave_seconds * 1000)
         self._memory_percent = settings.memory_percent
         self._store = store
-        self._asleep: dict[str, Sleep] = {}
+        self._hibernating: dict[str, Hibernation] = {}
         self._empty_since: int | None = None
 
-    def enter(self, conversation: Conversation) -> None:
-        """It lives again."""
-        self._asleep.pop(conversation.id, None)
+    def note_active(self, conversation: Conversation) -> None:
+        """It does not hibernate any more."""
+        self._hibernating.pop(conversation.id, None)
 
     def forget(self, conversation_id: str) -> None:
         """It will not come back here."""
-        self._asleep.pop(conversation_id, None)
+        self._hibernating.pop(conversation_id, None)
 
-    def is_asleep(self, conversation: Conversation) -> bool:
-        return conversation.id in self._asleep
+    def hibernates(self, conversation_id: str) -> bool:
+        """Whether the conversation has left for now, and keeps its place."""
+        return conversation_id in self._hibernating
 
-    async def due(self, living: Sequence[Conversation]) -> list[Conversation]:
-        """Those to be stopped now; never one that works, nor one that is watched and whose agent wants to stay."""
+    async def due(self, active: Sequence[Conversation]) -> list[Conversation]:
+        """The conversations to be stopped now; none that works, or that is watched while its agent asks to stay."""
         excess = memory_percent() - self._memory_percent
         if excess < 0:
-            return await self._due(living, 0)
-        log.warning("memory_is_short", living=len(living))
-        # Actors with one conversation know nothing of each other: how long it has been idle decides among them.
-        hurried = _share(living) if len(living) > 1 else 0
-        return await self._due(living, hurried, max(0.0, 1 - excess / NO_PATIENCE_PERCENT))
+            return await self._due(active, 0)
+        log.warning("memory_is_short", living=len(active))
+        # Dedicated actors know nothing of each other: how long a conversation has been idle decides among them.
+        hurried = _share(active) if len(active) > 1 else 0
+        return await self._due(active, hurried, max(0.0, 1 - excess / MAX_EXCESS_PERCENT))
 
-    async def longest_idle(self, living: Sequence[Conversation]) -> list[Conversation]:
-        """Those to be stopped now so that others find room: a share, that it need not be done for each of them."""
-        return await self._due(living, _share(living))
+    async def longest_idle(self, active: Sequence[Conversation]) -> list[Conversation]:
+        """The conversations to be stopped now to make room: a share of all, so that it is not done too often."""
+        return await self._due(active, _share(active))
 
     async def _due(
-        self, living: Sequence[Conversation], hurried: int, patience_left: float = 1.0
+        self, active: Sequence[Conversation], hurried: int, patience_left: float = 1.0
     ) -> list[Conversation]:
-        """The first `hurried` go however short they have been idle, the others when they have been for long enough."""
+        """The first `hurried` go at once, the others when they have been idle for long enough; longest idle first."""
         now = now_ms()
-        since = ((conversation.resting_since, conversation) for conversation in living)
+        since = ((conversation.resting_since, conversation) for conversation in active)
         resting = sorted(((at, conversation) for at, conversation in since if at is not None), key=itemgetter(0))
         due: list[Conversation] = []
         for at, conversation in resting:
-            is_hurried = len(due) < hurried  # those that stay do not count
+            is_hurried = len(due) < hurried  # a conversation that stays does not count
             if not is_hurried and now - at < patience_left * min(self._hibernate_ms, self._leave_ms):
                 break
             parked = conversation.inspect().state == State.AWAITING_INPUT
             patience = patience_left * (self._hibernate_ms if parked else self._leave_ms)
-            if (not is_hurried and now - at < patience) or await self._stays(conversation):
+            if (not is_hurried and now - at < patience) or await self._must_stay(conversation):
                 continue
             if parked:
-                self._asleep[conversation.id] = Sleep(now, conversation.next_expiry)
+                self._hibernating[conversation.id] = Hibernation(now, conversation.next_expiry)
             due.append(conversation)
         return due
 
-    def to_wake(self) -> list[str]:
-        """Those that hibernate and whose question runs out now."""
+    def expired(self) -> list[str]:
+        """The conversations that hibernate although their question has expired."""
         now = now_ms()
-        return [key for key, sleep in self._asleep.items() if sleep.expiry is not None and sleep.expiry <= now]
+        return [key for key, slept in self._hibernating.items() if slept.expiry is not None and slept.expiry <= now]
 
-    def is_over(self, dedicated: bool, living: int) -> bool:
-        """Whether the host itself has nothing left to do for long enough."""
+    def may_host_end(self, is_dedicated: bool, active: int) -> bool:
+        """Whether the host itself has had nothing to do for long enough."""
         now = now_ms()
-        for key in [key for key, sleep in self._asleep.items() if now - sleep.since >= self._leave_ms]:
-            del self._asleep[key]  # the sweeper wakes it when its question runs out
-        if living or self._asleep:
+        for key in [key for key, slept in self._hibernating.items() if now - slept.since >= self._leave_ms]:
+            del self._hibernating[key]  # the sweep wakes it when its question expires
+        if active or self._hibernating:
             self._empty_since = None
             return False
         self._empty_since = self._empty_since or now
-        return dedicated or now - self._empty_since >= self._leave_ms
+        return is_dedicated or now - self._empty_since >= self._leave_ms
 
-    async def _stays(self, conversation: Conversation) -> bool:
+    async def _must_stay(self, conversation: Conversation) -> bool:
         if not conversation.agent.stays_while_watched:
             return False
         try:
@@ -115,5 +116,5 @@ class Eviction:
             return True
 
 
-def _share(living: Sequence[Conversation]) -> int:
-    return max(1, round(len(living) * PRESSURE_SHARE))
+def _share(active: Sequence[Conversation]) -> int:
+    return max(1, round(len(active) * PRESSURE_SHARE))

@@ -1,4 +1,4 @@
-"""Heavy functions as Ray tasks: with resources of their own, anywhere in the cluster, and no actor for them."""
+"""Remote functions as Ray tasks: with resources of their own, anywhere in the cluster, without an actor."""
 
 import asyncio
 import threading
@@ -24,8 +24,8 @@ from agents.former_names import sent_as
 from agents.tools.remote import reporting
 
 LOST = (WorkerCrashedError, NodeDiedError, ObjectLostError, OutOfMemoryError, TaskCancelledError)
-WAITING_PROGRESS = 100
-"""Progress is for onlookers: what they cannot be told in time is dropped, the function never waits for them."""
+MAX_WAITING_PROGRESS = 100
+"""Progress beyond this is dropped: the function never waits for its watchers."""
 
 Kind = Literal["progress", "result", "error"]
 Item = tuple[Kind, bytes]
@@ -46,8 +46,8 @@ class RayTasks:
     ) -> Any:  # noqa: ANN401 - whatever the function returns
         """The function's result; raises what it raises, or `TaskLost` if its process died with it.
 
-        `resources` are options of a Ray task. The function works in a process of its own, which is killed when the
-        caller is cancelled.
+        `resources` are options of a Ray task. The function works in a process of its own, which is killed when this is
+        cancelled.
         """
         call = _pack((function, dict(arguments), current_context()))
         submission = asyncio.ensure_future(asyncio.to_thread(self._submit, call, resources))
@@ -57,7 +57,7 @@ class RayTasks:
             submission.add_done_callback(_cancel_submitted)
             raise
         try:
-            kind, data = await _last_of(items, progress)
+            kind, data = await _await_outcome(items, progress)
         except LOST as error:
             raise TaskLost(type(error).__name__) from error
         except BaseException:
@@ -68,7 +68,7 @@ class RayTasks:
         return cloudpickle.loads(data)
 
     def _submit(self, call: bytes, resources: Mapping[str, Any]) -> ObjectRefGenerator:
-        """In a thread: the first time, the control plane has to answer."""
+        """Blocks: the first time, the control plane has to answer."""
         items: ObjectRefGenerator = self._task.options(max_retries=0, **resources).remote(call)
         return items
 
@@ -78,7 +78,7 @@ def _cancel_submitted(submission: "asyncio.Future[ObjectRefGenerator]") -> None:
         ray.cancel(submission.result(), force=True)
 
 
-async def _last_of(items: ObjectRefGenerator, progress: Callable[[Any], None]) -> Item:
+async def _await_outcome(items: ObjectRefGenerator, progress: Callable[[Any], None]) -> Item:
     async for reference in items:
         item: Item = await reference
         if item[0] != "progress":
@@ -108,26 +108,26 @@ def _outcome(function: Callable[..., Any], arguments: Mapping[str, Any], context
     try:
         with in_context(context):
             return "result", _pack(function(**arguments))
-    except BaseException as error:  # noqa: BLE001 - raised at the caller's
-        return "error", _packed(error)
+    except BaseException as error:  # noqa: BLE001 - raised in the caller's process
+        return "error", _pack_error(error)
 
 
-def _packed(error: BaseException) -> bytes:
-    """The error with its traceback as a note; in other words if it is none that can travel."""
+def _pack_error(error: BaseException) -> bytes:
+    """The error with its traceback as a note; only the traceback, if the error cannot be pickled."""
     trace = "".join(traceback.format_exception(error))
     if isinstance(error, Exception):
         try:
             error.add_note(trace)
             packed = _pack(error)
             cloudpickle.loads(packed)
-        except Exception:  # noqa: BLE001 - foreign code again
+        except Exception:  # noqa: BLE001 - the error's own code
             return _pack(RuntimeError(trace))
         return packed
     return _pack(RuntimeError(trace))
 
 
 def _pack(value: object) -> bytes:
-    """By reference where the other side can import it, else by value."""
+    """By reference if the other process can import it, else by value."""
     packed: bytes = cloudpickle.dumps(value)  # type: ignore[no-untyped-call]  # Ray has no type for it
     return packed
 
@@ -136,6 +136,6 @@ def _report(items: "Queue[Item]", value: object) -> None:
     try:
         data = orjson.dumps(value)
     except orjson.JSONEncodeError:
-        return  # as elsewhere, progress that is no JSON is not told
-    if items.qsize() < WAITING_PROGRESS:
+        return  # as elsewhere, progress that is no JSON is dropped
+    if items.qsize() < MAX_WAITING_PROGRESS:
         items.put(("progress", data))

@@ -1,17 +1,17 @@
-"""Python's garbage collector, set for processes that live long: it looks at what is new, and seldom."""
+"""The settings of Python's garbage collector in processes that live long: it looks at new objects, and seldom."""
 
 import gc
 
-NEW_OBJECTS = 10_000
-"""So many new containers make a collection due; by default it is 700."""
+MAX_NEW_OBJECTS = 10_000
+"""With more new containers a collection is due; Python's default is 700."""
 
 
 def tune_gc() -> None:
-    """Call it once everything is imported: what lives now stays for good, and is never looked at again.
+    """Call it once everything is imported: objects that live now are never looked at again.
 
-    Nearly everything of a turn dies by its reference count. Walking over half a million objects of imported modules
-    again and again in search of cycles took a third of a turn's CPU. Nor are they walked over first: that would be half
-    of an actor's start, to find some hundreds of objects.
+    Nearly all objects of a turn die by their reference count. Looking for cycles among the half million objects of
+    imported modules, again and again, took a third of a turn's CPU time. There is no collection first: that would take
+    half of an actor's start, to find some hundreds of objects.
     """
     gc.freeze()
-    gc.set_threshold(NEW_OBJECTS, 20, 20)
+    gc.set_threshold(MAX_NEW_OBJECTS, 20, 20)

@@ -6,8 +6,8 @@ import sys
 import structlog
 from structlog.typing import Processor
 
-PLAIN = ("agents", "deployments", "store")
-"""Packages whose modules may use the standard library's logging: `store` knows nothing of structlog."""
+OUR_PACKAGES = ("agents", "deployments", "store")
+"""Their modules may use the standard library's logging as well: `store` knows nothing of structlog."""
 
 
 def configure_logging(level: int = logging.INFO) -> None:
@@ -31,7 +31,7 @@ def configure_logging(level: int = logging.INFO) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
         )
     )
-    for package in PLAIN:
+    for package in OUR_PACKAGES:
         logger = logging.getLogger(package)
         logger.handlers = [handler]
         logger.setLevel(level)

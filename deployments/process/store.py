@@ -1,4 +1,4 @@
-"""A process's connections to what keeps the conversations, as the settings name them."""
+"""A process's connections to Redis and to the archive, as the settings name them."""
 
 from deployments.settings import Settings
 from store import Archive, Store, connect

@@ -1,7 +1,7 @@
-"""Which release of the code this process runs: what it has loaded, and the number that this got when it was deployed.
+"""Which version of the code this process runs: what it has loaded, and the number that it got when it was deployed.
 
-Every command from a door carries the number of its release. An older host that holds the conversation lets go of it
-once it rests, and the door starts it again in its own release.
+Every command from a door carries the number of its version. An older host that holds the conversation lets go of it
+once it rests, and the door starts it again with its own version.
 """
 
 import hashlib
@@ -22,17 +22,17 @@ SOURCES = ("store", "agents", "deployments")
 @sent_as("deployments.release.Release")
 @dataclass(frozen=True, slots=True)
 class CodeVersion:
-    """A release with the number that orders it; `code` names what was deployed."""
+    """What was deployed: `code` is its name, and a later deployment has a higher `number`."""
 
     number: int
     code: str
 
 
 class OwnCodeVersion:
-    """The release of this process; its number is asked for when it is first needed, and kept.
+    """The version of this process; its number is asked for when it is first needed, and kept.
 
-    `deployment` is what Serve deployed at once: its replicas register, and so its code becomes the current one. A
-    process that belongs to none (None) has the number of its code if that is the current one, and is older if not.
+    `deployment` names what Serve deployed together: its replicas register, and so their code becomes the current one.
+    A process of no deployment (None) has the number of its code if that is the current one, and is older if not.
     """
 
     def __init__(self, store: Store, code: str, deployment: str | None = None) -> None:
@@ -42,10 +42,10 @@ class OwnCodeVersion:
         self._known: CodeVersion | None = None
 
     @classmethod
-    def known(cls, store: Store, release: CodeVersion) -> "OwnCodeVersion":
-        """That of a process which was told it."""
-        own = cls(store, release.code)
-        own._known = release
+    def known(cls, store: Store, version: CodeVersion) -> "OwnCodeVersion":
+        """The version of a process that was told it."""
+        own = cls(store, version.code)
+        own._known = version
         return own
 
     async def get(self) -> CodeVersion:
@@ -62,7 +62,7 @@ def code_name(settings: Settings) -> str:
     """The name of the code that this process runs with these settings."""
     if settings.code_version is not None:
         return settings.code_version
-    digest = hashlib.blake2b(LOADED.encode(), digest_size=16)
+    digest = hashlib.blake2b(LOADED_DIGEST.encode(), digest_size=16)
     if settings.agents is not None:
         for file in _files_of(settings.agents.partition(":")[0]):
             digest.update(file.read_bytes())
@@ -71,7 +71,7 @@ def code_name(settings: Settings) -> str:
 
 def has_stale_code() -> bool:
     """Whether the sources have changed since this process loaded them: Ray starts processes ahead of need."""
-    return _stamp() != STAMP
+    return _take_stamp() != LOADED_STAMP
 
 
 def _sources() -> Iterator[Path]:
@@ -96,10 +96,10 @@ def _digest() -> str:
     return digest.hexdigest()
 
 
-def _stamp() -> int:
+def _take_stamp() -> int:
     return hash(tuple((file, (stat := file.stat()).st_mtime_ns, stat.st_size) for file in _sources()))
 
 
 # Taken while this module is imported, which is when the process loads all the others.
-STAMP = _stamp()
-LOADED = _digest()
+LOADED_STAMP = _take_stamp()
+LOADED_DIGEST = _digest()

@@ -12,30 +12,31 @@ from ray.exceptions import RayActorError, RayError
 
 from deployments.ray_internals import gcs
 from deployments.routing.errors import ControlPlaneUnavailable
-from deployments.routing.placement import Node, is_dedicated, roomiest
+from deployments.routing.placement import Node, choose_node, is_dedicated
 
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 Actor = Any
 """A handle of a `HostActor`; Ray types its methods as never returning."""
 
 CONTROL_PLANE_SECONDS = 5.0
 NODES_SECONDS = 2.0
-"""How old what is known of the nodes may be."""
+"""The list of nodes is read again when it is older."""
 AVOIDED_SECONDS = 30.0
-"""How long a node is passed by after an actor could not begin there."""
-QUESTIONS_AT_ONCE = 8
-DEDICATED_BYTES = 150 * 1024**2
-"""What a conversation of its own takes at most, in a node's memory."""
+"""How long a node is passed by after an actor could not start there."""
+MAX_QUESTIONS = 8
+"""How many questions are put to the control plane at once."""
+MAX_DEDICATED_BYTES = 150 * 1024**2
+"""The memory that a dedicated actor takes at most."""
 
 
 def cluster_name() -> str:
-    """What tells this cluster from any other, earlier ones on the same machine included."""
+    """The name of this cluster, which no other one has: neither beside it, nor before it on the same machine."""
     name: str = ray.get_runtime_context().get_session_name()
     return name
 
 
 class ControlPlane:
-    """Raises `ControlPlaneUnavailable` when nobody can tell: that is never taken for a no."""
+    """Raises `ControlPlaneUnavailable` when there is no answer: that is never taken for a no."""
 
     def __init__(self, namespace: str, dedicated_per_node: int | None) -> None:
         self._namespace = namespace
@@ -45,10 +46,10 @@ class ControlPlane:
         self._avoided: dict[str, float] = {}
         self._dedicated = Counter[str]()
         self._dedicated_until = 0.0
-        # Of its own: while the control plane is away they hang in their questions, and nobody else may wait for them.
-        self._threads = ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="control-plane")
+        # Threads of its own: while the control plane is away, they are all stuck in their questions.
+        self._threads = ThreadPoolExecutor(MAX_QUESTIONS, thread_name_prefix="control-plane")
 
-    async def ask(self, about: str, question: Callable[[], Answer]) -> Answer:
+    async def ask(self, about: str, question: Callable[[], T]) -> T:
         """Put a blocking question to the control plane; `about` is for the error."""
         try:
             answer = asyncio.get_running_loop().run_in_executor(self._threads, question)
@@ -59,7 +60,7 @@ class ControlPlane:
             raise ControlPlaneUnavailable(about) from error
 
     async def find(self, name: str) -> Actor | None:
-        """The living actor of that name."""
+        """The actor of that name, if it lives."""
 
         def look() -> Actor | None:
             try:
@@ -70,8 +71,8 @@ class ControlPlane:
 
         return await self.ask(name, look)
 
-    async def living(self) -> frozenset[str]:
-        """The names of all actors that live, in one question."""
+    async def live_actors(self) -> frozenset[str]:
+        """The names of all our actors that live, in one question."""
 
         def names() -> frozenset[str]:
             everywhere: list[dict[str, str]] = ray.util.list_named_actors(all_namespaces=True)
@@ -82,64 +83,65 @@ class ControlPlane:
     async def nodes(self) -> list[Node]:
         """The nodes that live and stay.
 
-        Those that have no cores to give are left out, and then those to be avoided, unless there are no others.
+        Nodes without cores are left out, then the nodes that are avoided for now; unless no node would be left.
         """
         if time.monotonic() > self._nodes_until:
             found: list[dict[str, Any]] = await self.ask("the cluster", ray.nodes)
-            going = await self.draining()
-            alive = [node for node in found if node["Alive"] and node["NodeID"] not in going]
+            draining = await self.draining_nodes()
+            alive = [node for node in found if node["Alive"] and node["NodeID"] not in draining]
             self._nodes = list(map(self._node, filter(_has_cores, alive) if any(map(_has_cores, alive)) else alive))
             self._nodes_until = time.monotonic() + NODES_SECONDS
         now = time.monotonic()
         return [node for node in self._nodes if self._avoided.get(node.id, 0.0) < now] or self._nodes
 
     def avoid(self, node: str) -> None:
-        """Nothing that is sent to this node can begin there for now: its code or what it has installed is another."""
+        """Pass the node by for now: an actor could not start there, since its code or its libraries are different."""
         self._avoided[node] = time.monotonic() + AVOIDED_SECONDS
 
-    async def draining(self) -> frozenset[str]:
+    async def draining_nodes(self) -> frozenset[str]:
         """The ids of the nodes that are about to go: preempted, scaled down, or drained by an operator."""
         return await self.ask("the cluster", lambda: gcs.draining_nodes(CONTROL_PLANE_SECONDS))
 
-    async def living_on(self, nodes: Collection[str]) -> list[str]:
-        """The names of the actors of ours that live on these nodes."""
+    async def live_actors_on(self, nodes: Collection[str]) -> list[str]:
+        """The names of our actors that live on the nodes with these ids."""
 
         def names() -> set[str]:
             return {actor.name for actor in gcs.live_actors() if actor.node in nodes}
 
-        return sorted(await self.living() & await self.ask("the cluster", names))
+        return sorted(await self.live_actors() & await self.ask("the cluster", names))
 
     async def room_for_dedicated(self) -> tuple[int, int]:
-        """How many actors of a single conversation live, and how many may."""
+        """How many dedicated actors live, and how many may."""
         budget = sum(node.budget for node in await self.nodes())
-        return sum(map(is_dedicated, await self.living())), budget
+        return sum(map(is_dedicated, await self.live_actors())), budget
 
     async def node_for_dedicated(self, conversation_id: str) -> str | None:
-        """Where the conversation's own actor should start; it is counted there from now on."""
+        """The id of the node on which the conversation's own actor should start; it is counted there from now on."""
         nodes = await self.nodes()
-        node = roomiest(conversation_id, nodes, await self.dedicated() if len(nodes) > 1 else {})
+        node = choose_node(conversation_id, nodes, await self.count_dedicated() if len(nodes) > 1 else {})
         if node is None:
             return None
         self._dedicated[node.id] += 1
         return node.id
 
-    async def dedicated(self) -> Counter[str]:
-        """How many actors of a single conversation live on each node, by its id."""
+    async def count_dedicated(self) -> Counter[str]:
+        """How many dedicated actors live on each node, by its id; as fresh as the list of nodes."""
         if time.monotonic() > self._dedicated_until:
-            self._dedicated = await self.ask("the cluster", self._count_dedicated)
+            self._dedicated = await self.ask("the cluster", _count_dedicated)
             self._dedicated_until = time.monotonic() + NODES_SECONDS
         return self._dedicated
-
-    def _count_dedicated(self) -> Counter[str]:
-        return Counter(actor.node for actor in gcs.live_actors() if is_dedicated(actor.name))
 
     def _node(self, node: dict[str, Any]) -> Node:
         resources = node["Resources"]
         budget = self._dedicated_per_node
         if budget is None:
-            budget = int(resources.get("memory", 0) / 2 // DEDICATED_BYTES)
+            budget = int(resources.get("memory", 0) / 2 // MAX_DEDICATED_BYTES)
         raylet = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
         return Node(node["NodeID"], max(1, int(resources.get("CPU", 1))), budget, raylet)
+
+
+def _count_dedicated() -> Counter[str]:
+    return Counter(actor.node for actor in gcs.live_actors() if is_dedicated(actor.name))
 
 
 def _has_cores(node: dict[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The door: the only way to reach a conversation. It returns the live one or starts it, anywhere in the cluster."""
+"""The door: the only way to reach a conversation. It finds its actor or starts one, anywhere in the cluster."""
 
 import asyncio
 from collections import OrderedDict
@@ -26,22 +26,23 @@ from store import ConversationNotFound, Store
 
 log = structlog.get_logger(__name__)
 
-Answer = TypeVar("Answer")
-Ask = Callable[[Actor, int], Awaitable[Answer]]
-"""What is asked of an actor, with the number of the caller's release."""
+T = TypeVar("T")
+Command = Callable[[Actor, int], Awaitable[T]]
+"""A call of an actor, with the number of the door's code version."""
 
-KEPT_HANDLES = 100_000
+MAX_HANDLES = 100_000
 PROMPT_SECONDS = 1.0
-"""A host answers at once: one that has not after so long may be waiting for the store."""
+"""A host answers at once: if it has not after so long, it may be waiting for the store."""
 CALL_SECONDS = 10.0
 START_SECONDS = 60.0
 """How long the first answer may take: a process has to start for it, on a machine that may have much to do."""
 PATIENCE_SECONDS = 20.0
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+"""How long a command is tried again, however its tries fail."""
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.05, 1.0
 
 
 class Address(NamedTuple):
-    """An actor in which a conversation lives, or will; `node` is where it was started from here, if it was."""
+    """An actor in which a conversation lives, or will; `node` is set if this door has started it there."""
 
     name: str
     actor: Actor
@@ -53,35 +54,35 @@ class Door:
 
     Commands are idempotent (client ids, tool call ids, epochs), so a call that an actor's death left in doubt is
     simply made again. Handles already held keep working while the control plane is away; new ones need it.
-    `host_class` is what is started: a host has a door itself, so neither module can import the other's class.
+    `host_class` is the class of the actors: a host has a door itself, so neither module can import the other's class.
     """
 
     def __init__(
-        self, settings: Settings, store: Store, agents: Catalog, host_class: type, release: OwnCodeVersion
+        self, settings: Settings, store: Store, agents: Catalog, host_class: type, code_version: OwnCodeVersion
     ) -> None:
-        self._release = release
+        self._code_version = code_version
         self._store = store
         self._control_plane = ControlPlane(settings.namespace, settings.dedicated_per_node)
         self.liveness = Liveness(self._control_plane, store)
-        self._launcher = Launcher(settings, store, agents, self._control_plane, host_class, release)
+        self._launcher = Launcher(settings, store, agents, self._control_plane, host_class, code_version)
         self._held: OrderedDict[str, Address] = OrderedDict()
         self._hosts: dict[str, Actor] = {}
         self._answering: set[str] = set()
 
     async def ensure_started(self, conversation_id: str, full: Sequence[str] = ()) -> Address:
-        """Where the conversation lives, or will from the first call on; not in those that are `full`.
+        """Where the conversation lives, or will from the first call on; not in the hosts in `full`.
 
-        Raises `ControlPlaneUnavailable` when nobody can tell, `store.ConversationNotFound`, `NoRoom`.
+        Raises `ControlPlaneUnavailable`, `store.ConversationNotFound`, `NoRoom`.
         """
         held = self._held.get(conversation_id)
         if held is not None and held.name not in full:
             return held
         meta = await self._store.registry.get(conversation_id)
-        if meta.place and meta.place not in full and (living := await self._living_at(meta.place)) is not None:
-            return living
-        async for start in self._launcher.places(meta, full):
-            if start.name not in full:
-                return await self._start(start)
+        if meta.place and meta.place not in full and (live := await self._find_at(meta.place)) is not None:
+            return live
+        async for spec in self._launcher.candidates(meta, full):
+            if spec.name not in full:
+                return await self._start(spec)
         raise NoRoom("the cluster")
 
     async def find(self, conversation_id: str) -> Address | None:
@@ -90,29 +91,29 @@ class Door:
         if held is not None:
             return held
         meta = await self._store.registry.get(conversation_id)
-        return await self._living_at(meta.place) if meta.place else None
+        return await self._find_at(meta.place) if meta.place else None
 
     async def send(self, conversation_id: str, message: UserMessage, context: AgentContext) -> Receipt:
         return await self._call(
-            conversation_id, lambda actor, caller: actor.send.remote(conversation_id, message, context, caller)
+            conversation_id, lambda actor, version: actor.send.remote(conversation_id, message, context, version)
         )
 
     async def resolve(self, conversation_id: str, resolution: Resolve, context: AgentContext) -> Receipt:
         return await self._call(
-            conversation_id, lambda actor, caller: actor.resolve.remote(conversation_id, resolution, context, caller)
+            conversation_id, lambda actor, version: actor.resolve.remote(conversation_id, resolution, context, version)
         )
 
     async def cancel(self, conversation_id: str, principal: str | None) -> Receipt:
         return await self._call(
-            conversation_id, lambda actor, caller: actor.cancel.remote(conversation_id, principal, caller)
+            conversation_id, lambda actor, version: actor.cancel.remote(conversation_id, principal, version)
         )
 
     async def wake(self, conversation_id: str) -> ConversationStatus:
-        """Start the conversation if need be, so that it takes up what is unfinished."""
-        return await self._call(conversation_id, lambda actor, caller: actor.wake.remote(conversation_id, caller))
+        """Start the conversation if need be, so that it goes on with what is unfinished."""
+        return await self._call(conversation_id, lambda actor, version: actor.wake.remote(conversation_id, version))
 
     async def status(self, conversation_id: str) -> ConversationStatus | None:
-        """What a live conversation shows of itself now; None if none lives or it cannot be asked."""
+        """The status of a live conversation; None if it does not live or cannot be asked."""
         address = None
         try:
             address = await self.find(conversation_id)
@@ -127,12 +128,12 @@ class Door:
         return None
 
     async def dismiss(self, conversation_id: str, place: str | None) -> None:
-        """End what a conversation does that has been deleted; `place` is where it lived.
+        """End the work of a conversation that has been deleted; `place` is the actor in which it lived.
 
-        One that never lived may still wait for the resources of an actor of its own.
+        Without a place, its own actor is ended if there is one: it may still be waiting for its resources.
         """
         held = self._held.pop(conversation_id, None)
-        address = held or await self._living_at(place or actor_name(conversation_id))
+        address = held or await self._find_at(place or actor_name(conversation_id))
         if address is None:
             return
         if is_dedicated(address.name):
@@ -140,10 +141,10 @@ class Door:
         else:
             address.actor.dismiss.remote(conversation_id)
 
-    async def _call(self, conversation_id: str, ask: Ask[Answer]) -> Answer:
-        """Ask the actor; when it dies under the call, is dying, full or superseded, ask its successor."""
+    async def _call(self, conversation_id: str, command: Command[T]) -> T:
+        """Call the actor; when it dies under the call, is dying, full or superseded, call its successor."""
         loop = asyncio.get_running_loop()
-        deadline, pause = loop.time() + PATIENCE_SECONDS, FIRST_PAUSE
+        deadline, pause = loop.time() + PATIENCE_SECONDS, FIRST_PAUSE_SECONDS
         full: list[str] = []
         while True:
             try:
@@ -152,7 +153,7 @@ class Door:
                 full = await self._make_room(full)
                 continue
             try:
-                return await self._answer(conversation_id, address, ask)
+                return await self._answer(conversation_id, address, command)
             except RayTaskError as error:
                 if isinstance(error.cause, NoRoom):
                     full.append(address.name)
@@ -169,23 +170,26 @@ class Door:
             if loop.time() + pause > deadline:
                 raise Unreachable(conversation_id)
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, MAX_PAUSE_SECONDS)
 
     async def _make_room(self, full: Sequence[str]) -> list[str]:
-        """Ask hosts to let idle conversations go: those that are still full. Raises `Refused` if all are."""
+        """Ask the full hosts to let idle conversations go; the hosts that are still full.
+
+        Raises `Refused` if all of them are.
+        """
         for number, name in enumerate(full):
             with suppress(RayError, TimeoutError):
-                address = await self._living_at(name)
+                address = await self._find_at(name)
                 if address is None or await asyncio.wait_for(address.actor.make_room.remote(), CALL_SECONDS):
                     return [*full[:number], *full[number + 1 :]]
         raise Refused("cluster_full", "All the room for conversations is taken by some that work; try again.")
 
-    async def _answer(self, conversation_id: str, address: Address, ask: Ask[Answer]) -> Answer:
-        """One try; who has answered once is held."""
+    async def _answer(self, conversation_id: str, address: Address, command: Command[T]) -> T:
+        """One try; the address of an actor that has answered is held."""
         has_answered = address.name in self._answering or self._held.get(conversation_id) == address
-        caller = (await self._release.get()).number
+        version = (await self._code_version.get()).number
         async with asyncio.timeout(CALL_SECONDS if has_answered else START_SECONDS):
-            answer = await self._unless_store_is_away(ask(address.actor, caller))
+            answer = await self._await_answer(command(address.actor, version))
         self._hold(conversation_id, address)
         if not is_dedicated(address.name):
             self._answering.add(address.name)
@@ -196,8 +200,11 @@ class Door:
             log.warning("node_avoided", node=address.node, cause=str(error))
             self._control_plane.avoid(address.node)
 
-    async def _unless_store_is_away(self, answer: Awaitable[Answer]) -> Answer:
-        """A host waits for the store as long as it must; its callers are told. Raises `store.StoreUnavailable`."""
+    async def _await_answer(self, answer: Awaitable[T]) -> T:
+        """A host waits for the store as long as it must, but its caller does not.
+
+        Raises `store.StoreUnavailable`.
+        """
         answering = asyncio.ensure_future(answer)
         try:
             while not (await asyncio.wait([answering], timeout=PROMPT_SECONDS))[0]:
@@ -206,20 +213,20 @@ class Door:
         finally:
             answering.cancel()
 
-    async def _living_at(self, place: str) -> Address | None:
+    async def _find_at(self, place: str) -> Address | None:
         actor = self._hosts.get(place) or await self._control_plane.find(place)
         return None if actor is None else Address(place, actor)
 
-    async def _start(self, start: ActorSpec) -> Address:
-        actor = self._hosts.get(start.name) or await self._launcher.start(start)
-        if not is_dedicated(start.name):
-            self._hosts[start.name] = actor
-        return Address(start.name, actor, start.node)
+    async def _start(self, spec: ActorSpec) -> Address:
+        actor = self._hosts.get(spec.name) or await self._launcher.start(spec)
+        if not is_dedicated(spec.name):
+            self._hosts[spec.name] = actor
+        return Address(spec.name, actor, spec.node)
 
     def _hold(self, conversation_id: str, address: Address) -> None:
         self._held[conversation_id] = address
         self._held.move_to_end(conversation_id)
-        if len(self._held) > KEPT_HANDLES:
+        if len(self._held) > MAX_HANDLES:
             self._held.popitem(last=False)
 
     def _forget(self, conversation_id: str, address: Address | None) -> None:

@@ -10,7 +10,7 @@ class DeploymentError(Exception):
 
 @sent_as("deployments.errors.ControlPlaneUnavailable")
 class ControlPlaneUnavailable(DeploymentError):
-    """Nobody can tell now whether the conversation lives, so none is started: try again."""
+    """The control plane does not say whether the conversation lives, so it is not started: try again."""
 
     def __init__(self, conversation_id: str) -> None:
         super().__init__(conversation_id)
@@ -22,7 +22,7 @@ class ControlPlaneUnavailable(DeploymentError):
 
 @sent_as("deployments.errors.NoRoom")
 class NoRoom(DeploymentError):
-    """This host takes no more conversations: it is full, or leaves. Another one does."""
+    """This host takes no more conversations: it is full, or about to end. Another host takes them."""
 
     def __init__(self, host: str) -> None:
         super().__init__(host)
@@ -34,7 +34,7 @@ class NoRoom(DeploymentError):
 
 @sent_as("deployments.errors.StaleProcess")
 class StaleProcess(DeploymentError):
-    """This process was started ahead of need, before the sources changed: another one must do the work."""
+    """This process was started ahead of need, before the sources changed: another process must do the work."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)

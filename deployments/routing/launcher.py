@@ -1,4 +1,4 @@
-"""Where a conversation may be started, by its wish and by what is free, and how an actor is."""
+"""In which actors a conversation may be started, by its requested placement and the room there is; and how."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from types import MappingProxyType
@@ -10,11 +10,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from agents.agent import Catalog
 from deployments.routing.code_version import OwnCodeVersion
 from deployments.routing.control_plane import Actor, ControlPlane
-from deployments.routing.placement import actor_name, decide, host_slots, in_order, on_node, with_full
+from deployments.routing.placement import actor_name, decide, host_slots, load_of_node, loads_with_full, rank_slots
 from deployments.settings import Settings
 from store import ConversationMeta, Placement, Store
 
-CALLS_AT_ONCE = 100_000
+MAX_CALLS = 100_000
 """How many calls an actor takes at once: it never waits, so they are answered fast."""
 
 
@@ -34,9 +34,9 @@ class ActorSpec(NamedTuple):
 
 
 class Launcher:
-    """The part of the door that needs no conversation to live yet; `host_class` is what is started.
+    """The part of the door that starts actors; `host_class` is their class.
 
-    Raises `ControlPlaneUnavailable` when nobody can tell.
+    Raises `ControlPlaneUnavailable` when the control plane does not answer.
     """
 
     def __init__(
@@ -44,62 +44,62 @@ class Launcher:
         settings: Settings,
         store: Store,
         agents: Catalog,
-        cluster: ControlPlane,
+        control_plane: ControlPlane,
         host_class: type,
-        release: OwnCodeVersion,
+        code_version: OwnCodeVersion,
     ) -> None:
         self._namespace = settings.namespace
         self._placement = settings.placement
-        self._comfortable = settings.target_conversations
-        self._most_on_node = settings.node_conversations
+        self._target = settings.target_conversations
+        self._max_on_node = settings.node_conversations
         self._store = store
         self._agents = agents
-        self._control_plane = cluster
+        self._control_plane = control_plane
         self._host_class: Any = ray.remote(host_class)  # once: every call of it exports the class anew
-        self._release = release
+        self._code_version = code_version
 
-    async def places(self, meta: ConversationMeta, full: Sequence[str]) -> AsyncIterator[ActorSpec]:
-        """Where the conversation may be started, best first.
+    async def candidates(self, meta: ConversationMeta, full: Sequence[str]) -> AsyncIterator[ActorSpec]:
+        """The actors in which the conversation may live, best first.
 
-        A host that has work for a whole core is as full as a comfortable one can be, and so are those that have just
-        said that they are `full`, and may not have reported it yet.
+        A host that uses most of a core counts as if it had all the conversations it should have. So does a host in
+        `full`: it has just refused a conversation, and may not have reported its load yet.
         """
-        wish = self._wish(meta)
-        room = await self._control_plane.room_for_dedicated() if wish == "auto" else (0, 0)
-        if decide(wish, *room) == "dedicated":
+        requested = self._requested(meta)
+        room = await self._control_plane.room_for_dedicated() if requested == "auto" else (0, 0)
+        if decide(requested, *room) == "dedicated":
             resources = self._agents.get(meta.agent).ray or {}
             yield ActorSpec(actor_name(meta.id), await self._control_plane.node_for_dedicated(meta.id), resources)
-        if wish == "dedicated":
+        if requested == "dedicated":
             return
-        reports, release = await self._store.hosts.reports(), await self._release.get()
-        loads = with_full(reports.loads, {*reports.busy, *full}, self._comfortable)
+        reports, version = await self._store.hosts.reports(), await self._code_version.get()
+        loads = loads_with_full(reports.loads, {*reports.busy, *full}, self._target)
         nodes = await self._control_plane.nodes()
-        most = self._most_on_node
-        closed = [node.id for node in nodes if most is not None and on_node(node, reports.loads) >= most]
-        among = host_slots(nodes, loads, self._comfortable, release.number, reports.silent, closed)
-        for slot in in_order(meta.id, among):
+        limit = self._max_on_node
+        closed = [node.id for node in nodes if limit is not None and load_of_node(node, reports.loads) >= limit]
+        slots = host_slots(nodes, loads, self._target, version.number, reports.silent, closed)
+        for slot in rank_slots(meta.id, slots):
             yield ActorSpec(slot.name, slot.node)
 
-    def _wish(self, meta: ConversationMeta) -> Placement:
-        """The conversation's own, or its agent's, or the deployment's."""
-        wish = meta.placement or self._agents.get(meta.agent).placement
-        return self._placement if wish == "auto" else wish
+    def _requested(self, meta: ConversationMeta) -> Placement:
+        """The placement that its creator, or its agent, or else the deployment has chosen."""
+        requested = meta.placement or self._agents.get(meta.agent).placement
+        return self._placement if requested == "auto" else requested
 
-    async def start(self, start: ActorSpec) -> Actor:
-        """`get_if_exists` makes this atomic: of two that race, both get the one actor."""
-        release = await self._release.get()
+    async def start(self, spec: ActorSpec) -> Actor:
+        """`get_if_exists` makes this atomic: of two doors that race, both get the one actor."""
+        version = await self._code_version.get()
 
         def create() -> Actor:
             fixed = {
-                "name": start.name,
+                "name": spec.name,
                 "namespace": self._namespace,
                 "lifetime": "detached",
                 "get_if_exists": True,
                 "max_restarts": 0,
-                "max_concurrency": CALLS_AT_ONCE,
-                "enable_task_events": False,  # a record of each call, for Ray's dashboard: nobody needs it
-                "scheduling_strategy": start.strategy,
+                "max_concurrency": MAX_CALLS,
+                "enable_task_events": False,  # a record of each call for Ray's dashboard, which nothing reads
+                "scheduling_strategy": spec.strategy,
             }
-            return self._host_class.options(**{"num_cpus": 0, **start.resources}, **fixed).remote(start.name, release)
+            return self._host_class.options(**{"num_cpus": 0, **spec.resources}, **fixed).remote(spec.name, version)
 
-        return await self._control_plane.ask(start.name, create)
+        return await self._control_plane.ask(spec.name, create)

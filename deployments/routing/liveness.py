@@ -1,8 +1,8 @@
-"""Who lives, and where: asked of the control plane by actor state, and then of the hosts themselves."""
+"""Which actors live, and what lives in them: the control plane is asked first, then the hosts themselves."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import ray
 import structlog
@@ -16,38 +16,44 @@ from store import Store, StoreError
 
 log = structlog.get_logger(__name__)
 
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 ANSWER_SECONDS = 5.0
-"""A host never waits, so it answers at once; one that takes longer is stopped, or blocked by what runs in it."""
+"""A host never waits, so it answers at once; a host that takes longer is stopped, or blocked by a tool in it."""
 LAST_CHANCE_SECONDS = 10.0
 """The same before it is killed: a machine may be busy."""
 
 
-class Liveness:
-    """Of one process. A host that answers nobody is noted in the store, so that no door places anybody in it."""
+class Whereabouts(NamedTuple):
+    """The conversations whose actors are gone, and the others by the name of their actor."""
 
-    def __init__(self, cluster: ControlPlane, store: Store) -> None:
-        self._control_plane = cluster
+    lost: list[str]
+    live: dict[str, list[str]]
+
+
+class Liveness:
+    """One per door. A host that does not answer is noted in the store, so that no door places a conversation in it."""
+
+    def __init__(self, control_plane: ControlPlane, store: Store) -> None:
+        self._control_plane = control_plane
         self._store = store
 
-    async def lost(self, places: Mapping[str, str | None]) -> tuple[list[str], dict[str, list[str]]]:
-        """Those of these conversations whose actors are gone, and the others by the name of their actor.
+    async def locate(self, places: Mapping[str, str | None]) -> Whereabouts:
+        """Which of these conversations have a live actor; `places` are the actors where they should be, by their ids.
 
-        Raises `ControlPlaneUnavailable`: then nobody can tell.
+        Raises `ControlPlaneUnavailable`.
         """
-        living = await self._control_plane.living()
-        lost: list[str] = []
-        elsewhere: dict[str, list[str]] = {}
+        live_actors = await self._control_plane.live_actors()
+        whereabouts = Whereabouts([], {})
         for conversation_id, place in places.items():
-            if place is None or place not in living:
-                lost.append(conversation_id)
+            if place is None or place not in live_actors:
+                whereabouts.lost.append(conversation_id)
             else:
-                elsewhere.setdefault(place, []).append(conversation_id)
-        return lost, elsewhere
+                whereabouts.live.setdefault(place, []).append(conversation_id)
+        return whereabouts
 
     async def missing(self, place: str, conversation_ids: Sequence[str]) -> Sequence[str]:
-        """Those that the actor does not know; none when it cannot be asked: it may just be busy."""
+        """The conversations that the actor does not have; none when it cannot be asked: it may just be busy."""
         try:
             return await self._ask(place, lambda actor: actor.missing.remote(conversation_ids), conversation_ids)
         except (Unreachable, ControlPlaneUnavailable) as error:
@@ -55,17 +61,17 @@ class Liveness:
             return ()
 
     async def statuses(self, place: str, conversation_ids: Sequence[str]) -> Mapping[str, ConversationStatus]:
-        """What those that live there show of themselves. Raises `Unreachable` when the actor answers nobody."""
+        """The status of each conversation that lives there. Raises `Unreachable` when the actor does not answer."""
 
-        async def each(actor: Actor) -> Mapping[str, ConversationStatus]:
+        async def inspect_all(actor: Actor) -> Mapping[str, ConversationStatus]:
             seen = await asyncio.gather(*(actor.inspect.remote(key) for key in conversation_ids))
             return {key: status for key, status in zip(conversation_ids, seen, strict=True) if status is not None}
 
-        nobody: Mapping[str, ConversationStatus] = {}
-        return await self._ask(place, each, nobody)
+        none_live: Mapping[str, ConversationStatus] = {}
+        return await self._ask(place, inspect_all, none_live)
 
     async def drop(self, place: str, conversation_id: str) -> bool:
-        """Have the actor drop a conversation at once; one that answers nobody is killed, with all that is in it.
+        """Have the actor drop a conversation at once; an actor that does not answer is killed, with all that is in it.
 
         True if it was killed. Its other conversations are then woken elsewhere, if there is something to do in them.
         """
@@ -77,14 +83,19 @@ class Liveness:
             return True
         return False
 
+    async def note_silence(self, place: str) -> None:
+        """From now on doors pass this shared host by, until it reports again."""
+        if is_dedicated(place):
+            return
+        try:
+            await self._store.hosts.report_silence(place)
+        except StoreError as error:
+            log.info("silence_not_noted", host=place, cause=str(error))
+
     async def _ask(
-        self,
-        place: str,
-        question: Callable[[Actor], Awaitable[Answer]],
-        if_gone: Answer,
-        patience: float = ANSWER_SECONDS,
-    ) -> Answer:
-        """Raises `Unreachable` for an actor that lives, or should, and does not answer."""
+        self, place: str, question: Callable[[Actor], Awaitable[T]], if_gone: T, patience: float = ANSWER_SECONDS
+    ) -> T:
+        """Raises `Unreachable` when the actor lives, or should, and does not answer."""
         try:
             actor = await self._control_plane.find(place)
             if actor is None:
@@ -97,15 +108,6 @@ class Liveness:
             return if_gone
         except RayError as error:
             raise Unreachable(place) from error
-
-    async def note_silence(self, place: str) -> None:
-        """Whoever looks for a place in a shared host passes this one by, until it says something again."""
-        if is_dedicated(place):
-            return
-        try:
-            await self._store.hosts.report_silence(place)
-        except StoreError as error:
-            log.info("silence_not_noted", host=place, cause=str(error))
 
     async def _kill(self, place: str) -> None:
         actor = await self._control_plane.find(place)

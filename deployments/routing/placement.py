@@ -10,14 +10,14 @@ from store import Placement
 
 CONVERSATION = "conversation:{}"
 HOST = "host:{}:{}:{}"
-"""Node, release, number: newer code begins with hosts of its own, and nobody new goes to the older ones."""
+"""Node, code version, number: newer code begins with hosts of its own, and older hosts get no new conversations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node of the cluster that lives; `id` is Ray's, `raylet` where the process that runs it listens.
+    """A live node of the cluster; `id` is Ray's, `raylet` the address of Ray's process on it.
 
-    `budget` is how many conversations of their own it has memory for.
+    `budget` is how many dedicated actors it has memory for.
     """
 
     id: str
@@ -28,97 +28,99 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class HostSlot:
-    """A shared host that there is, or may be."""
+    """A shared host that runs, or may be started."""
 
     name: str
     node: str
 
 
 def actor_name(conversation_id: str) -> str:
-    """The actor that a conversation has for itself."""
+    """The name of the conversation's own actor."""
     return CONVERSATION.format(conversation_id)
 
 
 def is_dedicated(name: str) -> bool:
+    """Whether an actor of that name is a conversation's own."""
     return name.startswith(CONVERSATION.format(""))
 
 
-def decide(wish: Placement, dedicated: int, budget: int) -> Literal["dedicated", "shared"]:
-    """An actor of its own, or a place in a shared host; `dedicated` actors live now, `budget` may.
+def decide(requested: Placement, dedicated: int, budget: int) -> Literal["dedicated", "shared"]:
+    """A dedicated actor or a shared host; `dedicated` actors live now, `budget` may.
 
-    A conversation without a wish gets an actor while there is room for one, so that no node dies of them.
+    Without a request the conversation gets its own actor while there is room for one, so that no node dies of them.
     """
-    if wish != "auto":
-        return wish
+    if requested != "auto":
+        return requested
     return "dedicated" if dedicated < budget else "shared"
 
 
-def roomiest(conversation_id: str, nodes: Iterable[Node], dedicated: Mapping[str, int]) -> Node | None:
-    """The node for a conversation's own actor; `dedicated` are those that each node has, by its id.
+def choose_node(conversation_id: str, nodes: Iterable[Node], dedicated: Mapping[str, int]) -> Node | None:
+    """The node for a conversation's own actor; `dedicated` counts the dedicated actors of each node, by its id.
 
-    It is the emptier of two that the conversation's id draws, of those with room if there are any: what a door knows
-    of the others' starts is some seconds old, and all doors would crowd on the emptiest of all.
+    The conversation's id draws two nodes, with room if there are any, and the one with more room is taken. Not the one
+    with the most room of all: a door hears of other doors' starts some seconds late, and all would choose that one.
     """
     room = {node: node.budget - dedicated.get(node.id, 0) for node in nodes}
-    roomy = [node for node in room if room[node] > 0] or list(room)
-    drawn = sorted(roomy, key=lambda node: _lot(node.id, conversation_id))[:2]
+    with_room = [node for node in room if room[node] > 0] or list(room)
+    drawn = sorted(with_room, key=lambda node: _rank(node.id, conversation_id))[:2]
     return max(drawn, key=room.__getitem__, default=None)
 
 
-def on_node(node: Node, loads: Mapping[str, int]) -> int:
-    """The conversations in the shared hosts of a node, whatever their release."""
-    return sum(load for name, load in loads.items() if _same_node(name, HOST.format(node.id[:12], "", "")))
+def load_of_node(node: Node, loads: Mapping[str, int]) -> int:
+    """The conversations in the shared hosts of a node, whatever their code version."""
+    return sum(load for name, load in loads.items() if _is_same_node(name, HOST.format(node.id[:12], "", "")))
 
 
-def beside(name: str, loads: Mapping[str, int]) -> int:
+def load_of_neighbours(name: str, loads: Mapping[str, int]) -> int:
     """The conversations in the other shared hosts of the node on which the host `name` is."""
-    return sum(load for other, load in loads.items() if _same_node(other, name) and other != name)
+    return sum(load for other, load in loads.items() if _is_same_node(other, name) and other != name)
 
 
 def host_slots(
     nodes: Iterable[Node],
     loads: Mapping[str, int],
-    comfortable: int,
-    release: int,
+    target: int,
+    code_version: int,
     silent: Collection[str] = (),
     closed: Collection[str] = (),
 ) -> list[HostSlot]:
-    """The shared hosts of a release that there should be: on each node one more than are comfortably full.
+    """The shared hosts of a code version that there should be.
 
-    A node has no more of them than cores, and one that is `closed` gets no further one. `loads` are the conversations
-    in each host, by its name. Hosts that are `silent` are not counted on.
+    A node has one more than its conversations fill, at `target` conversations each, but no more than cores; a node
+    whose id is in `closed` gets no further host. `loads` are the conversations in each host, by its name. Hosts that
+    are `silent` are left out, and others take their place.
     """
     return [
         HostSlot(name, node.id)
         for node in nodes
-        for name in _names(node, release, _wanted(node, loads, comfortable, release, node.id in closed), silent)
+        for name in _names(node, code_version, _wanted(node, loads, target, code_version, node.id in closed), silent)
     ]
 
 
-def with_full(loads: Mapping[str, int], full: Collection[str], comfortable: int) -> dict[str, int]:
-    """The `loads`, in which those that are known to be `full` count as such, whatever they have reported."""
-    return {name: max(loads.get(name, 0), comfortable if name in full else 0) for name in sorted({*loads, *full})}
+def loads_with_full(loads: Mapping[str, int], full: Collection[str], target: int) -> dict[str, int]:
+    """The `loads`, in which the hosts in `full` have `target` conversations at least, whatever they have reported."""
+    return {name: max(loads.get(name, 0), target if name in full else 0) for name in sorted({*loads, *full})}
 
 
-def in_order(conversation_id: str, among: Iterable[HostSlot]) -> list[HostSlot]:
-    """The seats as this conversation tries them: alike at every door, and evenly spread (rendezvous hashing)."""
-    return sorted(among, key=lambda slot: _lot(slot.name, conversation_id))
+def rank_slots(conversation_id: str, slots: Iterable[HostSlot]) -> list[HostSlot]:
+    """The slots as this conversation tries them: alike at every door, and evenly spread (rendezvous hashing)."""
+    return sorted(slots, key=lambda slot: _rank(slot.name, conversation_id))
 
 
-def _same_node(name: str, other: str) -> bool:
+def _is_same_node(name: str, other: str) -> bool:
     return name.split(":")[:2] == other.split(":")[:2]
 
 
-def _names(node: Node, release: int, wanted: int, silent: Collection[str]) -> Iterable[str]:
-    names = (HOST.format(node.id[:12], release, number) for number in count())
+def _names(node: Node, code_version: int, wanted: int, silent: Collection[str]) -> Iterable[str]:
+    names = (HOST.format(node.id[:12], code_version, number) for number in count())
     return islice((name for name in names if name not in silent), wanted)
 
 
-def _wanted(node: Node, loads: Mapping[str, int], comfortable: int, release: int, closed: bool) -> int:
-    prefix = HOST.format(node.id[:12], release, "")
+def _wanted(node: Node, loads: Mapping[str, int], target: int, code_version: int, is_closed: bool) -> int:
+    prefix = HOST.format(node.id[:12], code_version, "")
     here = [load for name, load in loads.items() if name.startswith(prefix)]
-    return max(1, min(node.cores, len(here) if closed else 1 + sum(here) // comfortable))
+    return max(1, min(node.cores, len(here) if is_closed else 1 + sum(here) // target))
 
 
-def _lot(name: str, conversation_id: str) -> bytes:
+def _rank(name: str, conversation_id: str) -> bytes:
     return hashlib.blake2b(f"{name} {conversation_id}".encode()).digest()

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from deployments.background.recovery_sweep import AT_ONCE
+from deployments.background.recovery_sweep import MAX_WAKING
 from tests.cluster.conftest import deeds, finished, place_of, started, working
 from tests.support.api import Api, eventually
 from tests.support.running_cluster import RunningCluster
@@ -34,8 +34,8 @@ async def test_what_a_dead_node_left_unfinished_goes_on_on_another(
     for conversation_id in lost:
         await started(ledger, conversation_id, times=2)
 
-    living, actors = await cluster.do("living"), await cluster.do("actors")
-    assert set(living) <= set(actors), "an actor of a dead node does not live"
+    live, actors = await cluster.do("live_actors"), await cluster.do("actors")
+    assert set(live) <= set(actors), "an actor of a dead node does not live"
     assert doomed not in {actor["node"] for actor in actors.values()}
     for conversation_id in placed:
         assert (await finished(api, ledger, conversation_id)).count("tool_result") == 1
@@ -68,7 +68,7 @@ async def test_many_are_woken_a_few_at_a_time_and_nobody_new_has_to_wait(
         await started(ledger, conversation_id, times=2)
     woken = await cluster.do("woken")
     assert 0 < woken["all"] <= MANY
-    assert woken["at_once"] == AT_ONCE
+    assert woken["at_once"] == MAX_WAKING
     for conversation_id in many:
         ledger.open_gate(conversation_id)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.routing.placement import Node, roomiest
+from deployments.routing.placement import Node, choose_node
 from tests.cluster.conftest import node_of
 from tests.support.api import Api, eventually
 from tests.support.running_cluster import RunningCluster
@@ -50,6 +50,6 @@ async def drawn(cluster: RunningCluster, api: Api, node: str) -> str:
     """A conversation with an actor of its own, whose first choice is that node."""
     while True:
         conversation_id = await api.create(placement="dedicated")
-        first = roomiest(conversation_id, [Node(each, 1, 1) for each in cluster.nodes], {})
+        first = choose_node(conversation_id, [Node(each, 1, 1) for each in cluster.nodes], {})
         if first is not None and first.id == node:
             return conversation_id

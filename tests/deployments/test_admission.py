@@ -25,17 +25,17 @@ def message(client_id: str | None = None, **fields: str) -> UserMessage:
     return UserMessage(content=text("hello"), client_id=client_id, **fields)  # type: ignore[arg-type]
 
 
-async def deliver(intake: Admission, conversation: Conversation, said: UserMessage) -> Receipt:
-    return await intake.deliver(conversation, said, AgentContext())
+async def deliver(admission: Admission, conversation: Conversation, said: UserMessage) -> Receipt:
+    return await admission.deliver(conversation, said, AgentContext())
 
 
 async def test_turns_begin_up_to_the_bound_however_many_messages_come_at_once(world: World) -> None:
-    intake = Admission(Settings(host_turns=3))
+    admission = Admission(Settings(host_turns=3))
     conversations = [await world.start(stuck("worker"), f"c{number}") for number in range(8)]
     for conversation in conversations:
-        intake.note(conversation)
+        admission.note_working(conversation)
     answers = await asyncio.gather(
-        *(deliver(intake, conversation, message()) for conversation in conversations), return_exceptions=True
+        *(deliver(admission, conversation, message()) for conversation in conversations), return_exceptions=True
     )
     refused = [answer for answer in answers if isinstance(answer, Refused)]
     assert [(refusal.code, refusal.is_transient) for refusal in refused] == [("too_many_turns", True)] * 5
@@ -44,33 +44,33 @@ async def test_turns_begin_up_to_the_bound_however_many_messages_come_at_once(wo
     await working[0].cancel()
     await rest(working[0])
     idle = next(conversation for conversation in conversations if not conversation.is_in_turn)
-    await deliver(intake, idle, message())
+    await deliver(admission, idle, message())
 
 
 async def test_what_is_owed_or_was_said_before_is_never_refused(world: World) -> None:
-    intake = Admission(Settings(host_turns=1, host_messages=1))
+    admission = Admission(Settings(host_turns=1, host_messages=1))
     first, second = [await world.start(stuck("worker"), key) for key in ("first", "second")]
-    receipt = await deliver(intake, first, message("once"))
+    receipt = await deliver(admission, first, message("once"))
     await first.cancel()
     await rest(first)
-    await deliver(intake, second, message())
+    await deliver(admission, second, message())
     with pytest.raises(Refused, match="further one"):
-        await deliver(intake, first, message("another"))
-    assert (await deliver(intake, first, message("once"))).seq == receipt.seq
-    await deliver(intake, first, message(origin="agent"))
+        await deliver(admission, first, message("another"))
+    assert (await deliver(admission, first, message("once"))).seq == receipt.seq
+    await deliver(admission, first, message(origin="agent"))
     # A turn that runs already takes its messages.
-    await deliver(intake, second, message(on_busy="queue"))
+    await deliver(admission, second, message(on_busy="queue"))
 
 
 def test_messages_arrive_up_to_the_bound() -> None:
-    intake = Admission(Settings(host_messages=2))
+    admission = Admission(Settings(host_messages=2))
     with ExitStack() as arriving:
         for _ in range(2):
-            arriving.enter_context(intake.arrival(message()))
-        with pytest.raises(Refused) as refused, intake.arrival(message()):
+            arriving.enter_context(admission.arrival(message()))
+        with pytest.raises(Refused) as refused, admission.arrival(message()):
             pass
         assert (refused.value.code, refused.value.is_transient) == ("overloaded", True)
-        with intake.arrival(message(origin="agent")):
+        with admission.arrival(message(origin="agent")):
             pass
-    with intake.arrival(message()):
+    with admission.arrival(message()):
         pass

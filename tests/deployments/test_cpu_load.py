@@ -2,7 +2,7 @@
 
 import time
 
-from deployments.host.cpu_load import CpuLoad
+from deployments.host.load import CpuLoad
 
 
 class Clocks:
@@ -15,35 +15,35 @@ class Clocks:
         self.at += seconds
         self.used += used
 
-    def workload(self) -> CpuLoad:
+    def cpu_load(self) -> CpuLoad:
         return CpuLoad(lambda: self.at, lambda: self.used)
 
 
 def test_it_is_busy_for_as_long_as_it_uses_most_of_a_core() -> None:
     clocks = Clocks()
-    workload = clocks.workload()
-    assert not workload.is_busy()
+    cpu_load = clocks.cpu_load()
+    assert not cpu_load.is_busy()
     clocks.advance(1.0, used=0.9)
-    assert workload.is_busy()
+    assert cpu_load.is_busy()
     clocks.advance(1.0, used=0.5)
-    assert not workload.is_busy()
+    assert not cpu_load.is_busy()
 
 
 def test_a_look_that_comes_too_soon_says_what_the_last_one_said() -> None:
     clocks = Clocks()
-    workload = clocks.workload()
+    cpu_load = clocks.cpu_load()
     clocks.advance(0.1, used=0.1)
-    assert not workload.is_busy()
+    assert not cpu_load.is_busy()
     clocks.advance(0.9, used=0.8)
-    assert workload.is_busy()
+    assert cpu_load.is_busy()
     clocks.advance(0.1, used=0.0)
-    assert workload.is_busy()
+    assert cpu_load.is_busy()
 
 
 def test_the_real_clocks_run() -> None:
-    workload = CpuLoad()
+    cpu_load = CpuLoad()
     used = time.process_time()
     while time.process_time() < used + 0.05:
         sum(range(1000))
-    assert workload._cpu_clock() >= used + 0.05
-    assert workload._clock() > workload._at
+    assert cpu_load._cpu_clock() >= used + 0.05
+    assert cpu_load._clock() > cpu_load._at

@@ -77,10 +77,10 @@ async def test_the_parked_hibernate_and_keep_their_place(world: World, three: li
     await asyncio.sleep(0.002)
     [parked] = await letting_go.due(three)
     assert parked.id == "parked"
-    assert letting_go.is_asleep(parked)
-    assert not letting_go.is_over(dedicated=True, living=0), "who asks for it finds it here"
-    letting_go.enter(parked)
-    assert not letting_go.is_asleep(parked)
+    assert letting_go.hibernates("parked")
+    assert not letting_go.may_host_end(is_dedicated=True, active=0), "who asks for it finds it here"
+    letting_go.note_active(parked)
+    assert not letting_go.hibernates("parked")
 
 
 async def test_the_idle_leave_for_good(world: World, three: list[Conversation]) -> None:
@@ -88,8 +88,8 @@ async def test_the_idle_leave_for_good(world: World, three: list[Conversation]) 
     await asyncio.sleep(0.002)
     [idle] = await letting_go.due(three)
     assert idle.id == "idle"
-    assert not letting_go.is_asleep(idle)
-    assert letting_go.is_over(dedicated=True, living=0)
+    assert not letting_go.hibernates("idle")
+    assert letting_go.may_host_end(is_dedicated=True, active=0)
 
 
 async def test_one_that_works_never_goes(world: World, three: list[Conversation]) -> None:
@@ -165,11 +165,11 @@ async def test_one_that_hibernates_is_woken_when_its_question_runs_out(world: Wo
     letting_go = eviction(world, hibernate=1e-9, leave=60)
     await asyncio.sleep(0.002)
     await letting_go.due([conversation])
-    assert letting_go.to_wake() == []
+    assert letting_go.expired() == []
     assert conversation.next_expiry is not None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("deployments.host.eviction.now_ms", lambda: now_ms() + 100_000_000)
-        assert letting_go.to_wake() == ["parked"]
+        assert letting_go.expired() == ["parked"]
 
 
 async def test_one_that_is_given_work_at_the_last_moment_does_not_leave(world: World) -> None:

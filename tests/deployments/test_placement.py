@@ -1,4 +1,4 @@
-"""Where conversations live: the policy, and the seats that there are for it."""
+"""Where conversations live: the policy, and the slots for shared hosts."""
 
 from collections import Counter
 
@@ -7,13 +7,13 @@ import pytest
 from deployments.routing.placement import (
     HostSlot,
     Node,
+    choose_node,
     decide,
     host_slots,
-    in_order,
     is_dedicated,
-    on_node,
-    roomiest,
-    with_full,
+    load_of_node,
+    loads_with_full,
+    rank_slots,
 )
 from store import Placement
 
@@ -21,7 +21,7 @@ NODES = [Node("a" * 56, 2), Node("b" * 56, 1)]
 
 
 @pytest.mark.parametrize(
-    ("wish", "dedicated", "budget", "where"),
+    ("requested", "dedicated", "budget", "where"),
     [
         ("auto", 0, 10, "dedicated"),
         ("auto", 9, 10, "dedicated"),
@@ -31,15 +31,15 @@ NODES = [Node("a" * 56, 2), Node("b" * 56, 1)]
         ("shared", 0, 10, "shared"),
     ],
 )
-def test_an_actor_of_its_own_while_there_is_room(wish: Placement, dedicated: int, budget: int, where: str) -> None:
-    assert decide(wish, dedicated, budget) == where
+def test_an_actor_of_its_own_while_there_is_room(requested: Placement, dedicated: int, budget: int, where: str) -> None:
+    assert decide(requested, dedicated, budget) == where
 
 
 def test_actors_of_their_own_spread_over_the_nodes_by_their_room() -> None:
     nodes = [Node("a", 2, budget=100), Node("b", 2, budget=100), Node("c", 2, budget=50)]
     dedicated = Counter[str]()
     for number in range(250):
-        chosen = roomiest(f"c{number}", nodes, dedicated)
+        chosen = choose_node(f"c{number}", nodes, dedicated)
         assert chosen is not None
         assert dedicated[chosen.id] < chosen.budget, "nobody is full while there is room elsewhere"
         dedicated[chosen.id] += 1
@@ -50,15 +50,15 @@ def test_actors_of_their_own_spread_over_the_nodes_by_their_room() -> None:
 
 def test_who_must_have_an_actor_of_its_own_gets_it_on_full_nodes_too_and_nowhere_without_nodes() -> None:
     nodes = [Node("a", 2, budget=1), Node("b", 2, budget=1)]
-    assert roomiest("c", nodes, {"a": 1, "b": 2}) == nodes[0]
-    assert roomiest("c", nodes, {"a": 9, "b": 2}) == nodes[1]
-    assert roomiest("c", [], {}) is None
+    assert choose_node("c", nodes, {"a": 1, "b": 2}) == nodes[0]
+    assert choose_node("c", nodes, {"a": 9, "b": 2}) == nodes[1]
+    assert choose_node("c", [], {}) is None
 
 
 def test_doors_that_know_nothing_of_each_other_do_not_crowd_on_one_node() -> None:
     nodes = [Node(letter, 2, budget=100) for letter in "abcd"]
     stale = {"a": 0, "b": 10, "c": 10, "d": 10}
-    chosen = Counter(node.id for number in range(400) if (node := roomiest(f"c{number}", nodes, stale)))
+    chosen = Counter(node.id for number in range(400) if (node := choose_node(f"c{number}", nodes, stale)))
     assert chosen["a"] < 250
     assert len(chosen) == 4
 
@@ -88,15 +88,15 @@ def test_a_host_that_answers_nobody_is_passed_by() -> None:
 
 def test_every_door_tries_the_seats_in_the_same_order_and_conversations_spread() -> None:
     some = [HostSlot(f"host:{letter}:0", letter) for letter in "abcd"]
-    assert in_order("c", some) == in_order("c", reversed(some))
-    firsts = [in_order(f"c{number}", some)[0] for number in range(2000)]
+    assert rank_slots("c", some) == rank_slots("c", reversed(some))
+    firsts = [rank_slots(f"c{number}", some)[0] for number in range(2000)]
     assert all(400 < firsts.count(slot) < 600 for slot in some)
 
 
 def test_a_seat_that_goes_moves_only_those_who_had_it() -> None:
     some = [HostSlot(f"host:{letter}:0", letter) for letter in "abcd"]
     for number in range(500):
-        before, after = in_order(f"c{number}", some)[0], in_order(f"c{number}", some[:3])[0]
+        before, after = rank_slots(f"c{number}", some)[0], rank_slots(f"c{number}", some[:3])[0]
         assert before in (after, some[3])
 
 
@@ -106,14 +106,14 @@ def test_a_name_tells_what_it_is() -> None:
 
 
 def test_whoever_is_full_counts_as_full_whatever_was_reported() -> None:
-    assert with_full({"a": 3, "b": 30}, {"a", "b", "new"}, 10) == {"a": 10, "b": 30, "new": 10}
-    assert with_full({"a": 3}, (), 10) == {"a": 3}
+    assert loads_with_full({"a": 3, "b": 30}, {"a", "b", "new"}, 10) == {"a": 10, "b": 30, "new": 10}
+    assert loads_with_full({"a": 3}, (), 10) == {"a": 3}
 
 
 def test_a_node_that_is_closed_gets_no_further_host() -> None:
     node = Node("a" * 56, 4)
     loads = {f"host:{'a' * 12}:1:0": 9, f"host:{'a' * 12}:1:1": 7, f"host:{'a' * 12}:0:0": 1, f"host:{'b' * 12}:1:0": 5}
-    assert len(host_slots([node], loads, 5, release=1)) == 4
-    assert len(host_slots([node], loads, 5, release=1, closed=[node.id])) == 2
-    assert len(host_slots([node], {}, 5, release=1, closed=[node.id])) == 1
-    assert on_node(node, loads) == 17
+    assert len(host_slots([node], loads, 5, code_version=1)) == 4
+    assert len(host_slots([node], loads, 5, code_version=1, closed=[node.id])) == 2
+    assert len(host_slots([node], {}, 5, code_version=1, closed=[node.id])) == 1
+    assert load_of_node(node, loads) == 17

@@ -1,9 +1,9 @@
 """How soon a turn is looked at again that has been woken, and has lost its process once more."""
 
-from deployments.background.recovery_sweep import FREE_TRIES, LONGEST_PAUSE_SECONDS, pause_after
+from deployments.background.recovery_sweep import MAX_PAUSE_SECONDS, TRIES_WITHOUT_PAUSE, pause_after
 
 
 def test_the_first_tries_cost_no_time_and_later_ones_ever_more() -> None:
-    pauses = [pause_after(tries - FREE_TRIES) for tries in range(1, 12)]
+    pauses = [pause_after(tries - TRIES_WITHOUT_PAUSE) for tries in range(1, 12)]
     assert pauses == [0.0, 0.0, 0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
-    assert max(pauses) == LONGEST_PAUSE_SECONDS
+    assert max(pauses) == MAX_PAUSE_SECONDS

@@ -158,9 +158,9 @@ class Machine:
         """Start it again where it was."""
         self._cluster.head_node.start_gcs_server()
 
-    async def living(self) -> list[str]:
-        """The names of all actors that this door takes for living."""
-        return sorted(await self.door._control_plane.living())
+    async def live_actors(self) -> list[str]:
+        """The names of all actors that live, as this door knows them."""
+        return sorted(await self.door._control_plane.live_actors())
 
     async def actors(self) -> dict[str, dict[str, Any]]:
         """Node and process of every living actor of ours, by name."""

@@ -53,8 +53,8 @@ class WarmPool:
         try:
             lacking = wanted - len(await asyncio.to_thread(fresh_workers, node.raylet))
             if lacking <= 0:
-                await self._store.hosts.prestarted(node.id)
-            elif await self._store.hosts.may_prestart(node.id, START_MS):
+                await self._store.hosts.end_prestart(node.id)
+            elif await self._store.hosts.claim_prestart(node.id, START_MS):
                 await asyncio.to_thread(prestart, node.raylet, lacking)
         except RpcError as error:
             log.info("node_not_asked", node=node.id, cause=str(error))

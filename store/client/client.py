@@ -107,6 +107,11 @@ class Client:
             return await self.run(script, keys, arguments)
         return await run_confirmed(self.redis, self.replication, script, keys, arguments)
 
+    async def server_time(self) -> int:
+        """The clock of the server (ms since 1970), because the clocks of the nodes may differ."""
+        seconds, microseconds = await self.retry(self.redis.time)
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
     def pipeline(self) -> Pipeline:
         """A pipeline without a transaction; in a cluster its commands go to their nodes in parallel."""
         if isinstance(self.redis, RedisCluster):

@@ -1,4 +1,4 @@
-"""All single commands of a process on one connection: what is sent in one moment leaves together, in order."""
+"""All single commands of a process on one connection: commands of one moment leave together, replies come in order."""
 
 import asyncio
 import logging
@@ -42,7 +42,7 @@ class MultiplexedConnection:
         self._closed = False
 
     def submit(self, *command: EncodableT) -> PendingReply:
-        """Send a command, soon; the future is its reply, or what redis-py raises for it."""
+        """Send a command, soon; the future gets its reply, or the error that redis-py raises for it."""
         reply: PendingReply = asyncio.get_running_loop().create_future()
         if self._closed:
             reply.set_exception(exceptions.ConnectionError(CLOSED))

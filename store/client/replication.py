@@ -34,7 +34,7 @@ async def run_confirmed(
     keys: Sequence[str],
     arguments: Sequence[Argument],
 ) -> object:
-    """Run a script and return what it returns once the replicas have its effect. Raises NotConfirmed; repeatable.
+    """Run a script and return its answer once the replicas have its effect. Raises NotConfirmed; repeatable.
 
     All commands go over one connection, because WAIT is about what its own connection has written. A script that is
     repeated writes nothing, so WAIT alone would confirm nothing. Therefore a marker is written between them: a replica

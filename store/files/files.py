@@ -141,7 +141,7 @@ class Files:
         expected_version: int | None = None,
         change: str | None = None,
     ) -> builtins.list[FileInfo]:
-        """Move a file, or a directory with all that is in it, and return what is at the target now.
+        """Move a file, or a directory with everything in it, and return the files at the target now.
 
         With `expected_version` only a file that has that version. Nothing is overwritten, and no directories merge.
         Raises FileMissing, FileExists, FileConflict, BadPath, ConversationNotFound.
@@ -161,7 +161,7 @@ class Files:
     async def delete(
         self, scope: Scope, path: str, *, expected_version: int | None = None, change: str | None = None
     ) -> int:
-        """Delete a file, or a directory with all that is in it; return how many files that were.
+        """Delete a file, or a directory with everything in it; return how many files that were.
 
         With `expected_version` only a file that has that version. Raises FileMissing, FileConflict, BadPath,
         ConversationNotFound.

@@ -17,8 +17,7 @@ class Clusters:
 
     async def report(self, cluster: str) -> frozenset[str]:
         """Note that `cluster` is alive, and return the other clusters that are alive."""
-        seconds, microseconds = await self._client.retry(self._client.redis.time)
-        now = int(seconds) * 1000 + int(microseconds) // 1000
+        now = await self._client.server_time()
 
         async def exchange() -> Reply:
             pipeline = self._client.pipeline()

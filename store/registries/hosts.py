@@ -35,7 +35,7 @@ class Hosts:
         self._prestart = keys.prestart
 
     async def report(self, name: str, conversations: int, *, busy: bool = False) -> None:
-        now = await self._now()
+        now = await self._client.server_time()
         await self._client.retry(lambda: self._client.redis.hset(self._key, name, f"{conversations}:{now}"))
         if busy:
             await self._client.retry(lambda: self._client.redis.hset(self._busy, name, now))
@@ -48,7 +48,7 @@ class Hosts:
 
     async def report_silence(self, name: str) -> None:
         """Note that this host did not answer its caller; its next report takes this back."""
-        now = await self._now()
+        now = await self._client.server_time()
         await self._client.retry(lambda: self._client.redis.hset(self._key, name, f"{SILENT.decode()}:{now}"))
 
     async def loads(self) -> Mapping[str, int]:
@@ -65,7 +65,7 @@ class Hosts:
             return await pipeline.execute()
 
         reports, busy = await self._client.retry(ask)
-        now = await self._now() if reports else 0
+        now = await self._client.server_time() if reports else 0
         loads, silent, stale = dict[str, int](), set[str](), list[bytes]()
         for name, report in reports.items():
             conversations, _, at = report.partition(b":")
@@ -80,16 +80,11 @@ class Hosts:
             await self._client.retry(lambda: self._client.redis.hdel(self._busy, *stale))
         return Reports(loads, frozenset(name.decode() for name in busy if name.decode() in loads), frozenset(silent))
 
-    async def may_prestart(self, node_id: str, milliseconds: int) -> bool:
-        """Whether the caller may ask the node for warm workers; for so long no other caller may."""
+    async def claim_prestart(self, node_id: str, milliseconds: int) -> bool:
+        """Whether the caller may ask the node for warm workers; if so, no other caller may for so many milliseconds."""
         key = self._prestart(node_id)
         return bool(await self._client.retry(lambda: self._client.redis.set(key, 1, nx=True, px=milliseconds)))
 
-    async def prestarted(self, node_id: str) -> None:
-        """The node has its warm workers: the next one may be asked for at once."""
+    async def end_prestart(self, node_id: str) -> None:
+        """Note that the node has its warm workers: the next one may be asked for at once."""
         await self._client.retry(lambda: self._client.redis.delete(self._prestart(node_id)))
-
-    async def _now(self) -> int:
-        """The server's clock (ms): the hosts' own may differ."""
-        seconds, microseconds = await self._client.retry(self._client.redis.time)
-        return int(seconds) * 1000 + int(microseconds) // 1000

@@ -1,4 +1,4 @@
-"""Looks conversations up: by id, by owner, by parent, and those with an unfinished turn."""
+"""Looks conversations up: by id, by owner, by parent, by an unfinished turn."""
 
 from collections.abc import Collection, Sequence
 

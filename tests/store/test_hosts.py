@@ -27,16 +27,16 @@ async def test_a_host_that_falls_silent_is_forgotten(store: Store, monkeypatch: 
 
 
 async def test_one_caller_asks_a_node_for_workers_until_it_has_them(store: Store) -> None:
-    assert sorted([await store.hosts.may_prestart("0f", 60_000) for _ in range(3)]) == [False, False, True]
-    assert await store.hosts.may_prestart("1f", 60_000)
-    await store.hosts.prestarted("0f")
-    assert await store.hosts.may_prestart("0f", 60_000)
+    assert sorted([await store.hosts.claim_prestart("0f", 60_000) for _ in range(3)]) == [False, False, True]
+    assert await store.hosts.claim_prestart("1f", 60_000)
+    await store.hosts.end_prestart("0f")
+    assert await store.hosts.claim_prestart("0f", 60_000)
 
 
 async def test_workers_that_never_come_up_are_asked_for_again(store: Store) -> None:
-    assert await store.hosts.may_prestart("0f", 5)
+    assert await store.hosts.claim_prestart("0f", 5)
     await asyncio.sleep(0.02)
-    assert await store.hosts.may_prestart("0f", 60_000)
+    assert await store.hosts.claim_prestart("0f", 60_000)
 
 
 async def test_a_host_that_does_not_answer_is_silent_until_it_reports_again(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""An agent: the immutable configuration of a conversation, from code and never stored, nor are its secrets."""
+"""An agent: the immutable configuration of a conversation. It comes from code; it and its secrets are never stored."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expiries:
-    """How long a suspension waits, in seconds: for a program that executes, and for a person who decides.
+    """How long a suspension waits, in seconds: for a client program that executes, and for a person who decides.
 
-    `unattended` is the grace after which a call for a client fails when no client is connected at all.
+    `unattended` is how long a call for a client waits while no client is connected at all; then it fails.
     """
 
     client: float = 300.0
@@ -34,39 +34,40 @@ class Expiries:
 
 
 class AgentMiddleware(Protocol):
-    """What an agent asks of its middleware when it is defined; all else is `agents.middleware.pipeline`'s."""
+    """What the definition of an agent needs of its middleware; `agents.middleware.pipeline` has all the callbacks."""
 
     @property
     def name(self) -> str:
-        """Unique among those of an agent."""
+        """Unique among the middleware of an agent."""
 
     @property
     def members(self) -> "Sequence[AgentMiddleware]":
-        """Itself; a group has several."""
+        """The middleware itself; several, if it is a group."""
 
     def init(self, agent: "Agent") -> None:
-        """Called once, when the agent is defined; raises `AgentDefinitionError`."""
+        """Check or prepare, once, when the agent is defined; raises `AgentDefinitionError`."""
 
     def tools(self) -> Sequence[Tool]:
-        """Tools for the model."""
+        """The tools that it adds for the model."""
 
     def delegate(self, agent: "Agent", name: str) -> "Agent | None":
-        """The agent that conversations get to which `agent` hands work under this name."""
+        """The sub-agent to which `agent` delegates work under this name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """Everything a conversation needs to know about how to behave.
+    """How a conversation behaves, in full.
 
-    `description` says in a few words what it is good for, to those who may delegate to it.
-    `models` are those that a message may choose instead of `model`, by name. `middleware` is in order from the
-    outside in. `mcp` are servers whose tools the model gets too. `output` makes each answer an object of that class;
-    `until_tool` names the tool whose success alone ends a turn. `on_busy` says what happens to a message that meets a
-    running turn; a message may override it.
+    `description` says in a few words what the agent is good for; agents that may delegate to it read that. A message
+    may choose one of `models`, by name, instead of `model`. `middleware` is in order from the outside in. `mcp` are
+    servers whose tools the model gets too. `output` makes each answer an object of that class. `until_tool` names the
+    only tool whose success ends a turn. `on_busy` decides about a message that comes while a turn runs; a message may
+    override it.
 
-    `placement` says where its conversations live: `dedicated`, each in a process of its own; `shared`, many in one;
-    `auto`, the first while there is room for it. `ray` are options of a Ray actor that such a process gets, for work
-    that needs resources or a runtime environment of its own. `stays_while_watched` keeps one that somebody looks at.
+    `placement` says where its conversations live: `dedicated`, each in a process of its own; `shared`, many in one
+    process; `auto`, in a process of its own while there is room. `ray` are the options of a dedicated process' actor,
+    for work that needs resources or a runtime environment of its own. `stays_while_watched` exempts a conversation
+    from eviction while a watcher is connected.
     """
 
     name: str
@@ -91,20 +92,20 @@ class Agent:
         """Raises `AgentDefinitionError`."""
         for middleware in self.each_middleware():
             middleware.init(self)
-        self._refuse_twins("tool", (tool.name for tool, _ in self.sourced_tools()))
-        self._refuse_twins("middleware", (middleware.name for middleware in self.each_middleware()))
-        self._refuse_twins("MCP server", (server.name for server in self.mcp))
+        self._refuse_duplicates("tool", (tool.name for tool, _ in self.sourced_tools()))
+        self._refuse_duplicates("middleware", (middleware.name for middleware in self.each_middleware()))
+        self._refuse_duplicates("MCP server", (server.name for server in self.mcp))
         if self.until_tool is not None and self.tool(self.until_tool) is None:
             raise AgentDefinitionError(self.name, f"until_tool names {self.until_tool}, which is no tool of it")
         for problem in self._ray_problems():
             raise AgentDefinitionError(self.name, problem)
 
     def each_middleware(self) -> Iterator[AgentMiddleware]:
-        """Its middleware in order, groups taken apart."""
+        """Its middleware in order, the members of groups one by one."""
         return chain.from_iterable(middleware.members for middleware in self.middleware)
 
     def sourced_tools(self) -> Iterator[tuple[Tool, str | None]]:
-        """Its own tools and those of its middleware, each with the middleware's name."""
+        """Its own tools, with None, and the tools of its middleware, each with the middleware's name."""
         for tool in self.tools:
             yield tool, None
         for middleware in self.each_middleware():
@@ -112,7 +113,7 @@ class Agent:
                 yield tool, middleware.name
 
     def tool(self, name: str) -> Tool | None:
-        """The tool called `name`, of its own or of its middleware; those of MCP servers are not known here."""
+        """The tool called `name`, its own or its middleware's; the tools of MCP servers are not known here."""
         return next((tool for tool, _ in self.sourced_tools() if tool.name == name), None)
 
     def model_named(self, name: str | None) -> Model:
@@ -126,37 +127,37 @@ class Agent:
             yield "ray is for processes of their own: a shared one is everybody's"
         yield from ray_problems(self.ray)
 
-    def _refuse_twins(self, what: str, names: Iterator[str]) -> None:
-        twins = [name for name, count in Counter(names).items() if count > 1]
-        if twins:
-            raise AgentDefinitionError(self.name, f"two of its {what}s are called {twins[0]}")
+    def _refuse_duplicates(self, what: str, names: Iterator[str]) -> None:
+        duplicates = [name for name, count in Counter(names).items() if count > 1]
+        if duplicates:
+            raise AgentDefinitionError(self.name, f"two of its {what}s are called {duplicates[0]}")
 
 
-def nobody_present(meta: ConversationMeta) -> AgentContext:
-    """The context of work that no caller has sent one with, as after a crash: the owner's."""
+def owner_context(meta: ConversationMeta) -> AgentContext:
+    """The context of work that came without one, as after a crash: the owner of the conversation acts."""
     return AgentContext(principal=meta.principal)
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The agents of a deployment by name, and which of them a conversation gets that names none.
+    """The agents of a deployment by name. A conversation that names none gets `default`.
 
-    `context` makes the context of work taken up again without a caller: it is never stored.
+    `context` makes the context of work that goes on without a caller: contexts are never stored.
     """
 
     agents: Mapping[str, Agent]
     default: str
-    context: Callable[[ConversationMeta], AgentContext] = nobody_present
+    context: Callable[[ConversationMeta], AgentContext] = owner_context
 
     def get(self, name: str) -> Agent:
-        """The agent called `name`, or the one that `above/name` stands for; raises `UnknownAgent`."""
+        """The agent called `name`; `above/name` is a sub-agent of the agent `above`. Raises `UnknownAgent`."""
         agent = self.agents.get(name) or self._delegate(name)
         if agent is None:
             raise UnknownAgent(name)
         return agent
 
     def _delegate(self, path: str) -> Agent | None:
-        """The sub-agent whom the agent `above` knows as `name`: its path is how conversations remember it."""
+        """The sub-agent at `above/name`; conversations are stored under that path."""
         above, _, name = path.rpartition("/")
         if not above:
             return None

@@ -1,4 +1,4 @@
-"""The wall clock, in the one unit this project uses."""
+"""The wall clock, in milliseconds: the unit of every time in this project."""
 
 import time
 

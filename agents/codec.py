@@ -1,10 +1,10 @@
-"""Joins meaning and storage: canonical events to versioned JSON records and back, live events to wire objects.
+"""Joins the two layers: canonical events to versioned JSON records of the store and back, live events to wire objects.
 
-A record is one JSON object: `type`, `v`, `at` (ms since the epoch), then those of the event's fields that differ from
-their defaults. The wire shows all fields, with `seq` and `conversation_id` added.
+A record is one JSON object: `type`, `v`, `at` (ms since the epoch), then the fields of the event that differ from
+their defaults. Watchers see all fields, with `seq` and `conversation_id` added.
 
-The defaults of the events are part of the version: a record that leaves a field out means the default of its time. So
-a field that is added needs no new version, but a default that changes does, and a field that changes its meaning.
+The defaults of the events belong to the version: a record without a field means the default of its time. So a new
+field needs no new version, but a default that changes needs one, and so does a field that changes its meaning.
 """
 
 import re
@@ -32,11 +32,11 @@ LIVE_TYPES: Mapping[str, type[LiveEvent]] = _by_name(LiveEvent)
 
 
 def _from_1(stored: dict[str, Any]) -> dict[str, Any]:
-    """Version 1 wrote every field that it knew, and watchers were shown records as they are: it must not see less."""
+    """Version 1 wrote every field, so nothing is missing: only the number changes."""
     return {**stored, "v": 2}
 
 
-# What turns a record of version n into one of version n + 1; new code reads every log ever written.
+# Turns a record of version n into one of version n + 1; new code reads every log ever written.
 UPCASTS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
 
 
@@ -55,16 +55,16 @@ _NOTHING: Mapping[str, Any] = {}
 
 def encode(event: Event, at: int) -> dict[str, Any]:
     """The record of `event`, as an object still to be serialised."""
-    said = {"type": _NAMES[type(event)], "v": VERSION, "at": at}
+    stored = {"type": _NAMES[type(event)], "v": VERSION, "at": at}
     for name, default in _FIELDS[type(event)]:
         value = getattr(event, name)
         if value is not default and value != default:
-            said[name] = value
-    return said
+            stored[name] = value
+    return stored
 
 
 def decode(record: Record) -> Logged:
-    """Read one record of any version; raises `UnreadableRecord` rather than guess."""
+    """The event of a record of any version; raises `UnreadableRecord` rather than guess."""
     found = _current(record)
     cls = EVENT_TYPES.get(str(found.get("type")))
     if cls is None:
@@ -77,7 +77,7 @@ def decode(record: Record) -> Logged:
 
 
 def upcast(found: dict[str, Any], seq: int) -> dict[str, Any]:
-    """Bring a stored object to the current version, step by step; raises `NewerRecord` for what comes after it."""
+    """The stored object in the current version, brought there step by step; raises `NewerRecord` if it is newer."""
     while (version := found.get("v")) != VERSION:
         if isinstance(version, int) and version > VERSION:
             raise NewerRecord(seq, f"version {version} is newer than {VERSION}")
@@ -95,18 +95,18 @@ def wire(stored: Mapping[str, Any], seq: int, conversation_id: str) -> dict[str,
 
 
 def wire_record(record: Record, conversation_id: str) -> dict[str, Any]:
-    """`wire` straight from storage, for readers that have no use for the event itself."""
+    """`wire` of a stored record, for readers that do not need the event itself."""
     return wire(_current(record), record.seq, conversation_id)
 
 
 def wire_live(event: LiveEvent, conversation_id: str) -> dict[str, Any]:
     """A live event as watchers see it."""
-    said = {name: getattr(event, name) for name, _ in _FIELDS[type(event)]}
-    return {"type": _NAMES[type(event)], "conversation_id": conversation_id, **said}
+    shown = {name: getattr(event, name) for name, _ in _FIELDS[type(event)]}
+    return {"type": _NAMES[type(event)], "conversation_id": conversation_id, **shown}
 
 
 def _current(record: Record) -> dict[str, Any]:
-    """The stored object, in today's version."""
+    """The stored object in the current version."""
     try:
         found = orjson.loads(record.data)
     except orjson.JSONDecodeError as error:

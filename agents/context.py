@@ -1,4 +1,4 @@
-"""The context that goes with the work: who acts, for whom, under which trace; never stored."""
+"""The context that goes with the work: the tenant, the acting principal, the trace; never stored."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class AgentContext:
-    """A snapshot that crosses threads, actors, Ray tasks and sub-agents by value; `values` cannot be changed."""
+    """A snapshot that threads, actors, Ray tasks and sub-agents get by value; `values` cannot be changed."""
 
     tenant: str | None = None
     principal: str | None = None
@@ -29,13 +29,13 @@ _CURRENT: ContextVar[AgentContext] = ContextVar("agent_context", default=AgentCo
 
 
 def current_context() -> AgentContext:
-    """The context of whoever calls; an empty one outside of a conversation."""
+    """The context that the calling code runs in; an empty one outside of a conversation."""
     return _CURRENT.get()
 
 
 @contextmanager
 def in_context(context: AgentContext) -> Iterator[None]:
-    """Everything inside, and every task and thread it starts, runs in `context`."""
+    """Run the body, and every task and tool thread that it starts, in `context`."""
     token = _CURRENT.set(context)
     try:
         yield

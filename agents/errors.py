@@ -1,4 +1,4 @@
-"""What can go wrong with an agent; the arguments are kept as they came, so that pickling keeps the type."""
+"""What can go wrong with an agent. Each error passes its arguments on unchanged, so that pickling keeps its type."""
 
 
 class AgentError(Exception):
@@ -6,7 +6,7 @@ class AgentError(Exception):
 
 
 class ModelError(AgentError):
-    """The model gave no complete answer; `message` is fit for users, `retry_after` is in seconds.
+    """The model gave no complete answer; `message` is for users, `retry_after` is in seconds.
 
     `reason` is one of rate_limited, overloaded, unavailable, invalid_request, authentication, stream_broken,
     malformed_stream, timeout.
@@ -23,7 +23,7 @@ class ModelError(AgentError):
 
 
 class ToolError(AgentError):
-    """Raised by a tool on purpose: the model reads `message` as the result of its call."""
+    """Raised by a tool on purpose: `message` is the result that the model reads."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class ToolError(AgentError):
 
 
 class TaskLost(AgentError):
-    """The process or the node that ran a heavy function died; whether the function had its effect is unknown."""
+    """The process or node that ran a remote function died; whether the function had its effect is unknown."""
 
     def __init__(self, cause: str) -> None:
         super().__init__(cause)
@@ -39,7 +39,7 @@ class TaskLost(AgentError):
 
 
 class ToolDefinitionError(AgentError):
-    """The author of the tool made a mistake in its definition."""
+    """The definition of a tool has a mistake."""
 
     def __init__(self, tool: str, problem: str) -> None:
         super().__init__(tool, problem)
@@ -51,7 +51,7 @@ class ToolDefinitionError(AgentError):
 
 
 class AgentDefinitionError(AgentError):
-    """The author of the agent made a mistake in its definition."""
+    """The definition of an agent has a mistake."""
 
     def __init__(self, agent: str, problem: str) -> None:
         super().__init__(agent, problem)
@@ -63,7 +63,7 @@ class AgentDefinitionError(AgentError):
 
 
 class McpDefinitionError(AgentError):
-    """Whoever listed the MCP server made a mistake in its definition."""
+    """The definition of an MCP server has a mistake."""
 
     def __init__(self, server: str, problem: str) -> None:
         super().__init__(server, problem)
@@ -87,7 +87,7 @@ class MiddlewareError(AgentError):
 
 
 class TurnStopped(AgentError):
-    """Raised by middleware on purpose: the turn fails with this reason (a stable code) and message (for users)."""
+    """Raised by middleware on purpose: the turn fails with this `reason` (a stable code) and `message` (for users)."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(reason, message)
@@ -110,7 +110,7 @@ class UnknownAgent(AgentError):
 
 
 class UnreadableRecord(AgentError):
-    """The log holds a record that this version cannot read; the conversation stays untouched."""
+    """The log holds a record that this version cannot read; the conversation is not changed."""
 
     def __init__(self, seq: int, problem: str) -> None:
         super().__init__(seq, problem)
@@ -122,15 +122,15 @@ class UnreadableRecord(AgentError):
 
 
 class NewerRecord(UnreadableRecord):
-    """Newer code than this has written to the log; this code must leave it alone."""
+    """Newer code has written to the log; this code must not touch it."""
 
 
 TRANSIENT_CODES = frozenset({"terminating", "too_many_turns", "queue_full", "cluster_full", "overloaded"})
-"""Why something may be refused that can be asked for again in the same words, a little later."""
+"""The codes of refusals that pass by themselves: the same request may be accepted a little later."""
 
 
 class Refused(AgentError):
-    """What the caller wishes is illegal in the present state; `code` is stable. Nothing was written."""
+    """The request is illegal in the present state; `code` is stable. Nothing was written."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(code, detail)
@@ -139,7 +139,7 @@ class Refused(AgentError):
 
     @property
     def is_transient(self) -> bool:
-        """Whether it is only for now that there is no room, or nobody to ask."""
+        """Whether the same request may be accepted a little later."""
         return self.code in TRANSIENT_CODES
 
     def __str__(self) -> str:
@@ -147,7 +147,7 @@ class Refused(AgentError):
 
 
 class Superseded(AgentError):
-    """This incarnation may not go on (a newer one has the log, or it is leaving); ask at the door again."""
+    """This incarnation may not go on: a newer one has claimed the log, or it is leaving. Go through the door again."""
 
     def __init__(self, conversation_id: str) -> None:
         super().__init__(conversation_id)

@@ -1,7 +1,7 @@
-"""What travels between processes keeps the name by which earlier code knows it, wherever it lives in the sources now.
+"""Keeps the former names of classes and functions that processes send to one another, after they have moved or changed.
 
-While new code is rolled out, processes of both versions answer one another, and pickle names classes and functions by
-module and name. A name may go from here once no process is left that knows only that one.
+Pickle names classes and functions by module and name. While new code is rolled out, processes of both versions answer
+one another, so each must understand the other's names. A name can be removed once no running process depends on it.
 """
 
 import inspect
@@ -20,13 +20,13 @@ FORMER_MODULES = {
     "deployments.release": "deployments.routing.code_version",
     "deployments.tasks": "deployments.host.ray_tasks",
 }
-"""Modules that have moved, by the names under which other processes still know what is in them."""
+"""The present modules, by the former names that other processes may still use."""
 
 
 def sent_as(former: str) -> Callable[[T], T]:
-    """Have the class or function sent under its former name, `module.name`; a class takes its methods along.
+    """Send the class or function under its former name, `module.name`; the methods of a class are sent with it.
 
-    Its own module answers to that name as well.
+    Its present module gets the former name too, so that it is found there.
     """
     module, _, name = former.rpartition(".")
 
@@ -42,7 +42,7 @@ def sent_as(former: str) -> Callable[[T], T]:
 
 
 def answer_to_former_names() -> None:
-    """Let this process import what others send it under names of modules that are gone; safe to call again."""
+    """Let this process import what others send under former names of modules; safe to call again."""
     for former, current in FORMER_MODULES.items():
         if former not in sys.modules:
             alias = ModuleType(former, f"Another name of `{current}`.")

@@ -1,4 +1,4 @@
-"""How running code asks people something: it raises, and is run again when the answer is in the log."""
+"""How running code asks people something: it raises `Interrupt`, and is run again when the answer is in the log."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -6,22 +6,22 @@ from typing import Any, Literal
 from agents.errors import AgentError
 from agents.turn.events import Decision
 
-AskKind = Literal["approval", "elicitation"]
+InterruptKind = Literal["approval", "elicitation"]
 
 
 class Interrupt(AgentError):
     """Raised by a tool, or by a middleware before or after the model call.
 
-    A tool is run again with the answer in its context (`resolution`; None: nobody answered in time). A
-    middleware is called again before the model with the answer among `answered_interrupts`. `decisions` empty: all
-    that the kind allows. `expires_in` is in seconds (None: the agent's expiry for people), `arguments_hash` binds the
-    decision to what is shown.
+    A tool is run again with the answer in its context (`resolution`; None: no answer came in time). A middleware is
+    called again before the model, with the answer among `answered_interrupts`. `decisions` empty: all that the kind
+    allows. `expires_in` is in seconds (None: the agent's expiry for people). `arguments_hash` binds the decision to
+    the arguments that are shown.
     """
 
     def __init__(
         self,
         prompt: str,
-        kind: AskKind = "approval",
+        kind: InterruptKind = "approval",
         decisions: Sequence[Decision] = (),
         form: Mapping[str, Any] | None = None,
         arguments_hash: str | None = None,

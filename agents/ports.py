@@ -1,4 +1,4 @@
-"""The ports through which a conversation and its tools reach the world around them; the shell fills them in."""
+"""The ports through which a conversation and its tools reach other services; the deployment supplies them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from store import Store
 
 
 class Conversations(Protocol):
-    """The door, as agents see it: reaches any conversation and starts it if need be; safe to repeat."""
+    """The door, as agents see it: reaches any conversation, and starts it if necessary; safe to repeat."""
 
     async def send(self, conversation_id: str, message: UserMessage, context: AgentContext) -> Receipt:
-        """Raises `Refused`, `store.ConversationNotFound`, or an error of the way there, which is worth a repetition."""
+        """Raises `Refused`, `store.ConversationNotFound`, or an error on the way there, which a caller may retry."""
 
     async def resolve(self, conversation_id: str, resolution: Resolve, context: AgentContext) -> Receipt: ...
 
@@ -23,7 +23,7 @@ class Conversations(Protocol):
 
 
 class Tasks(Protocol):
-    """Runs heavy functions elsewhere, with resources of their own."""
+    """Runs functions in other processes, with resources of their own."""
 
     async def run(
         self,
@@ -32,11 +32,11 @@ class Tasks(Protocol):
         resources: Mapping[str, Any],
         progress: Callable[[Any], None],
     ) -> Any:  # noqa: ANN401 - whatever the function returns
-        """The function's result; cancelling the caller cancels the function, the caller's AgentContext goes along."""
+        """The function's result. Cancelling the caller cancels the function; it runs in the caller's AgentContext."""
 
 
 class NullConversations:
-    """The conversations of a place where there is only one."""
+    """For a conversation that runs alone: no other conversation can be reached."""
 
     async def send(self, conversation_id: str, message: UserMessage, context: AgentContext) -> Receipt:
         raise LookupError(f"there is no door to {conversation_id} here")
@@ -50,7 +50,7 @@ class NullConversations:
 
 @dataclass(frozen=True, slots=True)
 class ToolServices:
-    """What a tool may use. `place` is where this process's conversations are reached: an actor's name in `cluster`."""
+    """What a tool may use. This process's conversations are reached at `place`, the name of an actor in `cluster`."""
 
     store: Store
     tasks: Tasks

@@ -1,4 +1,4 @@
-"""What a definition may ask of the cluster: the options of a Ray task or actor, and of which kind each is."""
+"""The options of a Ray task or actor that the definition of an agent or a tool may set, and the type of each."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ RAY_OPTIONS = (*AMOUNTS, *TABLES, "accelerator_type")
 
 
 def ray_problems(options: object) -> Iterator[str]:
-    """What is wrong with a definition's `ray`, in sentences for its author."""
+    """The mistakes in a definition's `ray`, in sentences for its author."""
     if not isinstance(options, Mapping):
         yield "ray is a mapping, such as dict(num_cpus=1)"
         return
@@ -25,5 +25,5 @@ def ray_problems(options: object) -> Iterator[str]:
 
 
 def is_number(value: object) -> bool:
-    """Whether it is one that one can count with."""
+    """Whether the value is a finite number, and not a bool."""
     return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]  # it is, by then

@@ -1,11 +1,11 @@
-"""What the sender of an accepted input is told."""
+"""The answer to an accepted message, resolution or cancel."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What an accepted input became: the seq of its first event, and the turn; `duplicate` if it was known."""
+    """The seq of its first event, and its turn; `duplicate` when it had been accepted before."""
 
     seq: int
     turn: int

@@ -1,4 +1,4 @@
-"""What a conversation uses of the world around it: the ports, and the MCP servers that a process shares."""
+"""What a conversation uses from outside: the ports, and the MCP servers that all conversations of a process share."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from agents.tools.local_tasks import LocalTasks
 
 @dataclass(frozen=True, slots=True)
 class Services(ToolServices):
-    """One per process. Without a cluster, heavy tools run in threads and no other conversation can be reached."""
+    """One per process. Without a cluster, remote tools run in threads and no other conversation can be reached."""
 
     tasks: Tasks = field(default_factory=LocalTasks)
     mcp: McpPool = field(default_factory=McpPool)

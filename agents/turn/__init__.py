@@ -1,4 +1,4 @@
-"""The turn machine, pure: states, events, inputs, commands, and the function that joins them."""
+"""The turn machine, pure: its states, events, inputs and commands, and the function that joins them."""
 
 from agents.turn.draft import Limits, Machine, Refusal, StepResult
 from agents.turn.events import Event, Logged

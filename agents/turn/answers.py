@@ -1,4 +1,4 @@
-"""The model's answer: logged with its calls in one batch, retried when blank, kept in part when it broke."""
+"""The model's answer: logged together with its calls, asked for again when blank, kept in part when it broke."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ def on_model_started(draft: Draft, started: ModelStarted) -> None:
 
 
 def on_model_interrupted(draft: Draft, question: ModelInterrupted) -> None:
-    """Middleware asks people before the model: the call of this step is made when they have answered."""
+    """Middleware asks people something before the model call, which is made once they have answered."""
     if question.ref != draft.model:
         return
     draft.model = None
@@ -32,7 +32,7 @@ def on_model_finished(draft: Draft, answer: ModelFinished) -> None:
         return
     draft.model = None
     if not answer.calls and answer.stop is None and _is_blank(answer.content):
-        _take_blank(draft, answer)
+        _retry_blank_answer(draft, answer)
         return
     flow.patch(draft, answer.patches)
     _log_answer(draft, answer)
@@ -41,7 +41,7 @@ def on_model_finished(draft: Draft, answer: ModelFinished) -> None:
         return
     _ask_people(draft, answer.asks, answer.ref.step)
     if answer.feedback:
-        _feed_back(draft, answer.feedback)
+        _append_feedback(draft, answer.feedback)
     flow.go_on(draft)
 
 
@@ -54,7 +54,7 @@ def on_model_failed(draft: Draft, failure: ModelFailed) -> None:
 
 
 def _is_blank(content: Sequence[Block]) -> bool:
-    """Nothing but thinking and white space: there is no answer in it."""
+    """Whether it holds nothing but thinking and white space."""
     return all(
         block["type"] in ("thinking", "redacted_thinking")
         or (block["type"] == "text" and not str(block["text"]).strip())
@@ -62,8 +62,8 @@ def _is_blank(content: Sequence[Block]) -> bool:
     )
 
 
-def _take_blank(draft: Draft, answer: ModelFinished) -> None:
-    """Ask again a few times; not after a refusal, which would only be repeated."""
+def _retry_blank_answer(draft: Draft, answer: ModelFinished) -> None:
+    """Ask the model again, within the limit; not after a refusal, which it would repeat."""
     if answer.stop_reason == "refusal":
         flow.fail(draft, "refusal", "The model refused to answer.")
     elif answer.ref.attempt > draft.limits.blank_answers:
@@ -74,7 +74,7 @@ def _take_blank(draft: Draft, answer: ModelFinished) -> None:
 
 def _log_answer(draft: Draft, answer: ModelFinished) -> None:
     turn = draft.facts.turn
-    seq = draft.note(
+    seq = draft.append(
         AssistantMsg(
             turn=turn,
             principal=draft.facts.principal,
@@ -88,7 +88,7 @@ def _log_answer(draft: Draft, answer: ModelFinished) -> None:
             output=answer.output,
         )
     )
-    draft.tell(MessageCompleted(turn=turn, message_id=answer.message_id, seq=seq))
+    draft.broadcast(MessageCompleted(turn=turn, message_id=answer.message_id, seq=seq))
     for call in answer.calls:
         _log_call(draft, call, answer.ref.step)
     for call in answer.calls:
@@ -105,14 +105,14 @@ def _ask_people(draft: Draft, asks: Sequence[ProposedCall], step: int) -> None:
         _dispatch(draft, ask)
 
 
-def _feed_back(draft: Draft, blocks: Sequence[Block]) -> None:
-    """What the next call of this turn's model reads as a message."""
+def _append_feedback(draft: Draft, blocks: Sequence[Block]) -> None:
+    """Log what the next model call of this turn reads as a message."""
     turn, step = draft.facts.turn, draft.facts.step + 1
-    draft.note(UserMsg(turn=turn, principal=draft.facts.principal, content=blocks, step=step, origin="agent"))
+    draft.append(UserMsg(turn=turn, principal=draft.facts.principal, content=blocks, step=step, origin="agent"))
 
 
 def _log_call(draft: Draft, call: ProposedCall, step: int) -> None:
-    draft.note(
+    draft.append(
         ToolCall(
             turn=draft.facts.turn,
             principal=draft.facts.principal,
@@ -127,19 +127,20 @@ def _log_call(draft: Draft, call: ProposedCall, step: int) -> None:
             source=call.source,
         )
     )
-    draft.tell(ToolCallStarted(turn=draft.facts.turn, tool_call_id=call.tool_call_id, name=call.name))
+    draft.broadcast(ToolCallStarted(turn=draft.facts.turn, tool_call_id=call.tool_call_id, name=call.name))
 
 
 def _dispatch(draft: Draft, call: ProposedCall) -> None:
     if call.refusal is not None:
         flow.close(draft, call.tool_call_id, call.refusal, "error", draft.facts.principal)
-    elif (kind := _waits_for(call)) is not None:
+    elif (kind := _kind_of_wait(call)) is not None:
         _suspend(draft, call, kind)
     else:
-        draft.run(draft.facts.calls[call.tool_call_id])
+        draft.run_tool(draft.facts.calls[call.tool_call_id])
 
 
-def _waits_for(call: ProposedCall) -> SuspensionKind | None:
+def _kind_of_wait(call: ProposedCall) -> SuspensionKind | None:
+    """What the call waits for before anything runs, None if it can run at once."""
     if call.approval == "required":
         return "approval"
     if call.executor == "human":
@@ -148,7 +149,7 @@ def _waits_for(call: ProposedCall) -> SuspensionKind | None:
 
 
 def _suspend(draft: Draft, call: ProposedCall, kind: SuspensionKind) -> None:
-    draft.note(
+    draft.append(
         Suspension(
             turn=draft.facts.turn,
             principal=draft.facts.principal,
@@ -162,4 +163,4 @@ def _suspend(draft: Draft, call: ProposedCall, kind: SuspensionKind) -> None:
             form=call.form,
         )
     )
-    draft.arm(draft.facts.calls[call.tool_call_id])
+    draft.arm_expiry(draft.facts.calls[call.tool_call_id])

@@ -1,4 +1,4 @@
-"""Tool calls under way: finished, resolved from outside, or run out of time."""
+"""What happens to an open tool call: it finishes, asks people, is resolved from outside, or its time runs out."""
 
 import json
 
@@ -23,13 +23,13 @@ def on_tool_finished(draft: Draft, result: ToolFinished) -> None:
 
 
 def on_tool_interrupted(draft: Draft, interrupted: ToolInterrupted) -> None:
-    """The running tool waits for people; it has ended, and is run again with their answer."""
+    """The tool has ended with a question to people; it is run again with their answer."""
     call = draft.facts.dispatched.get(interrupted.tool_call_id)
     if call is None or interrupted.turn != draft.facts.turn:
         return
     question = interrupted.question
     flow.patch(draft, interrupted.patches)
-    draft.note(
+    draft.append(
         Suspension(
             turn=draft.facts.turn,
             principal=draft.facts.principal,
@@ -44,7 +44,7 @@ def on_tool_interrupted(draft: Draft, interrupted: ToolInterrupted) -> None:
             resumes=True,
         )
     )
-    draft.arm(draft.facts.calls[interrupted.tool_call_id])
+    draft.arm_expiry(draft.facts.calls[interrupted.tool_call_id])
     flow.go_on(draft)
 
 
@@ -56,8 +56,8 @@ def on_resolve(draft: Draft, resolve: Resolve) -> Refusal | None:
         return Refusal("arguments_changed", "What waits here is not what was decided on; look at it again.")
     if (objection := _objection(resolve, call.suspension)) is not None:
         return Refusal("invalid_decision", objection)
-    _note_resolution(draft, resolve, resolve.decision)
-    draft.do(DisarmExpiry(resolve.tool_call_id))
+    _append_resolution(draft, resolve, resolve.decision)
+    draft.add_effect(DisarmExpiry(resolve.tool_call_id))
     _carry_out(draft, resolve, call)
     flow.go_on(draft)
     return None
@@ -68,20 +68,21 @@ def on_expire(draft: Draft, expiry: Expire) -> None:
     if call is None or call.suspension is None or call.suspension.expires_at is None:
         return
     if expiry.unattended and call.suspension.kind == "client_exec":
-        draft.do(DisarmExpiry(expiry.tool_call_id))
+        draft.add_effect(DisarmExpiry(expiry.tool_call_id))
         flow.close(draft, expiry.tool_call_id, UNATTENDED, "error", draft.facts.principal)
     elif expiry.unattended or expiry.now < call.suspension.expires_at:
         return
     elif call.suspension.resumes:
-        _note_resolution(draft, Resolve(tool_call_id=expiry.tool_call_id, decision="reject", reason=EXPIRED), "expire")
-        draft.run(draft.facts.calls[expiry.tool_call_id])
+        unanswered = Resolve(tool_call_id=expiry.tool_call_id, decision="reject", reason=EXPIRED)
+        _append_resolution(draft, unanswered, "expire")
+        draft.run_tool(draft.facts.calls[expiry.tool_call_id])
     else:
         flow.close(draft, expiry.tool_call_id, EXPIRED, "timeout", draft.facts.principal)
     flow.go_on(draft)
 
 
-def _note_resolution(draft: Draft, resolve: Resolve, verdict: Verdict) -> None:
-    draft.note(
+def _append_resolution(draft: Draft, resolve: Resolve, verdict: Verdict) -> None:
+    draft.append(
         Resolution(
             turn=draft.facts.turn,
             principal=resolve.principal,
@@ -110,23 +111,23 @@ def _objection(resolve: Resolve, suspension: Suspension) -> str | None:
 def _carry_out(draft: Draft, resolve: Resolve, call: OpenCall) -> None:
     tool_call_id = resolve.tool_call_id
     if call.suspension is not None and call.suspension.resumes:
-        draft.run(draft.facts.calls[tool_call_id])
+        draft.run_tool(draft.facts.calls[tool_call_id])
     elif resolve.decision == "respond":
         flow.close(draft, tool_call_id, _as_content(resolve.answer), "ok", resolve.principal)
     elif resolve.decision == "reject":
-        said = f"Denied by the user: {resolve.reason}" if resolve.reason else "Denied by the user."
-        flow.close(draft, tool_call_id, said, "denied", resolve.principal)
+        content = f"Denied by the user: {resolve.reason}" if resolve.reason else "Denied by the user."
+        flow.close(draft, tool_call_id, content, "denied", resolve.principal)
     elif call.call.source is not None:
         flow.close(draft, tool_call_id, APPROVED, "ok", resolve.principal)
     elif call.call.executor == "client":
         _hand_to_client(draft, resolve, call)
     else:
-        draft.run(draft.facts.calls[tool_call_id])
+        draft.run_tool(draft.facts.calls[tool_call_id])
 
 
 def _hand_to_client(draft: Draft, resolve: Resolve, call: OpenCall) -> None:
     """A gated client call suspends twice: first for the approval, now for the execution."""
-    draft.note(
+    draft.append(
         Suspension(
             turn=draft.facts.turn,
             principal=resolve.principal,
@@ -138,7 +139,7 @@ def _hand_to_client(draft: Draft, resolve: Resolve, call: OpenCall) -> None:
             arguments_hash=arguments_hash(draft.facts.calls[resolve.tool_call_id].arguments),
         )
     )
-    draft.arm(draft.facts.calls[resolve.tool_call_id])
+    draft.arm_expiry(draft.facts.calls[resolve.tool_call_id])
 
 
 def _as_content(answer: object) -> str:

@@ -1,4 +1,4 @@
-"""What the machine asks of its driver: a closed set; an append always precedes the effects it explains."""
+"""What the machine asks of its driver: a closed set of commands; an append precedes the effects that it explains."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,9 +33,10 @@ class StopModel:
 
 @dataclass(frozen=True, slots=True)
 class RunTool:
-    """Execute the call with `arguments` (edited ones included) for the principal who sent or approved it.
+    """Execute the call with `arguments`, as edited by the approver, in the name of the `principal`.
 
-    `interrupted`: it ran before and asked people something; `resolution` is their answer, None if nobody gave one.
+    `interrupted`: the tool ran before and asked people something; `resolution` is their answer, None if none came in
+    time.
     """
 
     call: ToolCall
@@ -47,7 +48,7 @@ class RunTool:
 
 @dataclass(frozen=True, slots=True)
 class StopTools:
-    """Stop these calls; `abandoned` are those that are over for good, and may have started something elsewhere."""
+    """Stop these calls. `abandoned` are the calls that are over for good: they may have started something elsewhere."""
 
     tool_call_ids: Sequence[str]
     abandoned: Sequence[RunTool] = ()
@@ -66,7 +67,7 @@ class DisarmExpiry:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Nothing is under way any more: the conversation is at rest, or this incarnation may leave."""
+    """Nothing runs any more: the conversation is at rest, or this incarnation may leave."""
 
 
 Command = Append | Broadcast | CallModel | StopModel | RunTool | StopTools | ArmExpiry | DisarmExpiry | Finish

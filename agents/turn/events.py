@@ -1,4 +1,7 @@
-"""The canonical events: the facts of a conversation, in the past tense, as they stand in its log."""
+"""The canonical events: the facts of a conversation, in the past tense, as they stand in its log.
+
+The name of a class in snake case is the `type` of its records (`UserMsg` is `user_msg`): renaming one breaks every log.
+"""
 
 import hashlib
 import json
@@ -7,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Block = Mapping[str, Any]
-"""One content block in the shape of the Messages API: `{"type": "text", "text": ...}` and its kin."""
+"""One content block in the shape of the Messages API: `{"type": "text", "text": ...}` for example."""
 
 Executor = Literal["server", "human", "client", "provider"]
 Approval = Literal["auto", "required"]
@@ -15,7 +18,7 @@ UnknownOutcome = Literal["repeat", "report"]
 SuspensionKind = Literal["approval", "elicitation", "client_exec"]
 Decision = Literal["approve", "edit", "reject", "respond"]
 Verdict = Decision | Literal["expire"]
-"""How a question ended: somebody decided, or its time was over while a tool waited for it."""
+"""How a question ended: with a decision, or because its time ran out while a tool waited for the answer."""
 ResultStatus = Literal["ok", "error", "denied", "timeout", "cancelled", "unknown"]
 MessageStatus = Literal["completed", "cancelled", "interrupted"]
 Outcome = Literal["completed", "cancelled", "failed"]
@@ -23,7 +26,7 @@ Outcome = Literal["completed", "cancelled", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnEvent:
-    """What every event carries: the turn it belongs to and who was acting (a principal id)."""
+    """What every event carries: the turn that it belongs to, and the id of the principal who was acting."""
 
     turn: int
     principal: str | None = None
@@ -31,7 +34,7 @@ class TurnEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserMsg(TurnEvent):
-    """A message was accepted; `turn` and `step` say which model call will be the first to read it.
+    """A message was accepted; `turn` and `step` say which model call is the first to read it.
 
     A message queued behind a running turn carries the number of the next turn. `model` is the sender's choice
     among the agent's models, for the turn that the message begins.
@@ -65,10 +68,11 @@ class AssistantMsg(TurnEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall(TurnEvent):
-    """A tool was asked for; exactly one `ToolResult` with this id will follow.
+    """A tool was called; exactly one `ToolResult` with this id follows.
 
-    `source` is None when the model asked, else the middleware that interrupts the turn to ask people something:
-    such a call is not shown to the model. `ends_turn`: its success leaves nothing to ask the model in this turn.
+    `source` is None for a call of the model. Otherwise it is the middleware that interrupts the turn to ask people
+    something: the model is not shown that call. `ends_turn`: when the call succeeds, the model is not asked again in
+    this turn.
     """
 
     tool_call_id: str
@@ -84,7 +88,7 @@ class ToolCall(TurnEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolResult(TurnEvent):
-    """The call ended, on whichever path; `content` is what the model reads."""
+    """The call ended, in success or not; `content` is what the model reads."""
 
     tool_call_id: str
     content: str | Sequence[Block]
@@ -95,9 +99,9 @@ class ToolResult(TurnEvent):
 class Suspension(TurnEvent):
     """The call waits for the outside until `expires_at` (ms since the epoch; None: for ever).
 
-    `decisions` are those that are allowed, empty for all of the kind. `arguments_hash` binds an approval to what
-    was shown. `form` describes the questions, if there are any (see `agents/tools/forms.py`). `resumes`: a running
-    tool asked; the answer, or the expiry, runs it again instead of closing the call.
+    `decisions` are the allowed ones, empty for all of the kind. `arguments_hash` binds an approval to the arguments
+    that were shown. `form` describes the questions, if there are any (see `agents/tools/forms.py`). `resumes`: a
+    running tool asked; the answer, or the expiry, runs it again instead of closing the call.
     """
 
     tool_call_id: str
@@ -113,7 +117,7 @@ class Suspension(TurnEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution(TurnEvent):
-    """The outside answered a suspension; `principal` is the one who decided."""
+    """A suspension was answered from outside; `principal` is the person who decided."""
 
     tool_call_id: str
     decision: Verdict
@@ -141,7 +145,7 @@ class StatePatch(TurnEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary(TurnEvent):
-    """All turns up to `through_turn` in a few words: whoever takes up the log starts here.
+    """All turns up to `through_turn` in a few words: a new incarnation starts reading the log here.
 
     The conversation was at rest after seq `after`; `base` is the fold of the log up to there (see
     `agents/turn/snapshot.py`). Reading goes on behind `after`.

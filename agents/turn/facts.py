@@ -1,4 +1,4 @@
-"""What the log says, folded: the durable half of a conversation, the same for live and replayed events."""
+"""The fold of the log: the durable half of a conversation, the same for live and for replayed events."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,9 +22,9 @@ from agents.turn.states import State
 
 @dataclass(frozen=True, slots=True)
 class OpenCall:
-    """A tool call without its result: dispatched, or waiting for the outside under `suspension`.
+    """A tool call without its result: it runs, or it waits for the outside under `suspension`.
 
-    `interrupted`: the running tool has asked something; `resolution` is the answer to its last question.
+    `interrupted`: the running tool has asked people something; `resolution` is the answer to its last question.
     """
 
     call: ToolCall
@@ -39,13 +39,13 @@ class OpenCall:
 class Facts:
     """The fold of a log.
 
-    `turn` is the number of the newest turn that began, `running` whether it still lacks its end, `step` how
-    many model answers it has. `queued` counts the messages held for the next turn, `steered_to` is the step
-    that the newest steering message waits for, `steered` how many came since the last answer. `self_started` counts
-    turns in a row begun by the agent.
+    `turn` is the number of the newest turn that began, `running` whether it has not ended yet, `step` how many
+    answers of the model it has. `queued` counts the messages held for the next turn, `steered_to` is the step that the
+    newest steering message waits for, `steered` how many of them came since the last answer. `self_started` counts
+    the turns in a row that the agent began itself.
 
-    `final`: nothing is left to ask the model once the open calls have their results. `state` is the durable state
-    of the middleware, by name. `usage` are the totals of the conversation: tokens by kind, and `cost`.
+    `final`: the model is not asked again once the open calls have their results. `state` is the durable state of the
+    middleware, by name. `usage` are the totals of the conversation: tokens by kind, and `cost`.
     `summarised` is the newest turn that a summary covers.
     """
 
@@ -73,7 +73,7 @@ class Facts:
 
     @property
     def dispatched(self) -> Mapping[str, OpenCall]:
-        """The open calls that somebody of ours should be executing, by id."""
+        """The open calls that this service should be executing, by id."""
         return {key: call for key, call in self.calls.items() if call.suspension is None}
 
     @property
@@ -93,7 +93,7 @@ class Facts:
 
 
 def fold(log: Iterable[Logged], base: Facts | None = None) -> Facts:
-    """Replay `log` (ascending, without gaps) from nothing, or from what was known before it."""
+    """Replay `log` (ascending, without gaps) from nothing, or from the `base` before it."""
     facts = base or Facts()
     for logged in log:
         facts = apply(facts, logged.event, logged.seq)
@@ -101,7 +101,7 @@ def fold(log: Iterable[Logged], base: Facts | None = None) -> Facts:
 
 
 def apply(facts: Facts, event: Event, seq: int) -> Facts:
-    """The only door by which an event changes what is known."""
+    """The facts after `event`; live and replayed events both pass here, and nothing else changes facts."""
     return replace(_applied(facts, event), last_seq=seq)
 
 

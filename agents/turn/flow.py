@@ -1,4 +1,4 @@
-"""How a turn goes on: to the next model call, to waiting, to its one end, to the turn queued behind it."""
+"""How a turn goes on: to the next model call, to waiting, to its one end, to the turn that is queued behind it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -35,7 +35,7 @@ DECISIONS: Mapping[SuspensionKind, tuple[Decision, ...]] = {
     "elicitation": ("respond", "reject"),
     "client_exec": ("respond", "reject"),
 }
-"""What each kind of suspension takes, unless it allows less."""
+"""The decisions that each kind of suspension takes, unless its tool allows fewer."""
 
 CANCELLED = "[cancelled]"
 USER_CANCELLED = "user cancelled"
@@ -43,13 +43,13 @@ SUPERSEDED = "cancelled: another message came in"
 
 
 def start(draft: Draft) -> None:
-    """A turn has just begun: say so and ask the model."""
-    draft.tell(TurnStarted(turn=draft.facts.turn))
+    """Tell the watchers that a turn has begun, and call the model."""
+    draft.broadcast(TurnStarted(turn=draft.facts.turn))
     draft.call_model()
 
 
 def go_on(draft: Draft) -> None:
-    """After an answer, or a call that was dispatched, suspended or resolved: execute, wait, ask again, or end."""
+    """After an answer, or a change of a call: execute, wait, ask the model again, or end the turn."""
     if not draft.facts.calls:
         if draft.facts.final and draft.facts.steered_to <= draft.facts.step:
             complete(draft)
@@ -59,12 +59,12 @@ def go_on(draft: Draft) -> None:
     executing = bool(draft.facts.dispatched)
     waiting = draft.facts.suspended
     if waiting and (not executing or waiting != draft.before.facts.suspended):
-        draft.tell(Suspended(turn=draft.facts.turn, pending=pending(draft.facts)))
+        draft.broadcast(Suspended(turn=draft.facts.turn, pending=pending(draft.facts)))
     draft.enter(State.EXECUTING_TOOLS if executing else State.AWAITING_INPUT)
 
 
 def ask_again(draft: Draft) -> None:
-    """The next model call of this turn, within its bound."""
+    """Make the next model call of this turn, within its limit."""
     if draft.facts.step >= draft.limits.model_calls:
         limit = draft.limits.model_calls
         fail(draft, "model_call_limit", f"The turn was stopped after {limit} model calls.")
@@ -77,22 +77,22 @@ def complete(draft: Draft) -> None:
 
 
 def fail(draft: Draft, reason: str, detail: str, principal: str | None = None) -> None:
-    """`principal` is who ended the turn, if somebody did."""
+    """End the turn as failed; `principal` is the person who ended it, if a person did."""
     _end(draft, "failed", reason, detail, principal or draft.facts.principal)
 
 
 def cancel(draft: Draft, principal: str | None, reason: str) -> None:
-    """End a turn that was abandoned before."""
+    """End a turn whose model and calls have been stopped by `abandon`."""
     _end(draft, "cancelled", reason, None, principal)
 
 
 def abandon(draft: Draft, partial: Partial | None, principal: str | None, waiting_reads: str) -> None:
-    """Stop the turn wherever it is: keep the text so far, give every open call its result.
+    """Stop the turn in whatever state it is: keep the text so far, give every open call its result.
 
-    `waiting_reads` is the result of calls that waited for the outside; those that ran read `[cancelled]`.
+    `waiting_reads` is the result of the calls that waited for the outside; the result of the others is `[cancelled]`.
     """
     draft.stop_model()
-    draft.stop_calls(abandoned=True)
+    draft.stop_tools(abandoned=True)
     keep(draft, partial, "cancelled")
     for tool_call_id, call in draft.facts.calls.items():
         content = waiting_reads if call.suspension else CANCELLED
@@ -108,15 +108,15 @@ def close(
 ) -> None:
     """Give an open call its one result and tell the watchers."""
     turn = draft.facts.turn
-    draft.note(ToolResult(turn=turn, principal=principal, tool_call_id=tool_call_id, content=content, status=status))
-    told = ToolCallResolved if status == "ok" else ToolCallErrored
-    draft.tell(told(turn=turn, tool_call_id=tool_call_id, status=status))
+    draft.append(ToolResult(turn=turn, principal=principal, tool_call_id=tool_call_id, content=content, status=status))
+    live_event = ToolCallResolved if status == "ok" else ToolCallErrored
+    draft.broadcast(live_event(turn=turn, tool_call_id=tool_call_id, status=status))
 
 
 def patch(draft: Draft, patches: Sequence[Patch]) -> None:
-    """Log what middleware wants to be remembered."""
+    """Log the changes of the middleware's durable state."""
     for change in patches:
-        draft.note(
+        draft.append(
             StatePatch(
                 turn=draft.facts.turn, principal=draft.facts.principal, source=change.source, patch=change.changes
             )
@@ -124,10 +124,10 @@ def patch(draft: Draft, patches: Sequence[Patch]) -> None:
 
 
 def keep(draft: Draft, partial: Partial | None, status: MessageStatus) -> None:
-    """Log the part of an answer that had come before it was cut off."""
+    """Log the part of an answer that came before it was cut off."""
     if partial is None or not partial.content:
         return
-    draft.note(
+    draft.append(
         AssistantMsg(
             turn=draft.facts.turn,
             principal=draft.facts.principal,
@@ -141,7 +141,7 @@ def keep(draft: Draft, partial: Partial | None, status: MessageStatus) -> None:
 
 
 def pending(facts: Facts) -> dict[str, dict[str, Any]]:
-    """What waits for the outside, by tool call id, in the shape that fsm_state and the API show."""
+    """The calls that wait for the outside, by id, in the shape that fsm_state and the API show."""
     return {
         key: {
             "executor": call.suspension.executor,
@@ -159,22 +159,22 @@ def pending(facts: Facts) -> dict[str, dict[str, Any]]:
 
 
 def fsm_state(facts: Facts) -> Mapping[str, Any]:
-    """The cache beside the log: phase, pending calls, position; rebuilt from the log at any disagreement."""
+    """The cache beside the log: phase, pending calls, position. At any disagreement it is rebuilt from the log."""
     return {"state": facts.phase.value, "pending": pending(facts), "last_seq": facts.last_seq}
 
 
 def _end(draft: Draft, outcome: Outcome, reason: str | None, detail: str | None, principal: str | None) -> None:
     turn = draft.facts.turn
-    draft.note(TurnEnded(turn=turn, principal=principal, outcome=outcome, reason=reason, detail=detail))
+    draft.append(TurnEnded(turn=turn, principal=principal, outcome=outcome, reason=reason, detail=detail))
     if not draft.facts.running:
         draft.enter(State.IDLE)
     if outcome == "completed":
-        draft.tell(TurnCompleted(turn=turn))
+        draft.broadcast(TurnCompleted(turn=turn))
     elif outcome == "cancelled":
-        draft.tell(TurnCancelled(turn=turn))
+        draft.broadcast(TurnCancelled(turn=turn))
     else:
-        draft.tell(TurnFailed(turn=turn, reason=reason or "unknown", detail=detail or ""))
+        draft.broadcast(TurnFailed(turn=turn, reason=reason or "unknown", detail=detail or ""))
     if draft.facts.running:
         start(draft)
     else:
-        draft.do(Finish())
+        draft.add_effect(Finish())

@@ -1,4 +1,4 @@
-"""What may happen to a conversation: all the machine reacts to, as values; time and ids arrive with them."""
+"""What may happen to a conversation: everything the machine reacts to, as values; time and ids arrive with them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ OnBusy = Literal["reject", "queue", "interrupt", "steer"]
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """Names one call of the model: a signal that carries another reference than the current one is stale."""
+    """Names one call of the model. A signal with another reference than the current one is stale."""
 
     turn: int
     step: int
@@ -21,7 +21,7 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partial:
-    """The text of an answer that was cut off, as far as it had come."""
+    """The text of an answer that was cut off, as far as it came."""
 
     message_id: str
     content: Sequence[Block]
@@ -30,7 +30,7 @@ class Partial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserMessage:
-    """`on_busy` None: as the agent has it; the driver fills it in."""
+    """A message for the agent; `on_busy` None stands for the agent's own policy, which the driver fills in."""
 
     content: Sequence[Block]
     on_busy: OnBusy | None = "reject"
@@ -45,6 +45,8 @@ class UserMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelStarted:
+    """The first piece of the answer has come."""
+
     ref: ModelRef
 
     signal = Signal.MODEL_STARTED
@@ -60,7 +62,7 @@ class Patch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What people are asked by a tool that runs; see `Suspension` for the fields."""
+    """What a running tool asks people; see `Suspension` for the fields."""
 
     kind: SuspensionKind
     prompt: str
@@ -72,10 +74,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposedCall:
-    """A tool call the model asked for, joined with what the agent's definition says of the tool.
+    """A tool call of the model, joined with what the agent's definition says of the tool.
 
-    `tool_call_id` has never been used in this conversation: the driver gives it. `refusal` is set when the
-    call cannot run (unknown tool, malformed arguments): the text for the model. `source`, `ends_turn`: see `ToolCall`.
+    `tool_call_id` is given by the driver and new in this conversation. `refusal` is set when the call cannot run
+    (unknown tool, malformed arguments): it is the text for the model. `source`, `ends_turn`: see `ToolCall`.
     """
 
     tool_call_id: str
@@ -95,7 +97,7 @@ class ProposedCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInterrupted:
-    """Before the model was called, middleware asked people something; the call is made after the answers."""
+    """Middleware asked people something before the model call, which is made after their answers."""
 
     ref: ModelRef
     asks: Sequence[ProposedCall]
@@ -106,10 +108,10 @@ class ModelInterrupted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFinished:
-    """The answer is whole. `asks` are questions of middleware to people that go with it.
+    """The answer is complete. `asks` are questions of middleware to people that go with it.
 
-    `feedback` makes another call of the model, which reads it as a message of the agent. `stop` ends the turn as
-    failed (reason, detail) after the answer is logged, and nothing it asked for is executed.
+    `feedback` causes another call of the model, which reads it as a message of the agent. `stop` (reason, detail) ends
+    the turn as failed after the answer is logged; none of its calls is executed.
     """
 
     ref: ModelRef
@@ -131,7 +133,7 @@ class ModelFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFailed:
-    """The call failed for good; `reason` is a stable code, `detail` a sentence fit for users."""
+    """The model call failed for good; `reason` is a stable code, `detail` a sentence for people."""
 
     ref: ModelRef
     reason: str
@@ -143,6 +145,8 @@ class ModelFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolFinished:
+    """A server tool has ended, in success or not; `content` is what the model reads."""
+
     turn: int
     tool_call_id: str
     content: str | Sequence[Block]
@@ -154,7 +158,7 @@ class ToolFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolInterrupted:
-    """A running tool has a question; it is run again, with the answer, once there is one."""
+    """A running tool asked people something; it has ended, and is run again with their answer."""
 
     turn: int
     tool_call_id: str
@@ -166,9 +170,10 @@ class ToolInterrupted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolve:
-    """Somebody answers a suspension; `expires_at` is for the second suspension of a gated client call.
+    """The answer to a suspension; `expires_at` is for the second suspension of a gated client call.
 
-    `arguments_hash` says what was shown to the one who decided; another one than the suspension's is refused.
+    `arguments_hash` says which arguments the person who decided was shown; it is refused when the suspension has
+    another one.
     """
 
     tool_call_id: str
@@ -185,7 +190,7 @@ class Resolve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expire:
-    """The time of a suspension may be over; `unattended`: no client is connected that could execute the call."""
+    """The time of a suspension may have run out; `unattended`: no client is connected that could execute the call."""
 
     tool_call_id: str
     now: int
@@ -196,6 +201,8 @@ class Expire:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
+    """The running turn is to end now; `partial` is the text that its answer has so far."""
+
     principal: str | None = None
     partial: Partial | None = None
 
@@ -204,7 +211,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patched:
-    """Middleware changed its durable state at a time of its own."""
+    """Middleware changed its durable state outside of an answer or a tool call."""
 
     patch: Patch
 
@@ -213,7 +220,7 @@ class Patched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summarised:
-    """The turns up to `through_turn` have been put into words; the fields are those of `Summary`."""
+    """The turns up to `through_turn` have been summarised; the fields are those of `Summary`."""
 
     text: str
     through_turn: int
@@ -225,14 +232,14 @@ class Summarised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recover:
-    """A new incarnation has folded the log and takes it up."""
+    """A new incarnation has folded the log, and goes on where the log ends."""
 
     signal = Signal.RECOVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """This incarnation leaves; what is unfinished stays in the log for the next one."""
+    """This incarnation leaves; unfinished work stays in the log for the next one."""
 
     signal = Signal.STOP
 

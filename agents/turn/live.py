@@ -1,4 +1,7 @@
-"""The live events: a lossy broadcast for watchers; whatever matters is in the log as well."""
+"""The live events: a lossy broadcast for watchers; everything that matters is in the log as well.
+
+The name of a class in snake case is its `type` on the wire (`TextDelta` is `text_delta`).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +25,7 @@ class TurnStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextDelta:
-    """A piece of the answer: pieces `index` up to, not including, `next` of message `message_id`."""
+    """A piece of the answer: the characters from `index` up to, not including, `next` of message `message_id`."""
 
     turn: int
     message_id: str
@@ -33,7 +36,7 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThinkingDelta:
-    """A piece of the model's thinking, counted like `TextDelta` but on its own."""
+    """A piece of the model's thinking, with a count of its own like that of `TextDelta`."""
 
     turn: int
     message_id: str
@@ -79,7 +82,7 @@ class ToolCallErrored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspended:
-    """The turn waits; `pending` is the pending part of fsm_state."""
+    """The turn waits for the outside; `pending` is that part of fsm_state."""
 
     turn: int
     pending: Mapping[str, Mapping[str, Any]]
@@ -87,7 +90,7 @@ class Suspended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TodosUpdated:
-    """The agent's plan, whole: `{"text", "status": "pending" | "in_progress" | "completed"}` in order."""
+    """The agent's whole plan: `{"text", "status": "pending" | "in_progress" | "completed"}` in order."""
 
     turn: int
     todos: Sequence[Mapping[str, Any]]
@@ -95,7 +98,7 @@ class TodosUpdated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileChanged:
-    """A file of the conversation's has a new `version`, or is gone (None)."""
+    """A file of the conversation has a new `version`, or was deleted (None)."""
 
     turn: int
     path: str

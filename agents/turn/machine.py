@@ -1,9 +1,9 @@
-"""The turn machine: one pure function from a conversation and an input to its next moment and its commands.
+"""The turn machine: one pure function from a conversation and an input to the next state and its commands.
 
-How it works. `Machine` holds the durable facts (the fold of the log) and what this incarnation has under way.
-`step` looks the input up in the transition table; an input that the table does not list is refused by name
-when somebody waits for its answer, and ignored when it is a stale signal. A handler notes events, which move
-the facts through the same `apply` that replays a log, and asks for effects, which come out behind the append.
+How it works. `Machine` holds the durable facts (the fold of the log) and what this incarnation is doing. `step` looks
+the input up in the transition table. An input that the table does not list is refused by name when its sender waits
+for an answer, and ignored when it is a stale signal. A handler appends events, which move the facts through the same
+`apply` that replays a log, and adds effects, which are performed after the append.
 """
 
 from agents.turn import flow
@@ -43,7 +43,7 @@ ABORTED_WAITING = "cancelled: an operator released the turn"
 
 _LEAVING = Refusal("terminating", "The conversation is moving; send this again.")
 
-# Somebody waits for the answer to these; any other signal that the table does not list is stale.
+# The sender of these waits for an answer; any other signal that the table does not list is stale.
 _REFUSED = {
     Signal.USER_MESSAGE: _LEAVING,
     Signal.CANCEL: Refusal("not_running", "No turn is running."),
@@ -52,15 +52,15 @@ _REFUSED = {
 
 
 def revive(facts: Facts, limits: Limits | None = None) -> Machine:
-    """The machine of a new incarnation; give it a `Recover` before anything else."""
+    """The machine of a new incarnation; its first input is a `Recover`."""
     return Machine(facts=facts, limits=limits or Limits())
 
 
 def abort(facts: Facts, principal: str | None) -> StepResult:
     """End the running turn as failed, for an operator who has claimed the log; every open call gets its result.
 
-    A message that is queued begins the next turn. Only the append and the broadcasts are to be carried out: the
-    next incarnation finds out by itself what else is to be done.
+    A queued message begins the next turn. Perform only the append and the broadcasts: the next incarnation finds the
+    effects by itself, from the log.
     """
     draft = Draft(Machine(facts=facts, state=facts.phase))
     for tool_call_id, call in facts.calls.items():
@@ -69,20 +69,20 @@ def abort(facts: Facts, principal: str | None) -> StepResult:
         else:
             flow.close(draft, tool_call_id, ABORTED_RUNNING, "unknown", principal)
     flow.fail(draft, ABORTED, ABORTED_DETAIL, principal)
-    return draft.step()
+    return draft.result()
 
 
 def step(machine: Machine, happened: Input) -> StepResult:
-    """Take one input. Pure: the same arguments give the same step."""
+    """Take one input. Pure: the same arguments give the same result."""
     if happened.signal not in TRANSITIONS[machine.state]:
         return StepResult(machine, refusal=_refusal(machine.state, happened.signal))
     draft = Draft(machine)
     refusal = _handle(draft, happened)
-    return StepResult(machine, refusal=refusal) if refusal else draft.step()
+    return StepResult(machine, refusal=refusal) if refusal else draft.result()
 
 
 def _refusal(state: State, signal: Signal) -> Refusal | None:
-    # One that leaves does not know: what waits in the log still takes its answer, from the next incarnation.
+    # An incarnation that leaves has forgotten what waits; the next one still takes the answer.
     return _LEAVING if state is State.TERMINATING and signal in _REFUSED else _REFUSED.get(signal)
 
 
@@ -104,15 +104,15 @@ def _handle(draft: Draft, happened: Input) -> Refusal | None:
         case Summarised():
             _summarise(draft, happened)
         case _:
-            _hear(draft, happened)
+            _take_report(draft, happened)
     return None
 
 
-Report = ModelStarted | ModelInterrupted | ModelFinished | ModelFailed | ToolFinished | ToolInterrupted | Expire
+OneWayInput = ModelStarted | ModelInterrupted | ModelFinished | ModelFailed | ToolFinished | ToolInterrupted | Expire
 
 
-def _hear(draft: Draft, report: Report) -> None:
-    """Nobody waits for an answer to these: a stale one is dropped by its handler."""
+def _take_report(draft: Draft, report: OneWayInput) -> None:
+    """No sender waits for an answer to these inputs: a stale one is dropped by its handler."""
     match report:
         case ModelStarted():
             on_model_started(draft, report)
@@ -131,24 +131,24 @@ def _hear(draft: Draft, report: Report) -> None:
 
 
 def _recover(draft: Draft) -> None:
-    """Take up the log where it ends: ask the model, dispatch lost calls again, wait."""
+    """Go on where the log ends: ask the model, run lost calls again, or wait."""
     if not draft.facts.running:
-        draft.do(Finish())
+        draft.add_effect(Finish())
         return
     for call in draft.facts.suspended.values():
-        draft.arm(call)
+        draft.arm_expiry(call)
     for tool_call_id, call in draft.facts.dispatched.items():
         if call.call.on_unknown_outcome == "report":
             flow.close(draft, tool_call_id, UNKNOWN_OUTCOME, "unknown", draft.facts.principal)
         else:
-            draft.run(call)
+            draft.run_tool(call)
     flow.go_on(draft)
 
 
 def _summarise(draft: Draft, made: Summarised) -> None:
-    """Let a summary stand for the turns it covers; one that covers nothing new is stale."""
+    """Log a summary of earlier turns; a summary that covers nothing new is stale."""
     if draft.facts.summarised < made.through_turn <= draft.facts.turn:
-        draft.note(
+        draft.append(
             Summary(
                 turn=draft.facts.turn, text=made.text, through_turn=made.through_turn, after=made.after, base=made.base
             )
@@ -157,6 +157,6 @@ def _summarise(draft: Draft, made: Summarised) -> None:
 
 def _stop(draft: Draft) -> None:
     draft.stop_model()
-    draft.stop_calls(abandoned=False)
+    draft.stop_tools(abandoned=False)
     draft.enter(State.TERMINATING)
-    draft.do(Finish())
+    draft.add_effect(Finish())

@@ -1,4 +1,4 @@
-"""A user message: it begins a turn, or meets one that runs and is treated by its policy."""
+"""A user message begins a turn; while another turn runs, the policy `on_busy` decides what becomes of it."""
 
 from agents.turn import flow
 from agents.turn.draft import Draft, Refusal
@@ -23,33 +23,33 @@ def on_user_message(draft: Draft, message: UserMessage) -> Refusal | None:
     elif message.on_busy == "queue":
         _accept(draft, message, draft.facts.turn + 1, step=1)
     elif message.on_busy == "steer":
-        _accept(draft, message, draft.facts.turn, step=_next_unasked_step(draft))
+        _accept(draft, message, draft.facts.turn, step=_next_free_step(draft))
     else:
         _interrupt(draft, message)
     return None
 
 
 def _is_full(draft: Draft, message: UserMessage) -> bool:
-    """Whether as many messages wait as may; an interrupt does not wait, and takes along those that do."""
+    """Whether the limit of waiting messages is reached. An interrupt neither waits nor is refused."""
     waiting = {"queue": draft.facts.queued, "steer": draft.facts.steered}
     return message.on_busy in waiting and waiting[message.on_busy] >= draft.limits.queued
 
 
-def _next_unasked_step(draft: Draft) -> int:
-    """The first step whose model call has not been made yet: the one under way has read its context."""
+def _next_free_step(draft: Draft) -> int:
+    """The first step whose model call has not been made yet: a running call has read its context already."""
     asking = draft.state in (State.PREPARING, State.STREAMING)
     return draft.facts.step + (2 if asking else 1)
 
 
 def _interrupt(draft: Draft, message: UserMessage) -> None:
-    """Cancel, then run: the end of the turn begins the next one, with whatever had been queued before."""
+    """Cancel, then run: the end of this turn begins the next one, together with the messages queued before."""
     flow.abandon(draft, message.partial, message.principal, flow.SUPERSEDED)
     _accept(draft, message, draft.facts.turn + 1, step=1)
     flow.cancel(draft, message.principal, "interrupted")
 
 
 def _accept(draft: Draft, message: UserMessage, turn: int, step: int) -> None:
-    draft.note(
+    draft.append(
         UserMsg(
             turn=turn,
             principal=message.principal,

@@ -1,4 +1,4 @@
-"""The fold of a log up to a point of rest as plain data, so that a summary can stand for everything before it."""
+"""The fold of a log up to a point of rest as plain data, kept in a summary: earlier events need not be read."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from agents.turn.facts import Facts
 
 
 def take_snapshot(facts: Facts) -> dict[str, Any]:
-    """`facts` as JSON; they must be at rest, so that no call and no queued message is among them."""
+    """`facts` as JSON; raises ValueError unless they are at rest, without an open call or a queued message."""
     if facts.running or facts.queued or facts.calls:
         raise ValueError("only a conversation at rest can be put aside")
     return {
@@ -22,5 +22,5 @@ def take_snapshot(facts: Facts) -> dict[str, Any]:
 
 
 def restore_snapshot(base: Mapping[str, Any], after: int) -> Facts:
-    """The facts that `take_snapshot` put aside, as they were behind seq `after`."""
+    """The facts of a snapshot that was taken at seq `after`."""
     return Facts(last_seq=after, **base)

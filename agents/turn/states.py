@@ -1,4 +1,4 @@
-"""The states of a turn and every transition between them, as data: the docs' picture is drawn from it."""
+"""The states of a turn and every transition between them, as data, and the picture of it for the docs."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -37,7 +37,7 @@ class Signal(StrEnum):
 _IDLE, _PREPARING, _STREAMING = State.IDLE, State.PREPARING, State.STREAMING
 _EXECUTING, _AWAITING, _TERMINATING = State.EXECUTING_TOOLS, State.AWAITING_INPUT, State.TERMINATING
 
-# A turn that ends goes to rest, or straight to the next one when messages were queued behind it.
+# A turn that ends leads to rest, or straight to the next turn when messages are queued.
 _REST = frozenset({_IDLE, _PREPARING})
 _STOPPED = frozenset({_TERMINATING})
 
@@ -90,3 +90,15 @@ TRANSITIONS: Mapping[State, Mapping[Signal, frozenset[State]]] = {
     },
     _TERMINATING: {},
 }
+
+
+def draw_diagram() -> str:
+    """The table as a Mermaid state diagram; a test compares it with the picture in docs/turn.md."""
+    lines = ["stateDiagram-v2", f"    [*] --> {State.IDLE.value}"]
+    for state, row in TRANSITIONS.items():
+        for target in State:
+            signals = [signal.value for signal, targets in row.items() if target in targets]
+            if signals:
+                lines.append(f"    {state.value} --> {target.value}: {', '.join(signals)}")
+    lines.append(f"    {State.TERMINATING.value} --> [*]")
+    return "\n".join(lines) + "\n"

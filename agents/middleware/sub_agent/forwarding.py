@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agents.interrupt import AskKind, Interrupt
+from agents.interrupt import Interrupt, InterruptKind
 from agents.middleware.sub_agent.log_reader import CallRecord
 from agents.turn.events import Resolution, Suspension, arguments_hash
 from agents.turn.inputs import Resolve
@@ -66,7 +66,7 @@ def resolution_for(suspension: SuspensionRef, record: CallRecord, resolution: Re
     )
 
 
-def _kind(question: Suspension) -> AskKind:
+def _kind(question: Suspension) -> InterruptKind:
     # No client is connected to a sub-agent: a call for a client becomes a question to the people of the parent.
     return "elicitation" if question.kind == "client_exec" else question.kind
 

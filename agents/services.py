@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from agents.mcp.pool import McpPool
 from agents.ports import Tasks, ToolServices
-from agents.tools.local_tasks import LocalTasks
+from agents.tools.remote import LocalTasks
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a tool's definition must fulfil: each rule is a sentence for its author, the first one broken is raised."""
+"""The rules for a tool's definition: each is a sentence for its author, the first broken one is raised."""
 
 import inspect
 import re
@@ -22,19 +22,27 @@ GATEABLE = ("server", "client")
 
 def check(tool: Tool) -> None:
     """Raises ToolDefinitionError with the first rule that the definition breaks."""
-    rules = chain(_words(tool), _axes(tool), _gate(tool), _bounds(tool), _people(tool), _plain(tool), _heavy(tool))
+    rules = chain(
+        _name_rules(tool),
+        _axis_rules(tool),
+        _approval_rules(tool),
+        _bound_rules(tool),
+        _form_rules(tool),
+        _function_rules(tool),
+        _ray_rules(tool),
+    )
     for problem in rules:
         raise ToolDefinitionError(tool.name, problem)
 
 
-def _words(tool: Tool) -> Iterator[str]:
+def _name_rules(tool: Tool) -> Iterator[str]:
     if not NAME.fullmatch(tool.name):
         yield "a name has 1 to 64 letters, digits, `_` or `-`"
     if not tool.description:
         yield "the docstring is missing: it tells the model when to call the tool"
 
 
-def _axes(tool: Tool) -> Iterator[str]:
+def _axis_rules(tool: Tool) -> Iterator[str]:
     yield from _choice("executor", tool.executor, EXECUTORS)
     yield from _choice("approval", tool.approval, APPROVALS)
     yield from _choice("trust", tool.trust, TRUSTS)
@@ -48,7 +56,7 @@ def _axes(tool: Tool) -> Iterator[str]:
         yield "a tool that the provider runs is made by provider_tool()"
 
 
-def _gate(tool: Tool) -> Iterator[str]:
+def _approval_rules(tool: Tool) -> Iterator[str]:
     if tool.trust == "auto" and tool.approval == "required":
         yield "trust 'auto' asks nobody, but approval is 'required'"
     if tool.trust == "requires_approval" and tool.approval == "auto":
@@ -61,7 +69,7 @@ def _gate(tool: Tool) -> Iterator[str]:
         yield "decisions are for calls that may need an approval"
 
 
-def _bounds(tool: Tool) -> Iterator[str]:
+def _bound_rules(tool: Tool) -> Iterator[str]:
     if not (is_number(tool.timeout) and tool.timeout > 0):
         yield "timeout must be a positive number of seconds"
     if not (_is_whole(tool.retries) and tool.retries >= 0):
@@ -72,17 +80,17 @@ def _bounds(tool: Tool) -> Iterator[str]:
         yield f"retries and concurrency are for the server's tools: nothing of {tool.executor} runs here"
 
 
-def _people(tool: Tool) -> Iterator[str]:
+def _form_rules(tool: Tool) -> Iterator[str]:
     if tool.executor != "human" and (tool.form is not None or tool.check_answer is not None):
         yield "form and check_answer are for executor 'human'"
 
 
-def _plain(tool: Tool) -> Iterator[str]:
+def _function_rules(tool: Tool) -> Iterator[str]:
     if inspect.isgeneratorfunction(tool.function) or inspect.isasyncgenfunction(tool.function):
         yield "it yields: return the result, and tell of the work with ToolContext.progress"
 
 
-def _heavy(tool: Tool) -> Iterator[str]:
+def _ray_rules(tool: Tool) -> Iterator[str]:
     if tool.ray is None:
         return
     if tool.executor != "server":

@@ -1,4 +1,4 @@
-"""Content blocks of a tool's result: pictures and documents from bytes, and which blocks a provider will take."""
+"""Content blocks of a tool's result: images and documents from bytes, and the check of what a provider accepts."""
 
 from base64 import b64encode
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ SOURCES = ("base64", "url", "file", "text", "content")
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture that a tool returns, alone or in a list with texts and other blocks."""
+    """An image that a tool returns, alone or in a list with texts and other blocks."""
 
     data: bytes
     media_type: str = "image/png"
@@ -50,17 +50,17 @@ class Document:
 
 
 def blocks_in(result: object) -> list[Any] | None:
-    """The content blocks that a tool returned, None if its result is something else: a text, or a value for JSON."""
+    """The content blocks that a tool returned; None if the result is something else, a text or a value for JSON."""
     parts = result if isinstance(result, list | tuple) else [result]
     if any(isinstance(part, Image | Document) for part in parts):
         return [_as_block(part) for part in parts]
-    if isinstance(result, list) and result and all(_says_block(part) for part in result):
+    if isinstance(result, list) and result and all(_is_block(part) for part in result):
         return result
     return None
 
 
-def flaw_of(block: Mapping[str, Any]) -> str | None:
-    """Why no provider would take the block: stored once, it would be refused with every later request."""
+def problem_of(block: Mapping[str, Any]) -> str | None:
+    """Why no provider accepts the block, None if it is fine. Once stored, it would break every later request."""
     match block:
         case {"type": "text", "text": str()}:
             return None
@@ -74,17 +74,17 @@ def flaw_of(block: Mapping[str, Any]) -> str | None:
 
 
 def is_blank(block: object) -> bool:
-    """Whether it is a text without words: providers refuse it, so it is left out."""
+    """Whether the block is a text without words: providers refuse it, so it is left out."""
     return isinstance(block, dict) and block.get("type") == "text" and not str(block.get("text", "-")).strip()
 
 
-def _as_block(part: object) -> Any:  # noqa: ANN401 - a block, or a mistake that `flaw_of` finds
+def _as_block(part: object) -> Any:  # noqa: ANN401 - a block, or a mistake that `problem_of` finds
     if isinstance(part, Image | Document):
         return part.block()
     return {"type": "text", "text": part} if isinstance(part, str) else part
 
 
-def _says_block(part: object) -> bool:
+def _is_block(part: object) -> bool:
     return isinstance(part, dict) and part.get("type") in BLOCK_TYPES
 
 

@@ -1,4 +1,4 @@
-"""`@tool`: makes a Tool of a typed function and refuses a definition that could not work."""
+"""`@tool`: makes a Tool of a typed function, and refuses a definition that cannot work."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ Function = Callable[..., Any]
 
 
 class Options(TypedDict, total=False):
-    """What a definition may say beside the function; what each means stands at `Tool`."""
+    """The options of a definition; `Tool` says what each means."""
 
     name: str
     executor: Executor
@@ -47,9 +47,9 @@ def tool(function: Function | None = None, **options: Unpack[Options]) -> Tool |
     The docstring becomes the description, the annotations the schema; parameters are described with
     `Annotated[str, Field(description=...)]`. `executor` says who runs the call: "server" runs the function here,
     "client" and "human" wait for an answer from outside. `approval="required"` gates each call; `trust` says who may
-    change that, and "user_configurable" takes `approval` for its default. `on_unknown_outcome` says what becomes of a
-    call that a crash interrupted: done again with the same id, or reported to the model. A timeout ends a wait, not a
-    thread: what a sync function does goes on, and a retry may run beside it.
+    change that, and "user_configurable" takes `approval` as its default. A call that a crash interrupted is run again
+    with the same id, or reported to the model as unknown: `on_unknown_outcome`. A timeout ends the wait, not the
+    thread: a sync function runs on, and a retry may run beside it.
     """
 
     def define(function: Function) -> Tool:
@@ -81,7 +81,7 @@ def _define(function: Function, options: Options) -> Tool:
     if not NAME.fullmatch(name):
         raise ToolDefinitionError(name, "a name has 1 to 64 letters, digits, `_` or `-`")
     signature, schema = read_signature(name, function)
-    settled: dict[str, Any] = {**options, **_gate(options), "name": name}
+    settled: dict[str, Any] = {**options, **_settle_approval(options), "name": name}
     made = Tool(
         **settled,
         description=inspect.getdoc(function) or "",
@@ -93,8 +93,8 @@ def _define(function: Function, options: Options) -> Tool:
     return made
 
 
-def _gate(options: Options) -> dict[str, str]:
-    """Approval and trust: either follows from the other where only one is given."""
+def _settle_approval(options: Options) -> dict[str, str]:
+    """Approval and trust; where only one is given, the other follows from it."""
     approval, trust = options.get("approval"), options.get("trust")
     if trust is None:
         trust = "requires_approval" if approval == "required" else "auto"

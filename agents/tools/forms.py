@@ -1,7 +1,8 @@
 """Questions to people as forms: their shape, and the check of an answer against them.
 
-A form is `{"questions": [{"id", "prompt", "options": [{"value", "label", "description"?}], "multiple", "free"}]}`; its
-answer is `{id: value}`: of the options, or of the person's own words where `free`; a list of them where `multiple`.
+A form is `{"questions": [{"id", "prompt", "options": [{"value", "label", "description"?}], "multiple", "free"}]}`. Its
+answer is `{id: value}`: the value of an option, or the person's own words where `free`; a list of these where
+`multiple`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,12 +10,12 @@ from typing import Any
 
 from agents.errors import ToolError
 
-MAX_WORDS = 10_000
+MAX_CHARACTERS = 10_000
 MAX_CHOICES = 100
 
 
 def check_form_answer(form: Mapping[str, Any], answer: object) -> dict[str, str | list[str]]:
-    """The answer in the order of the questions; raises ToolError with a sentence for whoever answered."""
+    """The answer in the order of the questions; raises ToolError with a sentence for the person who answered."""
     questions = {question["id"]: question for question in form["questions"]}
     if not isinstance(answer, Mapping):
         raise ToolError(f"The answer must be an object with an entry for each of {_listed(questions)}.")
@@ -22,10 +23,10 @@ def check_form_answer(form: Mapping[str, Any], answer: object) -> dict[str, str 
         raise ToolError(f"Not every question is answered: {_listed(missing)} is missing.")
     if unknown := [key for key in answer if key not in questions]:
         raise ToolError(f"Nobody asked {_listed(unknown)}; the questions are {_listed(questions)}.")
-    return {key: _checked(question, answer[key]) for key, question in questions.items()}
+    return {key: _check_question(question, answer[key]) for key, question in questions.items()}
 
 
-def _checked(question: Mapping[str, Any], given: object) -> str | list[str]:
+def _check_question(question: Mapping[str, Any], given: object) -> str | list[str]:
     """One question's answer, as a text or as a list of texts without repetitions."""
     key = question["id"]
     if not question.get("multiple"):
@@ -49,8 +50,8 @@ def _value(question: Mapping[str, Any], given: object) -> str:
         return given
     if not question.get("free"):
         raise ToolError(f"The answer to {key} must be one of {_listed(values)}, not {given[:100]!r}.")
-    if not given.strip() or len(given) > MAX_WORDS:
-        raise ToolError(f"The answer to {key} must have 1 to {MAX_WORDS} characters.")
+    if not given.strip() or len(given) > MAX_CHARACTERS:
+        raise ToolError(f"The answer to {key} must have 1 to {MAX_CHARACTERS} characters.")
     return given
 
 

@@ -1,4 +1,4 @@
-"""Turns what a tool returned into what the model reads, and what the log can hold."""
+"""Turns the value that a tool returned into a result that the model can read and the log can hold."""
 
 import json
 from collections.abc import Sequence
@@ -7,36 +7,36 @@ from typing import Any
 import orjson
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from agents.tools.content import blocks_in, flaw_of, is_blank
+from agents.tools.content import blocks_in, is_blank, problem_of
 from agents.tools.tool import ToolOutcome
 
 MAX_BYTES = 256 * 1024
 MAX_BYTES_WITH_MEDIA = 5 * 1024 * 1024
-MAX_SAID = 8_000
+MAX_TEXT = 8_000
 
-# ValueError: circular, not a number, or a lone surrogate. TypeError: orjson's, of what no JSON of ours can hold.
+# ValueError: circular, not a number, or a lone surrogate. TypeError: from orjson, for a value that JSON cannot hold.
 _UNWRITABLE = (PydanticSerializationError, ValueError, TypeError, RecursionError)
 
 
 def outcome_of(tool_name: str, result: object) -> ToolOutcome:
-    """Text stays text, content blocks stay blocks, every other value becomes JSON; too much is an error."""
+    """Text stays text, content blocks stay blocks, every other value becomes JSON; too large a result is an error."""
     try:
         content = _content(result)
         size = len(content.encode()) if isinstance(content, str) else len(orjson.dumps(content))
     except _UNWRITABLE:
-        return _flawed(tool_name, f"cannot be written as JSON ({type(result).__name__})")
-    if not isinstance(content, str) and (flaw := _flaw(content)) is not None:
-        return _flawed(tool_name, f"cannot be shown: {flaw}")
+        return _error(tool_name, f"cannot be written as JSON ({type(result).__name__})")
+    if not isinstance(content, str) and (problem := _first_problem(content)) is not None:
+        return _error(tool_name, f"cannot be shown: {problem}")
     allowed = MAX_BYTES if _is_text(content) else MAX_BYTES_WITH_MEDIA
     if size > allowed:
-        return _flawed(tool_name, f"has {size} bytes and {allowed} are allowed. Ask for less")
+        return _error(tool_name, f"has {size} bytes and {allowed} are allowed. Ask for less")
     return ToolOutcome(content)
 
 
-def said(message: object) -> str:
-    """A sentence of foreign code as the log can hold it: encodable, and of bounded length."""
-    words = str(message).encode(errors="replace").decode()
-    return words if len(words) <= MAX_SAID else f"{words[:MAX_SAID]}…"
+def bounded_text(message: object) -> str:
+    """A message of foreign code that the log can hold: encodable as UTF-8, and of bounded length."""
+    text = str(message).encode(errors="replace").decode()
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
 
 
 def _content(result: object) -> str | list[dict[str, Any]]:
@@ -45,22 +45,24 @@ def _content(result: object) -> str | list[dict[str, Any]]:
     if isinstance(result, str):
         return str(result)
     if isinstance(result, bytes | bytearray | memoryview):
-        raise TypeError("bytes are no text: whether they could be decoded would depend on the day")
+        raise TypeError("bytes are no text: whether they can be decoded would differ from call to call")
     if (blocks := blocks_in(result)) is not None:
         plain = to_jsonable_python(blocks)
-        json.dumps(plain, allow_nan=False)  # orjson would store null for what is not a number
+        json.dumps(plain, allow_nan=False)  # orjson would store null for NaN and infinity
         return [block for block in orjson.loads(orjson.dumps(plain)) if not is_blank(block)] or ""
     return json.dumps(to_jsonable_python(result), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
-def _flaw(blocks: Sequence[Any]) -> str | None:
-    found = (flaw_of(block) if isinstance(block, dict) else f"{type(block).__name__} is no block" for block in blocks)
-    return next((flaw for flaw in found if flaw is not None), None)
+def _first_problem(blocks: Sequence[Any]) -> str | None:
+    found = (
+        problem_of(block) if isinstance(block, dict) else f"{type(block).__name__} is no block" for block in blocks
+    )
+    return next((problem for problem in found if problem is not None), None)
 
 
 def _is_text(content: str | list[dict[str, Any]]) -> bool:
     return isinstance(content, str) or all(block["type"] == "text" for block in content)
 
 
-def _flawed(tool_name: str, problem: str) -> ToolOutcome:
+def _error(tool_name: str, problem: str) -> ToolOutcome:
     return ToolOutcome(f"{tool_name} finished, but its result {problem}.", "error")

@@ -1,21 +1,28 @@
-"""A heavy call as a value that can be sent to another process, where it is done and becomes an outcome."""
+"""A remote call, which is a call of a tool with `ray`: it is sent to another process, and becomes an outcome there."""
 
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, NoReturn
 
 from agents.former_names import sent_as
 from agents.tools.outcome import outcome_of
+from agents.tools.threads import on_loop, run_in_thread
 from agents.tools.tool import Tool, ToolContext, ToolOutcome
 
 
-def sendable(tool: Tool, named: Mapping[str, Any], context: ToolContext) -> dict[str, Any]:
-    """The arguments of `run_remote`; the context leaves behind what belongs to this process."""
+def pack_call(tool: Tool, named: Mapping[str, Any], context: ToolContext) -> dict[str, Any]:
+    """The arguments of `run_remote`. What the context has of this process is left out: it cannot be sent."""
     assert tool.signature is not None
     portable = replace(
-        context, progress=_drop, patch=_not_from_here, tell=_not_from_here, services=None, state=dict(context.state)
+        context,
+        progress=_drop_progress,
+        patch=_refuse_effect,
+        tell=_refuse_effect,
+        services=None,
+        state=dict(context.state),
     )
     return {
         "name": tool.name,
@@ -34,7 +41,7 @@ def run_remote(
     context_parameter: str | None,
     context: ToolContext,
 ) -> ToolOutcome:
-    """Do the call in a thread without an event loop; raises what the function raises."""
+    """Run the call, in a thread without an event loop; raises what the function raises."""
     given = {} if context_parameter is None else {context_parameter: context}
     result = function(**arguments, **given)
     if inspect.isawaitable(result):
@@ -42,12 +49,26 @@ def run_remote(
     return outcome_of(name, result)
 
 
-def reporting(arguments: Mapping[str, Any], progress: Callable[[Any], None]) -> dict[str, Any]:
-    """The arguments, with the progress of each ToolContext among them leading to `progress`."""
+def with_progress(arguments: Mapping[str, Any], progress: Callable[[Any], None]) -> dict[str, Any]:
+    """The arguments, where each ToolContext among them reports its progress to `progress`."""
     return {
         key: replace(value, progress=progress) if isinstance(value, ToolContext) else value
         for key, value in arguments.items()
     }
+
+
+class LocalTasks:
+    """The `agents.ports.Tasks` of a process without a cluster: a thread runs the call, resources are not counted."""
+
+    async def run(
+        self,
+        function: Callable[..., Any],
+        arguments: Mapping[str, Any],
+        resources: Mapping[str, Any],
+        progress: Callable[[Any], None],
+    ) -> Any:  # noqa: ANN401 - whatever the function returns
+        report = on_loop(asyncio.get_running_loop(), progress)
+        return await run_in_thread(partial(function, **with_progress(arguments, report)))
 
 
 async def _awaited(result: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever the function returns
@@ -55,10 +76,10 @@ async def _awaited(result: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever th
 
 
 @sent_as("agents.tools.heavy._drop")
-def _drop(value: object) -> None:
-    """Tell nobody: whoever runs the task puts the way to the watchers in our place."""
+def _drop_progress(value: object) -> None:
+    """Report nothing: the process that runs the task replaces this by a way to the watchers, see `with_progress`."""
 
 
 @sent_as("agents.tools.heavy._not_from_here")
-def _not_from_here(*_: object) -> NoReturn:
+def _refuse_effect(*_: object) -> NoReturn:
     raise RuntimeError("a heavy tool runs apart from its conversation: it can neither patch its state nor tell of it")

@@ -1,4 +1,4 @@
-"""Executes one call of a server tool; whatever goes wrong becomes an outcome that the model can read."""
+"""Runs one call of a server tool; every failure becomes an outcome that the model can read."""
 
 import asyncio
 import inspect
@@ -13,70 +13,71 @@ import structlog
 from agents.context import in_context
 from agents.errors import TaskLost, ToolError
 from agents.interrupt import Interrupt
-from agents.tools.arguments import bind
-from agents.tools.local_tasks import LocalTasks
-from agents.tools.outcome import outcome_of, said
-from agents.tools.remote import run_remote, sendable
+from agents.tools.outcome import bounded_text, outcome_of
+from agents.tools.remote import LocalTasks, pack_call, run_remote
+from agents.tools.schema import bind
 from agents.tools.threads import on_loop, run_in_thread
-from agents.tools.timeout import TookTooLong, within
+from agents.tools.timeout import TookTooLong, run_with_timeout
 from agents.tools.tool import Tool, ToolContext, ToolOutcome
 
-LOSSES = 2
-"""How often a call is sent out again whose process or node died; beyond that the call itself may be what kills."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+MAX_LOSSES = 2
+"""How often a call is sent again after its process or node died; after that the call itself may be what kills it."""
+FIRST_PAUSE, MAX_PAUSE = 0.1, 5.0
+"""Seconds between two tries: the first pause, and the bound to which it doubles."""
 
-Flaw = Literal["failed", "lost"]
+Retryable = Literal["failed", "lost"]
 
 log = structlog.get_logger(__name__)
 
 
-async def anybody() -> None:
-    """The permission of those who share their calls with nobody."""
+async def allow() -> None:
+    """Permit every try at once."""
 
 
 async def run_tool(
     tool: Tool,
     arguments: Mapping[str, Any],
     context: ToolContext,
-    permit: Callable[[], Awaitable[None]] = anybody,
+    permit: Callable[[], Awaitable[None]] = allow,
 ) -> ToolOutcome:
-    """Run the tool, again if it may; raises `Interrupt` if it asks people, CancelledError if the caller is cancelled.
+    """Run the tool, and retry it where its definition allows.
 
-    Every try has the same `tool_call_id`, its own timeout and its own copy of the arguments. It is made once `permit`
-    has returned; what that raises ends the call.
+    Raises `Interrupt` if the tool asks people, CancelledError if the caller is cancelled. Every try has the same
+    `tool_call_id`, its own timeout and its own copy of the arguments. Before each try `permit` is awaited; what it
+    raises ends the call.
     """
     if tool.function is None or tool.signature is None or tool.executor != "server":
         return ToolOutcome(f"{tool.name} is not run by the server.", "error")
     with in_context(context.context):
-        return await _tries(tool, arguments, context, permit)
+        return await _run_with_retries(tool, arguments, context, permit)
 
 
-async def _tries(
+async def _run_with_retries(
     tool: Tool, arguments: Mapping[str, Any], context: ToolContext, permit: Callable[[], Awaitable[None]]
 ) -> ToolOutcome:
-    left: dict[Flaw, int] = {"failed": tool.retries, "lost": LOSSES}
+    retries_left: dict[Retryable, int] = {"failed": tool.retries, "lost": MAX_LOSSES}
     pause = FIRST_PAUSE
     while True:
         await permit()
-        outcome, flaw = await _try(tool, arguments, context)
-        if flaw is None or left[flaw] == 0:
+        outcome, reason = await _try(tool, arguments, context)
+        if reason is None or retries_left[reason] == 0:
             return outcome
-        left[flaw] -= 1
+        retries_left[reason] -= 1
         await asyncio.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
+        pause = min(2 * pause, MAX_PAUSE)
 
 
-async def _try(tool: Tool, arguments: Mapping[str, Any], context: ToolContext) -> tuple[ToolOutcome, Flaw | None]:
-    """One try, and why another one may help, if it may."""
+async def _try(tool: Tool, arguments: Mapping[str, Any], context: ToolContext) -> tuple[ToolOutcome, Retryable | None]:
+    """One try, and the reason why another one may help, None if it may not."""
     try:
         named = bind(tool, arguments)
-        return await within(tool.timeout, _execute(tool, named, context)), None
+        return await run_with_timeout(tool.timeout, _execute(tool, named, context)), None
     except Interrupt as question:
         if not _can_be_logged(question):
             return _crashed(tool, context), None
         raise
     except ToolError as error:
-        return ToolOutcome(said(error.message), "error"), None
+        return ToolOutcome(bounded_text(error.message), "error"), None
     except TookTooLong:
         outcome = ToolOutcome(f"{tool.name} did not finish within {tool.timeout:g} seconds.", "timeout")
         return outcome, "failed" if tool.on_unknown_outcome == "repeat" else None
@@ -91,7 +92,7 @@ async def _execute(tool: Tool, named: dict[str, Any], context: ToolContext) -> T
     assert tool.signature is not None
     if tool.ray is not None:
         tasks = LocalTasks() if context.services is None else context.services.tasks
-        outcome = await tasks.run(run_remote, sendable(tool, named, context), tool.ray, context.progress)
+        outcome = await tasks.run(run_remote, pack_call(tool, named, context), tool.ray, context.progress)
         assert isinstance(outcome, ToolOutcome)
         return outcome
     blocking = not inspect.iscoroutinefunction(tool.function)
@@ -101,13 +102,13 @@ async def _execute(tool: Tool, named: dict[str, Any], context: ToolContext) -> T
     result = await run_in_thread(call) if blocking else call()
     if inspect.isawaitable(result):
         result = await result
-    return await _outcome(tool.name, result)
+    return await _outcome_of(tool.name, result)
 
 
-async def _outcome(name: str, result: object) -> ToolOutcome:
+async def _outcome_of(name: str, result: object) -> ToolOutcome:
     if result is None or isinstance(result, str | bool | int | float):
         return outcome_of(name, result)
-    outcome: ToolOutcome = await run_in_thread(partial(outcome_of, name, result))  # it may be large
+    outcome: ToolOutcome = await run_in_thread(partial(outcome_of, name, result))  # a large result takes its time
     return outcome
 
 
@@ -129,11 +130,11 @@ def _can_be_logged(question: Interrupt) -> bool:
     return True
 
 
-def _lost(tool: Tool, error: TaskLost, context: ToolContext) -> tuple[ToolOutcome, Flaw | None]:
+def _lost(tool: Tool, error: TaskLost, context: ToolContext) -> tuple[ToolOutcome, Retryable | None]:
     log.warning("tool_lost", tool=tool.name, tool_call_id=context.tool_call_id, cause=str(error))
     if tool.on_unknown_outcome == "report":
-        words = "The outcome of this call is unknown: the process that ran it died, and it is not repeated."
-        return ToolOutcome(words, "unknown"), None
+        content = "The outcome of this call is unknown: the process that ran it died, and it is not repeated."
+        return ToolOutcome(content, "unknown"), None
     return ToolOutcome(f"{tool.name} did not finish: the process that ran it died, again and again.", "error"), "lost"
 
 

@@ -1,19 +1,21 @@
-"""From a function's signature to the JSON schema the model sees and the validator its arguments pass."""
+"""The parameters of a tool: their JSON schema for the model, and the check of a call's arguments against them."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import field, make_dataclass
 from functools import partial
 from typing import Any, get_type_hints
 
-from pydantic import ConfigDict, PydanticUserError, TypeAdapter
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from agents.errors import ToolDefinitionError
-from agents.tools.tool import Signature, ToolContext
+from agents.errors import ToolDefinitionError, ToolError
+from agents.tools.tool import Signature, Tool, ToolContext
 
+MAX_PROBLEMS = 5
+"""How many mistakes in the arguments of a call the model is told at once."""
 UNSUPPORTED = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.VAR_POSITIONAL,
@@ -22,14 +24,14 @@ UNSUPPORTED = (
 
 
 class UntitledSchema(GenerateJsonSchema):
-    """Leaves out the titles that only repeat the parameters' names: the model pays for each of them."""
+    """Leaves out titles: they only repeat the names of the parameters, and the model pays for each of them."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401 - the type is private to pydantic
         return False
 
 
 def read_signature(name: str, function: Callable[..., Any]) -> tuple[Signature, dict[str, Any]]:
-    """The validator and the JSON schema of the function's parameters; ToolDefinitionError if it has none."""
+    """The validator and the JSON schema of the function's parameters; raises ToolDefinitionError if there is none."""
     hints = _type_hints(name, function)
     context_parameter = None
     fields: list[tuple[str, Any, Any]] = []
@@ -40,6 +42,26 @@ def read_signature(name: str, function: Callable[..., Any]) -> tuple[Signature, 
             fields.append(_field(name, parameter, hints))
     arguments, schema = _adapter(name, fields)
     return Signature(arguments, tuple(entry[0] for entry in fields), context_parameter), schema
+
+
+def bind(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments by name, with the types that the tool's function expects; raises ToolError if they do not fit."""
+    if tool.signature is None:
+        return dict(arguments)
+    try:
+        values = tool.signature.arguments.validate_python(dict(arguments))
+    except ValidationError as error:
+        raise ToolError(_problems(tool, error)) from error
+    return {name: getattr(values, name) for name in tool.signature.names}
+
+
+def _problems(tool: Tool, error: ValidationError) -> str:
+    problems = [
+        f"{'.'.join(map(str, problem['loc'])) or 'arguments'}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    more = f" (and {len(problems) - MAX_PROBLEMS} more)" if len(problems) > MAX_PROBLEMS else ""
+    return f"Invalid arguments for {tool.name}: {'; '.join(problems[:MAX_PROBLEMS])}{more}"
 
 
 def _type_hints(name: str, function: Callable[..., Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Runs a blocking function in a daemon thread of its own: one that never returns blocks nobody else."""
+"""Runs a blocking function in a daemon thread of its own: a function that never returns blocks no other call."""
 
 import asyncio
 import contextvars
@@ -8,10 +8,10 @@ from typing import Any
 
 
 async def run_in_thread(function: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the function returns
-    """Await the function's result; it sees the caller's context variables.
+    """The function's result; the function sees the caller's context variables.
 
-    A thread cannot be stopped: when the caller is cancelled the function runs on and its result is dropped. A
-    shared pool would be exhausted by such leftovers, and would hold up the exit of the process.
+    A thread cannot be stopped: when the caller is cancelled the function runs on and its result is dropped. Such
+    functions would exhaust a shared pool, and keep the process from exiting.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
@@ -30,7 +30,7 @@ async def run_in_thread(function: Callable[[], Any]) -> Any:  # noqa: ANN401 - w
 
 
 def on_loop(loop: asyncio.AbstractEventLoop, function: Callable[[Any], None]) -> Callable[[Any], None]:
-    """The function for callers in other threads: it is called on the loop, in order, and not after its end."""
+    """A function for other threads that has `function` called on the loop, in order, as long as the loop is open."""
 
     def call(value: Any) -> None:  # noqa: ANN401 - any value
         _deliver(loop, function, value)
@@ -52,7 +52,7 @@ def _fail(future: "asyncio.Future[Any]", error: BaseException) -> None:
     if future.done():
         return
     if isinstance(error, StopIteration) or not isinstance(error, Exception):
-        # A future refuses the first; the others would be taken for the end of the caller.
+        # A future refuses StopIteration; the others would be taken for the end of the caller.
         cause, error = error, RuntimeError(f"the function raised {type(error).__name__}")
         error.__cause__ = cause
     future.set_exception(error)

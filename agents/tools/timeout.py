@@ -1,27 +1,27 @@
-"""Runs foreign asynchronous work within a time, so that nothing it does to its task is felt by the caller."""
+"""Runs foreign asynchronous work with a timeout, in a task of its own: what it does to its task spares the caller."""
 
 import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 GRACE_SECONDS = 1.0
-"""How long work that was told to stop may clean up while its caller waits; it is given up after that."""
+"""How long cancelled work may clean up while its caller waits; after that the caller goes on without it."""
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 
-_given_up: set[asyncio.Task[Any]] = set()
+_abandoned: set[asyncio.Task[Any]] = set()
 
 
 class TookTooLong(Exception):
-    """The time is over. Not a TimeoutError: the work may raise that for reasons of its own."""
+    """The time is over. This is no TimeoutError: the work itself may raise that, for its own reasons."""
 
 
-async def within(seconds: float, work: Coroutine[Any, Any, Result]) -> Result:
+async def run_with_timeout(seconds: float, work: Coroutine[Any, Any, T]) -> T:
     """The result of `work`; raises what it raises, `TookTooLong`, or CancelledError if the caller is cancelled.
 
-    Work that cancels itself, exits or resists its end is a failure of the work's, a RuntimeError at worst.
+    Work that cancels itself or exits the process fails with RuntimeError.
     """
-    task = asyncio.create_task(_tamed(work))
+    task = asyncio.create_task(_without_exits(work))
     try:
         await asyncio.wait({task}, timeout=seconds)
         if not task.done():
@@ -37,21 +37,21 @@ async def within(seconds: float, work: Coroutine[Any, Any, Result]) -> Result:
     return task.result()
 
 
-async def _tamed(work: Coroutine[Any, Any, Result]) -> Result:
+async def _without_exits(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await work
-    except (SystemExit, KeyboardInterrupt) as error:  # they would end the event loop
+    except (SystemExit, KeyboardInterrupt) as error:  # either would end the event loop
         raise RuntimeError(f"it raised {type(error).__name__}") from error
 
 
 async def _stop(task: asyncio.Task[Any]) -> None:
-    _given_up.add(task)  # the loop itself holds tasks but weakly
+    _abandoned.add(task)  # the loop itself holds only weak references
     task.add_done_callback(_forget)
     task.cancel()
     await asyncio.wait({task}, timeout=GRACE_SECONDS)
 
 
 def _forget(task: asyncio.Task[Any]) -> None:
-    _given_up.discard(task)
+    _abandoned.discard(task)
     if not task.cancelled():
-        task.exception()  # whatever it is, nobody wants to know any more
+        task.exception()  # marked as retrieved: asyncio would log it as lost

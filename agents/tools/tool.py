@@ -1,4 +1,4 @@
-"""What a tool is: a frozen description with a function behind it, and what a call hands in and out."""
+"""What a tool is: a frozen description with a function behind it, and what a call takes and returns."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,19 +14,19 @@ from store import ConversationMeta
 
 OutcomeStatus = Literal["ok", "error", "timeout", "unknown"]
 Trust = Literal["auto", "user_configurable", "requires_approval"]
-"""Who decides whether a call needs an approval: nobody, each user for herself, or the definition alone."""
+"""Whether a call needs an approval: never, as each user prefers, or always."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
-    """Where a call stands; a parameter annotated with this type receives it and is hidden from the model.
+    """The call that a tool runs in; a parameter annotated with this type receives it and is hidden from the model.
 
-    `principal` is who acts: the approver of a gated call, else the sender. `tool_call_id` is the same when a
-    crash repeats the call: use it as idempotency key. `progress` shows any JSON value to those who watch.
+    `principal` is the person who acts: the approver of a gated call, else the sender. `tool_call_id` is the same when
+    a crash repeats the call: use it as idempotency key. `progress` shows any JSON value to the watchers.
 
-    `resolution` answers the last `Interrupt` that this call raised (see `agents.interrupt`), `interrupted` says that
-    it has raised one: without a resolution, nobody answered in time. A middleware's tool has its `state` here, and
-    changes it with `patch`, which is durable together with the result; `tell` broadcasts a live event.
+    `interrupted` says that the call has raised an `Interrupt` before (see `agents.interrupt`), `resolution` is the
+    answer to the last one; None: no answer came in time. A middleware's tool has its `state` here, and changes it with
+    `patch`, which becomes durable together with the result; `tell` broadcasts a live event.
     """
 
     conversation_id: str
@@ -46,7 +46,7 @@ class ToolContext:
 
 @dataclass(frozen=True, slots=True)
 class ToolOutcome:
-    """What the model reads as the result: a text or a list of content blocks."""
+    """The result that the model reads: a text or a list of content blocks."""
 
     content: str | list[dict[str, Any]]
     status: OutcomeStatus = "ok"
@@ -54,7 +54,7 @@ class ToolOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The parameters of a tool's function: a validator of arguments, and where the context goes."""
+    """The parameters of a tool's function: a validator of its arguments, and which parameter takes the context."""
 
     arguments: TypeAdapter[Any]
     names: tuple[str, ...]
@@ -65,12 +65,12 @@ class Signature:
 class Tool:
     """A capability of an agent; made by `tool` or `provider_tool`, which check it. Equal to itself only.
 
-    `decisions` are those allowed on a gated call, empty for all. `timeout` is in seconds and holds for one try;
+    `decisions` are the allowed ones on a gated call, empty for all. `timeout` is in seconds and holds for one try;
     `retries` are further tries after an error or a timeout. `concurrency` bounds the calls that run at once in a
-    conversation. `ray` holds the resources of a heavy function, which then runs as a task of the cluster. `form`
-    makes, of the arguments, the questions that people are asked; `check_answer` takes arguments and answer and
-    returns the answer for the model, or raises ToolError. `on_cancel` is called with the arguments when a call that
-    had begun is over for good because its turn was cancelled: to stop what it started elsewhere.
+    conversation. With `ray`, the resources that it needs, the function runs as a task of the cluster. `form` makes the
+    questions to people from the arguments; `check_answer` takes arguments and answer and returns the answer for the
+    model, or raises ToolError. `on_cancel` is called with the arguments when the turn of a begun call was cancelled:
+    to stop what the call started elsewhere.
     """
 
     name: str

@@ -21,7 +21,7 @@ from ray.exceptions import (
 from agents.context import AgentContext, current_context, in_context
 from agents.errors import TaskLost
 from agents.former_names import sent_as
-from agents.tools.remote import reporting
+from agents.tools.remote import with_progress
 
 LOST = (WorkerCrashedError, NodeDiedError, ObjectLostError, OutOfMemoryError, TaskCancelledError)
 MAX_WAITING_PROGRESS = 100
@@ -94,7 +94,7 @@ def _stream(call: bytes) -> Generator[Item, None, None]:
     function, arguments, context = cloudpickle.loads(call)
 
     def work() -> None:
-        items.put(_outcome(function, reporting(arguments, lambda value: _report(items, value)), context))
+        items.put(_outcome(function, with_progress(arguments, lambda value: _report(items, value)), context))
 
     threading.Thread(target=work, daemon=True).start()
     while True:

@@ -45,8 +45,8 @@ CURRENT: dict[str, Any] = {
     "unavailable": errors.ControlPlaneUnavailable("c"),
     "stream": ray_tasks._stream,
     "perform": remote.run_remote,
-    "drop": remote._drop,
-    "not_from_here": remote._not_from_here,
+    "drop": remote._drop_progress,
+    "not_from_here": remote._refuse_effect,
 }
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.tools import Document, Image
-from agents.tools.outcome import outcome_of, said
+from agents.tools.outcome import bounded_text, outcome_of
 
 TEXTS = st.text(st.characters(exclude_categories=()))  # half characters too
 LEAVES = (
@@ -43,4 +43,4 @@ def test_the_log_gives_back_any_outcome(value: Any) -> None:
 
 @given(TEXTS | LEAVES)
 def test_the_log_gives_back_any_message(message: Any) -> None:
-    assert orjson.loads(orjson.dumps(said(message))) == said(message)
+    assert orjson.loads(orjson.dumps(bounded_text(message))) == bounded_text(message)

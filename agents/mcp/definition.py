@@ -1,5 +1,6 @@
-"""The definition of an MCP server: where it is and how far its tools are trusted."""
+"""The definition of an MCP server: where it is, how far its tools are trusted, and what the model calls them."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,15 +13,19 @@ from agents.turn.events import Approval
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,30}")
 TRUSTS = ("auto", "user_configurable", "requires_approval")
 APPROVALS = ("auto", "required")
+MAX_TOOL_NAME = 64
+"""Characters that the Messages API allows in the name of a tool."""
+FORBIDDEN = re.compile(r"[^a-zA-Z0-9_-]")
+"""What it does not allow in one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerDefinition:
-    """`command` starts a server that speaks over stdio, `url` reaches one over streamable HTTP: one of the two.
+    """Either `command`, which starts a server that speaks over stdio, or `url` of a server over streamable HTTP.
 
-    Its tools are called `{name}__{tool}`. They have the server's `trust` (`approval` is the default of
-    "user_configurable"), whatever the server says of itself. `timeout` is in seconds, per call. A server that is
-    started sees of our environment only where it is (PATH, HOME and their like), and `environment`.
+    Its tools are called `{name}__{tool}`. They have the `trust` that is given here (`approval` is the default of
+    "user_configurable"), not what the server claims. `timeout` is in seconds, per call. Of our environment a started
+    server sees only variables such as PATH and HOME, and `environment`.
     """
 
     name: str
@@ -43,7 +48,7 @@ class ServerDefinition:
             "a name has 1 to 30 letters, digits, `_` or `-`": NAME.fullmatch(self.name),
             "it needs either a command or a url": bool(self.command) != bool(self.url),
             "command is a sequence of words, the program first": not isinstance(self.command, str),
-            "url begins with http:// or https:// and a host": self.url is None or _reaches_a_host(self.url),
+            "url begins with http:// or https:// and a host": self.url is None or _has_host(self.url),
             "environment is for a server with a command": not (self.url and self.environment),
             "headers are for a server with a url": not (self.command and self.headers),
             f"trust is one of {', '.join(TRUSTS)}": self.trust in TRUSTS,
@@ -55,6 +60,20 @@ class ServerDefinition:
         return [problem for problem, holds in checks.items() if not holds]
 
 
-def _reaches_a_host(url: str) -> bool:
+def exposed_name(server: str, tool: str) -> str:
+    """What the model calls the tool: `{server}__{tool}`; a name that had to be changed ends in a hash of the original.
+
+    The hash keeps two such names apart. The name depends on nothing but the arguments: the log keeps it, and another
+    process must find the same tool under it.
+    """
+    full = f"{server}__{tool}"
+    allowed = FORBIDDEN.sub("_", full)
+    if allowed == full and len(full) <= MAX_TOOL_NAME:
+        return full
+    digest = hashlib.sha256(full.encode()).hexdigest()[:8]
+    return f"{allowed[: MAX_TOOL_NAME - 9]}_{digest}"
+
+
+def _has_host(url: str) -> bool:
     parts = urlsplit(url)
     return parts.scheme in ("http", "https") and bool(parts.hostname)

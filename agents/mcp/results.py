@@ -1,4 +1,4 @@
-"""From what an MCP server returned to what the model reads."""
+"""Turns the result of an MCP server into the content that the model reads."""
 
 import json
 from collections.abc import Sequence
@@ -25,12 +25,12 @@ Json = dict[str, Any]
 
 
 def content_of(result: CallToolResult) -> str | list[Json] | None:
-    """A text, content blocks, or None if there is nothing to say; raises ToolError when the tool reports an error."""
+    """A text, content blocks, or None for an empty result; raises ToolError when the tool reports an error."""
     if result.is_error:
         raise ToolError(_texts(result.content) or "The tool reported an error without a word about it.")
     blocks = [_block(content) for content in result.content]
     data = result.structured_content
-    if data not in (None, {"result": None}) and not _says(result.content, data):
+    if data not in (None, {"result": None}) and not _repeats(result.content, data):
         blocks.append(_text(json.dumps(data, ensure_ascii=False)))
     if not blocks:
         return None
@@ -78,15 +78,15 @@ def _texts(contents: Sequence[ContentBlock]) -> str:
     return "\n".join(content.text for content in contents if isinstance(content, TextContent) and content.text)
 
 
-def _says(contents: Sequence[ContentBlock], structured: object) -> bool:
-    """Whether the texts already hold the structured content: servers repeat it there for clients of old.
+def _repeats(contents: Sequence[ContentBlock], structured: object) -> bool:
+    """Whether the texts hold the structured content already: servers repeat it there for older clients.
 
-    The SDK wraps a value that is no object in `{"result": value}`, and writes a list as a text per item.
+    The SDK wraps a value that is no object in `{"result": value}`, and writes a list as one text per item.
     """
     texts = [content.text for content in contents if isinstance(content, TextContent)]
     values = [_parsed(text) for text in texts]
-    said: list[object] = [values, *values, texts, *texts]
-    return any(structured in (value, {"result": value}) for value in said)
+    candidates: list[object] = [values, *values, texts, *texts]
+    return any(structured in (value, {"result": value}) for value in candidates)
 
 
 def _parsed(text: str) -> object:

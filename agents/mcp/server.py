@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 
-from agents.mcp.connection import Connection
+from agents.mcp.connection import McpConnection
 from agents.mcp.definition import ServerDefinition
 
 
 class McpServer(ServerDefinition):
-    """A definition that can be connected to."""
+    """A server that an agent lists: its definition, and the way to connect to it."""
 
     __slots__ = ()
 
-    def connection(self, clock: Callable[[], float], *, closed: bool = False) -> Connection:
-        """What reaches the server, not connected yet; `clock` is in seconds and measures the pauses between tries."""
-        return Connection(self, clock, closed=closed)
+    def connection(self, clock: Callable[[], float], *, closed: bool = False) -> McpConnection:
+        """A connection to the server, not open yet; `clock` is in seconds and measures the pauses between tries."""
+        return McpConnection(self, clock, closed=closed)

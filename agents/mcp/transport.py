@@ -1,4 +1,4 @@
-"""The two ways to a server, each of which tells when it is lost; the SDK would leave that to the next call."""
+"""The two transports to a server; each reports its loss at once, where the SDK would leave that to the next call."""
 
 import sys
 from collections.abc import AsyncGenerator, Callable
@@ -17,48 +17,50 @@ if TYPE_CHECKING:
     from mcp.client._transport import ReadStream, TransportStreams
     from mcp.shared.message import SessionMessage
 
-SESSION = "mcp-session-id"
+SESSION_HEADER = "mcp-session-id"
 
-Lost = Callable[[], None]
+OnLost = Callable[[], None]
 
 
-def transport(server: ServerDefinition, lost: Lost) -> Transport:
-    """The way to the server, not open yet; `lost` is called as soon as no answer can come on it any more."""
-    return _http(server, lost) if server.url is not None else _stdio(server, lost)
+def open_transport(server: ServerDefinition, on_lost: OnLost) -> Transport:
+    """The transport to the server, not open yet; `on_lost` is called as soon as no answer can come on it any more."""
+    return _http(server, on_lost) if server.url is not None else _stdio(server, on_lost)
 
 
 @asynccontextmanager
-async def _stdio(server: ServerDefinition, lost: Lost) -> AsyncGenerator["TransportStreams", None]:
+async def _stdio(server: ServerDefinition, on_lost: OnLost) -> AsyncGenerator["TransportStreams", None]:
     program, *arguments = server.command
     parameters = StdioServerParameters(command=program, args=arguments, env=dict(server.environment))
-    # What it writes to its stderr goes where ours goes; `sys.stderr` itself may be no file.
+    # The server's stderr goes where ours goes; `sys.stderr` itself may be no file.
     async with stdio_client(parameters, errlog=sys.__stderr__ or sys.stderr) as (reads, writes):
-        yield _Ending(reads, lost), writes
+        yield _WatchedStream(reads, on_lost), writes
 
 
 @asynccontextmanager
-async def _http(server: ServerDefinition, lost: Lost) -> AsyncGenerator["TransportStreams", None]:
+async def _http(server: ServerDefinition, on_lost: OnLost) -> AsyncGenerator["TransportStreams", None]:
     assert server.url is not None
 
-    async def look(response: httpx2.Response) -> None:
-        if response.status_code == 404 and SESSION in response.request.headers:
-            lost()
+    async def check_session(response: httpx2.Response) -> None:
+        if response.status_code == 404 and SESSION_HEADER in response.request.headers:
+            on_lost()
 
-    # A stream may be silent for as long as a call takes, which has a limit of its own.
+    # A stream may be silent as long as a call runs, and calls have a timeout of their own.
     limits = httpx2.Timeout(server.connect_timeout, read=None, pool=None)
     async with (
-        httpx2.AsyncClient(headers=dict(server.headers), timeout=limits, event_hooks={"response": [look]}) as client,
+        httpx2.AsyncClient(
+            headers=dict(server.headers), timeout=limits, event_hooks={"response": [check_session]}
+        ) as client,
         streamable_http_client(server.url, http_client=client) as streams,
     ):
         yield streams
 
 
-class _Ending:
-    """A stream of messages that tells of its end before its reader learns it."""
+class _WatchedStream:
+    """A stream of messages that calls `on_end` at its end, before its reader sees it."""
 
-    def __init__(self, stream: "ReadStream[SessionMessage | Exception]", ended: Lost) -> None:
+    def __init__(self, stream: "ReadStream[SessionMessage | Exception]", on_end: OnLost) -> None:
         self._stream = stream
-        self._ended = ended
+        self._on_end = on_end
 
     def __aiter__(self) -> Self:
         return self
@@ -67,7 +69,7 @@ class _Ending:
         try:
             return await self._stream.__anext__()
         except StopAsyncIteration:
-            self._ended()
+            self._on_end()
             raise
 
     async def receive(self) -> "SessionMessage | Exception":

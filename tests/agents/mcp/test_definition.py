@@ -7,7 +7,7 @@ import pytest
 from agents.agent import Agent
 from agents.errors import AgentDefinitionError, McpDefinitionError
 from agents.examples.offline.assistant import assistant_script
-from agents.mcp.names import exposed_name
+from agents.mcp.definition import exposed_name
 from agents.mcp.server import McpServer
 from agents.models import ScriptedModel
 

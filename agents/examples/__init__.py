@@ -1,4 +1,4 @@
-"""Agents to start from, each a function of its model and readable in a minute; `scripts` plays them offline."""
+"""Agents to start from, each a function of its model and readable in a minute; `offline` has a script for each."""
 
 from agents.examples.assistant import assistant
 from agents.examples.extractor import extractor

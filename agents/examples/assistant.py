@@ -1,4 +1,4 @@
-"""The default agent: talks, tells the time, calculates, remembers, and asks before it announces anything."""
+"""The default agent: it talks, tells the time, calculates, remembers, and asks before it announces anything."""
 
 from agents.agent import Agent
 from agents.examples.tools import announce, calculator, clock
@@ -15,7 +15,7 @@ arithmetic instead of guessing. An announcement is public, so a person confirms 
 
 
 def assistant(model: Model) -> Agent:
-    """An assistant on `model`, which also finds titles and writes summaries."""
+    """An assistant on `model`; the same model finds titles and writes summaries."""
     return Agent(
         name="assistant",
         description="talks, tells the time, calculates, remembers",

@@ -1,4 +1,4 @@
-"""Reads contacts out of any text and answers with an object; start here for structured output."""
+"""Finds the contacts in any text and answers with an object; start here for structured output."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -15,7 +15,7 @@ Write telephone numbers as they stand. Nobody in it means an empty list.
 
 
 class Contact(BaseModel):
-    """One person, or one address that nobody is named for."""
+    """One person, or an address without a name."""
 
     name: str | None
     email: str | None
@@ -24,13 +24,13 @@ class Contact(BaseModel):
 
 
 class Contacts(BaseModel):
-    """The answer: it is checked, kept on the message, and asked for again if it does not fit."""
+    """The answer: it is validated, kept on the message, and asked for again if it does not fit."""
 
     contacts: Annotated[Sequence[Contact], Field(description="In the order in which they appear.")]
 
 
 def extractor(model: Model) -> Agent:
-    """An extractor on `model`, which can read images and documents if the model can."""
+    """An extractor on `model`; it reads images and documents if the model does."""
     return Agent(
         name="extractor",
         description="reads contacts out of text, images and documents",

@@ -1,4 +1,4 @@
-"""Looks after services: looks freely, asks before it changes anything; start here for tools that can do harm."""
+"""Looks after services: it reads freely and asks before it changes anything; start here for tools that can do harm."""
 
 from collections import Counter
 from typing import Annotated
@@ -7,7 +7,7 @@ from pydantic import Field
 
 from agents.agent import Agent
 from agents.examples import fleet
-from agents.examples.fleet import Service
+from agents.examples.fleet import ServiceName
 from agents.middleware.ask_user import AskUser
 from agents.middleware.compaction import Compaction
 from agents.models import Model
@@ -22,15 +22,15 @@ status before you say anything about it.
 
 
 @tool(timeout=10)
-def service_status(service: Service) -> dict[str, object]:
+def service_status(service: ServiceName) -> dict[str, object]:
     """Look up the health, replicas and error rate of a service."""
     return fleet.status(service)
 
 
-# A heavy tool: with Ray it runs as a task on any node that has a processor free.
+# A remote tool: with Ray it runs as a task on any node that has a free processor.
 @tool(ray={"num_cpus": 1}, timeout=120, concurrency=2)
 def analyse_logs(
-    service: Service,
+    service: ServiceName,
     context: ToolContext,
     lines: Annotated[int, Field(ge=1, le=1_000_000)] = 100_000,
 ) -> dict[str, object]:
@@ -44,21 +44,21 @@ def analyse_logs(
     return {"service": service, "lines": lines, "causes": dict(causes.most_common(3))}
 
 
-# Nobody can switch this approval off; and if a crash leaves open whether it ran, it is not simply done again.
+# No user can switch this approval off. If a crash leaves open whether the call ran, it is reported, not repeated.
 @tool(
     trust="requires_approval",
     decisions=("approve", "reject"),
     on_unknown_outcome="report",
     timeout=60,
 )
-def restart_service(service: Service, context: ToolContext) -> dict[str, object]:
+def restart_service(service: ServiceName, context: ToolContext) -> dict[str, object]:
     """Restart a service; for some seconds its callers are cut off."""
     return {"restarted": service, "approved_by": context.principal}
 
 
-# Each user may choose to be asked, or not to be; asked, one may also correct the number.
+# Each user may choose whether to be asked; the approver may also correct the number.
 @tool(trust="user_configurable", approval="required", decisions=("approve", "edit", "reject"), timeout=60)
-def scale_service(service: Service, replicas: Annotated[int, Field(ge=1, le=20)]) -> dict[str, object]:
+def scale_service(service: ServiceName, replicas: Annotated[int, Field(ge=1, le=20)]) -> dict[str, object]:
     """Change how many replicas of a service run."""
     return {"service": service, "replicas": replicas, "before": fleet.REPLICAS[service]}
 

@@ -1,4 +1,4 @@
-"""Plans, sends scouts ahead, and writes a report into a file; start here for work that takes many steps."""
+"""Plans, delegates to sub-agents, and writes a report into a file; start here for work that takes many steps."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ WEB_SEARCH = provider_tool("web_search_20250305", "web_search", max_uses=5)
 
 
 def researcher(model: Model, scouts: Model | None = None, search: Sequence[Tool] = (WEB_SEARCH,)) -> Agent:
-    """A researcher on `model`, its scouts on `scouts` or the same; `search` are what they look things up with."""
+    """A researcher on `model`; its scouts run on `scouts`, or on `model`, and use the tools in `search`."""
     files = FileSystem({"": "conversation", "me": "user"})
     scout = Agent(
         name="scout",

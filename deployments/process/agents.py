@@ -6,13 +6,13 @@ from typing import Any
 
 from agents.agent import Catalog
 from agents.examples import assistant, extractor, operator, researcher
-from agents.examples.offline import extractor as extractor_script
-from agents.examples.offline import operator as operator_script
-from agents.examples.offline import researcher as researcher_script
 from agents.examples.offline.assistant import assistant_script
+from agents.examples.offline.extractor import extractor_script
+from agents.examples.offline.operator import operator_script
+from agents.examples.offline.researcher import researcher_script, scout_script
 from agents.examples.researcher import WEB_SEARCH
 from agents.models import Model, ScriptedModel
-from agents.models.scripted.steps import Script
+from agents.models.scripted.steps import ScriptFunction
 from deployments.settings import Settings
 
 OFFLINE_DELAY_SECONDS = 0.02
@@ -36,19 +36,19 @@ def examples(settings: Settings) -> Catalog:
     names = () if settings.offline else (settings.model, *settings.further_models)
     models = {name: claude(settings, name) for name in names}
 
-    def on(script: Script) -> Model:
+    def on(script: ScriptFunction) -> Model:
         return _offline(script) if settings.offline else models[settings.model]
 
     agents = (
         assistant(on(assistant_script)),
         researcher(
-            on(researcher_script.researcher),
-            on(researcher_script.scout),
+            on(researcher_script),
+            on(scout_script),
             # Other servers of the Messages API need not have the provider's own tools.
             search=(WEB_SEARCH,) if settings.anthropic_base_url is None else (),
         ),
-        operator(on(operator_script.operator)),
-        extractor(on(extractor_script.extractor)),
+        operator(on(operator_script)),
+        extractor(on(extractor_script)),
     )
     return Catalog({agent.name: replace(agent, models=models) for agent in agents}, default="assistant")
 
@@ -70,7 +70,7 @@ def claude(settings: Settings, name: str) -> Model:
     return model
 
 
-def _offline(script: Script) -> Model:
+def _offline(script: ScriptFunction) -> Model:
     return ScriptedModel(script, delay=OFFLINE_DELAY_SECONDS)
 
 

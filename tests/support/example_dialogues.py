@@ -9,10 +9,10 @@ from agents.agent import Agent
 from agents.context import AgentContext
 from agents.errors import Refused
 from agents.examples import assistant, extractor, operator, researcher
-from agents.examples.offline import extractor as extractor_script
-from agents.examples.offline import operator as operator_script
-from agents.examples.offline import researcher as researcher_script
 from agents.examples.offline.assistant import assistant_script
+from agents.examples.offline.extractor import extractor_script
+from agents.examples.offline.operator import operator_script
+from agents.examples.offline.researcher import researcher_script, scout_script
 from agents.models import ScriptedModel
 from agents.turn.inputs import Resolve, UserMessage
 from tests.support.conversations import World, text
@@ -78,14 +78,12 @@ TALES = {
         appends=14,
     ),
     "researcher": Tale(
-        agent=lambda: researcher(
-            ScriptedModel(researcher_script.researcher), ScriptedModel(researcher_script.scout), search=()
-        ),
+        agent=lambda: researcher(ScriptedModel(researcher_script), ScriptedModel(scout_script), search=()),
         acts=(say("research the history of tea"), say("thank you")),
         appends=16,
     ),
     "operator": Tale(
-        agent=lambda: operator(ScriptedModel(operator_script.operator)),
+        agent=lambda: operator(ScriptedModel(operator_script)),
         acts=(
             say("restart it", then="awaiting_input"),
             decide("respond", answer={"service": "api"}, then="awaiting_input"),
@@ -98,7 +96,7 @@ TALES = {
         reported="restart_service",
     ),
     "extractor": Tale(
-        agent=lambda: extractor(ScriptedModel(extractor_script.extractor)),
+        agent=lambda: extractor(ScriptedModel(extractor_script)),
         acts=(say("Ada Lovelace, ada@engines.example"), say("nobody")),
         appends=4,
     ),

@@ -36,12 +36,12 @@ def page_agents() -> tuple[Agent, ...]:
 def act(request: ModelRequest) -> Step:
     """Make the calls that the message spells out, a name and its arguments as JSON on a line; then tell the results."""
     turn = turn_of(request)
-    if turn.returns:
-        return Step("It returned: " + " and ".join(result.text for result in turn.returns))
+    if turn.results:
+        return Step("It returned: " + " and ".join(result.text for result in turn.results))
     offered = {offer["name"] for offer in request.tools}
-    lines = [line.partition(" ") for line in turn.said.splitlines()]
+    lines = [line.partition(" ") for line in turn.prompt.splitlines()]
     calls = [Call(name, orjson.loads(arguments)) for name, _, arguments in lines if name in offered]
-    return Step(calls=calls) if calls else Step(f"You said: {turn.said}", thinking="What was said?")
+    return Step(calls=calls) if calls else Step(f"You said: {turn.prompt}", thinking="What was said?")
 
 
 @tool(trust="user_configurable", approval="required", decisions=("approve", "edit", "reject"))

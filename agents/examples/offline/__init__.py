@@ -1,1 +1,1 @@
-"""What the examples do without a model: the offline assistant, and a script for each of the others."""
+"""Scripts for the examples, which let them run without a model: one for each agent."""

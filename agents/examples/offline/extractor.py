@@ -1,4 +1,4 @@
-"""The extractor without a model: patterns find what looks like a contact."""
+"""The script of the extractor: patterns find what looks like a contact."""
 
 import re
 
@@ -14,9 +14,9 @@ ORGANISATION = re.compile(r"\b(?:of|at|from|with) ((?:[A-ZÄÖÜ][\w&-]*)(?: [A-
 PASSAGE = re.compile(r"[\n;]+|(?<=[.!?])\s+(?=[A-ZÄÖÜ])")
 
 
-def extractor(request: ModelRequest) -> Step:
-    """One contact for each passage that holds an address or a number."""
-    passages = PASSAGE.split(turn_of(request).said)
+def extractor_script(request: ModelRequest) -> Step:
+    """One contact for each passage with an email address or a telephone number."""
+    passages = PASSAGE.split(turn_of(request).prompt)
     contacts = [_contact(passage) for passage in passages if EMAIL.search(passage) or TELEPHONE.search(passage)]
     return Step(orjson.dumps({"contacts": contacts}, option=orjson.OPT_INDENT_2).decode())
 

@@ -1,4 +1,4 @@
-"""The operator without a model: looks, says what it found, and asks before it changes anything."""
+"""The script of the operator: it looks, says what it found, and asks before it changes anything."""
 
 import re
 from collections.abc import Mapping
@@ -33,36 +33,36 @@ QUESTION = {
 }
 
 
-def operator(request: ModelRequest) -> Step:
-    """One step of: find out which service, look at it, act, tell how it went."""
+def operator_script(request: ModelRequest) -> Step:
+    """The next step: find out which service is meant, look at it, act, report."""
     turn = turn_of(request)
-    if not any(wish.search(turn.said) for wish in (RESTART, SCALE, LOGS, STATUS)):
+    if not any(pattern.search(turn.prompt) for pattern in (RESTART, SCALE, LOGS, STATUS)):
         return Step(HELP)
     service = _service(turn)
     if service is None:
         return _ask(turn)
-    if LOGS.search(turn.said):
+    if LOGS.search(turn.prompt):
         return _analyse(turn, service)
-    if not turn.of("service_status"):
+    if not turn.results_of("service_status"):
         return Step(f"Let me look at the {service} first.", [Call("service_status", {"service": service})])
     return _act(turn, service)
 
 
 def _service(turn: Turn) -> str | None:
-    """The service that was named, or chosen since."""
-    answers = [result.text for result in turn.of("ask_user") if not result.failed]
-    named = SERVICE.search(turn.said) or (SERVICE.search(answers[-1]) if answers else None)
+    """The service that the user named, or chose when asked."""
+    answers = [result.text for result in turn.results_of("ask_user") if not result.failed]
+    named = SERVICE.search(turn.prompt) or (SERVICE.search(answers[-1]) if answers else None)
     return named[1].lower() if named else None
 
 
 def _ask(turn: Turn) -> Step:
-    if turn.of("ask_user"):
+    if turn.results_of("ask_user"):
         return Step("Then I leave everything as it is.")
     return Step("I look after three services.", [Call("ask_user", {"questions": [QUESTION]})])
 
 
 def _analyse(turn: Turn, service: str) -> Step:
-    if not (results := turn.of("analyse_logs")):
+    if not (results := turn.results_of("analyse_logs")):
         return Step("I will count the errors; that takes a moment.", [Call("analyse_logs", {"service": service})])
     found = _object(results[-1].text)
     if results[-1].failed or not found:
@@ -72,22 +72,22 @@ def _analyse(turn: Turn, service: str) -> Step:
 
 
 def _act(turn: Turn, service: str) -> Step:
-    """The change that was asked for, or just what the status says."""
-    found = _object(turn.of("service_status")[-1].text)
+    """The change that the user asked for, or a report of the status."""
+    found = _object(turn.results_of("service_status")[-1].text)
     report = (
         f"The **{service}** is {found.get('health')}: {found.get('replicas')} replicas, "
         f"{found.get('errors_per_minute')} errors a minute."
     )
-    number = NUMBER.search(turn.said)
-    if RESTART.search(turn.said):
+    number = NUMBER.search(turn.prompt)
+    if RESTART.search(turn.prompt):
         return _change(turn, report, Call("restart_service", {"service": service}))
-    if SCALE.search(turn.said) and number:
+    if SCALE.search(turn.prompt) and number:
         return _change(turn, report, Call("scale_service", {"service": service, "replicas": int(number[1])}))
     return Step(report)
 
 
 def _change(turn: Turn, report: str, call: Call) -> Step:
-    if not (results := turn.of(call.name)):
+    if not (results := turn.results_of(call.name)):
         return Step(f"{report} It will change as soon as you approve.", [call])
     if results[-1].failed:
         return Step(f"It was not done, or nobody can tell: {results[-1].text}")

@@ -1,4 +1,8 @@
-"""The fixed sentences of the offline assistant, in Markdown."""
+"""What the offline assistant says, in Markdown: its fixed sentences, and a sentence for each result of a tool."""
+
+import orjson
+
+from agents.models.scripted.message_history import ToolReturn
 
 NOTICE = (
     "I am Raylogue's offline assistant: no model is connected, so I answer from a small script. "
@@ -42,10 +46,37 @@ STORY = (
     "word in place."
 )
 
-ECHO_LENGTH = 200
+MAX_ECHO = 200
 
 
 def echo(text: str) -> str:
-    """The answer to what the script does not know."""
-    shown = text if len(text) <= ECHO_LENGTH else f"{text[:ECHO_LENGTH].rstrip()}…"
+    """The answer to a message that the script does not understand."""
+    shown = text if len(text) <= MAX_ECHO else f"{text[:MAX_ECHO].rstrip()}…"
     return f"You wrote: “{shown}”. Without a model I cannot say more about it; *help* shows what I can do."
+
+
+def describe_result(result: ToolReturn) -> str:
+    """One sentence for the result of one call, good or bad."""
+    if result.failed:
+        return f"`{result.name}` did not go through: {result.text or 'no reason was given'}"
+    return _sentence(result) or f"`{result.name}` answered: {result.text}"
+
+
+def _sentence(result: ToolReturn) -> str | None:
+    match result.name, _parsed(result.text):
+        case "clock", {"time": str(time), "timezone": str(timezone), "weekday": str(weekday)}:
+            return f"It is **{time[11:16]}** on {weekday}, {time[:10]} ({timezone})."
+        case "announce", {"announced": str(text)}:
+            return f"Announced: {text}"
+        case "remember" | "forget", _:
+            return result.text
+        case "calculator", _:
+            return f"`{result.arguments.get('expression', '')}` is **{result.text}**."
+    return None
+
+
+def _parsed(text: str) -> object:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None

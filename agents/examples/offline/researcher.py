@@ -1,4 +1,4 @@
-"""The researcher and its scouts without a model: a plan, two errands at once, a report."""
+"""The scripts of the researcher and its scouts: a plan, two tasks at once, a report."""
 
 import re
 
@@ -8,29 +8,29 @@ from agents.models.scripted.message_history import Turn, turn_of
 HELP = """\
 I am the researcher, offline: a small script. Say *research the history of tea*: I plan, send out two scouts at the same
 time, whose own conversations you can open, and write what they bring back into a file."""
-WISH = re.compile(
+REQUEST = re.compile(
     r"\b(?:research|investigate|find out|look into|report on|write about|compare)\b[:,]?\s+(?:(?:about|on)\s+)?(.+)",
     re.IGNORECASE | re.DOTALL,
 )
 ASPECTS = ("the background", "the open questions")
-LONGEST_NAME = 40
+MAX_NAME = 40
 
 
-def researcher(request: ModelRequest) -> Step:
-    """One step of: plan, delegate, write, tell."""
+def researcher_script(request: ModelRequest) -> Step:
+    """The next step: plan, delegate, write, report."""
     turn = turn_of(request)
-    wish = WISH.search(turn.said)
-    if wish is None:
+    wanted = REQUEST.search(turn.prompt)
+    if wanted is None:
         return Step(HELP)
-    topic = wish[1].strip().rstrip(".!?")
-    return (_plan, _delegate, _write, _tell)[min(turn.step, 3)](turn, topic)
+    topic = wanted[1].strip().rstrip(".!?")
+    return (_plan, _delegate, _write, _report)[min(turn.step, 3)](turn, topic)
 
 
-def scout(request: ModelRequest) -> Step:
-    """What a scout brings back."""
-    errand = turn_of(request).said.rstrip(".")
+def scout_script(request: ModelRequest) -> Step:
+    """The findings of a scout."""
+    task = turn_of(request).prompt.rstrip(".")
     return Step(
-        f"{errand}: without a model I know nothing of it, and say so. With one connected, findings with their sources "
+        f"{task}: without a model I know nothing of it, and say so. With one connected, findings with their sources "
         "stand here."
     )
 
@@ -40,13 +40,16 @@ def _plan(turn: Turn, topic: str) -> Step:
 
 
 def _delegate(turn: Turn, topic: str) -> Step:
-    errands = [f"Find out about {aspect} of {topic}" for aspect in ASPECTS]
-    return Step("Two scouts are on their way.", [Call("task", {"agent": "scout", "prompt": it}) for it in errands])
+    prompts = [f"Find out about {aspect} of {topic}" for aspect in ASPECTS]
+    return Step(
+        "Two scouts are on their way.", [Call("task", {"agent": "scout", "prompt": prompt}) for prompt in prompts]
+    )
 
 
 def _write(turn: Turn, topic: str) -> Step:
     found = [
-        f"## {aspect.capitalize()}\n\n{result.text}" for aspect, result in zip(ASPECTS, turn.of("task"), strict=False)
+        f"## {aspect.capitalize()}\n\n{result.text}"
+        for aspect, result in zip(ASPECTS, turn.results_of("task"), strict=False)
     ]
     report = "\n\n".join([f"# {topic[:1].upper()}{topic[1:]}", *found]) + "\n"
     return Step(
@@ -55,8 +58,8 @@ def _write(turn: Turn, topic: str) -> Step:
     )
 
 
-def _tell(turn: Turn, topic: str) -> Step:
-    written = turn.of("create_file")[-1]
+def _report(turn: Turn, topic: str) -> Step:
+    written = turn.results_of("create_file")[-1]
     if written.failed:
         return Step(f"I have looked into {topic}, but the report could not be written: {written.text}")
     return Step(f"The report is in `{_path(topic)}`. In short: two scouts looked into {topic} and came back.")
@@ -70,5 +73,5 @@ def _todos(topic: str, done: int) -> Call:
 
 
 def _path(topic: str) -> str:
-    name = re.sub(r"[^a-z0-9]+", "-", topic.lower()).strip("-")[:LONGEST_NAME].rstrip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", topic.lower()).strip("-")[:MAX_NAME].rstrip("-")
     return f"reports/{name or 'report'}.md"

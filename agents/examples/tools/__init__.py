@@ -1,4 +1,4 @@
-"""Small tools to look at: one that calculates, one that reads the clock, one that needs an approval."""
+"""Small example tools: a calculator, a clock, and an announcement that needs an approval."""
 
 from agents.examples.tools.announcement import announce
 from agents.examples.tools.calculator import calculator

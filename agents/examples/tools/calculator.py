@@ -1,4 +1,4 @@
-"""An example of a pure tool: arithmetic on a parsed expression, without eval and with bounded cost."""
+"""An example of a pure tool: arithmetic on a parsed expression, without eval and at a bounded cost."""
 
 import ast
 import math
@@ -88,7 +88,7 @@ def _combine(op: ast.operator, left: Number, right: Number) -> Number:
 
 
 def _check_power(base: Number, exponent: Number) -> None:
-    """Beforehand, because a power of integers can take for ever; all other operations are cheap."""
+    """Refuse a huge power before it is computed, which could take for ever; all other operations are cheap."""
     whole = isinstance(base, int) and isinstance(exponent, int)
     if whole and abs(base) > 1 and abs(exponent) * math.log2(abs(base)) > MAX_BITS:
         raise OverflowError

@@ -1,1 +1,1 @@
-"""A model without a network: plays a script step by step."""
+"""A model without a network, its steps, and what its scripts read from a request."""

@@ -1,4 +1,4 @@
-"""Reads the messages of a request: what the user wrote, what was answered, what the tools gave back."""
+"""Reads the messages of a request, for scripts: what the user wrote, what was answered, what the tools returned."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ class ToolReturn:
     failed: bool
 
 
-def conversation_of(request: ModelRequest) -> tuple[Sequence[Json], str]:
-    """The messages without what was put behind them for this call alone, and the text of that."""
+def split_injected(request: ModelRequest) -> tuple[Sequence[Json], str]:
+    """The messages without the blocks that are injected into this call alone, and the text of those blocks."""
     if not request.injected:
         return request.messages, ""
     *earlier, last = request.messages
@@ -33,11 +33,12 @@ def user_texts(messages: Sequence[Json]) -> list[str]:
 
 
 def assistant_texts(messages: Sequence[Json]) -> list[str]:
+    """What the assistant wrote, oldest first; empty for an answer without text."""
     return [plain_text(message["content"]) for message in messages if message["role"] == "assistant"]
 
 
 def tool_returns(messages: Sequence[Json]) -> list[ToolReturn]:
-    """The results in the last message, in its order; empty when the last message is not about tools."""
+    """The tool results of the last message, in its order; empty when it has none."""
     calls = {block["id"]: block for message in messages[-2:] for block in _blocks(message, "tool_use")}
     return [
         ToolReturn(
@@ -53,25 +54,25 @@ def tool_returns(messages: Sequence[Json]) -> list[ToolReturn]:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What was said last, every result since, and how many answers there have been."""
+    """The user's last message, every tool result since, and how many answers came since."""
 
-    said: str
-    returns: Sequence[ToolReturn]
+    prompt: str
+    results: Sequence[ToolReturn]
     step: int
 
-    def of(self, name: str) -> Sequence[ToolReturn]:
-        """The results of one tool."""
-        return [result for result in self.returns if result.name == name]
+    def results_of(self, name: str) -> Sequence[ToolReturn]:
+        """The results of the tool called `name`."""
+        return [result for result in self.results if result.name == name]
 
 
 def turn_of(request: ModelRequest) -> Turn:
     """The turn at the end of the request."""
-    messages, _ = conversation_of(request)
+    messages, _ = split_injected(request)
     begin = max((at for at in range(len(messages)) if user_texts(messages[at : at + 1])), default=0)
     ends = range(begin + 2, len(messages) + 1)
     return Turn(
-        said=(user_texts(messages[begin : begin + 1]) or [""])[0],
-        returns=[result for end in ends for result in tool_returns(messages[:end])],
+        prompt=(user_texts(messages[begin : begin + 1]) or [""])[0],
+        results=[result for end in ends for result in tool_returns(messages[:end])],
         step=sum(message["role"] == "assistant" for message in messages[begin:]),
     )
 

@@ -1,4 +1,4 @@
-"""A model without a network: plays a script word by word, for the offline demo, tests and benchmarks."""
+"""A model without a network: it plays a script word by word, for the offline examples, tests and benchmarks."""
 
 import asyncio
 import re
@@ -17,25 +17,25 @@ from agents.models.protocol import (
     ToolUseStarted,
     Usage,
 )
-from agents.models.scripted.steps import Call, Place, Script, Step, script_of
+from agents.models.scripted.steps import Call, FailurePoint, ScriptFunction, Step, script_of
 
 WORD = re.compile(r"\s*\S+|\s+")
 
 
 class ScriptedModel:
-    """Answers from a script: a list of steps, or a function of the request.
+    """Answers from a script, which is a list of steps or a function of the request.
 
     `delay` is the pause before each word, in seconds. Deterministic: the same request gets the same answer.
     """
 
-    def __init__(self, script: Script | Sequence[Step], *, delay: float = 0.0, name: str = "scripted") -> None:
+    def __init__(self, script: ScriptFunction | Sequence[Step], *, delay: float = 0.0, name: str = "scripted") -> None:
         self.name = name
         self._choose = script if callable(script) else script_of(script)
         self._delay = delay
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         step = self._choose(request)
-        await self._obstruct(step, "before")
+        await self._fail_or_hang(step, "before")
         async for word in self._words(step.thinking):
             yield ThinkingChunk(word)
         async for word in self._words(step.text):
@@ -44,21 +44,21 @@ class ScriptedModel:
         for block in calls:
             await asyncio.sleep(self._delay)
             yield ToolUseStarted(block["id"], block["name"])
-        await self._obstruct(step, "after")
+        await self._fail_or_hang(step, "after")
         yield _completed(step, calls, request, request.model or self.name)
 
     async def aclose(self) -> None:
-        """There is nothing to give back."""
+        """Do nothing: it holds no connection."""
 
     async def _words(self, text: str) -> AsyncIterator[str]:
         for word in WORD.findall(text):
-            await asyncio.sleep(self._delay)  # also at 0: others get their turn between two words
+            await asyncio.sleep(self._delay)  # also at 0: other tasks run between two words
             yield word
 
-    async def _obstruct(self, step: Step, place: Place) -> None:
-        if step.hangs == place:
+    async def _fail_or_hang(self, step: Step, point: FailurePoint) -> None:
+        if step.hangs == point:
             await asyncio.Event().wait()
-        if step.failure is not None and step.fails == place:
+        if step.failure is not None and step.fails == point:
             raise ModelError(*step.failure.args)
 
 
@@ -85,5 +85,5 @@ def _completed(step: Step, calls: list[Json], request: ModelRequest, model: str)
 
 
 def _tokens(value: object) -> int:
-    """A rough count: four characters to the token."""
+    """A rough count: a token has four characters."""
     return len(orjson.dumps(value)) // 4

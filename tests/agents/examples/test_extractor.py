@@ -6,7 +6,7 @@ import pytest
 
 from agents.examples import extractor
 from agents.examples.extractor import Contacts
-from agents.examples.offline.extractor import extractor as script
+from agents.examples.offline.extractor import extractor_script
 from agents.models import ScriptedModel
 from agents.turn.events import AssistantMsg
 from tests.support.conversations import World, ends, rest, say
@@ -37,7 +37,7 @@ def contact(**known: str) -> dict[str, str | None]:
     ids=["three", "none"],
 )
 async def test_the_answer_is_an_object(world: World, said: str, contacts: list[Any]) -> None:
-    conversation = await world.start(extractor(ScriptedModel(script)))
+    conversation = await world.start(extractor(ScriptedModel(extractor_script)))
     await say(conversation, said)
     assert await rest(conversation) == "idle"
     events = await world.events()

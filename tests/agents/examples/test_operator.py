@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from agents.examples import operator
-from agents.examples.offline.operator import HELP
-from agents.examples.offline.operator import operator as script
+from agents.examples.offline.operator import HELP, operator_script
 from agents.models import ScriptedModel
 from agents.turn.events import ToolCall
 from agents.turn.inputs import Resolve
@@ -15,7 +14,7 @@ from tests.support.conversations import World, ends, rest, results, say, spoken
 
 @pytest.fixture
 def agent() -> Any:
-    return operator(ScriptedModel(script))
+    return operator(ScriptedModel(operator_script))
 
 
 def called(events: Any) -> list[str]:

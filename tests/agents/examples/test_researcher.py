@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from agents.examples import researcher
-from agents.examples.offline.researcher import HELP, scout
-from agents.examples.offline.researcher import researcher as script
+from agents.examples.offline.researcher import HELP, researcher_script, scout_script
 from agents.models import ModelRequest, ScriptedModel
 from agents.turn.events import ToolCall
 from store import Scope
@@ -15,7 +14,7 @@ from tests.support.conversations import World, ends, rest, results, say, spoken,
 
 @pytest.fixture
 def agent() -> Any:
-    return researcher(ScriptedModel(script), ScriptedModel(scout), search=())
+    return researcher(ScriptedModel(researcher_script), ScriptedModel(scout_script), search=())
 
 
 async def test_it_says_what_it_can_do(world: World, agent: Any) -> None:
@@ -36,7 +35,7 @@ async def test_it_says_what_it_can_do(world: World, agent: Any) -> None:
 )
 def test_it_understands_what_is_to_be_researched(said: str, topic: str) -> None:
     messages = [{"role": "user", "content": [{"type": "text", "text": said}]}]
-    assert script(ModelRequest("", messages)).text == f"I will look into {topic} from two sides."
+    assert researcher_script(ModelRequest("", messages)).text == f"I will look into {topic} from two sides."
 
 
 async def test_it_plans_delegates_and_writes(world: World, agent: Any) -> None:

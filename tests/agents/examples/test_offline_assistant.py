@@ -4,10 +4,9 @@ import re
 
 import pytest
 
-from agents.examples.offline.arithmetic import find_expression
 from agents.examples.offline.assistant import assistant_script
+from agents.examples.offline.entities import find_expression, find_timezone
 from agents.examples.offline.phrases import NOTICE
-from agents.examples.offline.timezones import find_timezone
 from agents.examples.tools import announce, calculator, clock
 from agents.models import Json, ScriptedModel
 from agents.tools import Tool, ToolContext, run_tool

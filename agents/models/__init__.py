@@ -1,7 +1,7 @@
-"""Language models behind one protocol, and a scripted one without a network.
+"""Language models behind one protocol, and a scripted model without a network.
 
-Claude is in `agents.models.anthropic`, which is not imported here: its SDK takes a second to import, and a process
-without a key does not need it.
+Claude is in `agents.models.anthropic`, not here: importing its SDK takes a second, and a process without a key does not
+need it.
 """
 
 from agents.models.protocol import (
@@ -12,8 +12,8 @@ from agents.models.protocol import (
     ModelRequest,
     TextChunk,
     ThinkingChunk,
+    TokenUsage,
     ToolUseStarted,
-    Usage,
 )
 from agents.models.scripted.model import ScriptedModel
 from agents.models.scripted.steps import Call, Step
@@ -29,6 +29,6 @@ __all__ = [
     "Step",
     "TextChunk",
     "ThinkingChunk",
+    "TokenUsage",
     "ToolUseStarted",
-    "Usage",
 ]

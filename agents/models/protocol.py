@@ -1,20 +1,20 @@
-"""What a model is to a conversation: a request in Messages API shapes, answered by a stream of events."""
+"""What a conversation needs of a model: it answers a request in Messages API shapes with a stream of events."""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 Json = dict[str, Any]
-"""One JSON object in the shape the Messages API gives it."""
+"""A JSON object in a shape of the Messages API."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One call of a model; `model` overrides the model's own choice of name for this call only.
+    """One call of a model; `model` overrides the name of the model for this call only.
 
-    `output_schema` is the JSON schema that the answer's text has to match. `stable` is how many of the leading
-    messages will come again unchanged with the next call, so that the provider may cache them; `injected` is how many
-    blocks at the end of the last one are for this call alone.
+    `output_schema` is the JSON schema that the answer's text has to match. `stable` is how many of the first messages
+    come again unchanged with the next call, so that the provider may cache them; `injected` is how many blocks at the
+    end of the last message are for this call alone.
     """
 
     system: str
@@ -28,8 +28,8 @@ class ModelRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """What the call cost, in tokens."""
+class TokenUsage:
+    """What the call used, in tokens."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -39,17 +39,21 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class TextChunk:
+    """A piece of the answer's text."""
+
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ThinkingChunk:
+    """A piece of the model's thinking."""
+
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolUseStarted:
-    """The model began to write a call; its arguments follow with `Completed`."""
+    """The model began to write a tool call; the arguments follow with `Completed`."""
 
     provider_id: str
     name: str
@@ -57,15 +61,15 @@ class ToolUseStarted:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The answer is whole; always the last event of a stream that did not fail.
+    """The answer is complete; always the last event of a stream that did not fail.
 
-    `content` holds the blocks in the order of the answer. A `tool_use` whose arguments were no JSON object
-    has an empty `input` and carries the raw text under `malformed`.
+    `content` holds the blocks in the order of the answer. A `tool_use` whose arguments were no JSON object has an
+    empty `input`, and the raw text under `malformed`.
     """
 
     content: list[Json]
     stop_reason: str
-    usage: Usage = field(default_factory=Usage)
+    usage: TokenUsage = field(default_factory=TokenUsage)
     model: str = ""
 
 
@@ -73,11 +77,11 @@ ModelEvent = TextChunk | ThinkingChunk | ToolUseStarted | Completed
 
 
 class Model(Protocol):
-    """Streams an answer, fails with ModelError only; closing the generator closes its connection at once."""
+    """Streams answers; fails with ModelError only. Closing the generator closes its connection at once."""
 
     @property
     def name(self) -> str:
-        """The name the answers are attributed to."""
+        """The name that its answers carry."""
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """Start the call at the first iteration.
@@ -86,4 +90,4 @@ class Model(Protocol):
         """
 
     async def aclose(self) -> None:
-        """Give back the connections, if there are any; the model is not used afterwards."""
+        """Close the connections, if there are any; the model is not used afterwards."""

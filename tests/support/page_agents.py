@@ -18,7 +18,7 @@ from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.turn_context import SummaryText, TurnContext
 from agents.middleware.sub_agent import SubAgent
 from agents.middleware.todo_list import TodoList
-from agents.models import Call, Completed, Json, ModelEvent, ModelRequest, ScriptedModel, Step, TextChunk, Usage
+from agents.models import Call, Completed, Json, ModelEvent, ModelRequest, ScriptedModel, Step, TextChunk, TokenUsage
 from agents.models.scripted.message_history import turn_of
 from agents.tools import Image, tool
 
@@ -156,4 +156,4 @@ class Reader:
             {"type": "server_tool_use", "id": f"srvtoolu_{number}", "name": "web_search", "input": {"query": "rays"}},
             {"type": "web_search_tool_result", "tool_use_id": f"srvtoolu_{number}", "content": found},
         ]
-        yield Completed([*search, *texts], "end_turn", Usage(12, 5), self.name)
+        yield Completed([*search, *texts], "end_turn", TokenUsage(12, 5), self.name)

@@ -1,4 +1,4 @@
-"""Joins the provider's stream events into finished content blocks, and names the ones worth watching."""
+"""Joins the provider's stream events into content blocks, and turns them into the events of our `Model`."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
@@ -13,16 +13,16 @@ from agents.models.protocol import (
     ModelEvent,
     TextChunk,
     ThinkingChunk,
+    TokenUsage,
     ToolUseStarted,
-    Usage,
 )
 
 CALL_TYPES = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
-USAGE_FIELDS = tuple(entry.name for entry in fields(Usage))
+USAGE_FIELDS = tuple(entry.name for entry in fields(TokenUsage))
 
 
-class Block:
-    """One content block while it grows; its text is kept in pieces, joined once."""
+class BlockBuilder:
+    """One content block while it grows; its text is kept in pieces and joined once, at the end."""
 
     __slots__ = ("pieces", "start")
 
@@ -41,16 +41,16 @@ class Block:
 
 
 class Accumulator:
-    """Feed it the parsed events of one answer; KeyError and TypeError mean that they have the wrong shape."""
+    """Takes the parsed events of one answer; KeyError and TypeError mean that an event has the wrong shape."""
 
     def __init__(self, model: str) -> None:
         self._model = model
-        self._blocks: dict[int, Block] = {}
+        self._blocks: dict[int, BlockBuilder] = {}
         self._usage = dict.fromkeys(USAGE_FIELDS, 0)
         self._stop_reason: str | None = None
 
     def apply(self, event: Json) -> ModelEvent | None:
-        """What the event is worth to a watcher; Completed when the answer is whole."""
+        """The event for the caller, if it is one for it; `Completed` when the answer is complete."""
         match event["type"]:
             case "content_block_delta":
                 return self._extend(self._blocks[event["index"]], event["delta"])
@@ -67,7 +67,7 @@ class Accumulator:
         return None
 
     def _open(self, index: int, start: Json) -> ModelEvent | None:
-        self._blocks[index] = Block(dict(start))
+        self._blocks[index] = BlockBuilder(dict(start))
         match start:
             case {"type": "tool_use", "id": str(identifier), "name": str(name)}:
                 return ToolUseStarted(identifier, name)
@@ -79,7 +79,7 @@ class Accumulator:
                 return None
         raise TypeError("a content block without a type")
 
-    def _extend(self, block: Block, delta: Json) -> ModelEvent | None:
+    def _extend(self, block: BlockBuilder, delta: Json) -> ModelEvent | None:
         match delta["type"]:
             case "text_delta":
                 block.pieces.append(delta["text"])
@@ -96,7 +96,7 @@ class Accumulator:
         return None
 
     def _count(self, usage: Mapping[str, Any] | None) -> None:
-        # The counts of message_delta are totals, not increments; it names only those that it knows.
+        # message_delta brings totals, not increments, and only of the kinds that it counts.
         for name in USAGE_FIELDS:
             if usage and usage.get(name) is not None:
                 self._usage[name] = int(usage[name])
@@ -104,14 +104,14 @@ class Accumulator:
     def _completed(self) -> Completed:
         blocks = [self._blocks[index].finished() for index in sorted(self._blocks)]
         content = [block for block in blocks if block["type"] != "text" or block["text"]]
-        return Completed(content, self._stop_reason or "end_turn", Usage(**self._usage), self._model)
+        return Completed(content, self._stop_reason or "end_turn", TokenUsage(**self._usage), self._model)
 
 
-def joined(news: Iterable[ModelEvent]) -> Iterator[ModelEvent]:
-    """The same with neighbouring deltas of a kind as one: so what came in together costs no more than one word."""
+def join_chunks(events: Iterable[ModelEvent]) -> Iterator[ModelEvent]:
+    """The same events with neighbouring chunks of a kind joined: text that came in together is handled as one."""
     last: ModelEvent | None = None
     try:
-        for event in news:
+        for event in events:
             if isinstance(event, TextChunk) and isinstance(last, TextChunk):
                 last = TextChunk(last.text + event.text)
             elif isinstance(event, ThinkingChunk) and isinstance(last, ThinkingChunk):
@@ -120,7 +120,7 @@ def joined(news: Iterable[ModelEvent]) -> Iterator[ModelEvent]:
                 if last is not None:
                     yield last
                 last = event
-    except ModelError:  # what was said before it is kept
+    except ModelError:  # the text before it is not lost
         if last is not None:
             yield last
         raise

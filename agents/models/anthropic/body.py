@@ -13,12 +13,12 @@ MARKABLE = frozenset({"text", "image", "document", "search_result", "tool_use", 
 SCHEMA_PROMPT = "Answer with one JSON object that matches this JSON schema, and with nothing else:\n"
 
 
-def body_of(request: ModelRequest, model: str, options: Mapping[str, Any], *, knows_schemas: bool = True) -> Json:
-    """What is sent; raises ValueError for an output schema that no model can be held to.
+def build_body(request: ModelRequest, model: str, options: Mapping[str, Any], *, knows_schemas: bool = True) -> Json:
+    """The body of the request; raises ValueError for an output schema that structured outputs cannot express.
 
     Of the four cache markers that are allowed, one stands behind the tools, one behind the system prompt, and two in
-    the messages: where the stable part of them ends, and where that of the call before this one ended, so that what it
-    wrote is found however many blocks have come since.
+    the messages: where their stable part ends, and where the stable part of the previous call ended. So the provider
+    finds what the previous call wrote to the cache, however many blocks have come since.
     """
     body: Json = {
         "model": request.model or model,
@@ -41,28 +41,28 @@ def body_of(request: ModelRequest, model: str, options: Mapping[str, Any], *, kn
 
 
 def _messages(request: ModelRequest) -> list[Json]:
-    """The messages with our markers and no others: who sends blocks to a conversation could use up the four."""
+    """The messages with our markers only: markers in the blocks of a sender could use up the four."""
     messages = [_unmarked(message) for message in request.messages]
-    end, spared = _end(request)
+    end, skipped = _end_of_stable(request)
     if 0 <= end < len(messages):
-        messages[end] = _marked(messages[end], spared)
+        messages[end] = _marked(messages[end], skipped)
     if 0 <= end - 2 < len(messages):
         messages[end - 2] = _marked(messages[end - 2])
     return messages
 
 
-def _end(request: ModelRequest) -> tuple[int, int]:
-    """The message in which the stable part ends, and how many blocks at its end do not belong to it."""
+def _end_of_stable(request: ModelRequest) -> tuple[int, int]:
+    """The index of the message in which the stable part ends, and how many blocks at its end are not stable."""
     last = len(request.messages) - 1
     if request.injected and request.stable == last and len(request.messages[last]["content"]) > request.injected:
         return last, request.injected
     return request.stable - 1, 0
 
 
-def _marked(message: Json, spared: int = 0) -> Json:
+def _marked(message: Json, skipped: int = 0) -> Json:
     content = message["content"]
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
-    for position in range(len(blocks) - 1 - spared, -1, -1):
+    for position in range(len(blocks) - 1 - skipped, -1, -1):
         if blocks[position]["type"] in MARKABLE:
             blocks[position] = {**blocks[position], **MARKER}
             return {**message, "content": blocks}

@@ -1,4 +1,4 @@
-"""Translates what goes wrong at the provider into ModelError: safe for users, with the rest in the log."""
+"""Translates errors of the provider into ModelError: its message is safe for users, the details go to the log."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -46,7 +46,7 @@ REASON_OF_STATUS = {
     529: "overloaded",
 }
 PRECISE_MIDWAY = frozenset({"stream_broken", "malformed_stream", "timeout"})
-"""What a failure in the middle of an answer may be called; for all others the answer just broke off."""
+"""The reasons that a failure in the middle of an answer may have; any other one becomes `stream_broken`."""
 THINKING_REFUSED = re.compile(
     r"`signature`.*`thinking`|thinking\.signature|`thinking`.*cannot be modified|Expected `thinking`"
 )
@@ -55,7 +55,7 @@ log = structlog.get_logger(__name__)
 
 
 def failure(reason: str, request_id: str | None = None, retry_after: float | None = None) -> ModelError:
-    """The error for a reason; the request id lets an operator find the rest in the log."""
+    """The error for a reason; with the request id an operator finds the details in the log."""
     suffix = f" (request {request_id})." if request_id else "."
     return ModelError(reason, SENTENCES[reason] + suffix, retry_after)
 
@@ -70,8 +70,8 @@ def from_error_event(event: Json, request_id: str | None) -> ModelError:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Every error of the SDK and of the transport below it leaves as ModelError."""
+def translate_errors() -> Iterator[None]:
+    """Raise every error of the SDK, and of the transport below it, as ModelError."""
     try:
         yield
     except anthropic.APIStatusError as error:
@@ -100,8 +100,8 @@ def _from_status(error: anthropic.APIStatusError) -> ModelError:
     return failure(reason, error.request_id, retry_after(error.response.headers))
 
 
-def refused_thinking(error: ModelError) -> str | None:
-    """What the provider said against the thinking of earlier answers, or against its absence; None if nothing."""
+def thinking_complaint(error: ModelError) -> str | None:
+    """The provider's words, if it refused the thinking of earlier answers or missed it; None for another error."""
     cause = error.__cause__
     if (
         isinstance(cause, anthropic.APIStatusError)
@@ -113,7 +113,7 @@ def refused_thinking(error: ModelError) -> str | None:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds; a date is compared with the provider's own clock, if the answer names it."""
+    """The Retry-After in seconds; a date is compared with the provider's own clock, if the response has it."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             return max(0.0, float(headers[name]) * unit)

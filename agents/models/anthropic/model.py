@@ -11,12 +11,18 @@ import structlog
 from anthropic import AsyncAnthropic, DefaultAioHttpClient
 
 from agents.errors import ModelError
-from agents.models.anthropic.accumulate import Accumulator, joined
-from agents.models.anthropic.body import body_of
-from agents.models.anthropic.failures import PRECISE_MIDWAY, failure, from_error_event, refused_thinking, translated
+from agents.models.anthropic.accumulate import Accumulator, join_chunks
+from agents.models.anthropic.body import build_body
+from agents.models.anthropic.failures import (
+    PRECISE_MIDWAY,
+    failure,
+    from_error_event,
+    thinking_complaint,
+    translate_errors,
+)
 from agents.models.anthropic.http import Post
 from agents.models.anthropic.sse import LineTooLongError, SseReader
-from agents.models.anthropic.thinking import headers_of, unbound, without_thinking
+from agents.models.anthropic.thinking import headers_of, with_unbound_thinking, without_thinking
 from agents.models.protocol import Completed, Json, ModelEvent, ModelRequest
 from agents.models.read_pacing import coalescing_delay
 from agents.models.retry import RetryPolicy
@@ -24,8 +30,9 @@ from agents.models.retry import RetryPolicy
 BASE_URL = "https://api.anthropic.com"
 CONNECTIONS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=60.0)
 TLS = httpx2.create_ssl_context()
-"""Loaded with the module, which a process imports ahead of need: the certificates take longer than an actor's start."""
+"""Made on import, which a process does in advance: loading the certificates takes longer than starting an actor."""
 DRAIN_SECONDS = 0.1
+"""How long the end of a response is waited for after the answer is complete."""
 
 log = structlog.get_logger(__name__)
 
@@ -33,8 +40,8 @@ log = structlog.get_logger(__name__)
 class AnthropicModel:
     """Streams answers of the Messages API; failures before the first token are retried, later ones are not.
 
-    `read_timeout` is how many seconds the server may send nothing, `retry_pause` the first pause between two
-    attempts; `options` are further fields of each request, such as `thinking`, `headers` further headers, such as
+    `read_timeout` is how many seconds the server may be silent, `retry_pause` the first pause between two attempts.
+    `options` are further fields of each request, such as `thinking`; `headers` are further headers, such as
     `anthropic-beta`. `knows_schemas=False` is for models and servers without structured outputs: an output schema
     goes into the system prompt instead. One instance serves any number of calls at once, on one event loop, with a
     key and connections of its own.
@@ -58,7 +65,7 @@ class AnthropicModel:
         self._options = dict(options or {})
         self._headers = {name.lower(): value for name, value in (headers or {}).items()}
         self._knows_schemas = knows_schemas
-        self._binding: set[str] = set()  # the models that have refused thinking behind a changed prefix
+        self._binding: set[str] = set()  # the models that have refused thinking after a changed prefix
         self._read_timeout = read_timeout
         self._retry = RetryPolicy(max_retries=max_retries, first_pause=retry_pause)
         timeout = httpx2.Timeout(read_timeout, connect=connect_timeout)
@@ -70,7 +77,7 @@ class AnthropicModel:
         self._post = Post(self._client, http)
 
     async def aclose(self) -> None:
-        """Close the pooled connections; the model is not usable afterwards."""
+        """Close the pooled connections; the model is not used afterwards."""
         await self._client.close()
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
@@ -86,8 +93,8 @@ class AnthropicModel:
             except ModelError as error:
                 if started and error.reason not in PRECISE_MIDWAY:
                     raise failure("stream_broken") from error
-                if not started and (relieved := self._relieved(body, error)) is not None:
-                    body = relieved
+                if not started and (simpler := self._without_refused_thinking(body, error)) is not None:
+                    body = simpler
                     continue
                 pause = None if started else self._retry.pause(error, retries_taken)
                 if pause is None:
@@ -100,45 +107,46 @@ class AnthropicModel:
 
     def _body(self, request: ModelRequest) -> Json:
         try:
-            body = body_of(request, self.name, self._options, knows_schemas=self._knows_schemas)
+            body = build_body(request, self.name, self._options, knows_schemas=self._knows_schemas)
         except ValueError as error:
             log.warning("output_schema_refused", detail=str(error)[:500])
             raise failure("invalid_request") from error
-        return unbound(body) or body if body["model"] in self._binding else body
+        return with_unbound_thinking(body) or body if body["model"] in self._binding else body
 
-    def _relieved(self, body: Json, error: ModelError) -> Json | None:
-        """The request once more, without the earlier thinking that was refused; None when it was refused for another
-        reason. Sent as it was it would be refused for ever, and with it the whole conversation.
+    def _without_refused_thinking(self, body: Json, error: ModelError) -> Json | None:
+        """The request without the earlier thinking that was refused; None when it was refused for another reason.
+
+        The same request would be refused for ever, and the conversation could never go on.
         """
-        said = refused_thinking(error)
-        if said is None:
+        complaint = thinking_complaint(error)
+        if complaint is None:
             return None
-        relieved = unbound(body) if "block_binding" in said else None
-        if relieved is not None:
+        unbound = with_unbound_thinking(body) if "block_binding" in complaint else None
+        if unbound is not None:
             self._binding.add(body["model"])
-        log.warning("earlier_thinking_refused", model=body["model"], dropped_by_provider=relieved is not None)
-        return relieved or without_thinking(body)
+        log.warning("earlier_thinking_refused", model=body["model"], dropped_by_provider=unbound is not None)
+        return unbound or without_thinking(body)
 
     async def _attempt(self, body: Json) -> AsyncGenerator[ModelEvent, None]:
-        with translated():
+        with translate_errors():
             response = await self._post.stream("v1/messages", _serialised(body), headers_of(body, self._headers))
             async with aclosing(response), aclosing(self._chunks(response)) as chunks:
                 request_id = response.headers.get("request-id")
                 answer = Accumulator(body["model"])
                 reader = SseReader()
                 async for chunk in chunks:
-                    for news in joined(_news(answer, _parsed(reader, chunk, request_id), request_id)):
-                        if isinstance(news, Completed):
+                    for event in join_chunks(_model_events(answer, _parsed(reader, chunk, request_id), request_id)):
+                        if isinstance(event, Completed):
                             await _drain(chunks)
-                        yield news
-                        if isinstance(news, Completed):
+                        yield event
+                        if isinstance(event, Completed):
                             return
                     if seconds := coalescing_delay():
-                        await asyncio.sleep(seconds)  # what comes meanwhile is read, told and sent as one piece
+                        await asyncio.sleep(seconds)  # what comes meanwhile is read and sent as one piece
                 raise failure("stream_broken", request_id)
 
     async def _chunks(self, response: httpx2.Response) -> AsyncGenerator[bytes, None]:
-        """The body as it arrives. Silence is timed here as well: aiohttp drops its timer on a broken framing."""
+        """The body as it arrives. Silence is timed here too: aiohttp drops its timer when the framing is broken."""
         chunks = response.aiter_bytes()
         while True:
             async with asyncio.timeout(self._read_timeout):
@@ -167,18 +175,18 @@ def _parsed(reader: SseReader, chunk: bytes, request_id: str | None) -> Iterator
         raise failure("malformed_stream", request_id) from error
 
 
-def _news(answer: Accumulator, events: Iterable[Json], request_id: str | None) -> Iterator[ModelEvent]:
+def _model_events(answer: Accumulator, events: Iterable[Json], request_id: str | None) -> Iterator[ModelEvent]:
     for event in events:
         try:
-            news = answer.apply(event)
+            model_event = answer.apply(event)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise failure("malformed_stream", request_id) from error
-        if news is not None:
-            yield news
+        if model_event is not None:
+            yield model_event
 
 
 async def _drain(chunks: AsyncIterator[bytes]) -> None:
-    """Read to the end of the response, which is due now: only then can the connection be used again."""
+    """Read to the end of the response, which comes at once: only then can the connection be used again."""
     with suppress(TimeoutError, httpx2.HTTPError):
         async with asyncio.timeout(DRAIN_SECONDS):
             async for _ in chunks:

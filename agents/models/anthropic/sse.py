@@ -8,18 +8,18 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class LineTooLongError(ValueError):
-    """The stream holds a line longer than MAX_LINE: it is no event stream."""
+    """A line of the stream is longer than MAX_LINE: it is no event stream."""
 
 
 class ServerSentEvent(NamedTuple):
-    """One dispatched event; several `data` lines are joined with a line feed."""
+    """One event; several `data` lines are joined with a line feed."""
 
     name: str
     data: bytes
 
 
 class SseReader:
-    """Feed it chunks, get the events they complete; an event that the stream ends in is discarded."""
+    """Takes chunks and gives the events that they complete; an incomplete event at the end is discarded."""
 
     __slots__ = ("_after_return", "_data", "_name", "_rest", "_started")
 
@@ -44,7 +44,7 @@ class SseReader:
         if not chunk:
             return []
         if self._after_return and chunk.startswith(b"\n"):
-            chunk = chunk[1:]  # the second half of a CRLF that two chunks shared
+            chunk = chunk[1:]  # the second half of a CRLF across two chunks
         self._after_return = chunk.endswith(b"\r")
         buffer = self._without_mark(self._rest + chunk)
         lines = buffer.splitlines()

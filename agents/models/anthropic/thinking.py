@@ -1,4 +1,4 @@
-"""What becomes of the thinking of earlier answers when the provider refuses it: without it the request still stands."""
+"""Requests without the thinking of earlier answers, for when the provider refuses it."""
 
 from collections.abc import Mapping
 
@@ -9,11 +9,11 @@ BINDING_BETA = "thinking-binding-controls-2026-08-01"
 """The beta header without which `block_binding` is refused."""
 
 
-def unbound(body: Json) -> Json | None:
-    """The same request with the provider told to drop the thinking that it cannot accept; None if it may not be told.
+def with_unbound_thinking(body: Json) -> Json | None:
+    """The same request, with the provider told to drop thinking that it cannot accept; None if it cannot be told.
 
-    Newer models sign their thinking together with all that stood before it. What is injected changes with each call,
-    and the system prompt with what a person writes; the thinking of earlier answers is invalid then.
+    Newer models sign their thinking together with everything before it. Injected blocks change with each call, and the
+    system prompt with what people write; then the thinking of earlier answers is invalid.
     """
     thinking = body.get("thinking", {"type": "adaptive"})
     if thinking.get("type") != "adaptive" or "block_binding" in thinking:
@@ -22,7 +22,7 @@ def unbound(body: Json) -> Json | None:
 
 
 def headers_of(body: Json, headers: Mapping[str, str]) -> Mapping[str, str]:
-    """The headers of a request, with the beta that its body needs."""
+    """The headers of the request, with the beta that its body needs."""
     betas = headers.get("anthropic-beta", "")
     if "block_binding" not in body.get("thinking", {}) or BINDING_BETA in betas:
         return headers
@@ -30,19 +30,20 @@ def headers_of(body: Json, headers: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def without_thinking(body: Json) -> Json | None:
-    """The same request without the thinking of earlier answers, and without what insists on it; None if that is it.
+    """The same request without the thinking of earlier answers; None if it has none already.
 
-    Thinking with a fixed budget insists: within a tool cycle the provider accepts it only with the earlier thinking.
+    Thinking with a fixed budget is left out too: within a tool cycle the provider accepts it only together with the
+    earlier thinking.
     """
-    cleaned = [_thoughtless(message) for message in body["messages"]]
-    insists = body.get("thinking", {}).get("type") == "enabled"
-    if cleaned == body["messages"] and not insists:
+    cleaned = [_without_thinking(message) for message in body["messages"]]
+    has_budget = body.get("thinking", {}).get("type") == "enabled"
+    if cleaned == body["messages"] and not has_budget:
         return None
-    kept = {key: value for key, value in body.items() if not (key == "thinking" and insists)}
+    kept = {key: value for key, value in body.items() if not (key == "thinking" and has_budget)}
     return {**kept, "messages": [message for message in cleaned if message["content"]]}
 
 
-def _thoughtless(message: Json) -> Json:
+def _without_thinking(message: Json) -> Json:
     content = message["content"]
     if isinstance(content, str):
         return message

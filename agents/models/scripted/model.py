@@ -14,8 +14,8 @@ from agents.models.protocol import (
     ModelRequest,
     TextChunk,
     ThinkingChunk,
+    TokenUsage,
     ToolUseStarted,
-    Usage,
 )
 from agents.models.scripted.steps import Call, FailurePoint, ScriptFunction, Step, script_of
 
@@ -80,7 +80,7 @@ def _completed(step: Step, calls: list[Json], request: ModelRequest, model: str)
         content.append({"type": "text", "text": step.text})
     content.extend(calls)
     stop_reason = step.stop_reason or ("tool_use" if calls else "end_turn")
-    usage = Usage(_tokens(list(request.messages)), _tokens(content))
+    usage = TokenUsage(_tokens(list(request.messages)), _tokens(content))
     return Completed(content, stop_reason, usage, model)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from agents.errors import ModelError
-from agents.models import Completed, Json, ModelEvent, TextChunk, ThinkingChunk, ToolUseStarted, Usage
-from agents.models.anthropic.accumulate import Accumulator, joined
+from agents.models import Completed, Json, ModelEvent, TextChunk, ThinkingChunk, TokenUsage, ToolUseStarted
+from agents.models.anthropic.accumulate import Accumulator, join_chunks
 
 
 def block(index: int, start: Json, *deltas: Json) -> list[Json]:
@@ -37,7 +37,7 @@ def json_piece(text: str) -> Json:
 TOOL_USE = {"type": "tool_use", "id": "toolu_1", "name": "clock", "input": {}}
 
 
-def test_text_is_joined() -> None:
+def test_text_is_join_chunks() -> None:
     start = {"type": "text", "text": "A"}
     events = play(*block(0, start, {"type": "text_delta", "text": "b"}, {"type": "text_delta", "text": "c"}))
     assert events[:-1] == [TextChunk("A"), TextChunk("b"), TextChunk("c")]
@@ -61,7 +61,7 @@ def test_redacted_thinking_is_kept_as_it_came() -> None:
 def test_arguments_are_parsed_at_the_end() -> None:
     events = play(*block(0, TOOL_USE, json_piece(""), json_piece('{"timezo'), json_piece('ne":"UTC"}')))
     assert events[0] == ToolUseStarted("toolu_1", "clock")
-    assert events[1] == Completed([{**TOOL_USE, "input": {"timezone": "UTC"}}], "end_turn", Usage(), "asked-for")
+    assert events[1] == Completed([{**TOOL_USE, "input": {"timezone": "UTC"}}], "end_turn", TokenUsage(), "asked-for")
 
 
 def test_a_call_without_arguments_has_empty_ones() -> None:
@@ -98,7 +98,7 @@ def test_usage_counts_are_totals() -> None:
     opening = {"model": "claude-x", "usage": {"input_tokens": 9, "output_tokens": 1, "cache_read_input_tokens": 4}}
     ending = {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}, "usage": {"output_tokens": 7}}
     [answer] = play({"type": "message_start", "message": opening}, ending)
-    assert answer == Completed([], "max_tokens", Usage(9, 7, 4, 0), "claude-x")
+    assert answer == Completed([], "max_tokens", TokenUsage(9, 7, 4, 0), "claude-x")
 
 
 @pytest.mark.parametrize("event", [{"type": "ping"}, {"type": "something_new", "field": 1}])
@@ -125,10 +125,10 @@ def test_events_of_the_wrong_shape(event: dict[str, Any]) -> None:
         Accumulator("m").apply(event)
 
 
-def test_neighbouring_deltas_of_a_kind_are_joined() -> None:
+def test_neighbouring_deltas_of_a_kind_are_join_chunks() -> None:
     call = ToolUseStarted("toolu_1", "clock")
     news = [ThinkingChunk("a"), ThinkingChunk("b"), TextChunk("c"), TextChunk("d"), call, TextChunk("e")]
-    assert list(joined(news)) == [ThinkingChunk("ab"), TextChunk("cd"), call, TextChunk("e")]
+    assert list(join_chunks(news)) == [ThinkingChunk("ab"), TextChunk("cd"), call, TextChunk("e")]
 
 
 def test_what_was_said_before_a_failure_is_not_held_back() -> None:
@@ -137,7 +137,7 @@ def test_what_was_said_before_a_failure_is_not_held_back() -> None:
         yield TextChunk("b")
         raise ModelError("stream_broken", "It broke.")
 
-    heard = joined(breaking())
+    heard = join_chunks(breaking())
     assert next(heard) == TextChunk("ab")
     with pytest.raises(ModelError):
         next(heard)

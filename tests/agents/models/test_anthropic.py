@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from agents.examples.tools import calculator, clock
-from agents.models import Completed, TextChunk, ThinkingChunk, ToolUseStarted, Usage
+from agents.models import Completed, TextChunk, ThinkingChunk, TokenUsage, ToolUseStarted
 from agents.models.anthropic.model import AnthropicModel
 from agents.models.read_pacing import pace_reading
 from tests.messages_api import MessagesServer, Reply, ToolUse
@@ -18,7 +18,7 @@ async def test_text_arrives_token_by_token(claude: AnthropicModel, messages_api:
         TextChunk("One"),
         TextChunk(" two"),
         TextChunk(" three."),
-        Completed([{"type": "text", "text": "One two three."}], "end_turn", Usage(12, 3), "claude-test"),
+        Completed([{"type": "text", "text": "One two three."}], "end_turn", TokenUsage(12, 3), "claude-test"),
     ]
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from agents.models import Json, Usage
-from agents.models.anthropic.body import body_of
+from agents.models import Json, TokenUsage
+from agents.models.anthropic.body import build_body
 from agents.models.anthropic.model import AnthropicModel
 from tests.messages_api import MessagesServer, Reply, ToolUse
 from tests.support.model_requests import completed, model_at, read, request
@@ -41,54 +41,54 @@ def marked(body: Json) -> list[str]:
 
 
 def test_tools_and_system_are_marked_at_their_ends() -> None:
-    body = body_of(request(CYCLE, tools=TOOLS), "m", {})
+    body = build_body(request(CYCLE, tools=TOOLS), "m", {})
     assert body["tools"] == [TOOLS[0], {**TOOLS[1], **MARKER}]
     assert body["system"] == [{**text("Be brief."), **MARKER}]
     assert marked(body) == ["tools", "system"], "no message is stable unless the request says so"
 
 
 def test_the_stable_messages_are_marked_at_their_end_and_where_the_last_call_ended() -> None:
-    body = body_of(request(CYCLE, tools=TOOLS, stable=3), "m", {})
+    body = build_body(request(CYCLE, tools=TOOLS, stable=3), "m", {})
     assert marked(body) == ["tools", "system", "0.0", "2.0"]
 
 
 def test_nothing_is_marked_behind_the_stable_messages() -> None:
     injected = [*CYCLE[:2], said("user", RESULT, "The time is 12:00.")]
-    assert marked(body_of(request(injected, stable=2), "m", {})) == ["system", "1.1"]
-    assert marked(body_of(request(injected, stable=2, injected=1), "m", {})) == ["system", "0.0", "2.0"]
+    assert marked(build_body(request(injected, stable=2), "m", {})) == ["system", "1.1"]
+    assert marked(build_body(request(injected, stable=2, injected=1), "m", {})) == ["system", "0.0", "2.0"]
     alone = [*CYCLE[:2], said("user", "The time is 12:00.")]
-    assert marked(body_of(request(alone, stable=2, injected=1), "m", {})) == ["system", "1.1"]
+    assert marked(build_body(request(alone, stable=2, injected=1), "m", {})) == ["system", "1.1"]
 
 
 def test_there_are_never_more_than_four() -> None:
     long = [*CYCLE, said("assistant", "Well."), said("user", "And?")] * 3
     for stable in range(len(long) + 1):
-        assert len(marked(body_of(request(long, tools=TOOLS, stable=stable), "m", {}))) <= 4
+        assert len(marked(build_body(request(long, tools=TOOLS, stable=stable), "m", {}))) <= 4
 
 
 def test_a_text_in_short_form_becomes_a_block() -> None:
-    body = body_of(request([{"role": "user", "content": "Hello"}], stable=1), "m", {})
+    body = build_body(request([{"role": "user", "content": "Hello"}], stable=1), "m", {})
     assert body["messages"] == [{"role": "user", "content": [{**text("Hello"), **MARKER}]}]
 
 
 def test_thinking_and_the_providers_own_blocks_are_not_marked() -> None:
     search = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
     last = said("assistant", "Let me look.", search, {"type": "redacted_thinking", "data": "x"})
-    assert marked(body_of(request([said("user", "?"), last], stable=2), "m", {})) == ["system", "1.0"]
+    assert marked(build_body(request([said("user", "?"), last], stable=2), "m", {})) == ["system", "1.0"]
     only = said("assistant", search)
-    assert marked(body_of(request([said("user", "?"), only], stable=2), "m", {})) == ["system"]
+    assert marked(build_body(request([said("user", "?"), only], stable=2), "m", {})) == ["system"]
 
 
 def test_the_markers_of_a_sender_are_taken_away() -> None:
     greedy = said("user", *({**text(word), **MARKER} for word in "abcdef"))
-    body = body_of(request([greedy], stable=1), "m", {})
+    body = build_body(request([greedy], stable=1), "m", {})
     assert marked(body) == ["system", "0.5"]
     assert len(marked({"messages": [greedy]})) == 6, "the log is not changed"
 
 
 def test_a_tool_that_is_loaded_later_is_not_marked() -> None:
     later = {**TOOLS[1], "defer_loading": True}
-    assert body_of(request(tools=[TOOLS[0], later]), "m", {})["tools"] == [TOOLS[0], later]
+    assert build_body(request(tools=[TOOLS[0], later]), "m", {})["tools"] == [TOOLS[0], later]
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ async def test_each_call_of_a_tool_cycle_reads_what_the_one_before_wrote(caching
     """Also when one step is longer than the twenty blocks that the provider looks back."""
     model = model_at(caching)
     messages = [said("user", "Begin. " * 200)]
-    usages: list[Usage] = []
+    usages: list[TokenUsage] = []
     for calls in (1, 15, 1):
         caching.enqueue(Reply("Working.", calls=[ToolUse("first")] * calls))
         answer = completed(await read(model, request(messages, tools=TOOLS, stable=len(messages))))
@@ -133,7 +133,7 @@ async def test_what_is_injected_is_paid_in_full_and_spoils_nothing(caching: Mess
 async def test_each_call_of_a_cycle_finds_the_last_one_behind_what_is_injected(caching: MessagesServer) -> None:
     model = model_at(caching)
     messages = [said("user", "Begin. " * 200)]
-    usages: list[Usage] = []
+    usages: list[TokenUsage] = []
     for number in range(3):
         *earlier, last = messages
         asked = [*earlier, said("user", *last["content"], f"This is call {number}.")]
@@ -151,4 +151,4 @@ async def test_each_call_of_a_cycle_finds_the_last_one_behind_what_is_injected(c
 async def test_the_counts_of_the_cache_are_in_the_usage(claude: AnthropicModel, messages_api: MessagesServer) -> None:
     messages_api.enqueue(Reply("Yes.", cache_read_tokens=700, cache_write_tokens=30, input_tokens=5, output_tokens=2))
     usage = completed(await read(claude, request())).usage
-    assert usage == Usage(5, 2, cache_read_input_tokens=700, cache_creation_input_tokens=30)
+    assert usage == TokenUsage(5, 2, cache_read_input_tokens=700, cache_creation_input_tokens=30)

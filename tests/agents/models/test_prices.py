@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 
 from agents.examples.offline.assistant import assistant_script
-from agents.models import ScriptedModel, Usage
+from agents.models import ScriptedModel, TokenUsage
 from agents.models.prices import PRICES, cost_of
 from tests.support.model_requests import completed, read, request
 
@@ -58,7 +58,7 @@ def test_a_long_prompt_may_cost_more_and_the_cached_part_counts() -> None:
 
 def test_nothing_used_costs_nothing() -> None:
     assert cost_of("claude-opus-4-5", {}) == 0
-    assert cost_of("claude-opus-4-5", asdict(Usage())) == 0
+    assert cost_of("claude-opus-4-5", asdict(TokenUsage())) == 0
 
 
 def test_a_cost_is_a_whole_number() -> None:

@@ -9,7 +9,7 @@ from agents.middleware.compaction import Compaction, Thresholds
 from agents.middleware.compaction.reducers import OMISSION, STUB
 from agents.middleware.compaction.summarise import TASK
 from agents.models import Call, Json, ModelEvent, ModelRequest, ScriptedModel, Step
-from agents.models.scripted.steps import Script
+from agents.models.scripted.steps import ScriptFunction
 from agents.tools import Tool, tool
 from tests.support.conversations import say, until
 
@@ -20,7 +20,7 @@ NEVER = 10**9
 class Held(ScriptedModel):
     """Waits for a permit before each answer."""
 
-    def __init__(self, script: Script, permits: int) -> None:
+    def __init__(self, script: ScriptFunction, permits: int) -> None:
         super().__init__(script)
         self.permits = asyncio.Semaphore(permits)
         self.begun = 0

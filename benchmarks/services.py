@@ -12,7 +12,7 @@ import httpx
 import redis
 
 from benchmarks.running import running, wait_for
-from deployments.local.ports import any_free
+from deployments.local.ports import find_free_ports
 from deployments.local.record import find_running
 from store.embedded import EmbeddedServer
 
@@ -38,7 +38,7 @@ class Service:
 @contextmanager
 def model() -> Iterator[str]:
     """The URL of the Messages API that all services talk to: a process of its own, which counts for nobody."""
-    port = any_free(LOOPBACK, 1)[0]
+    port = find_free_ports(LOOPBACK, 1)[0]
     url = f"http://{LOOPBACK}:{port}"
     with running([sys.executable, "-m", "benchmarks.model", str(port)], {}) as server:
         yield wait_for(server, lambda: _answering(url))
@@ -65,7 +65,7 @@ def raylogue(model_url: str) -> Iterator[Service]:
 @contextmanager
 def plain(model_url: str) -> Iterator[Service]:
     """The plain application under uvicorn, a worker for each core; its Valkey syncs to disk once a second."""
-    port = any_free(LOOPBACK, 1)[0]
+    port = find_free_ports(LOOPBACK, 1)[0]
     url = f"http://{LOOPBACK}:{port}"
     command = [
         *(sys.executable, "-m", "uvicorn", "benchmarks.plain:app", "--host", LOOPBACK, "--port", str(port)),

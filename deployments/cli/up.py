@@ -11,9 +11,9 @@ from rich.console import Console
 
 from deployments.cli.options import DataDir, read_settings
 from deployments.local import ports
-from deployments.local.archive import check_archive
 from deployments.local.environment import service_environment
-from deployments.local.record import refuse_second
+from deployments.local.record import require_not_running
+from deployments.local.storage import check_archive
 
 # HAProxy's sockets are in here, and the path of a socket is 107 bytes at most.
 SHORT_PLACE = "/tmp"  # noqa: S108 - mkdtemp makes a directory of its own, for this user only
@@ -26,9 +26,9 @@ def up(
 ) -> None:
     """Start Valkey, Ray and the service; Ctrl-C stops all of it."""
     settings = read_settings(port=port, host=host, data_dir=data_dir)
-    refuse_second(settings.data_dir)
+    require_not_running(settings.data_dir)
     check_archive(settings)
-    settings = settings.model_copy(update={"port": ports.wanted_or_any(settings.host, settings.port)})
+    settings = settings.model_copy(update={"port": ports.require_free_port(settings.host, settings.port)})
     Console(stderr=True).print("Starting Raylogue", style="bold")
     runtime_dir = Path(tempfile.mkdtemp(prefix="raylogue-", dir=SHORT_PLACE))
     # Ray reads its environment while it is imported: so the service is a fresh interpreter.

@@ -14,16 +14,16 @@ from ray.exceptions import RayError
 from ray.serve.config import HTTPOptions
 
 from deployments.app import app
-from deployments.local import ports, signals
+from deployments.local import ports
 from deployments.local.environment import LOOPBACK
 from deployments.local.errors import CannotStart
-from deployments.local.processes import descendants, end_all
+from deployments.local.processes import descendants, end_all, stop_at_signals
 from deployments.settings import Settings
 
 APPLICATION = "raylogue"
-# The conversations' data is in Redis; what travels through Ray's object store is next to nothing.
+# The conversations' data is in Redis; next to nothing goes through Ray's object store.
 OBJECT_STORE_BYTES = 128 * 1024**2
-LOGS = "/tmp/ray/session_latest/logs"  # noqa: S108 - where Ray writes, whoever it runs for
+LOGS = "/tmp/ray/session_latest/logs"  # noqa: S108 - where Ray itself writes
 READY_SECONDS = 60.0
 PROBE_SECONDS = 0.1
 
@@ -34,15 +34,15 @@ def ray_head(namespace: str, dashboard_port: int | None) -> Iterator[None]:
     earlier = set(descendants())
     try:
         _start_ray(namespace, dashboard_port)
-        # Ray has put handlers of its own in place.
-        signals.listen()
+        # Ray has put signal handlers of its own in place.
+        stop_at_signals()
         yield
     finally:
         _stop_ray(earlier)
 
 
 def _start_ray(namespace: str, dashboard_port: int | None) -> None:
-    """Raises CannotStart when Ray does not come up in its 30 seconds, which a busy machine may take, nor again."""
+    """Try twice, since a busy machine may need more than Ray's own 30 seconds. Raises CannotStart."""
     earlier = set(descendants())
     for last in (False, True):
         try:
@@ -65,7 +65,7 @@ def _init_ray(namespace: str, dashboard_port: int | None) -> None:
         include_dashboard=dashboard_port is not None,
         dashboard_host=LOOPBACK,
         # Ray wants a port that is free, even when there is to be no dashboard.
-        dashboard_port=dashboard_port or ports.any_free(LOOPBACK, 1)[0],
+        dashboard_port=dashboard_port or ports.find_free_ports(LOOPBACK, 1)[0],
         object_store_memory=OBJECT_STORE_BYTES,
         log_to_driver=False,
         logging_level=logging.ERROR,

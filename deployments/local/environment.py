@@ -13,30 +13,30 @@ from deployments.ray_internals.cluster_haproxy import find_haproxy
 from deployments.settings import Settings
 
 LOOPBACK = "127.0.0.1"
-EVERY_NODE = Path(__file__).parents[1] / "ray.env"
-OTHER_FILES = 512
-DEAD_AFTER = "RAY_health_check_failure_threshold"
+ENV_FILE = Path(__file__).parents[1] / "ray.env"
+OTHER_OPEN_FILES = 512
+HEALTH_CHECKS = "RAY_health_check_failure_threshold"
 
 
-def every_node() -> dict[str, str]:
-    """What is alike on all clusters, from the file that their start commands read."""
-    lines = (line for line in EVERY_NODE.read_text().splitlines() if line and not line.startswith("#"))
+def read_ray_env() -> dict[str, str]:
+    """What is the same on all clusters, from the file that their start commands read too."""
+    lines = (line for line in ENV_FILE.read_text().splitlines() if line and not line.startswith("#"))
     return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
 def ray_environment(settings: Settings, runtime_dir: Path) -> dict[str, str]:
     """Variables for Ray, read by its modules while they are imported and by every process it starts."""
-    stats, metrics, fallback = ports.any_free(LOOPBACK, 3)
+    stats, metrics, fallback = ports.find_free_ports(LOOPBACK, 3)
     return {
         # Ray's word for "this machine only": it makes 127.0.0.1 the node's address, on which all of its own
         # servers then listen. Without it they listen on every interface.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        # The only node has nobody to take over from it: a machine that is busy for a while is no dead one. Whoever
-        # joins others to it may say otherwise.
-        DEAD_AFTER: os.environ.get(DEAD_AFTER, "30"),
-        # Beside the hosts' module, theirs: what they import takes time once, not for each conversation.
-        "RAY_preload_python_modules": ",".join(_imported_by_hosts(settings)),
-        # How long a replica that stops stays reachable for the sake of load balancers: here that is HAProxy alone,
+        # No other node could take over from the only one: a machine that is busy for a while must not count as dead.
+        # An operator who lets other nodes join may choose otherwise.
+        HEALTH_CHECKS: os.environ.get(HEALTH_CHECKS, "30"),
+        # The import takes time once, not for each conversation.
+        "RAY_preload_python_modules": ",".join(_modules_of_hosts(settings)),
+        # How long a replica that stops can still be reached, until load balancers know: here that is HAProxy alone,
         # which Serve tells at once.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "3",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(_write_wrapper(runtime_dir)),
@@ -47,7 +47,7 @@ def ray_environment(settings: Settings, runtime_dir: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(runtime_dir / "server-state"),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
-        "RAY_SERVE_HAPROXY_MAXCONN": str(_possible(max_connections(settings))),
+        "RAY_SERVE_HAPROXY_MAXCONN": str(_within_open_files(max_connections(settings))),
         "RAY_SERVE_HAPROXY_NBTHREAD": str(min(4, os.cpu_count() or 1)),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),
     }
@@ -55,24 +55,26 @@ def ray_environment(settings: Settings, runtime_dir: Path) -> dict[str, str]:
 
 def service_environment(settings: Settings, runtime_dir: Path) -> dict[str, str]:
     """The whole environment of the service's process."""
-    return {**every_node(), **os.environ, **settings.environment(), **ray_environment(settings, runtime_dir)}
+    return {**read_ray_env(), **os.environ, **settings.environment(), **ray_environment(settings, runtime_dir)}
 
 
-def asks_for_token() -> bool:
-    """Whether Ray's dashboard, once started, lets in only who knows the token; Ray decides it for itself."""
+def dashboard_requires_token() -> bool:
+    """Whether Ray's dashboard, once started, asks for a token; Ray itself decides that."""
     return os.environ.get("RAY_AUTH_MODE") == "token"
 
 
-def _imported_by_hosts(settings: Settings) -> list[str]:
-    """The SDK alone takes a second."""
+def _modules_of_hosts(settings: Settings) -> list[str]:
+    """What a host imports: its own module, the operator's agents, and the SDK, which alone takes a second."""
     agents = [settings.agents.partition(":")[0]] if settings.agents else []
     return ["deployments.host.actor", *agents, *([] if settings.offline else ["agents.models.anthropic.model"])]
 
 
-def _possible(connections: int) -> int:
+def _within_open_files(connections: int) -> int:
     """As many as this process's limit of open files allows: HAProxy needs two a connection, or does not start."""
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return connections if most_files == resource.RLIM_INFINITY else min(connections, (most_files - OTHER_FILES) // 2)
+    return (
+        connections if most_files == resource.RLIM_INFINITY else min(connections, (most_files - OTHER_OPEN_FILES) // 2)
+    )
 
 
 def _write_wrapper(runtime_dir: Path) -> Path:

@@ -6,9 +6,9 @@ from itertools import islice
 
 from deployments.local.errors import CannotStart
 
-HIGHEST = 65535
-OURS = range(20_000, 30_000)
-"""No system gives one of these to whoever asks for any port, nor does Ray: what is free now still is in a minute."""
+MAX_PORT = 65535
+OWN_PORTS = range(20_000, 30_000)
+"""Neither the system nor Ray gives these to a program that asks for any port: one that is free stays free."""
 
 
 def is_free(host: str, port: int) -> bool:
@@ -24,29 +24,29 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
-def any_free(host: str, count: int) -> list[int]:
-    """Distinct ports that nobody uses, and that are given to nobody else before they are. Raises CannotStart."""
-    free = (port for port in random.sample(OURS, len(OURS)) if is_free(host, port))
+def find_free_ports(host: str, count: int) -> list[int]:
+    """Distinct ports that no program uses, nor gets before they are used here. Raises CannotStart."""
+    free = (port for port in random.sample(OWN_PORTS, len(OWN_PORTS)) if is_free(host, port))
     found = list(islice(free, count))
     if len(found) < count:
-        raise CannotStart(f"no port of {host} from {OURS.start} to {OURS.stop - 1} is free")
+        raise CannotStart(f"no port of {host} from {OWN_PORTS.start} to {OWN_PORTS.stop - 1} is free")
     return found
 
 
-def wanted_or_any(host: str, port: int) -> int:
+def require_free_port(host: str, port: int) -> int:
     """The port itself, or any free one for 0. Raises CannotStart when it is taken."""
     if port == 0:
-        return any_free(host, 1)[0]
+        return find_free_ports(host, 1)[0]
     if not is_free(host, port):
         raise CannotStart(
             f"port {port} is taken by another program: stop it, or choose another port with "
-            f"`raylogue up --port {min(port + 1, HIGHEST)}` or RAYLOGUE_PORT"
+            f"`raylogue up --port {min(port + 1, MAX_PORT)}` or RAYLOGUE_PORT"
         )
     return port
 
 
-def wanted_or_next(host: str, port: int) -> int:
+def next_free_port(host: str, port: int) -> int:
     """The first free port from `port` on, or any free one for 0."""
     if port == 0:
-        return any_free(host, 1)[0]
-    return next((number for number in range(port, HIGHEST + 1) if is_free(host, number)), 0)
+        return find_free_ports(host, 1)[0]
+    return next((number for number in range(port, MAX_PORT + 1) if is_free(host, number)), 0)

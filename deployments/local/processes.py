@@ -1,13 +1,34 @@
-"""Sees to it that no process outlives the service that started it."""
+"""How the processes of the local service end: its own at a signal, and with it all that it started."""
 
 import contextlib
+import signal
 import time
 from collections.abc import Iterable
+from types import FrameType
 
 import psutil
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, `raylogue down`, and the end of the terminal."""
 GRACE_SECONDS = 5.0
 PROBE_SECONDS = 0.05
+
+
+class Stopped(BaseException):
+    """Raised in the main thread, wherever it is, when the service shall end."""
+
+
+def stop_at_signals() -> None:
+    """Raise Stopped at the first of these signals. Call again after code that sets handlers of its own."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, _stop)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    # The way out is short and bounded: a second signal must not leave half of it undone.
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise Stopped
 
 
 def descendants() -> list[psutil.Process]:
@@ -16,7 +37,7 @@ def descendants() -> list[psutil.Process]:
 
 
 def is_running(process: psutil.Process) -> bool:
-    """Whether it still does anything: a process that only waits for its parent to notice its end does not."""
+    """Whether it still does anything; a zombie, which only waits for its parent to notice its end, does not."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -24,7 +45,7 @@ def is_running(process: psutil.Process) -> bool:
 
 
 def wait_for_end(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Those that still run when all have ended or the time is over; they need not be children."""
+    """The processes that still run when all have ended or the time is over; they need not be children."""
     deadline = time.monotonic() + seconds
     while alive := [process for process in processes if is_running(process)]:
         if time.monotonic() > deadline:
@@ -34,7 +55,7 @@ def wait_for_end(processes: Iterable[psutil.Process], seconds: float) -> list[ps
 
 
 def end_all(processes: Iterable[psutil.Process], *, grace: float = GRACE_SECONDS) -> None:
-    """Return when all are gone: after `grace` seconds they are asked, after twice that they are killed."""
+    """Return when all are gone: after `grace` seconds they are asked to end, after twice that they are killed."""
     alive = wait_for_end(processes, grace)
     for process in alive:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -19,7 +19,7 @@ SAME_START_SECONDS = 2.0
 
 
 class RunRecord(BaseModel):
-    """One service; `process_started` (seconds since 1970) tells its process from a later namesake."""
+    """One service; `process_started` (seconds since 1970) tells its process from a later one with the same id."""
 
     pid: int
     process_started: float
@@ -29,7 +29,7 @@ class RunRecord(BaseModel):
     redis: str | None = None
 
     @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether the process that wrote the record still runs."""
         try:
             process = psutil.Process(self.pid)
@@ -39,7 +39,7 @@ class RunRecord(BaseModel):
         return abs(started - self.process_started) < SAME_START_SECONDS and is_running(process)
 
 
-def own_record(url: str) -> RunRecord:
+def new_record(url: str) -> RunRecord:
     """A record of the calling process, which is starting."""
     process = psutil.Process()
     return RunRecord(pid=process.pid, process_started=process.create_time(), state="starting", url=url)
@@ -53,15 +53,15 @@ def write_record(data_dir: Path, record: RunRecord) -> None:
 
 
 def find_running(data_dir: Path) -> RunRecord | None:
-    """The service that runs with this data, if any; a record left behind by a crash counts for nothing."""
+    """The service that runs with this data, if any; a record that a crash left behind is ignored."""
     try:
         record = RunRecord.model_validate_json((data_dir / RECORD_NAME).read_text())
     except (OSError, ValidationError):
         return None
-    return record if record.alive else None
+    return record if record.is_alive else None
 
 
-def refuse_second(data_dir: Path) -> None:
+def require_not_running(data_dir: Path) -> None:
     """Raises CannotStart when a service already runs with this data."""
     if record := find_running(data_dir):
         raise CannotStart(
@@ -70,8 +70,8 @@ def refuse_second(data_dir: Path) -> None:
 
 
 @contextmanager
-def sole_service(settings: Settings) -> Iterator[RunRecord]:
-    """Hold the data directory for this process, with a record in it. Raises CannotStart when it is held."""
+def claim_data_dir(settings: Settings) -> Iterator[RunRecord]:
+    """Hold the data directory for this process, with a record in it. Raises CannotStart when another holds it."""
     data_dir = settings.data_dir
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def sole_service(settings: Settings) -> Iterator[RunRecord]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise CannotStart(f"another `raylogue up` is starting with {data_dir}: wait for it") from error
-        record = own_record(settings.url)
+        record = new_record(settings.url)
         write_record(data_dir, record)
         try:
             yield record

@@ -1,25 +1,43 @@
-"""The service of one machine: database, cluster, application; started in this order, stopped in reverse."""
+"""The service of one machine: Redis, Ray, application; started in this order, stopped in reverse."""
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+
+from rich.console import Console
 
 from deployments.local import ports
 from deployments.local.cluster import ray_head, run_application
-from deployments.local.database import database, without_password
 from deployments.local.environment import LOOPBACK
-from deployments.local.progress import Progress
-from deployments.local.record import RunRecord, sole_service, write_record
+from deployments.local.record import RunRecord, claim_data_dir, write_record
+from deployments.local.storage import embedded_valkey, wait_for_redis, without_password
 from deployments.settings import Settings
+
+
+class Progress:
+    """Prints one line per finished step; in a terminal, the running step spins below them."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Callable[[str], None]]:
+        """A step; the function that it yields prints a remark that belongs to it."""
+        begin = time.monotonic()
+        with self._console.status(title):
+            yield lambda remark: self._console.print(f"  {remark}", style="yellow", highlight=False)
+        seconds = time.monotonic() - begin
+        self._console.print(f"[green]✓[/] {title} [dim]{seconds:.1f} s[/]", highlight=False)
 
 
 @contextmanager
 def local_service(settings: Settings, progress: Progress) -> Iterator[RunRecord]:
     """Run while the body runs. Raises CannotStart."""
     with ExitStack() as running:
-        record = running.enter_context(sole_service(settings))
-        redis_url = running.enter_context(database(settings, progress))
-        dashboard_port = ports.wanted_or_next(LOOPBACK, settings.dashboard_port) if settings.dashboard else None
+        record = running.enter_context(claim_data_dir(settings))
+        redis_url = _start_redis(settings, progress, running)
+        dashboard_port = ports.next_free_port(LOOPBACK, settings.dashboard_port) if settings.dashboard else None
         dashboard = f"http://{LOOPBACK}:{dashboard_port}" if dashboard_port is not None else None
         known = settings.model_copy(update={"redis_url": redis_url, "dashboard_url": dashboard})
         # Ray's processes inherit this environment, and read their settings from it.
@@ -33,3 +51,13 @@ def local_service(settings: Settings, progress: Progress) -> Iterator[RunRecord]
         )
         write_record(settings.data_dir, record)
         yield record
+
+
+def _start_redis(settings: Settings, progress: Progress, running: ExitStack) -> str:
+    """The URL of a Redis that answers; an embedded one stops with `running`. Raises CannotStart."""
+    if settings.redis_url is None:
+        with progress.step("Valkey, embedded"):
+            return running.enter_context(embedded_valkey(settings.data_dir / "valkey"))
+    with progress.step(f"Redis at {without_password(settings.redis_url)}") as report:
+        wait_for_redis(settings, report)
+    return settings.redis_url

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import psutil
 
-from deployments.local.database import end_orphan
 from deployments.local.processes import end_all, is_running
-from deployments.local.record import find_running, own_record, write_record
+from deployments.local.record import find_running, new_record, write_record
+from deployments.local.storage import end_orphan
 from store.embedded import EmbeddedServer
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
@@ -35,7 +35,7 @@ def test_somebody_elses_process_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_record_of_a_dead_process_counts_for_nothing(tmp_path: Path) -> None:
-    record = own_record("http://127.0.0.1:1")
+    record = new_record("http://127.0.0.1:1")
     write_record(tmp_path, record)
     assert find_running(tmp_path) == record
     write_record(tmp_path, record.model_copy(update={"process_started": record.process_started - 3600}))

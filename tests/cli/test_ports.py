@@ -13,20 +13,20 @@ EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def test_any_port_is_none_that_the_system_gives_away() -> None:
-    chosen = ports.any_free(LOOPBACK, 50)
+    chosen = ports.find_free_ports(LOOPBACK, 50)
     assert len(set(chosen)) == 50
     first, last = map(int, EPHEMERAL.read_text().split())
     assert not {*chosen} & {*range(first, last + 1)}
-    assert ports.wanted_or_any(LOOPBACK, 0) in ports.OURS
-    assert ports.wanted_or_next(LOOPBACK, 0) in ports.OURS
+    assert ports.require_free_port(LOOPBACK, 0) in ports.OWN_PORTS
+    assert ports.next_free_port(LOOPBACK, 0) in ports.OWN_PORTS
 
 
 def test_one_that_is_taken_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server((LOOPBACK, 0)) as taken:
         number = taken.getsockname()[1]
-        monkeypatch.setattr(ports, "OURS", range(number, number + 1))
+        monkeypatch.setattr(ports, "OWN_PORTS", range(number, number + 1))
         with pytest.raises(CannotStart, match=rf"{number} to {number} is free"):
-            ports.any_free(LOOPBACK, 1)
+            ports.find_free_ports(LOOPBACK, 1)
         with pytest.raises(CannotStart, match=f"port {number} is taken"):
-            ports.wanted_or_any(LOOPBACK, number)
-        assert ports.wanted_or_next(LOOPBACK, number) > number
+            ports.require_free_port(LOOPBACK, number)
+        assert ports.next_free_port(LOOPBACK, number) > number

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.local.database import wait_for_redis, without_password
 from deployments.local.errors import CannotStart
+from deployments.local.storage import wait_for_redis, without_password
 from deployments.settings import Settings
 from tests.cli.conftest import Terminal
 

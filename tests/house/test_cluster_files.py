@@ -16,7 +16,7 @@ from ray.serve.schema import ServeDeploySchema
 
 from deployments.app import app
 from deployments.ingress.scaling import max_connections
-from deployments.local.environment import EVERY_NODE, every_node, service_environment
+from deployments.local.environment import ENV_FILE, read_ray_env, service_environment
 from deployments.settings import Settings, is_loopback
 from tests.house.tree import ROOT
 
@@ -56,23 +56,23 @@ def test_every_node_starts_in_the_environment_of_all(file: Path, role: str) -> N
     assert stop.endswith("/ray stop")
     steps = [step.strip() for step in begin.split("&&")]
     assert steps[:2] == ["cd ~/raylogue", "set -a"]
-    assert steps[2] == f". {EVERY_NODE.relative_to(ROOT)}", "before cluster.env, which may choose otherwise"
+    assert steps[2] == f". {ENV_FILE.relative_to(ROOT)}", "before cluster.env, which may choose otherwise"
     command, *arguments = shlex.split(steps[-1])
     assert (command, arguments[0]) == (".venv/bin/ray", "start")
     assert {argument.partition("=")[0] for argument in arguments[1:]} <= OPTIONS
     assert "RAY_SERVE_HAPROXY_BINARY_PATH=$PWD/.venv/bin/raylogue-haproxy" in steps
     [files] = [int(step.split()[-1]) for step in steps if step.startswith("ulimit -n")]
-    assert files > 2 * int(every_node()["RAY_SERVE_HAPROXY_MAXCONN"]), "HAProxy needs two a connection"
+    assert files > 2 * int(read_ray_env()["RAY_SERVE_HAPROXY_MAXCONN"]), "HAProxy needs two a connection"
 
 
 def test_one_machine_has_the_same_environment(tmp_path: Path) -> None:
     local = service_environment(Settings(), tmp_path)
-    assert {name for name, value in every_node().items() if local[name] != value} <= {
+    assert {name for name, value in read_ray_env().items() if local[name] != value} <= {
         "RAY_SERVE_HAPROXY_MAXCONN",
         "RAY_health_check_failure_threshold",
     }
     assert int(local["RAY_SERVE_HAPROXY_MAXCONN"]) == max_connections(Settings())
-    assert max_connections(Settings(max_replicas=8)) < int(every_node()["RAY_SERVE_HAPROXY_MAXCONN"])
+    assert max_connections(Settings(max_replicas=8)) < int(read_ray_env()["RAY_SERVE_HAPROXY_MAXCONN"])
 
 
 def test_serve_accepts_the_application() -> None:
@@ -96,5 +96,5 @@ def test_the_versions_are_those_of_the_lock() -> None:
 
 def test_a_front_end_that_died_is_replaced_in_seconds() -> None:
     """A dead HAProxy fails every check at once; so many in a row and Serve starts another."""
-    period = float(every_node()["RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S"])
+    period = float(read_ray_env()["RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S"])
     assert period * PROXY_HEALTH_CHECK_UNHEALTHY_THRESHOLD < 10.0

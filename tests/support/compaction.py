@@ -1,4 +1,4 @@
-"""Parts for the tests of compaction: a model that keeps what it was asked, and short words for what it was shown."""
+"""Parts for the tests of compaction: a model that keeps its requests, and short descriptions of their messages."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -17,8 +17,8 @@ NEVER = 10**9
 """A threshold that is never reached."""
 
 
-class Held(ScriptedModel):
-    """Waits for a permit before each answer."""
+class PermittedModel(ScriptedModel):
+    """A model that waits for a permit before each answer."""
 
     def __init__(self, script: ScriptFunction, permits: int) -> None:
         super().__init__(script)
@@ -32,60 +32,60 @@ class Held(ScriptedModel):
             yield event
 
 
-class Model:
-    """Does what the last message says: "look 3" is three calls one after another, "look 1x3" three at once.
+class LookingModel:
+    """A model that does what the last message says: "look 3" is three calls in a row, "look 1x3" three at once.
 
-    As summariser it plays `summaries`, then says how many it has written. All requests are kept. With `permits`
-    it gives so many answers, and waits for each further one.
+    As summariser it plays `summaries`, then says how many it has written. It keeps all requests. With `permits` it
+    gives that many answers, and then waits for a permit before each further answer.
     """
 
     def __init__(self, summaries: Sequence[Step] = (), *, permits: int | None = None) -> None:
-        self.asked: list[ModelRequest] = []
-        self.summarised: list[str] = []
+        self.requests: list[ModelRequest] = []
+        self.summary_prompts: list[str] = []
         self._summaries = list(summaries)
-        self.model = ScriptedModel(self._choose) if permits is None else Held(self._choose, permits)
+        self.model = ScriptedModel(self._choose) if permits is None else PermittedModel(self._choose, permits)
 
     def permit(self) -> None:
         """Let one more answer through."""
-        assert isinstance(self.model, Held)
+        assert isinstance(self.model, PermittedModel)
         self.model.permits.release()
 
     @property
     def begun(self) -> int:
-        """How many answers have been asked for, those included that wait for their permit."""
-        assert isinstance(self.model, Held)
+        """How many answers have been requested, including the ones that wait for a permit."""
+        assert isinstance(self.model, PermittedModel)
         return self.model.begun
 
     @property
     def last(self) -> ModelRequest:
-        return self.asked[-1]
+        return self.requests[-1]
 
     def _choose(self, request: ModelRequest) -> Step:
         if request.system == TASK:
-            self.summarised.append(request.messages[0]["content"][0]["text"])
-            return self._summaries.pop(0) if self._summaries else Step(f"summary {len(self.summarised)}")
-        self.asked.append(request)
-        words, steps = _wish(request.messages)
-        if not words.startswith("look"):
-            return Step(f"you said {words}")
-        times, _, at_once = words.removeprefix("look ").partition("x")
+            self.summary_prompts.append(request.messages[0]["content"][0]["text"])
+            return self._summaries.pop(0) if self._summaries else Step(f"summary {len(self.summary_prompts)}")
+        self.requests.append(request)
+        text, steps = _newest_text(request.messages)
+        if not text.startswith("look"):
+            return Step(f"you said {text}")
+        times, _, at_once = text.removeprefix("look ").partition("x")
         calls = [Call("look", {"step": steps, "number": number}) for number in range(int(at_once or 1))]
         return Step(calls=calls) if steps < int(times) else Step(f"looked {times} times")
 
 
-def _wish(messages: Sequence[Json]) -> tuple[str, int]:
-    """The newest words of the user, and how many answers have come since."""
+def _newest_text(messages: Sequence[Json]) -> tuple[str, int]:
+    """The newest text of the user, and how many answers have followed it."""
     answers = 0
     for message in reversed(messages):
         texts = [block["text"] for block in message["content"] if block["type"] == "text"]
         if message["role"] == "user" and texts:
             return texts[-1], answers
         answers += message["role"] == "assistant"
-    raise AssertionError("nobody has said anything")
+    raise AssertionError("there is no text of the user")
 
 
-def looking(size: int = 1000, **options: Any) -> Tool:
-    """A tool whose results are this long."""
+def looking_tool(size: int = 1000, **options: Any) -> Tool:
+    """A tool whose results have `size` characters."""
 
     @tool(**options)
     def look(step: int, number: int) -> str:
@@ -95,32 +95,32 @@ def looking(size: int = 1000, **options: Any) -> Tool:
     return look
 
 
-def compacting(summariser: Model | None = None, **options: Any) -> Compaction:
-    """Of the thresholds only those that are given are ever reached."""
+def compaction_with(summariser: LookingModel | None = None, **options: Any) -> Compaction:
+    """Compaction in which only the given thresholds can be reached."""
     limits = {name: options.pop(name, NEVER) for name in ("stub", "summary", "window", "working_set")}
     return Compaction(summariser and summariser.model, thresholds=Thresholds(**limits), **options)
 
 
-def agent_of(model: Model, *tools: Tool, summariser: Model | None = None, **options: Any) -> Agent:
+def agent_of(model: LookingModel, *tools: Tool, summariser: LookingModel | None = None, **options: Any) -> Agent:
     """An agent that compacts."""
     return Agent(
         name="long",
         model=model.model,
         system_prompt="Be brief.",
-        tools=tools or [looking()],
-        middleware=[compacting(summariser, **options)],
+        tools=tools or [looking_tool()],
+        middleware=[compaction_with(summariser, **options)],
     )
 
 
-async def talk(conversation: Any, *words: str) -> None:
-    """Say these one after another, each when the turn before has ended."""
-    for each in words:
+async def say_each(conversation: Any, *text: str) -> None:
+    """Send these messages one after another, each when the turn before has ended."""
+    for each in text:
         turn = (await say(conversation, each)).turn
         await until(lambda turn=turn: conversation.inspect().state == "idle" and conversation.inspect().turn == turn)
 
 
 def shape(messages: Sequence[Json]) -> list[str]:
-    """A line for each message: who, and a word for each block."""
+    """A line for each message: its role, and a word for each block."""
     return [f"{message['role']}: {', '.join(_word(block) for block in message['content'])}" for message in messages]
 
 

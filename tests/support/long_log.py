@@ -13,11 +13,11 @@ from agents.turn.facts import apply
 from agents.turn.snapshot import take_snapshot
 from tests.support.conversations import World, text
 
-BATCH = 2000
+MAX_BATCH = 2000
 
 
 async def write_log(world: World, agent: Agent, conversation_id: str, *, turns: int, keep: int, words: str) -> None:
-    """So many turns, each a message and its answer, and then a summary of all but the last `keep` of them."""
+    """Write `turns` turns, each a message and its answer, and then a summary of all but the last `keep`."""
     await world.create(agent, conversation_id)
     claim = await world.store.log.claim(conversation_id)
     facts, covered = Facts(), Facts()
@@ -43,17 +43,17 @@ async def write_log(world: World, agent: Agent, conversation_id: str, *, turns: 
             facts = apply(facts, event, facts.last_seq + 1)
         if turn == turns - keep:
             covered = facts
-        if len(batch) >= BATCH:
+        if len(batch) >= MAX_BATCH:
             await write()
-    made = Summary(
+    summary = Summary(
         turn=turns,
         text="What was said.",
         through_turn=covered.turn,
         after=covered.last_seq,
         base=take_snapshot(covered),
     )
-    batch.append(made)
-    facts = apply(facts, made, facts.last_seq + 1)
+    batch.append(summary)
+    facts = apply(facts, summary, facts.last_seq + 1)
     await write(summary_seq=facts.last_seq)
 
 
@@ -63,16 +63,16 @@ def _client_ids(events: list[Event], first_seq: int) -> dict[str, int]:
 
 
 def _turn(turn: int, words: str) -> Iterator[Event]:
-    # Numbers of one width, so that logs differ in their length only.
-    said = f"{turn:08} {words}"
+    # Numbers of one width, so that turns have one size in all logs.
+    message_text = f"{turn:08} {words}"
     usage = {"input_tokens": 1000, "output_tokens": 100}
-    yield UserMsg(turn=turn, principal="ada", content=text(said), client_id=f"message-{turn:08}")
+    yield UserMsg(turn=turn, principal="ada", content=text(message_text), client_id=f"message-{turn:08}")
     yield AssistantMsg(
         turn=turn,
         principal="ada",
         message_id=f"msg_{turn:08}",
         step=1,
-        content=text(said),
+        content=text(message_text),
         usage=usage,
         model="scripted",
     )

@@ -1,4 +1,4 @@
-"""A model that keeps what it is sent, and how the tests look at it."""
+"""A model that keeps its requests."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from agents.models.scripted.steps import script_of
 
 
 class Recorder:
-    """Plays its steps in order, by the number of answers in the request; `requests` are those of all incarnations."""
+    """Plays its steps by the number of answers in a request; `requests` has the requests of all incarnations."""
 
     def __init__(self, *steps: Step) -> None:
         self.requests: list[ModelRequest] = []

@@ -1,4 +1,4 @@
-"""Parts for the tests of sub-agents: agents that delegate what they are told to, and looks at the tree they leave."""
+"""Agents for the tests of sub-agents, and ways to read the conversations that they make."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,12 +15,12 @@ from tests.support.conversations import World, rest, until
 
 
 def task(agent: str, prompt: str) -> Call:
-    """A call that delegates."""
+    """A call that delegates to an agent."""
     return Call("task", {"agent": agent, "prompt": prompt})
 
 
 def boss(*agents: Agent, calls: Sequence[Call], tools: Sequence[Tool] = (), **options: Any) -> Agent:
-    """An agent that makes these calls at once, and then tells what they returned."""
+    """An agent that makes these calls at once, and then says what they returned."""
 
     def work(request: ModelRequest) -> Step:
         if results := tool_returns(request.messages):
@@ -41,7 +41,7 @@ def scholar(*steps: Step, name: str = "scholar", tools: Sequence[Tool] = (), **o
 
 
 async def child_of(world: World, conversation_id: str = "c", number: int = 0) -> ConversationMeta:
-    """The conversation of a sub-agent."""
+    """A child of a conversation."""
     return (await world.store.registry.children(conversation_id))[number]
 
 
@@ -49,20 +49,20 @@ async def calls_of(world: World, conversation_id: str = "c") -> list[ToolCall]:
     return [event for event in await world.events(conversation_id) if isinstance(event, ToolCall)]
 
 
-async def ended(world: World, conversation_id: str = "c") -> None:
+async def wait_for_end(world: World, conversation_id: str = "c") -> None:
     """Wait until a turn of the conversation has ended."""
     conversation = await world.doors.reach(conversation_id)
     await until(lambda: any(isinstance(event, TurnEnded) for event in conversation.history.events))
 
 
 def only_pending(conversation: Conversation) -> tuple[str, dict[str, Any]]:
-    """The one question of a conversation: its call's id, and what is shown of it."""
+    """The only question of a conversation: the id of its call, and what is shown of it."""
     [(tool_call_id, shown)] = conversation.inspect().pending.items()
     return tool_call_id, shown
 
 
-class Post:
-    """A tool that sends letters, each of which somebody has to approve."""
+class LetterTool:
+    """A tool that sends letters; a person has to approve each call."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str | None, dict[str, Any]]] = []
@@ -76,13 +76,13 @@ class Post:
         self.tool: Tool = send
 
     def clerk(self, *letters: str) -> Agent:
-        """Sends the letters at once, and says what became of them."""
+        """An agent that sends these letters at once."""
         calls = [Call("send", {"words": words}) for words in letters]
         return Agent(name="clerk", model=ScriptedModel([Step(calls=calls), Step("sent")]), tools=(self.tool,))
 
 
 def manager(*agents: Agent, calls: list[Call]) -> Agent:
-    """Between the boss and those who work."""
+    """An agent between the boss and the agents that work."""
     return Agent(
         name="manager",
         model=ScriptedModel([Step(calls=calls), Step("managed")]),
@@ -90,6 +90,7 @@ def manager(*agents: Agent, calls: list[Call]) -> Agent:
     )
 
 
-async def asked(conversation: Conversation) -> tuple[str, dict[str, Any]]:
+async def wait_for_question(conversation: Conversation) -> tuple[str, dict[str, Any]]:
+    """Wait until the conversation asks a question; returns it as `only_pending` does."""
     assert await rest(conversation) == "awaiting_input"
     return only_pending(conversation)

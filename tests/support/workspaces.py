@@ -1,4 +1,4 @@
-"""Tool calls at the files of a real store, without a turn around them."""
+"""Calls of the file tools on a real store, without a turn around them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ from store import ConversationMeta, Scope, Store
 
 
 @dataclass
-class Worker:
-    """A conversation of Ada's that works on files; `told` keeps the live events."""
+class FileConversation:
+    """A conversation whose files the tools work on; `live_events` has what they broadcast."""
 
     store: Store
     meta: ConversationMeta
     file_system: FileSystem
-    told: list[LiveEvent] = field(default_factory=list)
+    live_events: list[LiveEvent] = field(default_factory=list)
     numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     async def call(self, name: str, tool_call_id: str | None = None, **arguments: Any) -> ToolOutcome:
@@ -32,39 +32,41 @@ class Worker:
             tool_call_id=tool_call_id or f"call_{next(self.numbers)}",
             turn=1,
             principal=self.meta.principal,
-            tell=self.told.append,
+            tell=self.live_events.append,
             meta=self.meta,
             services=Services(self.store),
         )
         return await run_tool(tool, arguments, context)
 
-    async def done(self, name: str, **arguments: Any) -> str:
-        """What a call that succeeds says."""
+    async def succeed(self, name: str, **arguments: Any) -> str:
+        """The result of a call that must succeed."""
         outcome = await self.call(name, **arguments)
         assert outcome.status == "ok", outcome
         return str(outcome.content)
 
-    async def refused(self, name: str, **arguments: Any) -> str:
-        """What a call that fails says."""
+    async def fail(self, name: str, **arguments: Any) -> str:
+        """The error of a call that must fail."""
         outcome = await self.call(name, **arguments)
         assert outcome.status == "error", outcome
         return str(outcome.content)
 
     async def content(self, path: str) -> str:
+        """What a file holds."""
         scope, inner = self.file_system.resolve(path, self.meta)
         return (await self.store.files.read(scope, inner)).content.decode()
 
     async def put(self, path: str, content: bytes) -> None:
-        """As a person does it on the page."""
+        """Write a file as a person does on the page."""
         scope, inner = self.file_system.resolve(path, self.meta)
         await self.store.files.write(scope, inner, content, expected_version=None, now=now_ms())
 
     @property
     def changes(self) -> Sequence[tuple[str, int | None]]:
-        return [(event.path, event.version) for event in self.told if isinstance(event, FileChanged)]
+        """The file changes that were broadcast: path and version."""
+        return [(event.path, event.version) for event in self.live_events if isinstance(event, FileChanged)]
 
     async def paths(self) -> list[str]:
-        """All files of all places."""
+        """All files of all mounts."""
         scopes: dict[str, Scope] = self.file_system.scopes(self.meta)
         return [
             f"{name}/{info.path}" if name else info.path
@@ -73,10 +75,10 @@ class Worker:
         ]
 
 
-async def worker(
+async def file_conversation(
     store: Store, file_system: FileSystem | None = None, conversation_id: str = "c", principal: str = "ada"
-) -> Worker:
+) -> FileConversation:
     """A new conversation with files: its own, and under `me` those of its owner."""
     await store.registry.create(conversation_id, agent="clerk", principal=principal, now=now_ms())
     meta = await store.registry.get(conversation_id)
-    return Worker(store, meta, file_system or FileSystem({"": "conversation", "me": "user"}))
+    return FileConversation(store, meta, file_system or FileSystem({"": "conversation", "me": "user"}))

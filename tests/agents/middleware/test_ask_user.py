@@ -1,4 +1,4 @@
-"""AskUser: the person sees a form, answers it whole, and the model reads the answers by the questions' ids."""
+"""AskUser: the person sees a form and answers all of it, and the model reads the answers by question id."""
 
 from typing import Any
 
@@ -28,19 +28,19 @@ EVERYTHING = [COLOUR, SIZES, EXTRAS, NAME]
 ANSWERS = {"colour": "Blue", "sizes": ["S", "L"], "extras": ["A bow", "a card"], "name": "Ada"}
 
 
-def asking(*questions: dict[str, Any], **options: Any) -> Agent:
-    """An agent that asks these questions once and then repeats what it was told."""
+def asking_agent(*questions: dict[str, Any], **options: Any) -> Agent:
+    """An agent that asks these questions once and then repeats the answers."""
 
     def ask(request: ModelRequest) -> Step:
-        if told := tool_returns(request.messages):
-            return Step(told[-1].text)
+        if answers := tool_returns(request.messages):
+            return Step(answers[-1].text)
         return Step(calls=[Call("ask_user", {"questions": list(questions)})])
 
     return Agent(name="asking", model=ScriptedModel(ask), middleware=(AskUser(),), **options)
 
 
-async def asked(world: World, agent: Agent) -> tuple[Conversation, str]:
-    """A conversation that waits for its person, and the call that waits."""
+async def waiting_conversation(world: World, agent: Agent) -> tuple[Conversation, str]:
+    """A conversation that waits for an answer, and the id of the call that asks."""
     conversation = await world.start(agent)
     await say(conversation)
     assert await rest(conversation) == "awaiting_input"
@@ -86,17 +86,17 @@ def test_the_form_of_a_call() -> None:
     }
 
 
-def test_the_model_is_taught_when_to_ask() -> None:
+def test_the_model_is_told_when_to_ask() -> None:
     definition = ask_user.definition()
     assert definition["name"] == "ask_user"
     assert "Ask when you cannot go on well without knowing" in definition["description"]
     assert "Do not ask for what you\ncan find out yourself" in definition["description"]
-    described = definition["input_schema"]["$defs"]["Question"]["properties"]
-    assert all("description" in described[field] for field in ("id", "prompt", "options", "multiple", "free"))
+    properties = definition["input_schema"]["$defs"]["Question"]["properties"]
+    assert all("description" in properties[field] for field in ("id", "prompt", "options", "multiple", "free"))
 
 
 async def test_every_kind_of_question_in_one_call(world: World) -> None:
-    conversation, call = await asked(world, asking(*EVERYTHING))
+    conversation, call = await waiting_conversation(world, asking_agent(*EVERYTHING))
     shown = conversation.inspect().pending[call]
     assert (shown["executor"], shown["kind"], shown["name"]) == ("human", "elicitation", "ask_user")
     assert shown["form"] == form_of({"questions": EVERYTHING})
@@ -119,7 +119,7 @@ async def test_every_kind_of_question_in_one_call(world: World) -> None:
     ],
 )
 async def test_one_question(world: World, question: dict[str, Any], given: Any) -> None:
-    conversation, call = await asked(world, asking(question))
+    conversation, call = await waiting_conversation(world, asking_agent(question))
     await answer(conversation, call, {question["id"]: given})
     [result] = [event for event in await world.events() if isinstance(event, ToolResult)]
     assert orjson.loads(str(result.content)) == {question["id"]: given}
@@ -140,7 +140,7 @@ async def test_one_question(world: World, question: dict[str, Any], given: Any) 
     ],
 )
 async def test_an_answer_that_does_not_fit_changes_nothing(world: World, given: Any, problem: str) -> None:
-    conversation, call = await asked(world, asking(*EVERYTHING))
+    conversation, call = await waiting_conversation(world, asking_agent(*EVERYTHING))
     before = await world.events()
     with pytest.raises(Refused) as refused:
         await conversation.resolve(Resolve(tool_call_id=call, decision="respond", answer=given))
@@ -162,10 +162,8 @@ async def test_an_answer_that_does_not_fit_changes_nothing(world: World, given: 
         ([{"id": f"q{n}", "prompt": "?"} for n in range(11)], "questions: List should have at most 10 items"),
     ],
 )
-async def test_questions_that_make_no_sense_are_asked_of_nobody(
-    world: World, questions: list[dict[str, Any]], problem: str
-) -> None:
-    conversation = await world.start(asking(*questions))
+async def test_invalid_questions_are_not_asked(world: World, questions: list[dict[str, Any]], problem: str) -> None:
+    conversation = await world.start(asking_agent(*questions))
     await say(conversation)
     assert await rest(conversation) == "idle"
     [(status, read)] = results(await world.events())
@@ -176,7 +174,7 @@ async def test_questions_that_make_no_sense_are_asked_of_nobody(
 
 
 async def test_a_person_may_refuse_to_answer(world: World) -> None:
-    conversation, call = await asked(world, asking(NAME))
+    conversation, call = await waiting_conversation(world, asking_agent(NAME))
     await conversation.resolve(Resolve(tool_call_id=call, decision="reject", reason="That is private."))
     await rest(conversation)
     assert results(await world.events()) == [("denied", "Denied by the user: That is private.")]
@@ -184,15 +182,15 @@ async def test_a_person_may_refuse_to_answer(world: World) -> None:
 
 @pytest.mark.parametrize("decision", ["approve", "edit"])
 async def test_there_is_nothing_to_approve(world: World, decision: Any) -> None:
-    conversation, call = await asked(world, asking(NAME))
+    conversation, call = await waiting_conversation(world, asking_agent(NAME))
     with pytest.raises(Refused) as refused:
         await conversation.resolve(Resolve(tool_call_id=call, decision=decision))
     assert refused.value.code == "invalid_decision"
 
 
-async def test_the_question_outlives_its_owner(world: World) -> None:
-    agent = asking(*EVERYTHING)
-    conversation, call = await asked(world, agent)
+async def test_a_question_outlives_its_incarnation(world: World) -> None:
+    agent = asking_agent(*EVERYTHING)
+    conversation, call = await waiting_conversation(world, agent)
     shown = conversation.inspect().pending
     await world.crash(conversation)
 
@@ -205,8 +203,8 @@ async def test_the_question_outlives_its_owner(world: World) -> None:
     assert orjson.loads(results(await world.events())[0][1]) == ANSWERS
 
 
-async def test_nobody_answers_in_time(world: World) -> None:
-    conversation = await world.start(asking(NAME, expiries=Expiries(people=0.0)))
+async def test_a_question_expires(world: World) -> None:
+    conversation = await world.start(asking_agent(NAME, expiries=Expiries(people=0.0)))
     await say(conversation)
     await until(lambda: ends(conversation.history.events))
     assert results(await world.events()) == [("timeout", "Nobody answered in time.")]

@@ -1,4 +1,4 @@
-"""Budget: what a conversation, and a person on a day, may use; counted from the log, once, whatever crashes."""
+"""Budget: what a conversation, and a person on a day, may use; counted from the log, once, in spite of crashes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +25,7 @@ EVENING = 1_767_311_940_000
 """2026-01-01, a minute before midnight UTC."""
 MINUTE = 60_000
 PRICED = "claude-haiku-4-5"
-PLENTY = 1_000_000
+LARGE = 1_000_000
 WORKING = (Step("Let me see.", calls=[Call("work")]), Step("Done."))
 
 
@@ -36,7 +36,7 @@ def work() -> str:
 
 
 class StoppedClock:
-    """Stands until it is moved."""
+    """A clock that stands until a test moves it."""
 
     def __init__(self, now: int = EVENING) -> None:
         self.now = now
@@ -46,13 +46,13 @@ class StoppedClock:
 
 
 def limited(*steps: Step, name: str = "scripted", middleware: Sequence[Middleware] = (), **limits: int | None) -> Agent:
-    """An agent that plays these steps, again and again, within its means."""
+    """An agent with a budget that repeats these steps."""
     model = ScriptedModel((steps or WORKING) * 5, name=name)
     return Agent(name="thrifty", model=model, tools=[work], middleware=[Budget(**limits), *middleware])
 
 
 def used(events: Sequence[Event]) -> UsageTotal:
-    """What the log says."""
+    """The usage of these events."""
     answers = [event for event in events if isinstance(event, AssistantMsg)]
     assert all(answer.usage for answer in answers)
     return UsageTotal(
@@ -79,7 +79,7 @@ async def turn(conversation: Conversation, **options: Any) -> None:
 
 
 async def test_each_answer_is_counted_for_the_conversation_and_for_the_day(world: World) -> None:
-    conversation = await start(world, limited(name=PRICED, conversation_tokens=PLENTY), StoppedClock())
+    conversation = await start(world, limited(name=PRICED, conversation_tokens=LARGE), StoppedClock())
     for _ in range(2):
         await turn(conversation)
     events = await world.events()
@@ -110,7 +110,7 @@ async def test_a_call_of_unknown_price_counts_its_tokens(world: World) -> None:
         ({"person_cost_a_day": 1}, "Your budget for today of $0.000001 is used up."),
     ],
 )
-async def test_nothing_is_begun_when_nothing_is_left(world: World, limits: dict[str, int], sentence: str) -> None:
+async def test_a_message_is_refused_when_nothing_is_left(world: World, limits: dict[str, int], sentence: str) -> None:
     conversation = await start(world, limited(Step("Done."), name=PRICED, **limits), StoppedClock())
     await turn(conversation)
     before = await world.log()
@@ -121,11 +121,11 @@ async def test_nothing_is_begun_when_nothing_is_left(world: World, limits: dict[
     assert ends(await world.events()) == [("completed", None)]
 
 
-async def test_what_is_used_up_in_mid_turn_ends_it(world: World) -> None:
+async def test_a_turn_ends_when_the_budget_is_used_up(world: World) -> None:
     conversation = await start(world, limited(conversation_tokens=1), StoppedClock())
     await turn(conversation)
     events = await world.events()
-    assert results(events) == [("ok", "done")], "what was asked for before is done"
+    assert results(events) == [("ok", "done")], "calls from before the limit run"
     assert events[-1] == TurnEnded(
         turn=1,
         principal="ada",
@@ -136,7 +136,7 @@ async def test_what_is_used_up_in_mid_turn_ends_it(world: World) -> None:
     assert await conversation_total(world) == used(events)
 
 
-async def test_a_persons_day_is_that_of_all_her_conversations(world: World) -> None:
+async def test_a_persons_day_counts_all_of_their_conversations(world: World) -> None:
     clock = StoppedClock()
     agent = limited(Step("Done."), person_tokens_a_day=1)
     await turn(await start(world, agent, clock, "c"))
@@ -162,7 +162,7 @@ async def test_a_turn_counts_for_the_day_on_which_it_began(world: World) -> None
 
     steps = [Step(calls=[Call("linger")]), Step("Done.")]
     agent = Agent(
-        name="late", model=ScriptedModel(steps), tools=[linger], middleware=[Budget(person_tokens_a_day=PLENTY)]
+        name="late", model=ScriptedModel(steps), tools=[linger], middleware=[Budget(person_tokens_a_day=LARGE)]
     )
     conversation = await start(world, agent, clock)
     await turn(conversation)
@@ -171,14 +171,14 @@ async def test_a_turn_counts_for_the_day_on_which_it_began(world: World) -> None
 
 
 class SpendingScenario:
-    """A story of two turns, one of which calls a tool."""
+    """Two turns, one of which calls a tool."""
 
     def __init__(self) -> None:
         self.agent = Agent(
             name="thrifty",
             model=ScriptedModel([*WORKING, Step("Again.")], name=PRICED),
             tools=[work],
-            middleware=[Budget(conversation_tokens=PLENTY, person_cost_a_day=PLENTY)],
+            middleware=[Budget(conversation_tokens=LARGE, person_cost_a_day=LARGE)],
         )
         self.acts: tuple[Act, ...] = (self._ask, self._thank)
 
@@ -195,7 +195,7 @@ class SpendingScenario:
 @pytest.mark.parametrize("append", range(1, 7))
 async def test_killed_at_any_append_nothing_is_counted_twice_or_lost(world: World, append: int, moment: Moment) -> None:
     appends = await play(world, SpendingScenario(), [(append, moment)])
-    assert appends <= 6, "every append is visited"
+    assert appends <= 6, "every append is tested"
     events = await world.events()
     assert ends(events) == [("completed", None)] * 2
     assert await conversation_total(world) == used(events)
@@ -208,7 +208,7 @@ async def test_an_answer_that_another_middleware_stopped_is_counted_with_the_nex
                 raise TurnStopped("stopped", "Enough.")
             return reply
 
-    agent = limited(Step("Done."), middleware=[Stopping()], conversation_tokens=PLENTY)
+    agent = limited(Step("Done."), middleware=[Stopping()], conversation_tokens=LARGE)
     conversation = await start(world, agent, StoppedClock())
     for _ in range(3):
         await turn(conversation)
@@ -217,20 +217,20 @@ async def test_an_answer_that_another_middleware_stopped_is_counted_with_the_nex
     assert await conversation_total(world) == used(events)
 
 
-async def test_a_budget_that_an_agent_gets_in_mid_conversation_counts_from_there(world: World) -> None:
-    careless = Agent(name="thrifty", model=ScriptedModel([Step(calls=[Call("work")])]), tools=[work])
-    conversation = await world.start(careless)
+async def test_a_budget_added_in_the_middle_of_a_conversation_counts_from_there(world: World) -> None:
+    without_budget = Agent(name="thrifty", model=ScriptedModel([Step(calls=[Call("work")])]), tools=[work])
+    conversation = await world.start(without_budget)
     await turn(conversation)
     assert ends(await world.events()) == [("failed", "invalid_request")], "the script is over"
     await world.crash(conversation)
-    conversation = await world.open(limited(Step("Done."), conversation_tokens=PLENTY), clock=StoppedClock())
+    conversation = await world.open(limited(Step("Done."), conversation_tokens=LARGE), clock=StoppedClock())
     await turn(conversation)
     last = [event for event in await world.events() if isinstance(event, AssistantMsg)][-1:]
     assert await conversation_total(world) == used(last)
 
 
 def delegating(**limits: int) -> Agent:
-    """An agent that delegates twice at once."""
+    """An agent that makes two tasks at once."""
     scholar = Agent(name="scholar", model=ScriptedModel(WORKING), tools=[work])
     calls = [Call("task", {"agent": "scholar", "prompt": "Read."})] * 2
     return Agent(
@@ -240,8 +240,8 @@ def delegating(**limits: int) -> Agent:
     )
 
 
-async def test_sub_agents_count_with_their_root(world: World) -> None:
-    conversation = await start(world, delegating(conversation_tokens=PLENTY), StoppedClock())
+async def test_what_sub_agents_use_counts_for_the_root(world: World) -> None:
+    conversation = await start(world, delegating(conversation_tokens=LARGE), StoppedClock())
     await turn(conversation)
     children = await world.store.registry.children("c")
     assert len(children) == 2
@@ -250,7 +250,7 @@ async def test_sub_agents_count_with_their_root(world: World) -> None:
     assert [await conversation_total(world, child.id) for child in children] == [UsageTotal(0, 0)] * 2
 
 
-async def test_what_is_used_up_ends_the_sub_agents_too(world: World) -> None:
+async def test_a_budget_that_is_used_up_ends_the_sub_agents_too(world: World) -> None:
     conversation = await start(world, delegating(conversation_tokens=1), StoppedClock())
     await turn(conversation)
     assert ends(await world.events()) == [("failed", "budget_exhausted")]
@@ -258,12 +258,12 @@ async def test_what_is_used_up_ends_the_sub_agents_too(world: World) -> None:
 
 
 @pytest.mark.parametrize("limits", [{"conversation_tokens": -1}, {"person_cost_a_day": -1}])
-def test_a_budget_of_less_than_nothing_is_refused(limits: dict[str, int]) -> None:
+def test_a_negative_budget_is_refused(limits: dict[str, int]) -> None:
     with pytest.raises(AgentDefinitionError, match="less than nothing"):
         limited(**limits)
 
 
-async def test_a_budget_of_nothing_refuses_the_first_message(world: World) -> None:
+async def test_a_budget_of_zero_refuses_the_first_message(world: World) -> None:
     conversation = await start(world, limited(conversation_tokens=0), StoppedClock())
     with pytest.raises(Refused, match="of 0 tokens is used up"):
         await say(conversation)
@@ -273,7 +273,7 @@ async def test_a_budget_of_nothing_refuses_the_first_message(world: World) -> No
 @pytest.mark.parametrize(
     ("cost", "words"), [(0, "$0.00"), (1, "$0.000001"), (1_500_000, "$1.50"), (2_345_678_900, "$2,345.6789")]
 )
-def test_money_is_named_in_dollars(cost: int, words: str) -> None:
+def test_costs_are_given_in_dollars(cost: int, words: str) -> None:
     limit = UsageLimit("conversation:c", "The budget", None, cost)
     assert limit.exceeded(UsageTotal(0, cost)) == f"The budget of {words} is used up."
-    assert limit.exceeded(UsageTotal(PLENTY, cost - 1)) is None
+    assert limit.exceeded(UsageTotal(LARGE, cost - 1)) is None

@@ -1,4 +1,4 @@
-"""The callbacks of middleware: their order, what each may change, and whose fault a failure is."""
+"""The callbacks of middleware: their order, what each may change, and what becomes of a failure."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -26,7 +26,7 @@ def work(job: str = "any") -> str:
 
 
 class Named(Middleware):
-    """Notes when it is called; `name` as given."""
+    """Middleware with a given name, for notes of its calls."""
 
     def __init__(self, name: str, calls: list[str]) -> None:
         self._name = name
@@ -37,7 +37,7 @@ class Named(Middleware):
         return self._name
 
 
-class Everything(Named):
+class AllCallbacks(Named):
     def init(self, agent: Agent) -> None:
         self.calls.append(f"{self.name} init {agent.name}")
 
@@ -74,8 +74,8 @@ class Everything(Named):
         return outcome
 
 
-class Recorder:
-    """A script that keeps what it was sent."""
+class RecordingScript:
+    """A script that keeps the requests."""
 
     def __init__(self, *steps: Step) -> None:
         self.requests: list[ModelRequest] = []
@@ -88,8 +88,8 @@ class Recorder:
 
 async def test_the_order_before_the_model_is_reversed_after_it(world: World) -> None:
     calls: list[str] = []
-    script = Recorder(Step(calls=[Call("work")]), Step("done"))
-    stack = (Everything("A", calls), Everything("B", calls))
+    script = RecordingScript(Step(calls=[Call("work")]), Step("done"))
+    stack = (AllCallbacks("A", calls), AllCallbacks("B", calls))
     agent = Agent(name="a", model=ScriptedModel(script), system_prompt="Be brief.", tools=(work,), middleware=stack)
     assert calls == ["A init a", "B init a"]
     conversation = await world.start(agent)
@@ -119,8 +119,8 @@ async def test_the_order_before_the_model_is_reversed_after_it(world: World) -> 
 
 
 async def test_injected_parts_come_last_and_are_never_logged(world: World) -> None:
-    script = Recorder(Step(calls=[Call("work")]), Step("done"))
-    agent = Agent(name="a", model=ScriptedModel(script), tools=(work,), middleware=(Everything("A", []),))
+    script = RecordingScript(Step(calls=[Call("work")]), Step("done"))
+    agent = Agent(name="a", model=ScriptedModel(script), tools=(work,), middleware=(AllCallbacks("A", []),))
     conversation = await world.start(agent)
     await say(conversation)
     await rest(conversation)
@@ -128,7 +128,7 @@ async def test_injected_parts_come_last_and_are_never_logged(world: World) -> No
     second = script.requests[1]
     assert [message["role"] for message in second.messages] == ["user", "assistant", "user"]
     assert [block["type"] for block in second.messages[-1]["content"]] == ["tool_result", "text"]
-    assert second.stable == 2, "what is injected changes, so only what stands before it is worth caching"
+    assert second.stable == 2, "injected parts change, so only the messages before them are worth caching"
     messages = [event for event in await world.events() if isinstance(event, UserMsg)]
     assert [message.content for message in messages] == [[{"type": "text", "text": "hello"}]]
 
@@ -148,17 +148,17 @@ def failing(callback: str) -> Middleware:
 
 
 @pytest.mark.parametrize("callback", ["system_prompt", "before_model", "stream", "after_model"])
-async def test_a_failure_around_the_model_ends_the_turn_and_names_the_culprit(world: World, callback: str) -> None:
+async def test_a_failure_around_the_model_ends_the_turn_and_names_the_middleware(world: World, callback: str) -> None:
     ran: list[str] = []
 
     @tool(name="work")
-    def noted() -> str:
+    def recorded() -> str:
         """Work on something."""
         ran.append("work")
         return "done"
 
     model = ScriptedModel([Step("I will.", calls=[Call("work")])] * 2)
-    agent = Agent(name="a", model=model, tools=(noted,), middleware=(failing(callback),))
+    agent = Agent(name="a", model=model, tools=(recorded,), middleware=(failing(callback),))
     conversation = await world.start(agent)
     await say(conversation)
     await rest(conversation)
@@ -166,7 +166,7 @@ async def test_a_failure_around_the_model_ends_the_turn_and_names_the_culprit(wo
     assert ends(await world.events()) == [("failed", "middleware_failed")]
     detail = (await world.events())[-1].detail  # type: ignore[union-attr]
     assert detail == f"The turn failed: the middleware Culprit failed in {callback}."
-    assert ran == [], "where the gates may be broken nothing runs"
+    assert ran == [], "nothing runs if the approval policy may have failed"
 
 
 async def test_a_failure_before_a_message_is_logged_refuses_the_message(world: World) -> None:
@@ -187,7 +187,7 @@ async def test_a_failure_around_a_tool_is_a_result_that_the_model_can_read(world
     assert ends(await world.events()) == [("completed", None)]
 
 
-async def test_a_failure_at_the_start_costs_nothing(world: World) -> None:
+async def test_a_failure_in_on_start_does_not_stop_the_conversation(world: World) -> None:
     agent = Agent(name="a", model=ScriptedModel([Step("hi")]), middleware=(failing("on_start"),))
     conversation = await world.start(agent)
     await say(conversation)
@@ -195,7 +195,7 @@ async def test_a_failure_at_the_start_costs_nothing(world: World) -> None:
     assert spoken(await world.events()) == [("hi", "completed")]
 
 
-async def test_what_is_returned_must_be_of_the_kind(world: World) -> None:
+async def test_a_callback_must_return_a_value_of_the_right_type(world: World) -> None:
     class Forgetful(Middleware):
         async def before_model(self, request: Request, context: TurnContext) -> Request:
             return None  # type: ignore[return-value]
@@ -255,11 +255,11 @@ async def test_the_stream_can_be_transformed_for_watchers_and_log_alike(world: W
     assert spoken(await world.events()) == [("HI THERE", "completed")]
 
 
-def test_two_of_one_name_are_a_mistake_of_the_definition() -> None:
+def test_two_middlewares_with_one_name_are_refused() -> None:
     with pytest.raises(AgentDefinitionError, match="two of its middlewares are called A"):
         Agent(name="a", model=ScriptedModel(assistant_script), middleware=(Named("A", []), Named("A", [])))
 
 
-def test_two_tools_of_one_name_are_a_mistake_of_the_definition() -> None:
+def test_two_tools_with_one_name_are_refused() -> None:
     with pytest.raises(AgentDefinitionError, match="two of its tools are called work"):
         Agent(name="a", model=ScriptedModel(assistant_script), tools=(work, work))

@@ -1,4 +1,4 @@
-"""Killed at every append, a conversation that compacts says the same in the end, and is never shown what is invalid."""
+"""Killed at any append, a conversation that compacts ends the same, and each of its requests is valid."""
 
 from collections.abc import Awaitable, Callable
 
@@ -9,24 +9,24 @@ from agents.agent import Agent
 from agents.conversation import Conversation
 from agents.turn.events import Summary
 from tests.messages_api.rules import check_request
-from tests.support.compaction import Model, agent_of
+from tests.support.compaction import LookingModel, agent_of
 from tests.support.conversations import World, ends, rest, results, say, spoken, until
 from tests.support.crashes import Moment, open_crashing, survives
 
 LONG = "x" * 1950
-SAID = (f"one {LONG}", "look 2", f"three {LONG}", "look 1x2", f"five {LONG}")
+MESSAGES = (f"one {LONG}", "look 2", f"three {LONG}", "look 1x2", f"five {LONG}")
 APPENDS = 24
-"""At least as many as the story takes; where the summaries fall among them is left to chance."""
+"""At least as many as the conversation makes; where the summaries come among them varies."""
 
 
-def scenario() -> tuple[Model, Agent]:
-    """Everything is reached: stubs, window and summaries."""
-    model = Model()
+def scenario() -> tuple[LookingModel, Agent]:
+    """An agent for which stubs, the window and summaries all are reached."""
+    model = LookingModel()
     return model, agent_of(model, stub=1500, window=2500, summary=2200, keep_steps=1, keep_turns=1)
 
 
-def saying(words: str, client_id: str) -> Callable[[Conversation], Awaitable[None]]:
-    """Say this once, however often it takes, and see the turn through."""
+def say_once(words: str, client_id: str) -> Callable[[Conversation], Awaitable[None]]:
+    """Send this message once, however often the act is repeated, and wait for the end of the turn."""
 
     async def act(conversation: Conversation) -> None:
         await rest(conversation)
@@ -36,13 +36,13 @@ def saying(words: str, client_id: str) -> Callable[[Conversation], Awaitable[Non
     return act
 
 
-async def play(world: World, crashes: list[tuple[int, Moment]]) -> Model:
-    """The story; each life ends at its append."""
+async def play(world: World, crashes: list[tuple[int, Moment]]) -> LookingModel:
+    """Send all messages; each incarnation but the last dies at its append."""
     model, agent = scenario()
     await world.create(agent)
     conversation, schedule = await open_crashing(world, agent, crashes)
-    for number, words in enumerate(SAID):
-        while not await survives(saying(words, f"message-{number}")(conversation), schedule):
+    for number, words in enumerate(MESSAGES):
+        while not await survives(say_once(words, f"message-{number}")(conversation), schedule):
             await world.crash(conversation)
             conversation, schedule = await open_crashing(world, agent, crashes)
     await until(lambda: conversation.history.summary)
@@ -51,19 +51,19 @@ async def play(world: World, crashes: list[tuple[int, Moment]]) -> Model:
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("append", range(1, APPENDS + 1))
-async def test_the_story_is_the_same(world: World, append: int, moment: Moment) -> None:
+async def test_the_conversation_is_the_same(world: World, append: int, moment: Moment) -> None:
     model = await play(world, [(append, moment), (2, moment)])
 
     events = await world.events()
     assert spoken(events) == [
-        (f"you said {SAID[0]}", "completed"),
+        (f"you said {MESSAGES[0]}", "completed"),
         ("", "completed"),
         ("", "completed"),
         ("looked 2 times", "completed"),
-        (f"you said {SAID[2]}", "completed"),
+        (f"you said {MESSAGES[2]}", "completed"),
         ("", "completed"),
         ("looked 1 times", "completed"),
-        (f"you said {SAID[4]}", "completed"),
+        (f"you said {MESSAGES[4]}", "completed"),
     ]
     assert [(status, content.split()[0]) for status, content in results(events)] == [
         ("ok", "0.0"),
@@ -73,6 +73,6 @@ async def test_the_story_is_the_same(world: World, append: int, moment: Moment) 
     ]
     assert ends(events) == [("completed", None)] * 5
     assert any(isinstance(event, Summary) for event in events)
-    for request in model.asked:
+    for request in model.requests:
         messages = orjson.loads(orjson.dumps(list(request.messages)))
         check_request({"model": "m", "max_tokens": 1, "messages": messages})

@@ -1,4 +1,4 @@
-"""How large a context is: what the provider counted where it did, characters elsewhere, images flat."""
+"""How large a context is: the provider's count where there is one, else characters; images have a fixed size."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def test_four_characters_are_a_token() -> None:
     assert estimate_tokens({"n": 5, "list": [True, None]}) > 1
 
 
-def test_what_is_no_text_counts_flat() -> None:
+def test_images_and_documents_have_a_fixed_estimate() -> None:
     assert estimate_tokens(image("base64")) == estimate_tokens(image("url")) == 1_600
     assert estimate_tokens([image("base64")] * 3) == 4_800
     assert estimate_tokens({"type": "document", "source": {"type": "base64", "data": "A" * 100_000}}) == 8_000
@@ -55,7 +55,7 @@ def test_what_is_no_text_counts_flat() -> None:
     assert estimate_tokens({"type": "tool_result", "tool_use_id": "c", "content": [image("base64")]}) > 1_600
 
 
-def test_what_the_provider_counted_is_all_that_was_in_the_context() -> None:
+def test_the_providers_count_covers_the_whole_context() -> None:
     usage = {
         "input_tokens": 1,
         "output_tokens": 20,
@@ -75,9 +75,9 @@ def test_what_the_provider_counted_is_all_that_was_in_the_context() -> None:
         ([user(1), answer(1, 50)], 50),
         ([user(1), answer(1, 50), answer(1, 70, step=2), end(1), user(2)], 70),
         ([user(1), answer(1, 50), end(1), user(2), answer(2)], 0),  # the last one was cut off and not counted
-        ([user(1), answer(1, 50), end(1), summary(1), user(2)], 0),  # that was before the summary
+        ([user(1), answer(1, 50), end(1), summary(1), user(2)], 0),  # counted before the summary
         ([user(1), answer(1, 50), end(1), summary(1), user(2), answer(2, 9)], 9),
-        ([user(1), summary(1), answer(1, 50)], 0),  # under way when the summary came
+        ([user(1), summary(1), answer(1, 50)], 0),  # streaming when the summary came
         ([user(1), summary(1), answer(1, 50), answer(1, 9, step=2)], 9),
         ([user(1), summary(1), end(1), user(2), answer(2, 9)], 9),
     ],
@@ -86,7 +86,7 @@ def test_the_last_count_holds_unless_a_summary_came(events: list[Event], expecte
     assert tokens_at_last_answer(events) == expected
 
 
-def test_what_has_come_since_the_last_answer_is_added_to_its_count() -> None:
+def test_messages_after_the_last_answer_are_added_to_its_count() -> None:
     results = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": "x" * 4000}]}
     messages = [{"role": "user", "content": text("x" * 8000)}, {"role": "assistant", "content": text("yes")}, results]
     request = Request(system=["x" * 400], messages=messages, tools=(), max_tokens=1)

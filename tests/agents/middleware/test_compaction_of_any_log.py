@@ -1,4 +1,4 @@
-"""However a log came about: wherever it is reduced or cut, the model is shown a request that its provider accepts."""
+"""Of any log, reduced or cut at any place, the model gets a request that its provider accepts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,19 +17,19 @@ from tests.agents.conversation.test_context_of_any_log import AnyLog
 from tests.messages_api.rules import check_request
 
 
-def check(messages: Sequence[Any]) -> None:
-    """What the provider would say."""
+def check_messages(messages: Sequence[Any]) -> None:
+    """Fail if the provider would refuse these messages."""
     check_request({"model": "m", "max_tokens": 1, "messages": orjson.loads(orjson.dumps(list(messages)))})
 
 
 def results(messages: Sequence[Any]) -> list[str]:
-    """Which calls have their results, in order."""
+    """The ids of the calls that have results, in order."""
     blocks = (block for message in messages for block in message["content"])
     return [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
 
 
 class AnyCompactedLog(AnyLog):
-    """The same scenes; at each model call every cut that could be made is made."""
+    """Any log; at each model call, every possible cut is tested."""
 
     @invariant()
     def every_reduction_is_accepted(self) -> None:
@@ -40,12 +40,12 @@ class AnyCompactedLog(AnyLog):
         whole = Request(system=[], messages=project(events, ref), tools=(), max_tokens=1)
         for turn in range(1, ref.turn + 1):
             reduced = Reduction(stubbed=(turn, 1), first_turn=turn).apply(whole, events).messages
-            check(reduced)
+            check_messages(reduced)
             kept = project([event for event in events if event.turn >= turn], ref)
-            assert results(reduced) == results(kept), "neither more nor less than the turns before is left out"
+            assert results(reduced) == results(kept), "exactly the earlier turns are left out"
 
     @invariant()
-    def every_point_of_rest_is_a_safe_cut(self) -> None:
+    def every_quiescent_point_is_a_safe_cut(self) -> None:
         ref = self.scene.machine.model
         if ref is None:
             return
@@ -53,9 +53,9 @@ class AnyCompactedLog(AnyLog):
         for rest in History(Facts(), None, logged).quiescent_points:
             self._check_cut(self.scene.events[: rest.seq], self.scene.events[rest.seq :], ref)
 
-    def _check_cut(self, before: Sequence[Event], behind: Sequence[Event], ref: ModelRef) -> None:
-        whole, shown = project([*before, *behind], ref), project(behind, ref)
-        check(shown)
+    def _check_cut(self, before: Sequence[Event], after: Sequence[Event], ref: ModelRef) -> None:
+        whole, shown = project([*before, *after], ref), project(after, ref)
+        check_messages(shown)
         assert results(whole) == results(project(before, ref)) + results(shown)
 
 

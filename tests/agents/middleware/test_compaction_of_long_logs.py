@@ -1,4 +1,4 @@
-"""A conversation of 10,000 messages costs what its working set costs: to take it up again, and to keep it going."""
+"""A conversation of 10,000 messages costs what its working set costs, to open it and to go on with it."""
 
 import gc
 import tracemalloc
@@ -12,7 +12,7 @@ from agents.agent import Agent
 from agents.conversation import Conversation
 from agents.models import ModelRequest, ScriptedModel, Step
 from agents.turn.events import Summary
-from tests.support.compaction import compacting, looking, shape, talk
+from tests.support.compaction import compaction_with, looking_tool, say_each, shape
 from tests.support.conversations import World, say
 from tests.support.long_log import write_log
 
@@ -28,31 +28,34 @@ def answer(request: ModelRequest) -> Step:
 
 
 def agent_of(**options: Any) -> Agent:
-    """An agent that remembers nothing of what it was asked."""
+    """An agent whose model keeps no requests, so that they take no memory."""
     return Agent(
-        name="long", model=ScriptedModel(answer), tools=[looking()], middleware=[compacting(keep_turns=KEEP, **options)]
+        name="long",
+        model=ScriptedModel(answer),
+        tools=[looking_tool()],
+        middleware=[compaction_with(keep_turns=KEEP, **options)],
     )
 
 
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    """A client beside the store, to see what the server sends."""
+    """A client of its own, to measure what the server sends."""
     async with Redis.from_url(redis_url) as client:
         yield client
 
 
-async def sent_during(redis: Redis, work: Awaitable[Conversation]) -> tuple[Conversation, int]:
-    """What the work came to, and how many bytes the server has sent to anybody meanwhile."""
+async def bytes_sent_during(redis: Redis, work: Awaitable[Conversation]) -> tuple[Conversation, int]:
+    """The result of the work, and how many bytes the server has sent to all clients meanwhile."""
 
     async def total() -> int:
         return int((await redis.info("stats"))["total_net_output_bytes"])
 
     first, second = await total(), await total()
     conversation = await work
-    return conversation, await total() - second - (second - first)  # an answer to the question is not counted
+    return conversation, await total() - second - (second - first)  # without the answer to this query
 
 
-async def test_it_is_taken_up_by_reading_its_working_set_alone(world: World, redis: Redis) -> None:
+async def test_opening_it_reads_only_its_working_set(world: World, redis: Redis) -> None:
     requests: list[ModelRequest] = []
 
     def answer_and_keep(request: ModelRequest) -> Step:
@@ -63,13 +66,13 @@ async def test_it_is_taken_up_by_reading_its_working_set_alone(world: World, red
     costs = {}
     for name, turns in (("short", SHORT), ("long", LONG)):
         await write_log(world, agent, name, turns=turns, keep=KEEP, words=WORDS)
-        conversation, costs[name] = await sent_during(redis, world.open(agent, name))
+        conversation, costs[name] = await bytes_sent_during(redis, world.open(agent, name))
         assert conversation.inspect().last_seq == 3 * turns + 1
         assert [event.turn for event in conversation.history.events] == [
             *(turn for turn in range(turns - KEEP + 1, turns + 1) for _ in range(3)),
             turns,
         ]
-        await talk(conversation, "and now?")
+        await say_each(conversation, "and now?")
         assert shape(requests[-1].messages) == [
             *(
                 f"{role}: {turn:08} {WORDS}"
@@ -85,7 +88,7 @@ async def test_it_is_taken_up_by_reading_its_working_set_alone(world: World, red
     assert costs["long"] == pytest.approx(costs["short"], rel=0.02)
 
 
-async def test_an_old_message_sent_again_is_still_known(world: World) -> None:
+async def test_an_old_message_sent_again_is_recognised(world: World) -> None:
     agent = agent_of()
     await write_log(world, agent, "c", turns=SHORT, keep=KEEP, words="words")
     conversation = await world.open(agent)
@@ -96,17 +99,17 @@ async def test_an_old_message_sent_again_is_still_known(world: World) -> None:
     assert conversation.inspect().last_seq == 3 * SHORT + 1
 
 
-async def test_it_goes_on_for_hundreds_of_turns_in_the_same_memory(world: World) -> None:
+async def test_hundreds_of_turns_take_no_more_memory(world: World) -> None:
     agent = agent_of(stub=1500, summary=2000, window=4000, keep_steps=1)
     await write_log(world, agent, "c", turns=LONG, keep=KEEP, words=WORDS)
     conversation = await world.open(agent)
     history = conversation.history
-    held: list[int] = []
+    sizes: list[int] = []
 
     async def go_on(turns: int) -> int:
         for _ in range(turns):
-            await talk(conversation, WORDS)
-            held.append(
+            await say_each(conversation, WORDS)
+            sizes.append(
                 len(history.logged)
                 + len(history.quiescent_points)
                 + len(history.tool_call_ids)
@@ -123,8 +126,8 @@ async def test_it_goes_on_for_hundreds_of_turns_in_the_same_memory(world: World)
     finally:
         tracemalloc.stop()
 
-    assert max(held) < 120
-    assert after - before < 100_000, "what is held does not grow with the turns"
+    assert max(sizes) < 120
+    assert after - before < 100_000, "memory does not grow with the number of turns"
     made = [event for event in await world.events() if isinstance(event, Summary)]
     assert len(made) > 20
     assert made[-1].through_turn > LONG + 300

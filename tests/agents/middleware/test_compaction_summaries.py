@@ -1,4 +1,4 @@
-"""Summaries: written beside the work, of whole turns up to a point of rest, or not at all."""
+"""Summaries: written in the background, of whole turns up to a quiescent point, or not at all."""
 
 from typing import Any
 
@@ -12,30 +12,30 @@ from agents.models import ScriptedModel, Step
 from agents.turn.events import Summary, TurnEnded
 from agents.turn.inputs import Resolve
 from tests.messages_api.rules import check_request
-from tests.support.compaction import Model, agent_of, looking, shape, talk
+from tests.support.compaction import LookingModel, agent_of, looking_tool, say_each, shape
 from tests.support.conversations import World, rest, say, until
 
 LONG = "x" * 1950
-"""A message with this and its answer, which repeats it, are a turn of about 1000 tokens."""
+"""A message with this text and the answer, which repeats it, are a turn of about 1000 tokens."""
 
 
 async def summaries(world: World) -> list[Summary]:
-    """Those in the log."""
+    """The summaries in the log."""
     return [event for event in await world.events() if isinstance(event, Summary)]
 
 
-async def summary_came(conversation: Any, through: int) -> None:
-    """Wait until the working set begins behind this turn."""
+async def wait_for_summary(conversation: Any, through: int) -> None:
+    """Wait until the summary of the turns up to `through` is logged."""
     await until(lambda: conversation.history.summary and conversation.history.summary.through_turn == through)
 
 
-async def test_the_oldest_turns_become_a_section_behind_the_system_prompt(world: World) -> None:
-    model = Model()
+async def test_the_oldest_turns_become_a_section_after_the_system_prompt(world: World) -> None:
+    model = LookingModel()
     conversation = await world.start(agent_of(model, summary=2500, keep_turns=2))
 
-    await talk(conversation, f"one {LONG}", "look 1", f"three {LONG}", "look 1x2")
-    await summary_came(conversation, 2)
-    await talk(conversation, "five")
+    await say_each(conversation, f"one {LONG}", "look 1", f"three {LONG}", "look 1x2")
+    await wait_for_summary(conversation, 2)
+    await say_each(conversation, "five")
 
     assert model.last.system == "Be brief.\n\n# Summary of the conversation so far\n\nsummary 1"
     assert shape(model.last.messages) == [
@@ -53,14 +53,14 @@ async def test_the_oldest_turns_become_a_section_behind_the_system_prompt(world:
     assert made.after == ends[1]
 
 
-async def test_the_summariser_is_given_what_was_said_done_and_found(world: World) -> None:
-    model = Model()
-    conversation = await world.start(agent_of(model, looking(100), summary=2000, keep_turns=1))
+async def test_the_summariser_gets_messages_calls_and_results(world: World) -> None:
+    model = LookingModel()
+    conversation = await world.start(agent_of(model, looking_tool(100), summary=2000, keep_turns=1))
 
-    await talk(conversation, "look 1", f"two {LONG}", f"three {LONG}")
-    await summary_came(conversation, 2)
+    await say_each(conversation, "look 1", f"two {LONG}", f"three {LONG}")
+    await wait_for_summary(conversation, 2)
 
-    assert model.summarised[0] == "\n\n".join(
+    assert model.summary_prompts[0] == "\n\n".join(
         [
             "<transcript>\nUser: look 1",
             'Assistant calls look: {"step":0,"number":0}',
@@ -73,31 +73,31 @@ async def test_the_summariser_is_given_what_was_said_done_and_found(world: World
     )
 
 
-async def test_the_next_summary_is_given_the_one_before(world: World) -> None:
-    model = Model()
+async def test_the_next_summary_gets_the_previous_one(world: World) -> None:
+    model = LookingModel()
     conversation = await world.start(agent_of(model, summary=2500, keep_turns=1))
 
-    await talk(conversation, *(f"{number} {LONG}" for number in range(1, 4)))
-    await summary_came(conversation, 2)
-    await talk(conversation, *(f"{number} {LONG}" for number in range(4, 6)))
-    await summary_came(conversation, 4)
+    await say_each(conversation, *(f"{number} {LONG}" for number in range(1, 4)))
+    await wait_for_summary(conversation, 2)
+    await say_each(conversation, *(f"{number} {LONG}" for number in range(4, 6)))
+    await wait_for_summary(conversation, 4)
 
-    assert model.summarised[1].startswith("<summary>\nsummary 1\n</summary>\n\n<transcript>\nUser: 3 x")
-    assert "User: 2 x" not in model.summarised[1]
+    assert model.summary_prompts[1].startswith("<summary>\nsummary 1\n</summary>\n\n<transcript>\nUser: 3 x")
+    assert "User: 2 x" not in model.summary_prompts[1]
     assert [made.through_turn for made in await summaries(world)] == [2, 4]
-    await talk(conversation, "six")
+    await say_each(conversation, "six")
     assert model.last.system.endswith("\n\nsummary 2")
     assert "summary 1" not in model.last.system
 
 
 async def test_another_model_may_write_it(world: World) -> None:
-    model, writer = Model(), Model([Step("the other one's words")])
+    model, writer = LookingModel(), LookingModel([Step("the other one's words")])
     conversation = await world.start(agent_of(model, summariser=writer, summary=2500, keep_turns=1))
 
-    await talk(conversation, f"one {LONG}", f"two {LONG}", f"three {LONG}")
-    await summary_came(conversation, 2)
+    await say_each(conversation, f"one {LONG}", f"two {LONG}", f"three {LONG}")
+    await wait_for_summary(conversation, 2)
 
-    assert (len(model.summarised), len(writer.summarised)) == (0, 1)
+    assert (len(model.summary_prompts), len(writer.summary_prompts)) == (0, 1)
     assert conversation.history.summary.text == "the other one's words"
 
 
@@ -114,74 +114,72 @@ async def test_another_model_may_write_it(world: World) -> None:
     ],
     ids=["fails", "breaks off", "empty", "blank", "only thinks", "is cut off", "refuses"],
 )
-async def test_when_the_summariser_fails_everything_is_kept_and_tried_again_after_the_next_turn(
-    world: World, failure: Step
-) -> None:
-    model = Model([failure])
+async def test_after_a_failure_everything_is_kept_and_the_next_turn_tries_again(world: World, failure: Step) -> None:
+    model = LookingModel([failure])
     conversation = await world.start(agent_of(model, summary=2500, keep_turns=1))
 
-    await talk(conversation, f"one {LONG}", f"two {LONG}", f"three {LONG}")
-    await until(lambda: len(model.summarised) == 1)
+    await say_each(conversation, f"one {LONG}", f"two {LONG}", f"three {LONG}")
+    await until(lambda: len(model.summary_prompts) == 1)
     assert await summaries(world) == []
-    await talk(conversation, "four")
+    await say_each(conversation, "four")
     assert shape(model.last.messages)[:2] == [f"user: one {LONG}", f"assistant: you said one {LONG}"]
     assert model.last.system == "Be brief."
 
-    await summary_came(conversation, 3)
+    await wait_for_summary(conversation, 3)
     assert conversation.history.summary.text == "summary 2"
-    assert model.summarised[1].startswith(f"<transcript>\nUser: one {LONG}")
+    assert model.summary_prompts[1].startswith(f"<transcript>\nUser: one {LONG}")
 
 
 async def test_one_summary_at_a_time_and_the_conversation_goes_on_meanwhile(world: World) -> None:
-    model, writer = Model(), Model([Step("at last")], permits=0)
+    model, writer = LookingModel(), LookingModel([Step("at last")], permits=0)
     conversation = await world.start(agent_of(model, summariser=writer, summary=2500, keep_turns=1))
 
-    await talk(conversation, *(f"{number} {LONG}" for number in range(1, 7)))
+    await say_each(conversation, *(f"{number} {LONG}" for number in range(1, 7)))
     assert len(model.last.messages) == 11
-    assert writer.summarised == []
+    assert writer.summary_prompts == []
     assert await summaries(world) == []
 
     writer.permit()
-    await summary_came(conversation, 2)
-    assert len(writer.summarised) == 1
-    await talk(conversation, "and now?")
+    await wait_for_summary(conversation, 2)
+    assert len(writer.summary_prompts) == 1
+    await say_each(conversation, "and now?")
     assert model.last.system.endswith("at last")
     assert shape(model.last.messages)[0] == f"user: 3 {LONG}"
 
 
 async def test_a_summary_may_come_in_the_middle_of_a_turn(world: World) -> None:
-    model, writer = Model(permits=12), Model(permits=0)
+    model, writer = LookingModel(permits=12), LookingModel(permits=0)
     conversation = await world.start(agent_of(model, summariser=writer, summary=2000, keep_turns=1))
-    await talk(conversation, f"one {LONG}", f"two {LONG}")
+    await say_each(conversation, f"one {LONG}", f"two {LONG}")
 
     await say(conversation, "look 20")
-    await until(lambda: len(model.asked) == 12)
+    await until(lambda: len(model.requests) == 12)
     writer.permit()
-    await summary_came(conversation, 1)
+    await wait_for_summary(conversation, 1)
     for _ in range(20):
         model.permit()
     assert await rest(conversation) == "idle"
 
-    assert [shape(model.asked[number].messages)[0] for number in (2, 11, -1)] == [
+    assert [shape(model.requests[number].messages)[0] for number in (2, 11, -1)] == [
         f"user: one {LONG}",
         f"user: one {LONG}",
         f"user: two {LONG}",
     ]
     assert len(model.last.messages) == 2 + 1 + 2 * 20
-    for request in model.asked:
+    for request in model.requests:
         check_request({"model": "m", "max_tokens": 1, "messages": list(request.messages)})
 
 
 async def test_a_summary_comes_while_people_are_asked(world: World) -> None:
-    model, writer = Model(), Model(permits=0)
-    gated = looking(approval="required")
+    model, writer = LookingModel(), LookingModel(permits=0)
+    gated = looking_tool(approval="required")
     conversation = await world.start(agent_of(model, gated, summariser=writer, summary=2000, keep_turns=1))
-    await talk(conversation, f"one {LONG}", f"two {LONG}")
+    await say_each(conversation, f"one {LONG}", f"two {LONG}")
     await say(conversation, "look 1")
     assert await rest(conversation) == "awaiting_input"
 
     writer.permit()
-    await summary_came(conversation, 1)
+    await wait_for_summary(conversation, 1)
     assert conversation.inspect().state == "awaiting_input"
     [waiting] = conversation.inspect().pending
     await conversation.resolve(Resolve(tool_call_id=waiting, decision="approve", principal="ada"))
@@ -197,42 +195,42 @@ async def test_a_summary_comes_while_people_are_asked(world: World) -> None:
     assert model.last.system.endswith("summary 1")
 
 
-async def test_an_answer_to_the_context_before_the_summary_asks_for_no_other(world: World) -> None:
-    model, writer = Model(permits=3), Model(permits=0)
+async def test_an_answer_to_the_context_before_the_summary_starts_no_other_summary(world: World) -> None:
+    model, writer = LookingModel(permits=3), LookingModel(permits=0)
     conversation = await world.start(agent_of(model, summariser=writer, summary=2500, keep_turns=1))
-    await talk(conversation, *(f"{number} {LONG}" for number in ("one", "two", "three")))
+    await say_each(conversation, *(f"{number} {LONG}" for number in ("one", "two", "three")))
     await say(conversation, "four")
     await until(lambda: model.begun == 4)
 
     writer.permit()
-    await summary_came(conversation, 2)
+    await wait_for_summary(conversation, 2)
     for _ in range(2):
         model.permit()
         writer.permit()
     assert await rest(conversation) == "idle"
-    await talk(conversation, "five")
+    await say_each(conversation, "five")
 
     assert writer.begun == 1
     assert shape(model.last.messages)[0] == f"user: three {LONG}"
 
 
-async def test_so_many_turns_are_kept_word_for_word(world: World) -> None:
-    model = Model()
+async def test_the_last_turns_are_kept_word_for_word(world: World) -> None:
+    model = LookingModel()
     conversation = await world.start(agent_of(model, summary=2500, keep_turns=4))
 
-    await talk(conversation, *(f"{number} {LONG}" for number in range(1, 5)))
-    assert model.summarised == []
-    await talk(conversation, f"5 {LONG}")
-    await summary_came(conversation, 1)
-    await talk(conversation, "6")
+    await say_each(conversation, *(f"{number} {LONG}" for number in range(1, 5)))
+    assert model.summary_prompts == []
+    await say_each(conversation, f"5 {LONG}")
+    await wait_for_summary(conversation, 1)
+    await say_each(conversation, "6")
 
     users = [line for line in shape(model.last.messages) if line.startswith("user")]
     assert users == [*(f"user: {number} {LONG}" for number in range(2, 6)), "user: 6"]
 
 
-async def test_where_nothing_ever_rests_nothing_is_cut(world: World) -> None:
-    """A message waits behind every turn, so there is no point at which nothing was under way."""
-    model, writer = Model(permits=0), Model()
+async def test_without_a_quiescent_point_nothing_is_summarised(world: World) -> None:
+    """A message waits at the end of every turn, so that something is always running."""
+    model, writer = LookingModel(permits=0), LookingModel()
     conversation = await world.start(agent_of(model, summariser=writer, summary=2000, keep_turns=1))
 
     await say(conversation, f"1 {LONG}")
@@ -241,26 +239,26 @@ async def test_where_nothing_ever_rests_nothing_is_cut(world: World) -> None:
         model.permit()
         await until(lambda turn=number: conversation.inspect().turn == turn)
     assert conversation.history.quiescent_points == []
-    assert writer.summarised == []
+    assert writer.summary_prompts == []
 
     for _ in range(2):
         model.permit()
     assert await rest(conversation) == "idle"
-    await talk(conversation, "at rest")
-    await summary_came(conversation, 6)
+    await say_each(conversation, "at rest")
+    await wait_for_summary(conversation, 6)
 
 
 async def test_a_new_incarnation_goes_on_from_the_summary(world: World) -> None:
-    model = Model()
+    model = LookingModel()
     agent = agent_of(model, summary=2300, keep_turns=1)
     conversation = await world.start(agent)
-    await talk(conversation, f"one {LONG}", f"two {LONG}", "look 1")
-    await summary_came(conversation, 2)
+    await say_each(conversation, f"one {LONG}", f"two {LONG}", "look 1")
+    await wait_for_summary(conversation, 2)
     await world.crash(conversation)
 
-    revived = await world.open(agent)
-    assert {event.turn for event in revived.history.events} == {3}
-    await talk(revived, "four")
+    reopened = await world.open(agent)
+    assert {event.turn for event in reopened.history.events} == {3}
+    await say_each(reopened, "four")
 
     assert model.last.system.endswith("summary 1")
     assert shape(model.last.messages) == [
@@ -273,61 +271,61 @@ async def test_a_new_incarnation_goes_on_from_the_summary(world: World) -> None:
 
 
 async def test_an_incarnation_that_dies_while_summarising_leaves_the_turns_to_the_next(world: World) -> None:
-    model = Model([Step(hangs="before")])
+    model = LookingModel([Step(hangs="before")])
     agent = agent_of(model, summary=2500, keep_turns=1)
     conversation = await world.start(agent)
-    await talk(conversation, f"one {LONG}", f"two {LONG}", f"three {LONG}")
-    await until(lambda: len(model.summarised) == 1)
+    await say_each(conversation, f"one {LONG}", f"two {LONG}", f"three {LONG}")
+    await until(lambda: len(model.summary_prompts) == 1)
     await world.crash(conversation)
     assert await summaries(world) == []
 
-    revived = await world.open(agent)
-    await talk(revived, "four")
-    await summary_came(revived, 3)
+    reopened = await world.open(agent)
+    await say_each(reopened, "four")
+    await wait_for_summary(reopened, 3)
     assert shape(model.last.messages)[0] == f"user: one {LONG}"
 
 
-async def test_long_results_are_told_in_excerpts(world: World) -> None:
-    model = Model()
-    conversation = await world.start(agent_of(model, looking(40_000), summary=2_000, window=1_000, keep_turns=1))
+async def test_long_results_are_given_in_excerpts(world: World) -> None:
+    model = LookingModel()
+    conversation = await world.start(agent_of(model, looking_tool(40_000), summary=2_000, window=1_000, keep_turns=1))
 
-    await talk(conversation, "look 1", "two")
-    await summary_came(conversation, 1)
+    await say_each(conversation, "look 1", "two")
+    await wait_for_summary(conversation, 1)
 
-    [given] = model.summarised
+    [given] = model.summary_prompts
     assert "Result of look (ok): 0.0 xxx" in given
     assert "characters …] xxx" in given
     assert len(given) < 6_000
 
 
 async def test_more_than_a_summariser_can_read_is_summarised_in_parts(world: World) -> None:
-    model = Model()
+    model = LookingModel()
     agent = agent_of(model, keep_turns=1)
     conversation = await world.start(agent)
-    await talk(conversation, *(f"{number} {'y' * 118}" for number in range(64)))
+    await say_each(conversation, *(f"{number} {'y' * 118}" for number in range(64)))
     await world.crash(conversation)
 
-    revived = await world.open(agent_of(model, summary=900, window=1000, keep_turns=1))
+    reopened = await world.open(agent_of(model, summary=900, window=1000, keep_turns=1))
     for number in range(1, 5):
-        await talk(revived, f"more {number}")
-        await until(lambda text=f"summary {number}": revived.history.summary and revived.history.summary.text == text)
+        await say_each(reopened, f"more {number}")
+        await until(lambda text=f"summary {number}": reopened.history.summary and reopened.history.summary.text == text)
 
-    assert all(len(given) < 1.1 * 4 * 1000 for given in model.summarised)
-    told = "".join(model.summarised)
-    through = revived.history.summary.through_turn
+    assert all(len(given) < 1.1 * 4 * 1000 for given in model.summary_prompts)
+    transcripts = "".join(model.summary_prompts)
+    through = reopened.history.summary.through_turn
     assert through >= 40
-    assert [told.count(f"User: {number} y") for number in range(64)] == [1] * through + [0] * (64 - through)
+    assert [transcripts.count(f"User: {number} y") for number in range(64)] == [1] * through + [0] * (64 - through)
 
 
-async def test_what_tools_bring_is_summarised_although_it_is_stubbed(world: World) -> None:
-    """The request stays small, but not what has to be read when the conversation is taken up again."""
-    model = Model()
+async def test_a_large_working_set_is_summarised_although_it_is_stubbed(world: World) -> None:
+    """The requests stay small, but not what has to be read when the conversation is opened again."""
+    model = LookingModel()
     conversation = await world.start(agent_of(model, stub=400, keep_steps=1, working_set=5_000, keep_turns=1))
 
-    await talk(conversation, *(["look 6"] * 5))
+    await say_each(conversation, *(["look 6"] * 5))
     await until(lambda: conversation.history.summary)
 
-    assert max(len(str(request.messages)) for request in model.asked) < 12_000
+    assert max(len(str(request.messages)) for request in model.requests) < 12_000
 
 
 @pytest.mark.parametrize("options", [{"keep_turns": 0}, {"keep_steps": 0}])

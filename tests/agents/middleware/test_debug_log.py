@@ -1,4 +1,4 @@
-"""DebugLog: a line for each callback, with sizes and durations, and with contents only if they are asked for."""
+"""DebugLog: a line for each callback, with sizes and durations, and with contents only on request."""
 
 from typing import Any
 
@@ -38,9 +38,9 @@ async def lines(world: World, agent: Agent) -> list[dict[str, Any]]:
     return [dict(line) for line in logs if line["event"].startswith("debug_")]
 
 
-async def test_the_lines_of_a_turn(world: World) -> None:
-    told = await lines(world, worker(DebugLog()))
-    assert [line["event"] for line in told if line["event"] != "debug_started"] == [
+async def test_a_turn_has_a_line_for_each_callback(world: World) -> None:
+    logged = await lines(world, worker(DebugLog()))
+    assert [line["event"] for line in logged if line["event"] != "debug_started"] == [
         "debug_message",
         "debug_request",
         "debug_stream",
@@ -50,19 +50,19 @@ async def test_the_lines_of_a_turn(world: World) -> None:
         "debug_stream",
         "debug_reply",
     ]
-    assert {line["conversation_id"] for line in told} == {"c"}
-    assert {line["agent"] for line in told} == {"a"}
-    assert [(line["turn"], line["step"]) for line in told if line["event"] == "debug_request"] == [(1, 1), (1, 2)]
-    assert not [secret for secret in SECRETS if secret in repr(told)]
+    assert {line["conversation_id"] for line in logged} == {"c"}
+    assert {line["agent"] for line in logged} == {"a"}
+    assert [(line["turn"], line["step"]) for line in logged if line["event"] == "debug_request"] == [(1, 1), (1, 2)]
+    assert not [secret for secret in SECRETS if secret in repr(logged)]
 
 
-async def test_the_measures(world: World) -> None:
-    told = {line["event"]: line for line in reversed(await lines(world, worker(DebugLog())))}
-    message, request = told["debug_message"], told["debug_request"]
+async def test_sizes_and_durations(world: World) -> None:
+    logged = {line["event"]: line for line in reversed(await lines(world, worker(DebugLog())))}
+    message, request = logged["debug_message"], logged["debug_request"]
     assert (message["blocks"], message["on_busy"], message["origin"]) == (1, "reject", "user")
     assert (request["messages"], request["tools"], request["system"], request["injected"]) == (1, 1, 1, 0)
     assert request["messages_size"] > len("question-x")
-    stream, reply, ran = told["debug_stream"], told["debug_reply"], told["debug_tool"]
+    stream, reply, ran = logged["debug_stream"], logged["debug_reply"], logged["debug_tool"]
     assert (stream["outcome"], stream["text"], stream["thinking"]) == ("completed", len("answer-x"), len("thought-x"))
     assert stream["deltas"] == 2
     assert 0 <= stream["first"] <= stream["duration"]
@@ -71,14 +71,14 @@ async def test_the_measures(world: World) -> None:
     assert ran["duration"] >= 0
 
 
-async def test_contents_if_they_are_asked_for(world: World) -> None:
-    told = await lines(world, worker(DebugLog(contents=True)))
-    assert [secret for secret in SECRETS if secret not in repr(told)] == []
+async def test_contents_are_logged_on_request(world: World) -> None:
+    logged = await lines(world, worker(DebugLog(contents=True)))
+    assert [secret for secret in SECRETS if secret not in repr(logged)] == []
 
 
 @pytest.mark.parametrize("reason", ["overloaded"])
-async def test_a_failure(world: World, reason: str) -> None:
+async def test_a_failed_stream(world: World, reason: str) -> None:
     model = ScriptedModel([Step(text="so", failure=ModelError(reason, "It is."), fails="after")])
-    told = await lines(world, Agent(name="a", model=model, middleware=[DebugLog()]))
-    [stream] = [line for line in told if line["event"] == "debug_stream"]
+    logged = await lines(world, Agent(name="a", model=model, middleware=[DebugLog()]))
+    [stream] = [line for line in logged if line["event"] == "debug_stream"]
     assert (stream["outcome"], stream["deltas"]) == ("ModelError", 1)

@@ -1,4 +1,4 @@
-"""FileSystem in conversations: what the model is told and shown, what watchers see, and files under crashes."""
+"""FileSystem in conversations: what the model reads, what watchers see, and what crashes do to files."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from tests.support.conversations import World, ends, rest, results, say, watchin
 from tests.support.crashes import Act, Moment, play, transcript
 from tests.support.recorder import Recorder
 
-OWN = Scope("conversation", "c")
-HERS = Scope("user", "ada")
+OF_CONVERSATION = Scope("conversation", "c")
+OF_ADA = Scope("user", "ada")
 
 STEPS = [
     Step(calls=[Call("create_file", {"path": "notes/a.md", "content": "one\n"})]),
@@ -37,7 +37,7 @@ RESULTS = [
 
 
 class FilingScenario:
-    """A story in which each tool that changes something is called."""
+    """One turn that calls each tool that changes files."""
 
     def __init__(self, recorder: Recorder | None = None) -> None:
         self.recorder = recorder or Recorder(*STEPS)
@@ -54,12 +54,12 @@ async def files_of(world: World) -> dict[str, bytes]:
     files = world.store.files
     return {
         f"{scope.kind}: {info.path}": (await files.read(scope, info.path)).content
-        for scope in (OWN, HERS)
+        for scope in (OF_CONVERSATION, OF_ADA)
         for info in await files.list(scope)
     }
 
 
-async def test_the_model_knows_the_places_and_reads_the_results(world: World) -> None:
+async def test_the_model_knows_the_mounts_and_reads_the_results(world: World) -> None:
     scenario = FilingScenario()
     await play(world, scenario, [])
     first = scenario.recorder.requests[0]
@@ -124,14 +124,14 @@ async def test_watchers_see_each_change(world: World) -> None:
 
 @pytest.fixture
 async def without_crash(world: World) -> list[dict[str, Any]]:
-    """The story as it goes when nobody dies."""
-    assert await play(world, FilingScenario(), []) == APPENDS, "every append is visited below"
+    """The transcript of a run without a crash."""
+    assert await play(world, FilingScenario(), []) == APPENDS, "every append is tested below"
     events = await world.events()
     assert [content for _, content in results(events)] == RESULTS
     assert ends(events) == [("completed", None)]
     assert await files_of(world) == {"user: notes/a.md": b"two\n"}
     await world.store.registry.delete("c")
-    await world.store.files.drop(HERS)
+    await world.store.files.drop(OF_ADA)
     return transcript(events)
 
 

@@ -1,4 +1,4 @@
-"""HumanInTheLoop: what it names waits for people, it never opens what the tools keep shut, and order is kept."""
+"""HumanInTheLoop: the tools it names wait for people; it only adds to what tools require, and keeps their order."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,8 +20,8 @@ from tests.support.conversation_workbench import worker
 from tests.support.conversations import World, ends, rest, results, say
 
 
-class Deeds:
-    """Tools that note when they are run."""
+class RecordedTools:
+    """Tools that record their runs."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -35,7 +35,7 @@ class Deeds:
         return tool(name=name, **options)(act)
 
 
-def guarded(*tools: Tool, calls: Sequence[Call], **interrupt_on: Any) -> Agent:
+def guarded_agent(*tools: Tool, calls: Sequence[Call], **interrupt_on: Any) -> Agent:
     return worker(*tools, calls=calls, middleware=(HumanInTheLoop(interrupt_on),))
 
 
@@ -46,23 +46,23 @@ async def suspensions(world: World) -> dict[str, Sequence[str]]:
     return {names[event.tool_call_id]: event.decisions for event in events if isinstance(event, Suspension)}
 
 
-async def test_what_it_names_waits_and_what_it_does_not_name_runs(world: World) -> None:
-    deeds = Deeds()
-    tools = [deeds.tool(name) for name in ("read", "write", "send")]
-    agent = guarded(*tools, calls=[Call(name) for name in ("read", "write", "send")], write=True, send=False)
+async def test_named_tools_wait_and_other_tools_run(world: World) -> None:
+    recorded = RecordedTools()
+    tools = [recorded.tool(name) for name in ("read", "write", "send")]
+    agent = guarded_agent(*tools, calls=[Call(name) for name in ("read", "write", "send")], write=True, send=False)
     conversation = await world.start(agent)
     await say(conversation)
     assert await rest(conversation) == "awaiting_input"
-    assert sorted(deeds.done) == ["read", "send"]
+    assert sorted(recorded.done) == ["read", "send"]
     assert list(await suspensions(world)) == ["write"]
     [call] = conversation.inspect().pending
     await conversation.resolve(Resolve(tool_call_id=call, decision="approve", principal="bob"))
     assert await rest(conversation) == "idle"
-    assert deeds.done[-1] == "write"
+    assert recorded.done[-1] == "write"
 
 
 @pytest.mark.parametrize(
-    ("wish", "own", "allowed"),
+    ("wanted", "own", "allowed"),
     [
         (True, {}, ["approve", "edit", "reject", "respond"]),
         (True, {"approval": "required", "decisions": ["approve", "reject"]}, ["approve", "reject"]),
@@ -72,9 +72,11 @@ async def test_what_it_names_waits_and_what_it_does_not_name_runs(world: World) 
         (["approve"], {"trust": "user_configurable"}, ["approve"]),
     ],
 )
-async def test_the_decisions_of_both_are_allowed(world: World, wish: Any, own: Any, allowed: list[str]) -> None:
-    deeds = Deeds()
-    conversation = await world.start(guarded(deeds.tool("send", **own), calls=[Call("send")], send=wish))
+async def test_a_decision_must_be_allowed_by_tool_and_middleware(
+    world: World, wanted: Any, own: Any, allowed: list[str]
+) -> None:
+    recorded = RecordedTools()
+    conversation = await world.start(guarded_agent(recorded.tool("send", **own), calls=[Call("send")], send=wanted))
     await say(conversation)
     assert await rest(conversation) == "awaiting_input"
     assert await suspensions(world) == {"send": allowed}
@@ -84,18 +86,18 @@ async def test_the_decisions_of_both_are_allowed(world: World, wish: Any, own: A
         with pytest.raises(Refused) as refused:
             await conversation.resolve(Resolve(tool_call_id=call, decision=forbidden, arguments={}, answer="x"))
         assert refused.value.code == "invalid_decision"
-    assert deeds.done == []
+    assert recorded.done == []
 
 
-@pytest.mark.parametrize("gated", [["b"], ["a"], ["c"], ["a", "c"], ["a", "b", "c"]])
-async def test_calls_keep_their_order_around_gated_ones(world: World, gated: list[str]) -> None:
-    deeds = Deeds()
-    tools = [deeds.tool(name) for name in "abc"]
-    agent = guarded(*tools, calls=[Call(name) for name in "abc"], **dict.fromkeys(gated, True))
+@pytest.mark.parametrize("approved", [["b"], ["a"], ["c"], ["a", "c"], ["a", "b", "c"]])
+async def test_calls_keep_their_order_around_waiting_ones(world: World, approved: list[str]) -> None:
+    recorded = RecordedTools()
+    tools = [recorded.tool(name) for name in "abc"]
+    agent = guarded_agent(*tools, calls=[Call(name) for name in "abc"], **dict.fromkeys(approved, True))
     conversation = await world.start(agent)
     await say(conversation)
     assert await rest(conversation) == "awaiting_input"
-    assert deeds.done == [name for name in "abc" if name not in gated], "the others ran, in their order"
+    assert recorded.done == [name for name in "abc" if name not in approved], "the others ran, in their order"
     for call in list(conversation.inspect().pending):
         await conversation.resolve(Resolve(tool_call_id=call, decision="approve"))
     assert await rest(conversation) == "idle"
@@ -105,37 +107,37 @@ async def test_calls_keep_their_order_around_gated_ones(world: World, gated: lis
 
 
 class Failing(HumanInTheLoop):
-    """Fails where it should gate."""
+    """Fails where it should require an approval."""
 
     async def after_model(self, reply: Reply, context: TurnContext) -> Reply:
         raise KeyError("no idea")
 
 
 async def test_when_it_fails_nothing_runs(world: World) -> None:
-    deeds = Deeds()
-    tools = [deeds.tool("read"), deeds.tool("send")]
+    recorded = RecordedTools()
+    tools = [recorded.tool("read"), recorded.tool("send")]
     agent = worker(*tools, calls=[Call("read"), Call("send")], middleware=(Failing({"send": True}),))
     conversation = await world.start(agent)
     await say(conversation)
     assert await rest(conversation) == "idle"
-    assert deeds.done == []
+    assert recorded.done == []
     assert ends(await world.events()) == [("failed", "middleware_failed")]
 
 
-class Lenient(Middleware):
-    """Wants nothing to be gated; stands behind, and so is asked first."""
+class WithoutApproval(Middleware):
+    """Requires no approval of any call; it is the inner middleware, so it sees the answer first."""
 
     async def after_model(self, reply: Reply, context: TurnContext) -> Reply:
         return replace(reply, calls=[replace(call, approval="auto") for call in reply.calls])
 
 
-async def test_who_stands_before_has_the_last_word(world: World) -> None:
-    deeds = Deeds()
-    middleware = (HumanInTheLoop({"send": True}), Lenient())
-    conversation = await world.start(worker(deeds.tool("send"), calls=[Call("send")], middleware=middleware))
+async def test_the_outer_middleware_decides_last(world: World) -> None:
+    recorded = RecordedTools()
+    middleware = (HumanInTheLoop({"send": True}), WithoutApproval())
+    conversation = await world.start(worker(recorded.tool("send"), calls=[Call("send")], middleware=middleware))
     await say(conversation)
     assert await rest(conversation) == "awaiting_input"
-    assert deeds.done == []
+    assert recorded.done == []
 
 
 async def test_a_call_of_the_client_waits_twice(world: World) -> None:
@@ -143,7 +145,7 @@ async def test_a_call_of_the_client_waits_twice(world: World) -> None:
     def photograph() -> None:
         """Take a picture."""
 
-    conversation = await world.start(guarded(photograph, calls=[Call("photograph")], photograph=True))
+    conversation = await world.start(guarded_agent(photograph, calls=[Call("photograph")], photograph=True))
     await say(conversation)
     kinds = []
     for decision, answer in (("approve", None), ("respond", "a picture")):
@@ -156,13 +158,15 @@ async def test_a_call_of_the_client_waits_twice(world: World) -> None:
     assert results(await world.events()) == [("ok", "a picture")]
 
 
-async def test_tools_of_mcp_servers_are_taken_on_trust(world: World) -> None:
-    deeds = Deeds()
-    agent = guarded(deeds.tool("files__delete"), calls=[Call("files__delete")], files__delete=True, files__later=True)
+async def test_names_of_mcp_tools_are_not_checked(world: World) -> None:
+    recorded = RecordedTools()
+    agent = guarded_agent(
+        recorded.tool("files__delete"), calls=[Call("files__delete")], files__delete=True, files__later=True
+    )
     conversation = await world.start(agent)
     await say(conversation)
     assert await rest(conversation) == "awaiting_input"
-    assert deeds.done == []
+    assert recorded.done == []
 
 
 @tool(executor="human")
@@ -181,9 +185,9 @@ def ask(question: str) -> None:
         ({"web_search": True}, "cannot gate web_search: approval is legal for server and client only"),
     ],
 )
-def test_a_gate_that_could_not_work_is_refused(interrupt_on: Any, problem: str) -> None:
+def test_an_approval_that_could_not_work_is_refused(interrupt_on: Any, problem: str) -> None:
     tools = (
-        Deeds().tool("send", approval="required", decisions=["approve", "reject"]),
+        RecordedTools().tool("send", approval="required", decisions=["approve", "reject"]),
         ask,
         provider_tool("web_search_20250305", "web_search"),
     )

@@ -1,4 +1,4 @@
-"""Instructions: a person's standing instructions stand in the system prompt, and nothing stands there without any."""
+"""Instructions: a user's standing instructions are in the system prompt, which has no such section without them."""
 
 import pytest
 
@@ -32,7 +32,7 @@ async def ask(world: World, agent: Agent) -> None:
     await rest(conversation)
 
 
-async def test_they_stand_in_the_system_prompt(world: World, agent: Agent, recorder: Recorder) -> None:
+async def test_instructions_are_in_the_system_prompt(world: World, agent: Agent, recorder: Recorder) -> None:
     await write(world, b"Speak German.\n")
     await ask(world, agent)
     assert recorder.requests[0].system == "Serve.\n\n# Standing instructions of the user\nSpeak German."
@@ -40,7 +40,7 @@ async def test_they_stand_in_the_system_prompt(world: World, agent: Agent, recor
 
 
 @pytest.mark.parametrize("content", [None, b"", b" \n"])
-async def test_without_any_there_is_no_section(
+async def test_without_instructions_there_is_no_section(
     world: World, agent: Agent, recorder: Recorder, content: bytes | None
 ) -> None:
     if content is not None:
@@ -50,7 +50,7 @@ async def test_without_any_there_is_no_section(
     assert recorder.requests[0].system == "Serve."
 
 
-async def test_a_change_holds_from_the_next_call_on(world: World, agent: Agent, recorder: Recorder) -> None:
+async def test_a_change_takes_effect_with_the_next_call(world: World, agent: Agent, recorder: Recorder) -> None:
     await write(world, b"Speak German.")
     await ask(world, agent)
     await write(world, b"Speak French.", 1)
@@ -60,7 +60,7 @@ async def test_a_change_holds_from_the_next_call_on(world: World, agent: Agent, 
     assert [request.system.rpartition("\n")[2] for request in recorder.requests] == ["Speak German.", "Speak French."]
 
 
-async def test_too_many_are_cut_and_said_to_be(world: World, agent: Agent, recorder: Recorder) -> None:
+async def test_long_instructions_are_cut_with_a_note(world: World, agent: Agent, recorder: Recorder) -> None:
     await write(world, b"Be kind.\n" * 2000)
     await ask(world, agent)
     lines = recorder.requests[0].system.split("\n")

@@ -1,4 +1,4 @@
-"""Memory: what is remembered reaches every conversation of a person, behind what is cached, and none of it is lost."""
+"""Memory: entries reach every conversation of a user, after the cached part of the request, and none is lost."""
 
 import asyncio
 
@@ -20,10 +20,10 @@ from tests.servers.process import RedisServer
 from tests.support.conversations import World, ends, rest, results, say, text, until
 from tests.support.recorder import Recorder
 
-HERS = Scope("user", "ada")
+OF_ADA = Scope("user", "ada")
 
 
-def shown(*entries: str) -> str:
+def reminder(*entries: str) -> str:
     return "\n".join(["What you remember of the user:", *(f"- {entry}" for entry in entries)])
 
 
@@ -32,7 +32,7 @@ def mindful(recorder: Recorder) -> Agent:
 
 
 async def write(store: Store, content: str) -> None:
-    await store.files.write(HERS, "memory.md", content.encode(), expected_version=None, now=now_ms())
+    await store.files.write(OF_ADA, "memory.md", content.encode(), expected_version=None, now=now_ms())
 
 
 async def memory_of(store: Store, person: str = "ada") -> str:
@@ -41,7 +41,7 @@ async def memory_of(store: Store, person: str = "ada") -> str:
 
 @pytest.fixture
 async def context(store: Store) -> ToolContext:
-    """A call in a conversation of Ada's."""
+    """A call by Bob in a conversation that Ada owns."""
     meta = await store.registry.create("c", agent="mindful", principal="ada", now=now_ms())
     return ToolContext("c", "t", principal="bob", meta=meta, services=Services(store))
 
@@ -50,7 +50,7 @@ async def call(tool: Tool, words: str, context: ToolContext) -> ToolOutcome:
     return await run_tool(tool, {"text": words}, context)
 
 
-async def test_what_one_conversation_remembers_another_knows(world: World) -> None:
+async def test_an_entry_reaches_other_conversations(world: World) -> None:
     first = Recorder(Step(calls=[Call("remember", {"text": "Likes  tea.\n"})]), Step("Noted."))
     conversation = await world.start(mindful(first), "c")
     await say(conversation)
@@ -58,7 +58,7 @@ async def test_what_one_conversation_remembers_another_knows(world: World) -> No
     assert first.requests[0].messages == [{"role": "user", "content": text("hello")}], "nothing is known yet"
     assert results(await world.events("c")) == [("ok", "Remembered.")]
     assert [block["type"] for block in first.last] == ["tool_result", "text"]
-    assert first.last[1]["text"] == shown("Likes tea.")
+    assert first.last[1]["text"] == reminder("Likes tea.")
 
     second = Recorder(Step("Tea?"))
     conversation = await world.start(mindful(second), "d")
@@ -66,23 +66,23 @@ async def test_what_one_conversation_remembers_another_knows(world: World) -> No
     await rest(conversation)
     assert second.requests[0].system == first.requests[1].system == f"Care.\n\n{TEACHING}"
     assert [tool["name"] for tool in second.requests[0].tools] == ["remember", "forget"]
-    assert second.requests[0].messages == [{"role": "user", "content": [*text("hello"), *text(shown("Likes tea."))]}]
+    assert second.requests[0].messages == [{"role": "user", "content": [*text("hello"), *text(reminder("Likes tea."))]}]
     assert second.requests[0].stable == 0
 
 
-async def test_it_is_the_owners_memory_whoever_acts(store: Store, context: ToolContext) -> None:
+async def test_the_memory_is_the_owners_also_if_another_person_acts(store: Store, context: ToolContext) -> None:
     await call(remember, "Likes tea.", context)
     assert await memory_of(store) == "- Likes tea.\n"
     assert await store.files.list(Scope("user", "bob")) == []
 
 
-async def test_an_entry_is_remembered_once_however_often_it_is_told(store: Store, context: ToolContext) -> None:
+async def test_a_repeated_entry_is_kept_once(store: Store, context: ToolContext) -> None:
     for words in ("Likes tea.", "Likes tea.", "likes TEA."):
         assert await call(remember, words, context) == ToolOutcome("Remembered.")
     assert await memory_of(store) == "- Likes tea.\n"
 
 
-async def test_what_a_person_wrote_herself_stays_as_it_is(store: Store, context: ToolContext) -> None:
+async def test_what_a_person_wrote_stays_as_it_is(store: Store, context: ToolContext) -> None:
     await write(store, "# Me\n\nI live in Ulm.")
     await call(remember, "Likes tea.", context)
     assert await memory_of(store) == "# Me\n\nI live in Ulm.\n- Likes tea.\n"
@@ -90,7 +90,7 @@ async def test_what_a_person_wrote_herself_stays_as_it_is(store: Store, context:
     assert await memory_of(store) == "# Me\n\n- Likes tea.\n"
 
 
-async def test_only_what_is_meant_is_forgotten(store: Store, context: ToolContext) -> None:
+async def test_forget_needs_exactly_one_match(store: Store, context: ToolContext) -> None:
     for words in ("Likes green tea.", "Likes black tea.", "Has a cat."):
         await call(remember, words, context)
     ambiguous = await call(forget, "tea", context)
@@ -103,7 +103,7 @@ async def test_only_what_is_meant_is_forgotten(store: Store, context: ToolContex
     assert await memory_of(store) == "- Likes black tea.\n- Has a cat.\n"
 
 
-async def test_entries_and_the_whole_are_bounded(store: Store, context: ToolContext) -> None:
+async def test_entries_and_the_memory_are_bounded(store: Store, context: ToolContext) -> None:
     assert "at most 500 characters" in str((await call(remember, "x" * 501, context)).content)
     assert "at least 1 character" in str((await call(remember, "", context)).content)
     for number in range(15):
@@ -126,7 +126,7 @@ async def test_a_memory_that_is_too_long_is_shown_in_part(world: World) -> None:
 
 
 @pytest.mark.parametrize("tool", [remember, forget])
-async def test_conversations_at_once_lose_no_entry(store: Store, context: ToolContext, tool: Tool) -> None:
+async def test_concurrent_conversations_lose_no_entry(store: Store, context: ToolContext, tool: Tool) -> None:
     entries = [f"fact {number:02}." for number in range(12)]
     await write(store, "" if tool is remember else "".join(f"- {entry}\n" for entry in entries))
     outcomes = await asyncio.gather(*(call(tool, entry, context) for entry in entries))
@@ -135,8 +135,8 @@ async def test_conversations_at_once_lose_no_entry(store: Store, context: ToolCo
     assert left == ([f"- {entry}" for entry in entries] if tool is remember else [])
 
 
-class Killing(Middleware):
-    """Takes the server away before the model is called."""
+class StopServer(Middleware):
+    """Stops the server before the model is called."""
 
     def __init__(self, server: RedisServer) -> None:
         self._server = server
@@ -152,7 +152,7 @@ async def test_a_turn_waits_while_the_memory_cannot_be_read(
     world, server = fragile
     await write(world.store, "- Likes tea.\n")
     recorder = Recorder(Step("Tea?"))
-    agent = Agent(name="mindful", model=recorder.model, middleware=[Killing(server), Memory()])
+    agent = Agent(name="mindful", model=recorder.model, middleware=[StopServer(server), Memory()])
     await world.create(agent)
     impatient = connect(server.url, prefix=redis_prefix, patience=0.0)
     conversation = await world.open(agent, store=impatient)
@@ -163,5 +163,5 @@ async def test_a_turn_waits_while_the_memory_cannot_be_read(
         await asyncio.to_thread(server.start)
         assert await rest(conversation) == "idle"
     await world.crash(conversation)
-    assert recorder.requests[0].messages[0]["content"] == [*text("hello"), *text(shown("Likes tea."))]
+    assert recorder.requests[0].messages[0]["content"] == [*text("hello"), *text(reminder("Likes tea."))]
     assert ends(await world.events()) == [("completed", None)]

@@ -1,4 +1,4 @@
-"""The audit of model calls: exactly what was sent, how it ended, for as long as it is kept, at nobody's expense."""
+"""ModelCalls: exactly what was sent and how the call ended, for a limited time, without a delay of the turn."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -27,21 +27,21 @@ KEY = "sk-very-secret"
 
 
 class Inject(Middleware):
-    """Changes what is sent, behind the audit in the list but before it in time."""
+    """Changes the request; it is after ModelCalls in the list, but runs before the stream."""
 
     async def before_model(self, request: Request, context: TurnContext) -> Request:
         return replace(request, injected=text("It is noon."))
 
 
-class Louder(Middleware):
+class UpperCase(Middleware):
     """Wraps the stream."""
 
     def stream(self, request: ModelRequest, call: StreamCall, context: TurnContext) -> AsyncGenerator[ModelEvent, None]:
         return call(replace(request, system=request.system.upper()))
 
 
-class Unwritable(Middleware):
-    """Sends half of a surrogate pair in the first turn, which no record can hold."""
+class Unserialisable(Middleware):
+    """Sends half of a surrogate pair in the first turn, which cannot be serialised."""
 
     async def before_model(self, request: Request, context: TurnContext) -> Request:
         return replace(request, system=["\ud83d"]) if context.turn == 1 else request
@@ -52,7 +52,7 @@ def agent(model: Any, *middleware: Middleware, **fields: Any) -> Agent:
 
 
 async def entries(world: World, count: int) -> list[dict[str, Any]]:
-    """What was recorded, oldest first, once there is so much of it."""
+    """Wait until there are `count` entries; returns them, oldest first."""
     found: list[bytes] = []
 
     async def look() -> int:
@@ -66,9 +66,9 @@ async def entries(world: World, count: int) -> list[dict[str, Any]]:
     return [orjson.loads(entry) for entry in reversed(found)]
 
 
-async def test_what_was_sent_and_what_came_of_it(world: World) -> None:
+async def test_the_request_and_its_answer(world: World) -> None:
     steps = [Step(calls=[Call("calculator", {"expression": "6*7"})]), Step("It is 42.")]
-    audited = agent(ScriptedModel(steps), Louder(), ModelCalls(), Inject(), tools=[calculator])
+    audited = agent(ScriptedModel(steps), UpperCase(), ModelCalls(), Inject(), tools=[calculator])
     conversation = await world.start(audited)
     before = now_ms()
     await say(conversation, "What is 6*7?")
@@ -98,7 +98,7 @@ async def test_what_was_sent_and_what_came_of_it(world: World) -> None:
     assert second["request"]["messages"][-1]["content"][-1] == {"type": "text", "text": "It is noon."}
 
 
-async def test_a_failure(world: World) -> None:
+async def test_a_failed_call(world: World) -> None:
     failing = ScriptedModel([Step("so far", failure=ModelError("overloaded", "Too much."), fails="after")])
     conversation = await world.start(agent(failing, ModelCalls()))
     await say(conversation)
@@ -108,7 +108,7 @@ async def test_a_failure(world: World) -> None:
     assert "answer" not in entry
 
 
-async def test_a_call_that_was_cancelled(world: World) -> None:
+async def test_a_cancelled_call(world: World) -> None:
     conversation = await world.start(agent(ScriptedModel([Step("so far", hangs="after")]), ModelCalls()))
     await say(conversation)
     await until(lambda: (conversation.inspect().streaming or {}).get("text") == "so far")
@@ -118,7 +118,7 @@ async def test_a_call_that_was_cancelled(world: World) -> None:
     assert entry["error"]["reason"] == "stopped"
 
 
-async def test_a_fault_below(world: World) -> None:
+async def test_an_unexpected_exception(world: World) -> None:
     class Broken:
         name = "broken"
 
@@ -135,7 +135,7 @@ async def test_a_fault_below(world: World) -> None:
 
 
 @pytest.mark.parametrize("refuses", [False, True])
-async def test_no_key_is_ever_in_it(world: World, messages_api: MessagesServer, refuses: bool) -> None:
+async def test_no_key_is_recorded(world: World, messages_api: MessagesServer, refuses: bool) -> None:
     if refuses:
         messages_api.responder = lambda _: Refusal(401, "authentication_error", f"invalid x-api-key {KEY}")
     model = AnthropicModel("claude", api_key=KEY, base_url=messages_api.url, headers={"x-api-key": KEY})
@@ -149,7 +149,7 @@ async def test_no_key_is_ever_in_it(world: World, messages_api: MessagesServer, 
     assert messages_api.url not in str(entry)
 
 
-async def test_entries_live_as_long_as_they_are_told_to(world: World) -> None:
+async def test_entries_have_the_given_lifetime(world: World) -> None:
     conversation = await world.start(agent(ScriptedModel(assistant_script), ModelCalls(lifetime=100)))
     await say(conversation)
     await rest(conversation)
@@ -158,8 +158,8 @@ async def test_entries_live_as_long_as_they_are_told_to(world: World) -> None:
     assert 0 < await world.store._client.redis.ttl(key) <= 100
 
 
-async def test_what_cannot_be_recorded_is_missing_and_nothing_else(world: World) -> None:
-    conversation = await world.start(agent(ScriptedModel([Step("One."), Step("Two.")]), Unwritable(), ModelCalls()))
+async def test_a_call_that_cannot_be_recorded_is_only_missing(world: World) -> None:
+    conversation = await world.start(agent(ScriptedModel([Step("One."), Step("Two.")]), Unserialisable(), ModelCalls()))
     for words in ("Be odd.", "Be plain."):
         await say(conversation, words)
         await rest(conversation)
@@ -171,10 +171,10 @@ async def test_what_cannot_be_recorded_is_missing_and_nothing_else(world: World)
 
 
 def test_it_must_be_the_last_that_wraps_the_stream() -> None:
-    agent(ScriptedModel(assistant_script), Louder(), ModelCalls(), Inject())
+    agent(ScriptedModel(assistant_script), UpperCase(), ModelCalls(), Inject())
     agent(ScriptedModel(assistant_script), Parallel(Inject(), ModelCalls()))
-    for wrong in ([ModelCalls(), Louder()], [ModelCalls(), Parallel(Inject(), Louder())]):
-        with pytest.raises(AgentDefinitionError, match="Louder must come before ModelCalls"):
+    for wrong in ([ModelCalls(), UpperCase()], [ModelCalls(), Parallel(Inject(), UpperCase())]):
+        with pytest.raises(AgentDefinitionError, match="UpperCase must come before ModelCalls"):
             agent(ScriptedModel(assistant_script), *wrong)
 
 

@@ -1,4 +1,4 @@
-"""PatchToolCalls: whatever goes in, what comes out is taken by the provider, with as little changed as possible."""
+"""PatchToolCalls: the result is always valid for the provider, with as few changes as possible."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -66,7 +66,7 @@ def test_several_dangling_calls_are_answered_in_their_order() -> None:
     assert patch([user(text("go")), assistant(call("a"), call("b"))])[-1] == user(made_up("a"), made_up("b"))
 
 
-def test_calls_across_messages_are_each_answered_behind_their_own() -> None:
+def test_calls_across_messages_are_answered_one_by_one() -> None:
     assert patch([user(text("go")), assistant(call("a")), assistant(call("b")), user(text("well?"))]) == [
         user(text("go")),
         assistant(call("a")),
@@ -92,7 +92,7 @@ def test_only_a_result_after_the_call_counts() -> None:
     ]
 
 
-def test_a_late_result_is_moved_behind_its_call() -> None:
+def test_a_late_result_is_moved_after_its_call() -> None:
     messages = [user(text("go")), assistant(call("a")), user(text("well?")), assistant(text("wait")), user(result("a"))]
     assert patch(messages) == [
         user(text("go")),
@@ -138,13 +138,13 @@ def test_orphaned_and_double_results_are_dropped() -> None:
     ]
 
 
-def test_a_result_behind_other_words_comes_first() -> None:
+def test_a_result_after_a_text_is_moved_first() -> None:
     assert patch([user(text("go")), assistant(call("a")), user(text("look"), result("a"))])[-1] == user(
         result("a"), text("look")
     )
 
 
-def test_neighbours_of_one_role_become_one_message_and_empty_ones_vanish() -> None:
+def test_adjacent_messages_of_one_role_are_merged_and_empty_ones_dropped() -> None:
     messages = [
         {"role": "user", "content": "one"},
         user(),
@@ -163,11 +163,11 @@ def test_whitespace_is_content() -> None:
     assert patch(messages) == messages
 
 
-def test_an_answer_without_its_question_is_kept_behind_a_word_of_explanation() -> None:
+def test_an_answer_at_the_beginning_gets_an_explanation_before_it() -> None:
     assert patch([assistant(text("done"))]) == [user(text(EARLIER)), assistant(text("done"))]
 
 
-def test_no_messages_are_no_messages() -> None:
+def test_no_messages_stay_no_messages() -> None:
     assert patch([]) == []
     assert patch([user(), assistant()]) == []
 
@@ -196,7 +196,7 @@ def test_a_providers_call_that_has_no_result_is_dropped_and_so_is_a_result_witho
     assert patch(messages)[1] == assistant(*whole, text("done"))
 
 
-def test_a_providers_call_that_is_under_way_stays() -> None:
+def test_a_running_call_of_the_provider_stays() -> None:
     messages = [user(text("go")), assistant(text("wait"), searching("a"))]
     assert patch(messages) == messages
     assert patch([user(text("go")), assistant(call("a"), searching("a"))])[1] == assistant(call("a"))
@@ -222,7 +222,7 @@ ANYTHING = st.lists(
 
 @st.composite
 def valid_messages(draw: st.DrawFn) -> list[Json]:
-    """Messages as a provider wants them."""
+    """Messages that a provider accepts."""
     messages: list[Json] = []
     calls: list[str] = []
     for _ in range(draw(st.integers(1, 4))):
@@ -237,7 +237,7 @@ def valid_messages(draw: st.DrawFn) -> list[Json]:
 
 
 @given(ANYTHING)
-def test_whatever_goes_in_the_provider_takes_what_comes_out(messages: list[Json]) -> None:
+def test_the_result_is_always_valid(messages: list[Json]) -> None:
     before = deepcopy(messages)
     patched = patch(messages)
     assert messages == before
@@ -246,37 +246,37 @@ def test_whatever_goes_in_the_provider_takes_what_comes_out(messages: list[Json]
 
 
 @given(ANYTHING)
-def test_words_and_calls_are_kept_in_their_order(messages: list[Json]) -> None:
-    kept = [said for message in patch(messages) for said in _said(message) if said != EARLIER]
-    assert kept == [said for message in messages for said in _said(message)]
+def test_texts_and_calls_are_kept_in_their_order(messages: list[Json]) -> None:
+    kept = [item for message in patch(messages) for item in _texts_and_calls(message) if item != EARLIER]
+    assert kept == [item for message in messages for item in _texts_and_calls(message)]
 
 
-def _said(message: Json) -> list[str]:
-    """Its words, and its calls where it is allowed to make any."""
+def _texts_and_calls(message: Json) -> list[str]:
+    """The texts of a message, and its calls if its role may make any."""
     content = message["content"]
-    said: list[str] = []
+    item: list[str] = []
     for block in [text(content)] if isinstance(content, str) else content:
         if block["type"] == "text" and block["text"]:
-            said.append(block["text"])
-        elif block["type"] == "tool_use" and message["role"] == "assistant" and f"call {block['id']}" not in said:
-            said.append(f"call {block['id']}")
-    return said
+            item.append(block["text"])
+        elif block["type"] == "tool_use" and message["role"] == "assistant" and f"call {block['id']}" not in item:
+            item.append(f"call {block['id']}")
+    return item
 
 
 @given(ANYTHING)
-def test_what_is_patched_needs_no_second_patch(messages: list[Json]) -> None:
+def test_a_second_patch_changes_nothing(messages: list[Json]) -> None:
     patched = patch(messages)
     assert patch(patched) == patched
 
 
 @given(valid_messages())
-def test_what_is_valid_stays_as_it_is(messages: list[Json]) -> None:
+def test_valid_messages_stay_as_they_are(messages: list[Json]) -> None:
     check_request({"model": "m", "max_tokens": 1, "messages": messages})
     assert patch(messages) == messages
 
 
-class Cutting(Middleware):
-    """Drops what was said first, as no middleware should: calls lose their results, and results their calls."""
+class DropMessages(Middleware):
+    """Drops messages, as no middleware should: calls lose their results, and results their calls."""
 
     def __init__(self, kept: slice) -> None:
         self._kept = kept
@@ -291,10 +291,10 @@ def work() -> str:
     return "done"
 
 
-async def sent(world: World, *cutting: Middleware) -> tuple[list[Json], str]:
-    """What the model reads after its first call, and the id of that."""
+async def sent(world: World, *dropping: Middleware) -> tuple[list[Json], str]:
+    """The messages of the second request, and the id of the first call."""
     recorder = Recorder(*[Step(calls=[Call("work")])] * 2)
-    agent = Agent(name="a", model=recorder.model, tools=[work], middleware=[*cutting, PatchToolCalls()])
+    agent = Agent(name="a", model=recorder.model, tools=[work], middleware=[*dropping, PatchToolCalls()])
     conversation = await world.start(agent)
     await say(conversation)
     await rest(conversation)
@@ -303,11 +303,11 @@ async def sent(world: World, *cutting: Middleware) -> tuple[list[Json], str]:
     return list(recorder.requests[1].messages), first.tool_call_id
 
 
-async def test_messages_that_others_have_cut_are_patched_before_they_are_sent(world: World) -> None:
-    messages, key = await sent(world, Cutting(slice(1, 2)))
+async def test_messages_that_other_middleware_has_cut_are_patched(world: World) -> None:
+    messages, key = await sent(world, DropMessages(slice(1, 2)))
     assert messages == [user(text(EARLIER)), assistant(call(key)), user(made_up(key))]
 
 
-async def test_messages_that_are_whole_are_sent_as_they_are(world: World) -> None:
+async def test_complete_messages_are_sent_as_they_are(world: World) -> None:
     messages, key = await sent(world)
     assert messages == [user(text("hello")), assistant(call(key)), user(result(key))]

@@ -1,4 +1,4 @@
-"""Redaction: whatever the cuts of the stream, the watchers and the log read the same, and no match."""
+"""Redaction: watchers and the log get the same text without any match, however the stream is split."""
 
 import re
 from collections.abc import AsyncGenerator, Sequence
@@ -76,7 +76,7 @@ def test_what_is_redacted(text: str, left: str) -> None:
 @settings(deadline=None, max_examples=60)
 @given(TEXTS, st.data())
 @example(f"{CARD} {MAIL}", None)
-def test_the_cuts_do_not_matter(text: str, data: Any) -> None:
+def test_the_result_does_not_depend_on_the_pieces(text: str, data: Any) -> None:
     whole = redact(text)
     assert _streamed(list(text)) == whole
     if data is not None:
@@ -85,14 +85,14 @@ def test_the_cuts_do_not_matter(text: str, data: Any) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(TEXTS, max_size=4))
-def test_neighbours_are_redacted_as_one_text(texts: list[str]) -> None:
+def test_adjacent_texts_are_redacted_as_one(texts: list[str]) -> None:
     assert "".join(redact_run(texts, _defaults())) == redact("".join(texts))
     assert len(redact_run(texts, _defaults())) == len(texts)
 
 
 @settings(deadline=None, max_examples=60)
 @given(TEXTS)
-def test_little_is_held_back(text: str) -> None:
+def test_what_is_held_back_is_bounded(text: str) -> None:
     redactor = Redactor(_defaults())
     for number, character in enumerate(text, 1):
         redactor.feed(character)
@@ -100,27 +100,27 @@ def test_little_is_held_back(text: str) -> None:
         assert held <= MAX_MATCH_CHARACTERS, f"after {number} characters"
 
 
-def test_what_cannot_become_a_match_is_said_at_once() -> None:
+def test_what_cannot_become_a_match_is_released_at_once() -> None:
     redactor = Redactor(_defaults())
-    said = [redactor.feed(piece) for piece in ["Hello", ", ", "world", " ", "字", "!"]]
-    assert said == ["", "Hello, ", "", "world ", "字", "!"]
+    released = [redactor.feed(piece) for piece in ["Hello", ", ", "world", " ", "字", "!"]]
+    assert released == ["", "Hello, ", "", "world ", "字", "!"]
 
 
-def test_a_match_belongs_where_it_begins() -> None:
+def test_the_replacement_is_where_the_match_begins() -> None:
     head, tail = MAIL[:10], MAIL[10:]
     assert redact_run([f"To {head}", f"{tail} now"], _defaults()) == ["To [e-mail address]", " now"]
     assert redact_run(["a ", head, "", tail, " b"], _defaults()) == ["a ", "[e-mail address]", "", "", " b"]
 
 
-def test_a_pattern_of_ones_own() -> None:
+def test_a_custom_pattern() -> None:
     nickname = Pattern("name", re.compile(r"Bob(?:by)?"), re.compile(r"B(?:o(?:b(?:b?y?)?)?)?\Z"))
     assert redact("Bobby, Bob and Bo", [nickname]) == "[name], [name] and Bo"
     redactor = Redactor([nickname])
-    said = [redactor.feed(piece) for piece in ["a B", "ob", "by B", "a"]]
-    assert [*said, redactor.end()] == ["a ", "", "[name] ", "Ba", ""]
+    released = [redactor.feed(piece) for piece in ["a B", "ob", "by B", "a"]]
+    assert [*released, redactor.end()] == ["a ", "", "[name] ", "Ba", ""]
 
 
-def test_a_match_without_an_end() -> None:
+def test_an_endless_match_is_cut() -> None:
     greedy = Pattern("word", re.compile(r"w\S*"), WORD)
     text = "w" * (2 * MAX_MATCH_CHARACTERS + 1)
     assert redact(text, [greedy]) == "[word][word][word]"
@@ -146,7 +146,7 @@ BLOCKS = st.lists(st.tuples(st.sampled_from(["text", "thinking", "tool_use", "se
 
 @settings(deadline=None, max_examples=60)
 @given(BLOCKS, st.data())
-async def test_the_stream_shows_what_the_answer_says(blocks: list[tuple[str, str]], data: Any) -> None:
+async def test_stream_and_answer_have_the_same_texts(blocks: list[tuple[str, str]], data: Any) -> None:
     content = [_block(kind, text, number) for number, (kind, text) in enumerate(blocks)]
     events: list[ModelEvent] = []
     for block in content:
@@ -186,7 +186,7 @@ async def _through(redaction: Redaction, events: Sequence[ModelEvent]) -> list[M
     return [event async for event in redaction.stream(ModelRequest("", []), call, context)]
 
 
-async def test_arguments_are_left_alone_unless_it_is_asked_for() -> None:
+async def test_arguments_are_redacted_on_request() -> None:
     given = {"to": [MAIL], "nested": {"key": KEY}, "count": 3}
     block = {"type": "tool_use", "id": "1", "name": "mail", "input": given}
     broken = {"type": "tool_use", "id": "2", "name": "mail", "input": {}, "malformed": f'{{"to": "{MAIL}'}

@@ -1,4 +1,4 @@
-"""Retry: failures that pass are tried again before the first token, never after it; named tools are, too."""
+"""Retry: repeats a model call after a transient failure before the first token, and failed calls of named tools."""
 
 from collections.abc import AsyncGenerator, Sequence
 
@@ -17,16 +17,16 @@ from tests.support.conversations import World, ends, rest, results, say, spoken
 
 
 class Flaky(ScriptedModel):
-    """Fails as told before it answers; `asked` keeps what model was asked for."""
+    """Fails with these errors before it answers; `models` has the model that each request names."""
 
     def __init__(self, *failures: ModelError, text: str = "hello", name: str = "flaky", after: str = "") -> None:
         super().__init__([Step(text=text)] * 9, name=name)
         self.failures = list(failures)
         self.after = after
-        self.asked: list[str | None] = []
+        self.models: list[str | None] = []
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        self.asked.append(request.model)
+        self.models.append(request.model)
         if self.failures:
             failure = self.failures.pop(0)
             step = Step(text=self.after, failure=failure, fails="after" if self.after else "before")
@@ -50,32 +50,32 @@ async def outcome(world: World, model: ScriptedModel, retry: Retry) -> tuple[lis
 
 
 @pytest.mark.parametrize("reason", sorted(TRANSIENT_REASONS))
-async def test_what_passes_is_tried_again(world: World, reason: str) -> None:
+async def test_a_transient_failure_is_retried(world: World, reason: str) -> None:
     model = Flaky(failure(reason), failure(reason))
     said, ended = await outcome(world, model, Retry(first=0))
     assert (said, ended) == ([("hello", "completed")], [("completed", None)])
-    assert len(model.asked) == 3
+    assert len(model.models) == 3
 
 
 @pytest.mark.parametrize("reason", ["invalid_request", "authentication", "malformed_stream"])
-async def test_what_stays_is_not(world: World, reason: str) -> None:
+async def test_a_permanent_failure_is_not_retried(world: World, reason: str) -> None:
     model, fallback = Flaky(failure(reason)), Flaky()
     said, ended = await outcome(world, model, Retry(first=0, fallbacks=[fallback]))
     assert (said, ended) == ([], [("failed", reason)])
-    assert (len(model.asked), fallback.asked) == (1, [])
+    assert (len(model.models), fallback.models) == (1, [])
 
 
-async def test_nothing_is_tried_again_after_the_first_token(world: World) -> None:
+async def test_there_is_no_retry_after_the_first_token(world: World) -> None:
     model, fallback = Flaky(failure("stream_broken"), after="hal"), Flaky()
     said, ended = await outcome(world, model, Retry(first=0, fallbacks=[fallback]))
     assert (said, ended) == ([("hal", "interrupted")], [("failed", "stream_broken")])
-    assert (len(model.asked), fallback.asked) == (1, [])
+    assert (len(model.models), fallback.models) == (1, [])
 
 
-async def test_tries_are_counted(world: World) -> None:
+async def test_the_number_of_tries_is_bounded(world: World) -> None:
     model = Flaky(*[failure()] * 5)
     assert await outcome(world, model, Retry(retries=3, first=0)) == ([], [("failed", "overloaded")])
-    assert len(model.asked) == 4
+    assert len(model.models) == 4
 
 
 async def test_fallbacks_come_in_order(world: World) -> None:
@@ -83,25 +83,25 @@ async def test_fallbacks_come_in_order(world: World) -> None:
     second, third = Flaky(*[failure()] * 2), Flaky(text="from the third")
     said, ended = await outcome(world, model, Retry(retries=1, first=0, fallbacks=[second, third]))
     assert (said, ended) == ([("from the third", "completed")], [("completed", None)])
-    assert [len(each.asked) for each in (model, second, third)] == [2, 2, 1]
+    assert [len(each.models) for each in (model, second, third)] == [2, 2, 1]
 
 
-async def test_a_long_pause_is_not_waited_for_if_there_is_a_fallback(world: World) -> None:
+async def test_a_fallback_is_tried_instead_of_a_long_pause(world: World) -> None:
     model, fallback = Flaky(failure("rate_limited", retry_after=3600)), Flaky(text="here")
     said, _ = await outcome(world, model, Retry(fallbacks=[fallback]))
     assert said == [("here", "completed")]
-    assert len(model.asked) == 1
+    assert len(model.models) == 1
 
 
 def flaky_tool(errors: Sequence[Exception], runs: list[int]) -> Tool:
-    left = list(errors)
+    remaining = list(errors)
 
     @tool
     async def fetch(number: int) -> str:
         """Fetch."""
         runs.append(number)
-        if left:
-            raise left.pop(0)
+        if remaining:
+            raise remaining.pop(0)
         return "fetched"
 
     return fetch
@@ -111,7 +111,7 @@ def flaky_tool(errors: Sequence[Exception], runs: list[int]) -> Tool:
     ("failing", "expected"),
     [(0, ("ok", "fetched")), (3, ("ok", "fetched")), (4, ("error", "Away (4)."))],
 )
-async def test_named_tools(world: World, failing: int, expected: tuple[str, str]) -> None:
+async def test_named_tools_are_retried(world: World, failing: int, expected: tuple[str, str]) -> None:
     runs: list[int] = []
     fetch = flaky_tool([ToolError(f"Away ({number}).") for number in range(1, failing + 1)], runs)
     model = ScriptedModel([Step(calls=[Call("fetch", {"number": 7})]), Step(text="so")])
@@ -123,7 +123,7 @@ async def test_named_tools(world: World, failing: int, expected: tuple[str, str]
     assert runs == [7] * min(failing + 1, 4)
 
 
-async def test_other_tools_are_left_alone(world: World) -> None:
+async def test_other_tools_are_not_retried(world: World) -> None:
     runs: list[int] = []
     model = ScriptedModel([Step(calls=[Call("fetch", {"number": 7})]), Step(text="so")])
     agent = Agent(name="a", model=model, tools=[flaky_tool([ToolError("Away.")], runs)], middleware=[Retry(first=0)])
@@ -134,7 +134,7 @@ async def test_other_tools_are_left_alone(world: World) -> None:
     assert runs == [7]
 
 
-def test_mistakes_are_found_at_the_definition() -> None:
+def test_mistakes_are_found_when_the_agent_is_defined() -> None:
     def define(*middleware: Retry | Redaction | Parallel, tools: Sequence[Tool] = ()) -> None:
         Agent(name="a", model=ScriptedModel(assistant_script), tools=tools, middleware=middleware)
 

@@ -1,4 +1,4 @@
-"""Delegation: a task is a conversation of its own, and only its final answer comes back."""
+"""SubAgent: a task is a conversation of its own, and only its final answer comes back."""
 
 import asyncio
 from dataclasses import replace
@@ -50,7 +50,7 @@ async def test_the_child_is_a_conversation_of_its_own_below_the_call(world: Worl
         "web",
         "What is a ray?",
     )
-    assert child.placement is None, "its agent says where it lives"
+    assert child.placement is None, "the placement is its agent's"
     assert (child.parent, child.parent_call, child.root, child.depth) == ("c", call.tool_call_id, "c", 1)
     [at] = [entry.seq for entry in await world.log() if entry.event == call]
     assert child.parent_seq == at
@@ -73,7 +73,7 @@ async def test_the_child_is_a_conversation_of_its_own_below_the_call(world: Worl
         ("dedicated", {"num_cpus": 1}, ("dedicated", {"num_cpus": 1})),
     ],
 )
-def test_sub_agents_share_unless_their_definition_says_otherwise(
+def test_sub_agents_are_shared_unless_their_definition_says_otherwise(
     placement: Placement, ray: dict[str, int] | None, where: tuple[str, object]
 ) -> None:
     agents = boss(scholar(Step("A beam."), placement=placement, ray=ray), calls=[])
@@ -95,18 +95,18 @@ def test_a_title_is_the_beginning_of_the_prompt() -> None:
     assert title_from("long " * 40) == ("long " * 16).rstrip()[:79].rstrip() + "…"
 
 
-async def test_watchers_are_told_whose_transcript_to_open(world: World) -> None:
+async def test_watchers_learn_which_conversation_to_open(world: World) -> None:
     parent = await world.start(boss(scholar(Step("A beam.")), calls=[task("scholar", "go")]))
     async with watching(world.store) as watcher:
         await say(parent)
         seen = await watcher.until("turn_completed")
     progress = [event["progress"] for event in seen if event["type"] == "tool_progress"]
     assert progress
-    assert {told["conversation"] for told in progress} == {(await child_of(world)).id}
-    assert {told["state"] for told in progress} <= {"preparing", "streaming", "idle"}
+    assert {step["conversation"] for step in progress} == {(await child_of(world)).id}
+    assert {step["state"] for step in progress} <= {"preparing", "streaming", "idle"}
 
 
-async def test_tasks_of_one_answer_run_side_by_side(world: World) -> None:
+async def test_tasks_of_one_answer_run_concurrently(world: World) -> None:
     bench = Bench()
     worker = scholar(Step(calls=[Call("work", {"job": "a"})]), Step("worked"), tools=(bench.tool,))
     parent = await world.start(boss(worker, calls=[task("scholar", "one"), task("scholar", "two")]))
@@ -118,20 +118,20 @@ async def test_tasks_of_one_answer_run_side_by_side(world: World) -> None:
     assert len(await world.store.registry.children("c")) == 2
 
 
-class Finding(BaseModel):
+class WordFinding(BaseModel):
     word: str
     sure: bool
 
 
 async def test_a_structured_output_comes_back_as_json(world: World) -> None:
-    finder = scholar(Step('{"word": "ray", "sure": true}'), output=Finding)
+    finder = scholar(Step('{"word": "ray", "sure": true}'), output=WordFinding)
     parent = await world.start(boss(finder, calls=[task("scholar", "go")]))
     await say(parent)
     await rest(parent)
     assert results(await world.events()) == [("ok", '{"word":"ray","sure":true}')]
 
 
-async def test_without_a_word_the_tool_that_ended_the_turn_is_the_answer(world: World) -> None:
+async def test_without_a_text_the_result_that_ended_the_turn_is_the_answer(world: World) -> None:
     finder = scholar(Step(calls=[Call("look_up", {"word": "ray"})]), tools=(look_up,), until_tool="look_up")
     parent = await world.start(boss(finder, calls=[task("scholar", "go")]))
     await say(parent)
@@ -140,15 +140,15 @@ async def test_without_a_word_the_tool_that_ended_the_turn_is_the_answer(world: 
 
 
 async def test_a_sub_agent_that_fails_is_a_tool_error_with_its_reason(world: World) -> None:
-    ill = scholar(Step(failure=ModelError("overloaded", "The model is overloaded.")))
-    parent = await world.start(boss(ill, calls=[task("scholar", "go")]))
+    failing = scholar(Step(failure=ModelError("overloaded", "The model is overloaded.")))
+    parent = await world.start(boss(failing, calls=[task("scholar", "go")]))
     await say(parent)
     assert await rest(parent) == "idle"
     assert results(await world.events()) == [("error", "The sub-agent scholar failed: The model is overloaded.")]
     assert ends(await world.events()) == [("completed", None)]
 
 
-async def test_a_sub_agent_that_people_stop_is_a_tool_error(world: World) -> None:
+async def test_a_sub_agent_that_people_cancel_is_a_tool_error(world: World) -> None:
     bench = Bench()
     worker = scholar(Step(calls=[Call("work")]), tools=(bench.tool,))
     parent = await world.start(boss(worker, calls=[task("scholar", "go")]))
@@ -177,7 +177,7 @@ async def test_too_many_tasks_in_a_turn_are_tool_errors(world: World) -> None:
     assert len(await world.store.registry.children("c")) == 2
 
 
-async def test_the_bound_counts_the_whole_turn(world: World) -> None:
+async def test_the_bound_is_for_the_whole_turn(world: World) -> None:
     steps = [Step(calls=[task("general", "a")]), Step(calls=[task("general", "b")]), Step("done")]
 
     def delegate(request: ModelRequest) -> Step:
@@ -191,7 +191,7 @@ async def test_the_bound_counts_the_whole_turn(world: World) -> None:
     assert results(await world.events()) == [("ok", "child"), refused]
 
 
-async def test_the_general_one_is_the_agent_itself_and_goes_no_deeper_than_allowed(world: World) -> None:
+async def test_the_general_sub_agent_is_a_copy_and_bounded_in_depth(world: World) -> None:
     offered: list[tuple[int, bool]] = []
 
     def descend(request: ModelRequest) -> Step:
@@ -214,7 +214,7 @@ async def test_the_general_one_is_the_agent_itself_and_goes_no_deeper_than_allow
     assert (grandchild.agent, grandchild.depth, grandchild.root) == ("boss/general/general", 2, "c")
 
 
-async def test_another_conversation_of_that_name_is_left_alone(world: World) -> None:
+async def test_another_conversation_of_that_id_is_left_alone(world: World) -> None:
     agent = boss(scholar(Step("hm")), calls=[task("scholar", "go")])
     parent = await world.start(agent)
     await world.create(agent, "c.toolu_scripted_0_0")
@@ -225,7 +225,7 @@ async def test_another_conversation_of_that_name_is_left_alone(world: World) -> 
     assert await world.events("c.toolu_scripted_0_0") == []
 
 
-async def test_one_child_however_often_the_call_is_made(world: World) -> None:
+async def test_a_repeated_call_has_one_child(world: World) -> None:
     bench = Bench()
     worker = scholar(Step(calls=[Call("work")]), Step("worked"), tools=(bench.tool,))
     parent = await world.start(boss(worker, calls=[task("scholar", "go")]))
@@ -242,7 +242,7 @@ async def test_one_child_however_often_the_call_is_made(world: World) -> None:
     assert len(bench.runs) == 1
 
 
-async def test_people_may_talk_on_with_a_sub_agent_that_is_done(world: World) -> None:
+async def test_people_may_go_on_with_a_sub_agent_that_has_finished(world: World) -> None:
     worker = scholar(Step("A beam."), Step("You are welcome."))
     parent = await world.start(boss(worker, calls=[task("scholar", "go")]))
     await say(parent)
@@ -253,7 +253,7 @@ async def test_people_may_talk_on_with_a_sub_agent_that_is_done(world: World) ->
     assert ends(await world.events(child.id)) == [("completed", None)] * 2
 
 
-async def test_a_lost_notice_delays_the_answer_and_no_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lost_notice_only_delays_the_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agents.middleware.sub_agent.sub_agent_call.EVENTS_TO_READ_AFTER", frozenset({"never told"}))
     monkeypatch.setattr("agents.middleware.sub_agent.sub_agent_call.LOOK_SECONDS", 0.02)
     parent = await world.start(boss(scholar(Step("A beam.")), calls=[task("scholar", "go")]))
@@ -276,7 +276,7 @@ def test_the_catalog_knows_sub_agents_by_their_path() -> None:
             catalog.get(unknown)
 
 
-def test_the_model_is_told_who_is_there() -> None:
+def test_the_model_learns_which_agents_there_are() -> None:
     known = scholar(Step("hm"), description="finds out what a word means")
     [offered] = SubAgent((known, scholar(Step("hm"), name="clerk"))).tools()
     assert offered.description.splitlines()[-1] == (
@@ -295,12 +295,12 @@ def test_the_model_is_told_who_is_there() -> None:
         (SubAgent(max_children=0), "at least 1"),
     ],
 )
-def test_mistakes_show_when_the_agent_is_defined(middleware: SubAgent, problem: str) -> None:
+def test_mistakes_are_found_when_the_agent_is_defined(middleware: SubAgent, problem: str) -> None:
     with pytest.raises(AgentDefinitionError, match=problem):
         Agent(name="boss", model=ScriptedModel([]), middleware=(middleware,))
 
 
-async def test_work_that_takes_too_long_is_cancelled(world: World) -> None:
+async def test_a_task_that_takes_too_long_is_cancelled(world: World) -> None:
     bench = Bench()
     worker = scholar(Step(calls=[Call("work")]), tools=(bench.tool,))
     parent = await world.start(boss(worker, calls=[task("scholar", "go")], timeout=0.2))
@@ -314,7 +314,7 @@ async def test_work_that_takes_too_long_is_cancelled(world: World) -> None:
     assert [outcome for outcome, _ in ends(await world.events(child.id))] == ["cancelled"]
 
 
-async def test_what_sub_agents_use_is_the_roots(world: World) -> None:
+async def test_what_sub_agents_use_counts_for_the_root(world: World) -> None:
     middle = Agent(
         name="manager",
         model=ScriptedModel([Step(calls=[task("scholar", "go")]), Step("managed")]),
@@ -337,18 +337,18 @@ async def test_a_budget_that_is_used_up_stops_the_sub_agents_too(world: World) -
     parent = await world.start(replace(agent, middleware=(Budget(conversation_tokens=10), *agent.middleware)))
     await say(parent)
     assert await rest(parent) == "idle"
-    complaint = "The sub-agent scholar cannot work: The budget of this conversation of 10 tokens is used up."
-    assert results(await world.events()) == [("error", complaint)]
+    error = "The sub-agent scholar cannot work: The budget of this conversation of 10 tokens is used up."
+    assert results(await world.events()) == [("error", error)]
     assert ends(await world.events()) == [("failed", "budget_exhausted")]
 
 
 def test_a_sub_agent_with_a_budget_of_its_own_keeps_it() -> None:
-    own, above = Budget(conversation_tokens=1), Budget(conversation_tokens=2)
+    own, inherited = Budget(conversation_tokens=1), Budget(conversation_tokens=2)
     frugal, plain = scholar(name="frugal", middleware=(own,)), scholar(name="plain")
-    agent = Agent(name="boss", model=ScriptedModel([]), middleware=(above, SubAgent((frugal, plain))))
+    agent = Agent(name="boss", model=ScriptedModel([]), middleware=(inherited, SubAgent((frugal, plain))))
     catalog = Catalog({"boss": agent}, default="boss")
     budgets = [
         [member for member in catalog.get(f"boss/{name}").each_middleware() if isinstance(member, Budget)]
         for name in ("frugal", "plain", "general")
     ]
-    assert budgets == [[own], [above], [above]]
+    assert budgets == [[own], [inherited], [inherited]]

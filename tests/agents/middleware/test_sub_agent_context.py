@@ -1,4 +1,4 @@
-"""The context of the work goes down the tree with it, and is never stored."""
+"""The AgentContext reaches all sub-agents, and is never stored."""
 
 import secrets
 from dataclasses import dataclass, field, replace
@@ -17,8 +17,8 @@ from tests.support.sub_agent_world import boss, manager, only_pending, task
 
 
 @dataclass
-class Witness(Middleware):
-    """Notes in which context it is called, and its tools are."""
+class RecordContext(Middleware):
+    """Records the context in which it and the tools are called."""
 
     seen: list[tuple[str, AgentContext]] = field(default_factory=list)
 
@@ -27,42 +27,44 @@ class Witness(Middleware):
         return request
 
 
-async def test_it_is_seen_at_the_bottom_of_the_tree_and_nowhere_in_the_store(
+async def test_the_innermost_sub_agent_has_it_and_the_store_does_not(
     world: World, redis_url: str, redis_prefix: str
 ) -> None:
-    witness = Witness()
+    recorder = RecordContext()
 
     @tool
     async def look(context: ToolContext) -> str:
         """Look around."""
-        witness.seen.append(("look", current_context()))
+        recorder.seen.append(("look", current_context()))
         assert context.context == current_context()
         return "seen"
 
     @tool(approval="required")
     async def act() -> str:
         """Do something."""
-        witness.seen.append(("act", current_context()))
+        recorder.seen.append(("act", current_context()))
         return "done"
 
     steps = [Step(calls=[Call("look")]), Step(calls=[Call("act")]), Step("over")]
-    clerk = Agent(name="clerk", model=ScriptedModel(steps), tools=(look, act), middleware=(witness,))
+    clerk = Agent(name="clerk", model=ScriptedModel(steps), tools=(look, act), middleware=(recorder,))
     root = await world.start(boss(manager(clerk, calls=[task("clerk", "go")]), calls=[task("manager", "go")]))
 
     tenant, trace, secret, other = (secrets.token_hex(12) for _ in range(4))
-    asked = AgentContext(tenant, "ada", trace, {"secret": secret})
-    await root.send(UserMessage(content=text("go"), principal="ada"), asked)
+    sender_context = AgentContext(tenant, "ada", trace, {"secret": secret})
+    await root.send(UserMessage(content=text("go"), principal="ada"), sender_context)
     assert await rest(root) == "awaiting_input"
     tool_call_id, _ = only_pending(root)
-    decided = AgentContext(tenant, "bob", trace, {"secret": other})  # one turn, one context: its values are not heard
-    await root.resolve(Resolve(tool_call_id=tool_call_id, decision="approve", principal="bob"), decided)
+    approver_context = AgentContext(
+        tenant, "bob", trace, {"secret": other}
+    )  # a turn has one context: these values are ignored
+    await root.resolve(Resolve(tool_call_id=tool_call_id, decision="approve", principal="bob"), approver_context)
     assert await rest(root) == "idle"
     assert results(await world.events()) == [("ok", "managed")]
 
-    contexts = dict(reversed(witness.seen))
-    assert contexts["before_model"] == asked
-    assert contexts["look"] == asked
-    assert contexts["act"] == replace(asked, principal="bob")
+    contexts = dict(reversed(recorder.seen))
+    assert contexts["before_model"] == sender_context
+    assert contexts["look"] == sender_context
+    assert contexts["act"] == replace(sender_context, principal="bob")
     stored = await dump_contents(redis_url, f"{redis_prefix}:*")
-    assert "seen" in stored, "the log itself is among what is searched"
+    assert "seen" in stored, "the search covers the log"
     assert not [marker for marker in (tenant, trace, secret, other) if marker in stored]

@@ -1,4 +1,4 @@
-"""Killed anywhere in the tree, in every phase: each log tells the same story in the end, and nothing is done twice."""
+"""A tree of sub-agents killed at any append: each log is the same in the end, and nothing is done twice."""
 
 import asyncio
 from contextlib import suppress
@@ -19,11 +19,11 @@ from tests.support.sub_agent_world import boss, manager, scholar, task
 __all__ = ["crashing_world"]
 
 APPENDS = 19
-"""How many appends the story takes, those of all conversations together; a test below counts them."""
+"""How many appends the scenario makes in all conversations together; a fixture below checks it."""
 
 
 class TreeScenario:
-    """The root delegates to a manager, he to a clerk, who looks something up and sends a letter that is approved."""
+    """The root delegates to a manager, which delegates to a clerk; a letter of the clerk needs an approval."""
 
     def __init__(self) -> None:
         self.executed: list[str] = []
@@ -50,7 +50,7 @@ class TreeScenario:
         self.root = boss(middle, calls=[task("manager", "see to it")])
 
     async def play(self, world: World) -> None:
-        """Ask, approve what is asked, and wait for the end."""
+        """Send a message, approve the call, and wait for the end."""
         await world.start(self.root)
         message = UserMessage(content=text("go"), client_id="go", principal="ada")
         await world.doors.send("c", message, AgentContext(principal="ada"))
@@ -62,17 +62,17 @@ class TreeScenario:
             principal="bob",
             arguments_hash=pending[tool_call_id]["arguments_hash"],
         )
-        with suppress(Refused):  # it is in the log, but who took it died before saying so
+        with suppress(Refused):  # it is logged, but the conversation died before it answered
             await world.doors.resolve("c", resolution, AgentContext(principal="bob"))
         await wait_for_state(world, "idle")
 
 
 @pytest.fixture
 async def without_crash(crashing_world: CrashingWorld) -> dict[str, list[dict[str, Any]]]:
-    """The tree as it is when nobody dies."""
+    """The transcripts of a run without a crash."""
     scenario = TreeScenario()
     await scenario.play(crashing_world)
-    assert crashing_world.schedule.appends == APPENDS, "every append is visited below"
+    assert crashing_world.schedule.appends == APPENDS, "every append is tested below"
     expected = await transcripts(crashing_world)
     bottom = max(expected, key=len)
     assert len(expected) == 3
@@ -108,7 +108,7 @@ async def test_killed_at_any_append_of_any_member(
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-async def test_everybody_dies_at_every_second_append(
+async def test_all_conversations_die_at_every_second_append(
     crashing_world: CrashingWorld, without_crash: dict[str, list[dict[str, Any]]], moment: Moment
 ) -> None:
     scenario = TreeScenario()
@@ -119,34 +119,34 @@ async def test_everybody_dies_at_every_second_append(
 
 
 async def test_a_cancel_is_finished_wherever_the_tree_is_killed(crashing_world: CrashingWorld) -> None:
-    """From the cancel on, every append kills everybody; a last look at each finds it ended."""
+    """From the cancel on, every append ends all conversations; when they are started again, each turn ends."""
     scenario = TreeScenario()
     root = await crashing_world.start(scenario.root)
     await root.send(UserMessage(content=text("go"), client_id="go", principal="ada"))
     await wait_for_state(crashing_world, "awaiting_input")
     crashing_world.victims = "all"
     crashing_world.schedule.moments = dict.fromkeys(range(crashing_world.schedule.appends + 1, 100), "after")
-    with suppress(Refused):  # as above
+    with suppress(Refused):  # as in `play`
         await crashing_world.doors.cancel("c", "ada")
     for conversation_id in await transcripts(crashing_world):
-        await finished(crashing_world, conversation_id)
+        await wait_for_cancelled(crashing_world, conversation_id)
     assert scenario.executed != []
 
 
-async def finished(world: World, conversation_id: str) -> None:
-    """Wait for the end of the one turn; the conversation is started again as often as it dies."""
+async def wait_for_cancelled(world: World, conversation_id: str) -> None:
+    """Wait until the only turn is cancelled; the conversation is started again as often as it dies."""
 
-    async def over() -> bool:
+    async def is_cancelled() -> bool:
         await world.doors.reach(conversation_id)
         return ends(await world.events(conversation_id)) == [("cancelled", "user_cancelled")]
 
     async with asyncio.timeout(20):
-        while not await over():  # noqa: ASYNC110 - it is a log that tells
+        while not await is_cancelled():  # noqa: ASYNC110 - the log has no event to wait for
             await asyncio.sleep(0.005)
 
 
-async def test_tasks_side_by_side_end_once_each_wherever_the_tree_is_killed(crashing_world: CrashingWorld) -> None:
-    """Their appends come in any order, so that each run kills at another place; what counts is the end."""
+async def test_concurrent_tasks_end_once_each_wherever_the_tree_is_killed(crashing_world: CrashingWorld) -> None:
+    """Their appends come in any order, so each run kills at another place and only the end is compared."""
     scholars = [scholar(Step(f"answer {name}"), name=name) for name in "ab"]
     root = boss(*scholars, calls=[task("a", "go"), task("b", "go")])
     crashing_world.victims = "all"

@@ -1,4 +1,4 @@
-"""TodoList: the plan is written, shown, kept through crashes, and the model is reminded of it until it is done."""
+"""TodoList: the plan is logged, broadcast and kept through crashes, and the model is reminded until it is done."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ async def plan_of(world: World) -> Any:
     return fold(await world.log()).state.get("TodoList", {}).get("todos")
 
 
-async def test_a_plan_is_logged_with_the_result_and_told(world: World) -> None:
+async def test_a_plan_is_logged_with_the_result_and_broadcast(world: World) -> None:
     recorder = Recorder(write(PLAN), Step("Planned."))
     conversation = await world.start(planner(recorder))
     async with watching(world.store) as watcher:
@@ -45,7 +45,7 @@ async def test_a_plan_is_logged_with_the_result_and_told(world: World) -> None:
     assert results(events) == [("ok", "The plan is written down: 1 of 2 done.")]
 
 
-async def test_the_model_is_taught_and_reminded(world: World) -> None:
+async def test_the_model_gets_instructions_and_a_reminder(world: World) -> None:
     recorder = Recorder(write(PLAN), Step("Planned."))
     conversation = await world.start(planner(recorder))
     await say(conversation)
@@ -73,17 +73,17 @@ async def test_the_model_is_taught_and_reminded(world: World) -> None:
             ],
         },
     ]
-    assert second.stable == 2, "the reminder is behind what may be cached"
+    assert second.stable == 2, "the reminder comes after the cached messages"
 
 
-@pytest.mark.parametrize("over", [DONE, []])
-async def test_of_a_plan_that_is_over_nobody_is_reminded(world: World, over: Any) -> None:
-    recorder = Recorder(write(PLAN), write(over), Step("Done."))
+@pytest.mark.parametrize("finished", [DONE, []])
+async def test_there_is_no_reminder_of_a_finished_plan(world: World, finished: Any) -> None:
+    recorder = Recorder(write(PLAN), write(finished), Step("Done."))
     conversation = await world.start(planner(recorder))
     await say(conversation)
     await rest(conversation)
     assert [block["type"] for block in recorder.last] == ["tool_result"]
-    assert await plan_of(world) == over
+    assert await plan_of(world) == finished
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ async def test_of_a_plan_that_is_over_nobody_is_reminded(world: World, over: Any
         ("a plan", "todos: Input should be a valid list"),
     ],
 )
-async def test_a_plan_that_is_none_leaves_the_one_there_is(world: World, todos: Any, problem: str) -> None:
+async def test_an_invalid_plan_changes_nothing(world: World, todos: Any, problem: str) -> None:
     conversation = await world.start(planner(Recorder(write(PLAN), write(todos), Step("Well."))))
     await say(conversation)
     await rest(conversation)

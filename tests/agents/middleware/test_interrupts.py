@@ -1,4 +1,4 @@
-"""Middleware that asks people, remembers, and works side by side."""
+"""Middleware that asks people, keeps state, and runs in parallel."""
 
 import asyncio
 from dataclasses import replace
@@ -18,7 +18,7 @@ from agents.turn.inputs import Resolve
 from tests.support.conversations import World, ends, rest, results, say, spoken
 
 
-class Toll(Middleware):
+class AskFirst(Middleware):
     """Asks before the first call of each turn."""
 
     def __init__(self, prompt: str = "Go on?") -> None:
@@ -35,12 +35,12 @@ class Toll(Middleware):
             context.patch(asked=context.state.get("asked", 0) + 1)
             raise Interrupt(self.prompt)
         answer = context.answered_interrupts[-1]
-        verdict = answer.resolution.decision if answer.resolution else "nobody"
-        return replace(request, injected=[*request.injected, {"type": "text", "text": f"{self.prompt} {verdict}"}])
+        decision = answer.resolution.decision if answer.resolution else "nobody"
+        return replace(request, injected=[*request.injected, {"type": "text", "text": f"{self.prompt} {decision}"}])
 
 
-class Echo:
-    """A script that says what it was told last."""
+class EchoScript:
+    """A script that repeats the last text of the request."""
 
     def __init__(self) -> None:
         self.requests: list[ModelRequest] = []
@@ -52,8 +52,8 @@ class Echo:
 
 @pytest.mark.parametrize("crash", [False, True])
 async def test_a_question_before_the_model_is_answered_and_the_model_never_sees_it(world: World, crash: bool) -> None:
-    script = Echo()
-    agent = Agent(name="a", model=ScriptedModel(script), middleware=(Toll(),))
+    script = EchoScript()
+    agent = Agent(name="a", model=ScriptedModel(script), middleware=(AskFirst(),))
     conversation = await world.start(agent)
     await say(conversation)
     assert await rest(conversation) == "awaiting_input"
@@ -84,9 +84,11 @@ async def test_a_question_before_the_model_is_answered_and_the_model_never_sees_
 
 
 async def test_several_questions_at_once_wait_for_the_last_answer(world: World) -> None:
-    script = Echo()
+    script = EchoScript()
     agent = Agent(
-        name="a", model=ScriptedModel(script), middleware=(Toll("Now?"), Parallel(Toll("Here?"), Toll("Us?")))
+        name="a",
+        model=ScriptedModel(script),
+        middleware=(AskFirst("Now?"), Parallel(AskFirst("Here?"), AskFirst("Us?"))),
     )
     conversation = await world.start(agent)
     await say(conversation)
@@ -105,7 +107,7 @@ async def test_several_questions_at_once_wait_for_the_last_answer(world: World) 
     ]
 
 
-async def test_a_question_after_the_model_holds_the_end(world: World) -> None:
+async def test_a_question_after_the_model_delays_the_end(world: World) -> None:
     class Review(Middleware):
         async def after_model(self, reply: Reply, context: TurnContext) -> Reply:
             raise Interrupt("Publish?", decisions=("approve", "reject"))
@@ -121,7 +123,7 @@ async def test_a_question_after_the_model_holds_the_end(world: World) -> None:
 
 
 class Notes(Middleware):
-    """Brings a tool that remembers."""
+    """Adds a tool that keeps state."""
 
     def tools(self) -> tuple[object, ...]:  # type: ignore[override]
         return (note,)
@@ -137,7 +139,7 @@ def note(text: str, context: ToolContext) -> str:
     return f"{len(context.state.get('notes', ()))} before"
 
 
-async def test_a_tool_remembers_across_calls_and_incarnations(world: World) -> None:
+async def test_a_tools_patches_last_across_calls_and_incarnations(world: World) -> None:
     calls = [Step(calls=[Call("note", {"text": text})]) for text in ("one", "two")]
     steps = [calls[0], Step("ok"), calls[1], Step("ok")]
     agent = Agent(name="a", model=ScriptedModel(steps), middleware=(Notes(),))
@@ -152,7 +154,7 @@ async def test_a_tool_remembers_across_calls_and_incarnations(world: World) -> N
     assert results(await world.events()) == [("ok", "0 before"), ("ok", "1 before")]
 
 
-async def test_a_tool_that_fails_remembers_nothing(world: World) -> None:
+async def test_a_tool_that_fails_patches_nothing(world: World) -> None:
     steps = [Step(calls=[Call("note", {"text": "fail"})]), Step("ok")]
     conversation = await world.start(Agent(name="a", model=ScriptedModel(steps), middleware=(Notes(),)))
     await say(conversation)
@@ -161,7 +163,7 @@ async def test_a_tool_that_fails_remembers_nothing(world: World) -> None:
 
 
 class Meeting(Middleware):
-    """Goes on only when all its kind are there."""
+    """Waits until all members of its group have been called."""
 
     def __init__(self, name: str, barrier: asyncio.Barrier) -> None:
         self._name = name
@@ -176,8 +178,8 @@ class Meeting(Middleware):
         return replace(request, system=[*request.system, self.name])
 
 
-async def test_a_group_works_side_by_side_and_appends_in_order(world: World) -> None:
-    script = Echo()
+async def test_a_group_runs_at_the_same_time_and_appends_in_order(world: World) -> None:
+    script = EchoScript()
     barrier = asyncio.Barrier(3)
     group = Parallel(*(Meeting(name, barrier) for name in "XYZ"))
     conversation = await world.start(Agent(name="a", model=ScriptedModel(script), middleware=(group,)))

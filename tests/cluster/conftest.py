@@ -1,4 +1,4 @@
-"""A person at a cluster of several raylets, whose conversations must obey the laws of a log when the test is over."""
+"""A client of a cluster of several raylets, whose conversations must have lawful logs when the test is over."""
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -17,7 +17,7 @@ NODES = 2
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[RunningCluster]:
-    """One for the whole tier; a test that takes a node away puts another one there."""
+    """One for the whole tier; a test that takes a node away adds another one."""
     with RunningCluster(Path(tempfile.mkdtemp(prefix="raylogue-cluster-"))) as running:
         running.start(NODES, serve=True)
         yield running
@@ -25,7 +25,7 @@ def cluster() -> Iterator[RunningCluster]:
 
 @pytest.fixture
 async def store(cluster: RunningCluster) -> AsyncIterator[Store]:
-    """The cluster's store, looked at from outside."""
+    """The cluster's store, as the test sees it."""
     store = cluster.store()
     yield store
     await store.aclose()
@@ -33,7 +33,7 @@ async def store(cluster: RunningCluster) -> AsyncIterator[Store]:
 
 @pytest.fixture
 def ledger(cluster: RunningCluster) -> Ledger:
-    """What the worker's tools did."""
+    """What the tools of the `worker` did."""
     return Ledger(cluster.data_dir)
 
 
@@ -45,7 +45,7 @@ async def api(cluster: RunningCluster, store: Store) -> AsyncIterator[Api]:
 
 
 async def started(ledger: Ledger, conversation_id: str, times: int = 1) -> None:
-    """Wait until the tool has begun so many times, by whichever process."""
+    """Wait until the tool has begun so many times, in any process."""
 
     async def enough() -> bool:
         return deeds(ledger, conversation_id).count("started") >= times

@@ -1,4 +1,4 @@
-"""The control plane hangs, or dies and comes back: the living go on, the cold are told so, and nobody lives twice."""
+"""The control plane hangs, or dies and comes back: live conversations go on, cold ones get 503, none lives twice."""
 
 import signal
 from typing import Any
@@ -13,7 +13,7 @@ from tests.support.service_agents import Ledger
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-async def test_while_it_hangs_the_living_go_on_and_the_cold_are_told(
+async def test_while_it_hangs_live_conversations_go_on_and_cold_ones_get_503(
     cluster: RunningCluster, api: Api, ledger: Ledger
 ) -> None:
     live, cold = await api.create(), await api.create(placement="dedicated")
@@ -32,7 +32,7 @@ async def test_while_it_hangs_the_living_go_on_and_the_cold_are_told(
 
     await eventually_answered(api, cold)
     after = await cluster.do("actors")
-    assert {name: after.get(name) for name in before} == before, "nobody died, and nobody lives twice"
+    assert {name: after.get(name) for name in before} == before, "no actor died, and none lives twice"
 
 
 async def test_it_is_killed_and_comes_back_with_all_it_knew(cluster: RunningCluster, api: Api, ledger: Ledger) -> None:
@@ -51,7 +51,7 @@ async def test_it_is_killed_and_comes_back_with_all_it_knew(cluster: RunningClus
     await eventually_answered(api, cold)
     await finished(api, ledger, busy)
     after = await cluster.do("actors")
-    assert {name: after.get(name) for name in before} == before, "nobody died, and nobody lives twice"
+    assert {name: after.get(name) for name in before} == before, "no actor died, and none lives twice"
     assert await place_of(api, cold) in after
     assert len({actor["pid"] for actor in after.values()}) == len(after)
 
@@ -65,7 +65,7 @@ async def check_refused(api: Api, conversation_id: str) -> None:
 
 
 async def eventually_answered(api: Api, conversation_id: str) -> None:
-    """The same message again and again, as a client does that was told to come back."""
+    """Send the same message again and again, as a client does that was told to come back."""
 
     async def taken() -> Any:
         response = await api.post(conversation_id, "messages", {"text": "hello", "client_id": "m1"})

@@ -1,4 +1,4 @@
-"""SIGKILL of nodes and of many hosts at once: everything unfinished goes on elsewhere, and nobody has to knock."""
+"""SIGKILL of nodes and of many hosts at once: everything unfinished goes on elsewhere by itself."""
 
 import os
 import signal
@@ -48,7 +48,7 @@ async def test_what_a_dead_node_left_unfinished_goes_on_on_another(
     await cluster.add_node()
 
 
-async def test_many_are_woken_a_few_at_a_time_and_nobody_new_has_to_wait(
+async def test_many_are_woken_a_few_at_a_time_and_newcomers_do_not_wait(
     cluster: RunningCluster, api: Api, ledger: Ledger
 ) -> None:
     many = [await api.create("worker") for _ in range(MANY)]

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 
 @pytest.fixture
 async def other(cluster: RunningCluster, request: pytest.FixtureRequest) -> AsyncIterator[str]:
-    """A shared host in which nobody would place anybody."""
+    """A shared host in which no door places conversations."""
     node = cluster.nodes[0]
     name = f"host:{node[:12]}:0:{request.node.name}"
     await cluster.do("start_host", name=name, node=node)
@@ -53,7 +53,7 @@ async def test_in_the_middle_of_an_answer(cluster: RunningCluster, api: Api, sto
     assert answer["message_id"].endswith(f"_{newer['epoch']}"), "the log has the answer of the newer one"
     told = [event["message_id"] for event in seen if event["type"] == "text_delta"]
     first = told.index(answer["message_id"])
-    assert set(told[first:]) == {answer["message_id"]}, "the older one says nothing any more"
+    assert set(told[first:]) == {answer["message_id"]}, "the older incarnation says nothing any more"
     assert [event for event in seen if "v" in event] == log
     assert (await store.registry.get(conversation_id)).epoch == newer["epoch"]
 
@@ -70,7 +70,7 @@ async def test_while_a_tool_runs(cluster: RunningCluster, api: Api, ledger: Ledg
 
     assert await api.log(conversation_id) == log
     assert [event["type"] for event in log].count("tool_result") == 1
-    assert len({key for key, _ in ledger.read(conversation_id)}) == 1, "whoever makes the call, it has one id"
+    assert len({key for key, _ in ledger.read(conversation_id)}) == 1, "the call has one id, in both incarnations"
 
 
 async def test_while_a_person_is_asked(cluster: RunningCluster, api: Api, other: str) -> None:
@@ -88,10 +88,10 @@ async def test_while_a_person_is_asked(cluster: RunningCluster, api: Api, other:
     assert await place_of(api, conversation_id) == other
 
 
-async def test_one_that_was_stopped_wakes_up_when_all_is_over(
+async def test_a_stopped_incarnation_wakes_up_when_all_is_over(
     cluster: RunningCluster, api: Api, ledger: Ledger, other: str
 ) -> None:
-    """Its second call was logged before, and nobody has told it that it is not its own any more."""
+    """Its second call was logged before, and it has not heard yet that a newer incarnation has it."""
     conversation_id = await api.create("pair")
     await api.send(conversation_id, "go")
     await started(ledger, conversation_id)

@@ -1,4 +1,4 @@
-"""Nodes join and are drained: whoever lives on one that is about to go leaves it before, for one that stays."""
+"""Nodes join and are drained: conversations leave a node that is about to go for one that stays."""
 
 import pytest
 
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 PLACEMENTS = ("shared", "dedicated")
 
 
-async def test_everybody_leaves_the_nodes_that_are_drained_for_the_one_that_joined(
+async def test_all_conversations_leave_the_drained_nodes_for_the_one_that_joined(
     cluster: RunningCluster, api: Api, ledger: Ledger
 ) -> None:
     drained, joined = list(cluster.nodes), await cluster.add_node()
@@ -37,10 +37,10 @@ async def test_everybody_leaves_the_nodes_that_are_drained_for_the_one_that_join
     for conversation_id in (*lived, newcomer):
         assert await node_of(cluster, api, conversation_id) == joined
 
-    async def nobody_is_left() -> bool:
+    async def drained_are_empty() -> bool:
         return {actor["node"] for actor in (await cluster.do("actors")).values()} == {joined}
 
-    await eventually(nobody_is_left)
+    await eventually(drained_are_empty)
     for node in drained:
         await cluster.lose_node(node)
     await cluster.add_node()

@@ -1,4 +1,4 @@
-"""A node in a network namespace is cut off from Redis, then from the control plane: nobody writes who may not."""
+"""A node in a network namespace is cut off from Redis, then from the control plane: no fenced incarnation writes."""
 
 import subprocess
 import sys
@@ -80,7 +80,7 @@ def far_node(divided: RunningCluster, namespaces: Namespaces) -> Iterator[str]:
 
 @pytest.fixture
 async def store(divided: RunningCluster) -> AsyncIterator[Store]:
-    """Everything that was written, looked at from no namespace."""
+    """The store, reached from outside the namespaces; all its conversations are checked in the end."""
     assert isinstance(divided.redis, NamespacedServer)
     store = connect(divided.redis.outside)
     yield store
@@ -125,9 +125,9 @@ async def _cut_off_from_redis(divided: RunningCluster, namespaces: Namespaces, s
         assert (await store.log.read("waiting"), ledger.read("waiting")) == ([], [])
     finally:
         namespaces.mend("data")
-    assert (await _ended(store, "redis-away"))[-3:] == ["ToolResult", "AssistantMsg", "TurnEnded"]
+    assert (await _types_when_ended(store, "redis-away"))[-3:] == ["ToolResult", "AssistantMsg", "TurnEnded"]
     await divided.do("say", conversation_id="waiting", text="witness: me")
-    assert (await _ended(store, "waiting")).count("UserMsg") == 1, "the same message, sent again"
+    assert (await _types_when_ended(store, "waiting")).count("UserMsg") == 1, "the same message, sent again"
     assert len(ledger.read("waiting")) == 1
 
 
@@ -141,7 +141,7 @@ async def _cut_off_from_the_control_plane(
     namespaces.cut("control")
     try:
         await started(ledger, "gcs-away", times=2)
-        assert is_alive(pid), "the older one lives, and reaches Redis"
+        assert is_alive(pid), "the older incarnation lives, and reaches Redis"
         assert (await store.registry.get("gcs-away")).epoch > epoch
         ledger.open_gate("gcs-away")
 
@@ -149,7 +149,7 @@ async def _cut_off_from_the_control_plane(
             return deeds(ledger, "gcs-away").count("done") == 2
 
         await eventually(both_done)
-        types = await _ended(store, "gcs-away")
+        types = await _types_when_ended(store, "gcs-away")
         log = await store.log.read("gcs-away")
     finally:
         namespaces.mend("control")
@@ -159,11 +159,11 @@ async def _cut_off_from_the_control_plane(
 
     await eventually(over)
     assert types == ["UserMsg", "AssistantMsg", "ToolCall", "ToolResult", "AssistantMsg", "TurnEnded"]
-    assert await store.log.read("gcs-away") == log, "nothing of the older one was written"
+    assert await store.log.read("gcs-away") == log, "the older incarnation wrote nothing"
     assert len({key for key, _ in ledger.read("gcs-away")}) == 1
 
 
-async def _ended(store: Store, conversation_id: str) -> list[str]:
+async def _types_when_ended(store: Store, conversation_id: str) -> list[str]:
     """Wait until the turn has its end; the types of the log."""
 
     async def types() -> list[str]:

@@ -1,4 +1,4 @@
-"""The whole cluster dies, only Redis stays: what was unfinished goes on when a new one is there, without a knock."""
+"""The whole cluster dies, only Redis stays: what was unfinished goes on by itself in a new cluster."""
 
 import pytest
 

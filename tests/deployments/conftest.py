@@ -1,4 +1,4 @@
-"""A person at the run's service, whose conversations must obey the laws of a log when the test is over."""
+"""A client of the run's service, whose conversations must have lawful logs when the test is over."""
 
 import zlib
 from collections.abc import AsyncIterator, Iterator
@@ -25,13 +25,13 @@ from tests.support.service_agents import Ledger
 PLACEMENTS = ("shared", "dedicated")
 
 in_the_ingress = pytest.mark.parametrize("placement", ["shared"])
-"""For a test of what no conversation has a part in: it need not run once for each place where they live."""
+"""For a test that is about the ingress alone: it need not run once for each placement of conversations."""
 
 __all__ = ["service", "service_url", "stand_in"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of two tests that differ in their placement only, leave one, if that is what is asked for."""
+    """With `--placements one`, keep one of two tests that differ in their placement only."""
     if config.getoption("--placements") == "both":
         return
     twins: dict[str, list[pytest.Item]] = {}
@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if (placement := _placement_of(item)) is not None:
             twins.setdefault(item.nodeid.replace(placement, "*"), []).append(item)
     pairs = ((key, sorted(pair, key=_placement_of)) for key, pair in twins.items() if pair[1:])
-    # A third of them in actors of their own, which take seconds to start.
+    # A third of the tests with dedicated actors, which take seconds to start.
     spared = [pair[zlib.crc32(key.encode()) % 3 == 0] for key, pair in pairs]
     config.hook.pytest_deselected(items=spared)
     items[:] = [item for item in items if item not in spared]
@@ -52,7 +52,7 @@ def _placement_of(item: pytest.Item) -> str | None:
 
 @pytest.fixture(params=PLACEMENTS)
 def placement(request: pytest.FixtureRequest) -> str | None:
-    """Where the test's conversations live: everything is the same in both; modules without conversations say so."""
+    """Where the test's conversations live: each test runs with both; a module may have its own fixture instead."""
     return str(request.param)
 
 
@@ -65,7 +65,7 @@ async def api(service: RunningService, store: Store, placement: str | None) -> A
 
 @pytest.fixture
 async def store(service: RunningService) -> AsyncIterator[Store]:
-    """The service's store, looked at from outside."""
+    """The service's store, as the test sees it."""
     store = service.store()
     yield store
     await store.aclose()
@@ -73,20 +73,20 @@ async def store(service: RunningService) -> AsyncIterator[Store]:
 
 @pytest.fixture
 def ledger(service: RunningService) -> Ledger:
-    """What the worker's tools did."""
+    """What the tools of the `worker` did."""
     return Ledger(service.data_dir)
 
 
 @pytest.fixture(scope="module")
 def cluster(service: RunningService) -> Iterator[None]:
-    """This process as a driver of the service's Ray; some modules want to be drivers of another one."""
+    """This process as a driver of the service's Ray cluster; a module may be a driver of another one instead."""
     with service.connected_ray():
         yield
 
 
 @asynccontextmanager
 async def person_at(url: str, placement: str | None, store: Store) -> AsyncIterator[Api]:
-    """Whatever the person creates is checked and deleted in the end."""
+    """All conversations that the client creates are checked and deleted in the end."""
     person = Api(url, placement)
     try:
         yield person
@@ -99,9 +99,9 @@ async def person_at(url: str, placement: str | None, store: Store) -> AsyncItera
 
 
 async def check_conversation(store: Store, conversation_id: str) -> None:
-    """The log keeps its laws, and the cached state is its fold."""
+    """Check that the log is lawful, and that the cached state is its fold."""
     try:
-        await store.log.claim(conversation_id)  # nobody writes from here on
+        await store.log.claim(conversation_id)  # no incarnation writes from here on
         meta = await store.registry.get(conversation_id)
     except ConversationNotFound:
         return
@@ -112,10 +112,10 @@ async def check_conversation(store: Store, conversation_id: str) -> None:
 
 
 async def actor_of(conversation_id: str) -> ActorHandle:
-    """The living actor in which the conversation is: its own, or a shared host."""
+    """The actor in which the conversation lives: its own, or a shared host."""
     for found in ray.util.list_named_actors(all_namespaces=True):
         if found["namespace"] == "raylogue" and found["name"].startswith((actor_name(conversation_id), "host:")):
-            with suppress(ValueError, RayActorError):  # an actor that is named may end while this asks it
+            with suppress(ValueError, RayActorError):  # a listed actor may end before it is asked
                 actor = ray.get_actor(found["name"], namespace="raylogue")
                 if not await actor.missing.remote([conversation_id]):
                     return actor

@@ -1,4 +1,4 @@
-"""One conversation, one named actor, whoever knocks."""
+"""One conversation has one named actor, however many doors ask for it."""
 
 import asyncio
 
@@ -25,7 +25,7 @@ def placement() -> str:
 HELLO = [{"type": "text", "text": "hello"}]
 
 
-def living(conversation_id: str) -> int:
+def count_actors(conversation_id: str) -> int:
     """How many actors of this conversation live in the whole cluster."""
     return [found["name"] for found in ray.util.list_named_actors(all_namespaces=True)].count(
         actor_name(conversation_id)
@@ -37,10 +37,10 @@ async def test_the_actor_is_named_after_its_conversation(api: Api) -> None:
     with pytest.raises(ValueError, match="Failed to look up actor"):
         ray.get_actor(f"conversation:{conversation_id}", namespace="raylogue")
     await api.turn(conversation_id, "hello")
-    glimpse = await ray.get_actor(f"conversation:{conversation_id}", namespace="raylogue").inspect.remote(
+    status = await ray.get_actor(f"conversation:{conversation_id}", namespace="raylogue").inspect.remote(
         conversation_id
     )
-    assert (glimpse.state, glimpse.turn, glimpse.last_seq) == ("idle", 1, 3)
+    assert (status.state, status.turn, status.last_seq) == ("idle", 1, 3)
 
 
 async def test_two_doors_racing_start_one_actor(api: Api, service: RunningService) -> None:
@@ -49,7 +49,7 @@ async def test_two_doors_racing_start_one_actor(api: Api, service: RunningServic
     found = await asyncio.gather(*(door.ensure_started(conversation_id) for door in doors for _ in range(3)))
     pids = await asyncio.gather(*(address.actor.pid.remote() for address in found))
     assert len(set(pids)) == 1
-    assert living(conversation_id) == 1
+    assert count_actors(conversation_id) == 1
 
 
 async def test_one_message_through_two_doors_is_one_event(api: Api, service: RunningService) -> None:
@@ -72,12 +72,12 @@ async def test_an_incarnation_that_is_fenced_leaves(api: Api, store: Store) -> N
     assert (await api.show(conversation_id))["last_seq"] == 6
 
 
-async def test_an_actor_without_a_conversation_says_so_and_leaves(service: RunningService) -> None:
+async def test_an_actor_of_an_unknown_conversation_says_so_and_leaves(service: RunningService) -> None:
     with pytest.raises(ConversationNotFound):
         await own_door(service).wake("never-created")
 
     async def is_gone() -> bool:
-        return living("never-created") == 0
+        return count_actors("never-created") == 0
 
     await eventually(is_gone)
 
@@ -85,12 +85,12 @@ async def test_an_actor_without_a_conversation_says_so_and_leaves(service: Runni
 async def test_a_conversation_that_is_deleted_takes_its_actor_along(api: Api) -> None:
     conversation_id = await api.create("claude")
     await api.send(conversation_id, f"stall after 3 {conversation_id}")
-    assert living(conversation_id) == 1
+    assert count_actors(conversation_id) == 1
     assert (await api.http.delete(f"/v1/conversations/{conversation_id}")).status_code == 204
     assert (await api.http.get(f"/v1/conversations/{conversation_id}")).status_code == 404
 
     async def is_gone() -> bool:
-        return living(conversation_id) == 0
+        return count_actors(conversation_id) == 0
 
     await eventually(is_gone)
     again = await api.create(id=conversation_id)
@@ -104,7 +104,7 @@ async def test_an_actor_stops_in_good_order(api: Api) -> None:
     await (await actor_of(conversation_id)).stop.remote(conversation_id)
 
     async def is_gone() -> bool:
-        return living(conversation_id) == 0
+        return count_actors(conversation_id) == 0
 
     await eventually(is_gone)
     await api.turn(conversation_id, "what is my name?")
@@ -112,7 +112,7 @@ async def test_an_actor_stops_in_good_order(api: Api) -> None:
     assert "Ada" in answers[-1]["content"][0]["text"]
 
 
-async def test_nobody_is_started_while_the_control_plane_is_away(api: Api, service: RunningService) -> None:
+async def test_no_actor_is_started_while_the_control_plane_is_away(api: Api, service: RunningService) -> None:
     conversation_id = await api.create()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("deployments.routing.control_plane.CONTROL_PLANE_SECONDS", 0.0)

@@ -1,4 +1,4 @@
-"""What a host takes in: turns up to a bound, messages up to a bound, and always what it owes."""
+"""What a host takes in: turns up to a bound, messages up to a bound, and continuations always."""
 
 import asyncio
 from contextlib import ExitStack
@@ -47,7 +47,7 @@ async def test_turns_begin_up_to_the_bound_however_many_messages_come_at_once(wo
     await deliver(admission, idle, message())
 
 
-async def test_what_is_owed_or_was_said_before_is_never_refused(world: World) -> None:
+async def test_a_continuation_or_a_repeated_message_is_never_refused(world: World) -> None:
     admission = Admission(Settings(host_turns=1, host_messages=1))
     first, second = [await world.start(stuck("worker"), key) for key in ("first", "second")]
     receipt = await deliver(admission, first, message("once"))
@@ -58,7 +58,7 @@ async def test_what_is_owed_or_was_said_before_is_never_refused(world: World) ->
         await deliver(admission, first, message("another"))
     assert (await deliver(admission, first, message("once"))).seq == receipt.seq
     await deliver(admission, first, message(origin="agent"))
-    # A turn that runs already takes its messages.
+    # A running turn still takes messages.
     await deliver(admission, second, message(on_busy="queue"))
 
 

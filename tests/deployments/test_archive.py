@@ -1,4 +1,4 @@
-"""A conversation so long that its beginning went to the archive: people scroll back through it without noticing."""
+"""A conversation so long that its beginning is in the archive: people scroll back through it all the same."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ pytestmark = pytest.mark.ray
 
 TURNS = 1000
 EVENTS = 3 * TURNS + 1
-"""A message, its answer and the end for each turn, and the summary."""
+"""For each turn a message, its answer and its end; and the summary."""
 
 
-class Shelf:
-    """Where `write_log` finds the service's store, and a conversation that is there already."""
+class ExistingConversation:
+    """Lets `write_log` write to a conversation that is in the service's store already."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -32,7 +32,7 @@ class Shelf:
 async def test_people_scroll_back_through_the_archive(api: Api, service: RunningService, store: Store) -> None:
     conversation_id = await api.create()
     await write_log(
-        Shelf(store),
+        ExistingConversation(store),
         Agent(name="any", model=ScriptedModel(assistant_script)),
         conversation_id,
         turns=TURNS,
@@ -47,7 +47,7 @@ async def test_people_scroll_back_through_the_archive(api: Api, service: Running
     await eventually(archived)
     place: Path = service.archive_dir / conversation_id
     assert len(list(place.iterdir())) == 4
-    await check_trouble(api, conversation_id, place)  # before it is read: what was read once may be held in memory
+    await check_trouble(api, conversation_id, place)  # before it is read: then it may be kept in memory
 
     seen: list[int] = []
     page = await api.page(conversation_id, before=EVENTS + 1, limit=900)
@@ -70,7 +70,7 @@ async def test_people_scroll_back_through_the_archive(api: Api, service: Running
 
 
 async def check_trouble(api: Api, conversation_id: str, place: Path) -> None:
-    """What is newer is shown whatever becomes of the archive; what is in it is shown whole, or not at all."""
+    """While the archive is away or damaged, newer events are shown; archived ones whole, or not at all."""
     address = f"/v1/conversations/{conversation_id}/events"
     hidden = place.parent.with_name("unmounted")
     place.parent.rename(hidden)

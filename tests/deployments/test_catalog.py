@@ -1,4 +1,4 @@
-"""The agents that are served without further ado: the four examples, on scripts or on Claude."""
+"""The agents that are served by default: the four examples, on scripts or on Claude."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A process knows whether it has work for a whole core."""
+"""A host knows whether it uses most of a core."""
 
 import time
 
@@ -6,7 +6,7 @@ from deployments.host.load import CpuLoad
 
 
 class Clocks:
-    """Two that are set by hand."""
+    """Two clocks that are set by hand."""
 
     def __init__(self) -> None:
         self.at = self.used = 100.0
@@ -29,7 +29,7 @@ def test_it_is_busy_for_as_long_as_it_uses_most_of_a_core() -> None:
     assert not cpu_load.is_busy()
 
 
-def test_a_look_that_comes_too_soon_says_what_the_last_one_said() -> None:
+def test_a_call_that_comes_too_soon_says_the_same_as_the_last_one() -> None:
     clocks = Clocks()
     cpu_load = clocks.cpu_load()
     clocks.advance(0.1, used=0.1)

@@ -30,7 +30,7 @@ def _parameters(cls: type[Exception]) -> list[str]:
 ERRORS = [error for module in MODULES for error in errors_of(module)]
 
 
-def same(error: BaseException, original: Exception) -> None:
+def check_same(error: BaseException, original: Exception) -> None:
     assert type(error) is type(original)
     assert error.args == original.args
     assert str(error) == str(original)
@@ -39,23 +39,23 @@ def same(error: BaseException, original: Exception) -> None:
 
 @pytest.mark.parametrize("original", ERRORS, ids=lambda error: type(error).__name__)
 def test_it_survives_pickling(original: Exception) -> None:
-    same(pickle.loads(pickle.dumps(original)), original)
+    check_same(pickle.loads(pickle.dumps(original)), original)
 
 
-class Thrower:
-    """An actor that raises what it is told to."""
+class Raiser:
+    """An actor that raises the error that it is sent."""
 
-    async def throw(self, pickled: bytes) -> None:
+    async def raise_it(self, pickled: bytes) -> None:
         raise pickle.loads(pickled)
 
 
 @pytest.mark.ray
 @pytest.mark.usefixtures("cluster")
 async def test_it_survives_an_actor_call() -> None:
-    thrower = ray.remote(num_cpus=0)(Thrower).remote()
+    raiser = ray.remote(num_cpus=0)(Raiser).remote()
     for original in ERRORS:
         with pytest.raises(ray.exceptions.RayTaskError) as raised:
-            await thrower.throw.remote(pickle.dumps(original))
+            await raiser.raise_it.remote(pickle.dumps(original))
         assert isinstance(raised.value, type(original)), "the caller can catch it by its own type"
-        same(raised.value.cause, original)
-    ray.kill(thrower)
+        check_same(raised.value.cause, original)
+    ray.kill(raiser)

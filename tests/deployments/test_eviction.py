@@ -1,4 +1,4 @@
-"""Who is let go of, and when: never one that works, the parked before the idle, the longest idle first."""
+"""Which conversations a host lets go, and when: none that works, parked before idle ones, the longest idle first."""
 
 import asyncio
 
@@ -41,19 +41,19 @@ def eviction(world: World, hibernate: float, leave: float, memory: float = 100.0
     return Eviction(settings, world.store)
 
 
-async def started(world: World, agent: Agent, conversation_id: str) -> Conversation:
+async def start_turn(world: World, agent: Agent, conversation_id: str) -> Conversation:
     conversation = await world.start(agent, conversation_id)
     await say(conversation)
     return conversation
 
 
 @pytest.fixture
-async def three(world: World) -> list[Conversation]:
-    """One at rest, one that waits for a person, one that works."""
+async def three_conversations(world: World) -> list[Conversation]:
+    """A conversation at rest, one that waits for a person, and one that works."""
     conversations = [
-        await started(world, talker(), "idle"),
-        await started(world, asker(), "parked"),
-        await started(world, worker(), "busy"),
+        await start_turn(world, talker(), "idle"),
+        await start_turn(world, asker(), "parked"),
+        await start_turn(world, worker(), "busy"),
     ]
     await rest(conversations[0])
     await rest(conversations[1])
@@ -68,112 +68,112 @@ def test_the_times_that_are_promised() -> None:
     assert (Settings().hibernate_seconds, Settings().leave_seconds) == (60.0, 600.0)
 
 
-async def test_nobody_goes_before_the_time(world: World, three: list[Conversation]) -> None:
-    assert await eviction(world, hibernate=60, leave=60).due(three) == []
+async def test_no_conversation_goes_before_the_time(world: World, three_conversations: list[Conversation]) -> None:
+    assert await eviction(world, hibernate=60, leave=60).due(three_conversations) == []
 
 
-async def test_the_parked_hibernate_and_keep_their_place(world: World, three: list[Conversation]) -> None:
-    letting_go = eviction(world, hibernate=1e-9, leave=60)
+async def test_the_parked_hibernate_and_keep_their_place(world: World, three_conversations: list[Conversation]) -> None:
+    evicting = eviction(world, hibernate=1e-9, leave=60)
     await asyncio.sleep(0.002)
-    [parked] = await letting_go.due(three)
+    [parked] = await evicting.due(three_conversations)
     assert parked.id == "parked"
-    assert letting_go.hibernates("parked")
-    assert not letting_go.may_host_end(is_dedicated=True, active=0), "who asks for it finds it here"
-    letting_go.note_active(parked)
-    assert not letting_go.hibernates("parked")
+    assert evicting.hibernates("parked")
+    assert not evicting.may_host_end(is_dedicated=True, active=0), "the door still finds the conversation here"
+    evicting.note_active(parked)
+    assert not evicting.hibernates("parked")
 
 
-async def test_the_idle_leave_for_good(world: World, three: list[Conversation]) -> None:
-    letting_go = eviction(world, hibernate=60, leave=1e-9)
+async def test_the_idle_leave_for_good(world: World, three_conversations: list[Conversation]) -> None:
+    evicting = eviction(world, hibernate=60, leave=1e-9)
     await asyncio.sleep(0.002)
-    [idle] = await letting_go.due(three)
+    [idle] = await evicting.due(three_conversations)
     assert idle.id == "idle"
-    assert not letting_go.hibernates("idle")
-    assert letting_go.may_host_end(is_dedicated=True, active=0)
+    assert not evicting.hibernates("idle")
+    assert evicting.may_host_end(is_dedicated=True, active=0)
 
 
-async def test_one_that_works_never_goes(world: World, three: list[Conversation]) -> None:
-    letting_go = eviction(world, hibernate=1e-9, leave=1e-9, memory=1e-9)
+async def test_a_conversation_that_works_never_goes(world: World, three_conversations: list[Conversation]) -> None:
+    evicting = eviction(world, hibernate=1e-9, leave=1e-9, memory=1e-9)
     await asyncio.sleep(0.002)
-    assert "busy" not in ids(await letting_go.due(three))
+    assert "busy" not in ids(await evicting.due(three_conversations))
 
 
 async def test_under_pressure_the_longest_idle_goes_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     conversations = []
     for conversation_id in ("first", "second"):
-        conversations.append(await started(world, talker(), conversation_id))
+        conversations.append(await start_turn(world, talker(), conversation_id))
         await rest(conversations[-1])
         await asyncio.sleep(0.005)
-    letting_go = eviction(world, hibernate=60, leave=60, memory=90)
+    evicting = eviction(world, hibernate=60, leave=60, memory=90)
     monkeypatch.setattr("deployments.host.eviction.memory_percent", lambda: 90.5)
-    assert ids(await letting_go.due(list(reversed(conversations)))) == ["first"]
+    assert ids(await evicting.due(list(reversed(conversations)))) == ["first"]
 
 
-async def test_the_longer_a_lonely_one_is_idle_the_less_memory_it_takes_to_end_it(
+async def test_the_longer_a_dedicated_one_is_idle_the_less_pressure_it_takes_to_end_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    conversation = await started(world, talker(), "c")
+    conversation = await start_turn(world, talker(), "c")
     await rest(conversation)
-    letting_go = eviction(world, hibernate=600, leave=600, memory=90)
+    evicting = eviction(world, hibernate=600, leave=600, memory=90)
     monkeypatch.setattr("deployments.host.eviction.memory_percent", lambda: 94.0)
-    assert await letting_go.due([conversation]) == []
+    assert await evicting.due([conversation]) == []
     later = now_ms() + 130_000  # a fifth of the patience is left at 94 of 90 to 95
     monkeypatch.setattr("deployments.host.eviction.now_ms", lambda: later)
-    assert await letting_go.due([conversation]) == [conversation]
+    assert await evicting.due([conversation]) == [conversation]
     monkeypatch.setattr("deployments.host.eviction.memory_percent", lambda: 91.0)
-    assert await letting_go.due([conversation]) == []
+    assert await evicting.due([conversation]) == []
 
 
 async def test_in_a_container_its_limit_counts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    conversation = await started(world, talker(), "c")
+    conversation = await start_turn(world, talker(), "c")
     await rest(conversation)
-    letting_go = eviction(world, hibernate=60, leave=60, memory=95)
-    assert await letting_go.due([conversation]) == []
+    evicting = eviction(world, hibernate=60, leave=60, memory=95)
+    assert await evicting.due([conversation]) == []
     # What Ray takes for the size of the memory is the limit, where there is one.
     monkeypatch.setattr(memory_usage, "get_system_memory", lambda: memory_usage.get_used_memory() // 2)
-    assert await letting_go.due([conversation]) == [conversation]
+    assert await evicting.due([conversation]) == [conversation]
 
 
-async def test_under_pressure_one_that_stays_keeps_nobody_else(world: World) -> None:
-    watched = await started(world, talker(stays_while_watched=True), "watched")
+async def test_under_pressure_a_conversation_that_stays_does_not_keep_others(world: World) -> None:
+    watched = await start_turn(world, talker(stays_while_watched=True), "watched")
     await rest(watched)
     await asyncio.sleep(0.005)
-    idle = await started(world, talker(), "idle")
+    idle = await start_turn(world, talker(), "idle")
     await rest(idle)
     async with watching(world.store, "watched"):
         pressed = eviction(world, hibernate=60, leave=60, memory=1e-9)
         assert ids(await pressed.due([watched, idle])) == ["idle"]
-        crowded = eviction(world, hibernate=60, leave=60)
-        assert ids(await crowded.longest_idle([watched, idle])) == ["idle"], "who finds no place gets one"
+        relaxed = eviction(world, hibernate=60, leave=60)
+        assert ids(await relaxed.longest_idle([watched, idle])) == ["idle"], "a newcomer gets a place"
 
 
-async def test_one_that_is_watched_stays_if_its_agent_asks_for_it(world: World) -> None:
-    conversation = await started(world, talker(stays_while_watched=True), "c")
+async def test_a_watched_conversation_stays_if_its_agent_asks_for_it(world: World) -> None:
+    conversation = await start_turn(world, talker(stays_while_watched=True), "c")
     await rest(conversation)
-    letting_go = eviction(world, hibernate=1e-9, leave=1e-9)
+    evicting = eviction(world, hibernate=1e-9, leave=1e-9)
     await asyncio.sleep(0.002)
     async with watching(world.store, "c"):
-        assert await letting_go.due([conversation]) == []
+        assert await evicting.due([conversation]) == []
     async with asyncio.timeout(PATIENCE):
-        while not await letting_go.due([conversation]):  # noqa: ASYNC110 - Redis hears of it a moment later
+        while not await evicting.due([conversation]):  # noqa: ASYNC110 - Redis hears of it a moment later
             await asyncio.sleep(0.01)
 
 
-async def test_one_that_hibernates_is_woken_when_its_question_runs_out(world: World) -> None:
-    conversation = await started(world, asker(), "parked")
+async def test_a_hibernating_conversation_is_woken_when_its_question_expires(world: World) -> None:
+    conversation = await start_turn(world, asker(), "parked")
     await rest(conversation)
-    letting_go = eviction(world, hibernate=1e-9, leave=60)
+    evicting = eviction(world, hibernate=1e-9, leave=60)
     await asyncio.sleep(0.002)
-    await letting_go.due([conversation])
-    assert letting_go.expired() == []
+    await evicting.due([conversation])
+    assert evicting.expired() == []
     assert conversation.next_expiry is not None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("deployments.host.eviction.now_ms", lambda: now_ms() + 100_000_000)
-        assert letting_go.expired() == ["parked"]
+        assert evicting.expired() == ["parked"]
 
 
-async def test_one_that_is_given_work_at_the_last_moment_does_not_leave(world: World) -> None:
-    conversation = await started(world, talker(), "c")
+async def test_a_conversation_that_gets_work_at_the_last_moment_does_not_leave(world: World) -> None:
+    conversation = await start_turn(world, talker(), "c")
     await rest(conversation)
     asked = asyncio.create_task(say(conversation, "one moment"))
     await asyncio.sleep(0)
@@ -184,7 +184,7 @@ async def test_one_that_is_given_work_at_the_last_moment_does_not_leave(world: W
     assert conversation.gone.done()
 
 
-async def test_a_message_that_arrives_while_it_leaves_is_answered_once(world: World) -> None:
+async def test_a_message_that_arrives_while_the_conversation_leaves_is_answered_once(world: World) -> None:
     asked: list[int] = []
 
     def answer(request: ModelRequest) -> Step:
@@ -207,6 +207,6 @@ async def test_a_message_that_arrives_while_it_leaves_is_answered_once(world: Wo
     heard = [event.content[0]["text"] for event in events if isinstance(event, UserMsg)]
     assert heard == [f"{number}" for number in range(100)]
     assert [event.outcome for event in events if isinstance(event, TurnEnded)] == ["completed"] * 100
-    assert len(asked) == 100, "no turn that had begun was given up"
+    assert len(asked) == 100, "no turn is begun twice"
     assert True in left
     assert False in left

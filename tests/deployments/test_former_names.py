@@ -1,4 +1,4 @@
-"""Processes of the version before the modules were sorted into rooms understand ours, and we understand them."""
+"""Processes with the code before the modules were moved understand what new code sends, and the other way round."""
 
 import base64
 import pickle

@@ -1,4 +1,4 @@
-"""What Ray sends to a node when a host is to start there: every name in it must be known to the code of that node."""
+"""What Ray sends to a node when a host is to start there: the code of that node must know every name in it."""
 
 import io
 import pickle
@@ -33,11 +33,11 @@ KNOWN = {
     "deployments.host.Host.wake",
     "deployments.release.Release",
 }
-"""Of the previous release. With one more, new hosts start only on nodes that have the new code; say so in its notes."""
+"""The names in the previous version. With one more, new hosts start only on nodes that have the new code."""
 
 
 class Reader(pickle.Unpickler):
-    """Notes what it looks up in the product's own packages."""
+    """Notes the names that it looks up in the product's own packages."""
 
     def __init__(self, sent: bytes) -> None:
         super().__init__(io.BytesIO(sent))
@@ -50,7 +50,7 @@ class Reader(pickle.Unpickler):
         return found
 
 
-def test_what_a_node_must_know_to_start_a_host_the_previous_release_knew() -> None:
+def test_the_previous_version_knows_every_name_in_the_class_of_a_host() -> None:
     reader = Reader(cloudpickle.dumps(ray.remote(HostActor).__ray_metadata__.modified_class))
     reader.load()
     assert reader.names == KNOWN

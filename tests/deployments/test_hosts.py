@@ -1,4 +1,4 @@
-"""Shared hosts that are full, that leave and that die: conversations move, and doors need not know it beforehand."""
+"""Shared hosts that are full, leave or die: conversations move, and doors find them without being told."""
 
 import asyncio
 import os
@@ -21,49 +21,49 @@ from deployments.routing.door import Door
 from store import Store, connect
 from tests.deployments.conftest import check_conversation
 from tests.support.api import eventually
-from tests.support.full_service import APART, ROOM, CrowdedHost, FleetingHost
 from tests.support.service import RunningService, is_alive
 from tests.support.service_agents import Ledger
+from tests.support.small_hosts import NAMESPACE, ROOM, ShortLivedHost, SmallHost
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
 
 @pytest.fixture
 async def store(service: RunningService) -> AsyncIterator[Store]:
-    store = connect(service.redis.url, prefix=APART)
+    store = connect(service.redis.url, prefix=NAMESPACE)
     yield store
     await store.aclose()
 
 
 @pytest.fixture
 def door(service: RunningService, store: Store) -> Door:
-    return door_to(CrowdedHost, service, store)
+    return door_to(SmallHost, service, store)
 
 
-def door_to(kind: type[CrowdedHost], service: RunningService, store: Store) -> Door:
-    """A door that starts such hosts."""
+def door_to(host_class: type[SmallHost], service: RunningService, store: Store) -> Door:
+    """A door that starts hosts of that class."""
     settings = service.settings().model_copy(
-        update={"namespace": APART, "prefix": APART, "comfortable_conversations": ROOM}
+        update={"namespace": NAMESPACE, "prefix": NAMESPACE, "target_conversations": ROOM}
     )
-    return Door(settings, store, catalog(settings), kind, OwnCodeVersion(store, code_name(settings)))
+    return Door(settings, store, catalog(settings), host_class, OwnCodeVersion(store, code_name(settings)))
 
 
 @pytest.fixture(autouse=True)
 def hosts_end() -> Iterator[None]:
-    """What the test's door has started."""
+    """Kill what the test's door has started."""
     yield
     for host in hosts().values():
         ray.kill(host)
 
 
 def hosts() -> dict[str, ActorHandle]:
-    """Those of the test, by name."""
+    """The hosts of the test, by name."""
     found = ray.util.list_named_actors(all_namespaces=True)
-    living: dict[str, ActorHandle] = {}
-    for name in sorted(entry["name"] for entry in found if entry["namespace"] == APART):
-        with suppress(ValueError):  # one that is listed may end before it is asked for
-            living[name] = ray.get_actor(name, namespace=APART)
-    return living
+    found_hosts: dict[str, ActorHandle] = {}
+    for name in sorted(entry["name"] for entry in found if entry["namespace"] == NAMESPACE):
+        with suppress(ValueError):  # a listed host may end before it is looked up
+            found_hosts[name] = ray.get_actor(name, namespace=NAMESPACE)
+    return found_hosts
 
 
 async def created(store: Store, conversation_id: str, agent: str = "assistant") -> str:
@@ -76,8 +76,8 @@ async def say(door: Door, conversation_id: str, words: str) -> None:
     await door.send(conversation_id, message, AgentContext())
 
 
-async def living(host: ActorHandle, conversations: list[str]) -> list[str]:
-    """Those of these conversations that live in the host, none in one that has ended."""
+async def living_in(host: ActorHandle, conversations: list[str]) -> list[str]:
+    """Which of these conversations live in the host; none if it has ended."""
     try:
         elsewhere = set(await host.missing.remote(conversations))
     except RayActorError:
@@ -86,17 +86,17 @@ async def living(host: ActorHandle, conversations: list[str]) -> list[str]:
 
 
 async def test_where_a_host_is_full_or_leaves_or_dies_conversations_go_to_the_next(door: Door, store: Store) -> None:
-    everybody = [await created(store, f"c{number}") for number in range(2 * ROOM)]
-    for conversation_id in everybody:
+    conversations = [await created(store, f"c{number}") for number in range(2 * ROOM)]
+    for conversation_id in conversations:
         await say(door, conversation_id, "hello")
     first, second = hosts().values()
-    there, here = await living(first, everybody), await living(second, everybody)
+    there, here = await living_in(first, conversations), await living_in(second, conversations)
     assert (len(there), len(here)) == (ROOM, ROOM), "a full host is known as such, whatever has been reported so far"
 
     await door.dismiss(here[0], (await store.registry.get(here[0])).place)
 
     async def has_room() -> bool:
-        return await living(second, everybody) == here[1:]
+        return await living_in(second, conversations) == here[1:]
 
     await eventually(has_room)
     left = await first.pid.remote()
@@ -107,11 +107,11 @@ async def test_where_a_host_is_full_or_leaves_or_dies_conversations_go_to_the_ne
 
     await eventually(has_left)
     await say(door, there[0], "are you there?")
-    [refuge] = [host for host in hosts().values() if there[0] in await living(host, everybody)]
-    assert await refuge.pid.remote() != left, "it is in the other one, or in a new one of that name"
+    [next_host] = [host for host in hosts().values() if there[0] in await living_in(host, conversations)]
+    assert await next_host.pid.remote() != left, "it is in the other host, or in a new one of that name"
 
     os.kill(await second.pid.remote(), signal.SIGKILL)
-    await asyncio.gather(*(say(door, conversation_id, "and now?") for conversation_id in everybody))
+    await asyncio.gather(*(say(door, conversation_id, "and now?") for conversation_id in conversations))
     for conversation_id, turns in zip([*there, *here], (3, 2, 2, 2), strict=True):
 
         async def answered(key: str = conversation_id, last_seq: int = 3 * turns) -> bool:
@@ -155,23 +155,23 @@ async def test_a_turn_whose_host_leaves_is_handed_over(door: Door, store: Store,
     await eventually(gone)
 
 
-async def test_a_host_lets_go_of_whom_nobody_needs_and_ends_when_it_is_empty(
+async def test_a_host_lets_idle_conversations_go_and_ends_when_it_is_empty(
     service: RunningService, store: Store
 ) -> None:
-    door = door_to(FleetingHost, service, store)
+    door = door_to(ShortLivedHost, service, store)
     idle, parked = await created(store, "idle"), await created(store, "parked", "worker")
     await say(door, idle, "hello")
     await say(door, parked, "announce: lunch")
     [(name, host)] = hosts().items()
 
     async def hibernates() -> bool:
-        return not await living(host, [parked])
+        return not await living_in(host, [parked])
 
     await eventually(hibernates)
     pid = await host.pid.remote()
     [call] = orjson.loads((await store.registry.get(parked)).state or b"")["pending"]
     await door.resolve(parked, Resolve(tool_call_id=call, decision="approve"), AgentContext(principal="local"))
-    assert parked in await living(host, [parked]), "who asks for it finds it where it was"
+    assert parked in await living_in(host, [parked]), "it is where it was"
     await eventually(at_rest(store, parked))
 
     async def gone() -> bool:

@@ -1,4 +1,4 @@
-"""The points at which a process may die, each hit on purpose: what people see in the end is what they would have seen.
+"""A process dies at each point on purpose: what people see in the end is what they would have seen without it.
 
 A redeploy in a long turn is in test_redeploy.py, the death of a node in tests/cluster.
 """
@@ -46,14 +46,14 @@ def orders(service: RunningService) -> Orders:
 
 @pytest.mark.parametrize("point", POINTS_OF_A_TURN)
 async def test_in_a_turn(point: str, api: Api, orders: Orders, ledger: Ledger) -> None:
-    conversation_id = await api.create("mortal")
+    conversation_id = await api.create("killable")
     async with api.watching(conversation_id) as faithful:
         await faithful.until("snapshot")
         orders.give(conversation_id, point)
         receipt = await api.send(conversation_id, "keep: this", client_id="m1")
         log = await api.rest(conversation_id)
         await faithful.until("turn_ended")
-    assert orders.ordered(conversation_id) is None, "the point was hit"
+    assert orders.ordered(conversation_id) is None, "the point was reached"
     assert [event["type"] for event in log] == WHOLE_TURN
     assert receipt["seq"] == log[0]["seq"]
     assert texts(log) == [ANNOUNCED, "It is done: this."]
@@ -86,12 +86,12 @@ async def test_while_cancelling(side: str, api: Api, orders: Orders) -> None:
 
 @pytest.mark.parametrize("point", ["before the append of resolution", "behind the append of resolution"])
 async def test_when_the_approval_arrives(point: str, api: Api, orders: Orders, ledger: Ledger) -> None:
-    conversation_id = await api.create("mortal")
+    conversation_id = await api.create("killable")
     await api.turn(conversation_id, "publish: it")
     [call] = (await api.show(conversation_id))["pending"]
     orders.give(conversation_id, point)
     response = await api.post(conversation_id, "resolutions", {"tool_call_id": call, "decision": "approve"})
-    # The door asks again; an answer that is in the log already is stale then, and counts.
+    # The door sends it again; a resolution that is in the log already is stale then, and counts.
     assert response.status_code == (202 if point.startswith("before") else 409)
     log = await api.rest(conversation_id)
     assert orders.ordered(conversation_id) is None
@@ -103,7 +103,7 @@ async def test_when_the_approval_arrives(point: str, api: Api, orders: Orders, l
 async def test_while_it_waits_for_a_person_and_when_the_answer_finds_it_dead(
     api: Api, orders: Orders, ledger: Ledger
 ) -> None:
-    conversation_id = await api.create("mortal")
+    conversation_id = await api.create("killable")
     await api.turn(conversation_id, "publish: it")
     [call] = (await api.show(conversation_id))["pending"]
     os.kill(await pid_of(conversation_id), signal.SIGKILL)
@@ -115,8 +115,8 @@ async def test_while_it_waits_for_a_person_and_when_the_answer_finds_it_dead(
 
 
 async def test_during_its_departure(api: Api, orders: Orders) -> None:
-    """The last step of an eviction and of a stop: it has been chosen to leave, and is dead before it has left."""
-    conversation_id = await api.create("mortal")
+    """The last step of an eviction and of a stop: the conversation is to leave, and its process dies before it has."""
+    conversation_id = await api.create("killable")
     before = await api.turn(conversation_id, "keep: this")
     assert before[-1]["type"] == "turn_completed"
     orders.give(conversation_id, "during its departure")
@@ -128,7 +128,7 @@ async def test_during_its_departure(api: Api, orders: Orders) -> None:
 
 
 async def test_during_the_hand_over_of_a_turn(api: Api, orders: Orders, ledger: Ledger) -> None:
-    """Its host leaves with the turn unfinished, and dies while it does."""
+    """Its host leaves with the turn unfinished, and dies meanwhile."""
     conversation_id = await api.create("worker")
     async with api.watching(conversation_id) as stream:
         await api.send(conversation_id, "wait: for it")
@@ -143,7 +143,7 @@ async def test_during_the_hand_over_of_a_turn(api: Api, orders: Orders, ledger: 
 
 
 async def test_two_tabs_one_live_and_one_that_comes_and_goes(api: Api, orders: Orders) -> None:
-    conversation_id = await api.create("mortal")
+    conversation_id = await api.create("killable")
     orders.give(conversation_id, "in text")
     seen: list[Event] = []
     async with api.watching(conversation_id) as live:
@@ -171,7 +171,7 @@ async def gone(orders: Orders, conversation_id: str) -> None:
 
 
 def texts(log: list[Event]) -> list[str]:
-    """What the answers say."""
+    """The texts of the answers."""
     return [
         "".join(block["text"] for block in event["content"] if block["type"] == "text")
         for event in log

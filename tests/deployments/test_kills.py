@@ -1,4 +1,4 @@
-"""SIGKILL in every state: the conversation goes on, nothing is lost or done twice, and nobody has to knock."""
+"""SIGKILL in every state: the conversation goes on by itself, and nothing is lost or done twice."""
 
 import os
 import signal
@@ -129,7 +129,7 @@ async def test_a_message_is_answered_once_however_often_its_actor_dies(api: Api,
 
 
 async def eventually_started(ledger: Ledger, conversation_id: str, times: int) -> None:
-    """Wait until the tool has begun so many times, by whichever process."""
+    """Wait until the tool has begun so many times, in any process."""
 
     async def started() -> bool:
         return [deed for _, deed in ledger.read(conversation_id)].count("started") >= times

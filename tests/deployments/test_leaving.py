@@ -1,6 +1,6 @@
-"""Eviction end to end: processes that end, names that are free again, and conversations that are none the worse.
+"""Eviction end to end: processes end, their names are free again, and their conversations lose nothing.
 
-The agents of this file run with times of a fraction of a second, which they bring along as their own environment.
+The environments of this file's agents set times of a fraction of a second.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
 @pytest.fixture
 def placement() -> None:
-    """The agents' own."""
+    """None is requested: the agents' own counts."""
     return
 
 
@@ -37,7 +37,7 @@ def gone(conversation_id: str, pid: int) -> Callable[[], Awaitable[bool]]:
 
 
 async def test_idle_for_long_it_leaves_and_comes_back_with_its_memory(api: Api) -> None:
-    conversation_id = await api.create("fleeting")
+    conversation_id = await api.create("leaves_soon")
     await api.turn(conversation_id, "hello")
     before = await api.log(conversation_id)
     pid = await pid_of(conversation_id)
@@ -49,14 +49,16 @@ async def test_idle_for_long_it_leaves_and_comes_back_with_its_memory(api: Api) 
     assert [event["turn"] for event in log if event["type"] == "user_msg"] == [1, 2]
 
 
-async def test_one_that_was_started_for_nothing_leaves_too(api: Api, service: RunningService) -> None:
-    conversation_id = await api.create("fleeting")
+async def test_an_actor_that_gets_no_call_leaves_too(api: Api, service: RunningService) -> None:
+    conversation_id = await api.create("leaves_soon")
     address = await own_door(service).ensure_started(conversation_id)
     await eventually(gone(conversation_id, await address.actor.pid.remote()))
 
 
-async def test_one_that_works_and_one_that_is_watched_outlast_one_that_is_idle(api: Api, ledger: Ledger) -> None:
-    working, watched, idle = [await api.create(agent) for agent in ("fleeting", "lingering", "fleeting")]
+async def test_working_and_watched_conversations_outlast_an_idle_one(api: Api, ledger: Ledger) -> None:
+    working, watched, idle = [
+        await api.create(agent) for agent in ("leaves_soon", "stays_while_watched", "leaves_soon")
+    ]
     await api.send(working, "wait: here")
     async with api.watching(watched) as stream:
         await api.send(watched, "hello")
@@ -74,7 +76,7 @@ async def test_one_that_works_and_one_that_is_watched_outlast_one_that_is_idle(a
 
 
 async def test_parked_it_hibernates_where_it_is_and_the_approval_wakes_it(api: Api) -> None:
-    conversation_id = await api.create("drowsy")
+    conversation_id = await api.create("hibernates_soon")
     await api.turn(conversation_id, "announce: lunch")
     actor, pid = await actor_of(conversation_id), await pid_of(conversation_id)
 
@@ -94,6 +96,6 @@ async def test_parked_it_hibernates_where_it_is_and_the_approval_wakes_it(api: A
 
 
 async def test_where_memory_is_short_it_leaves_at_once(api: Api) -> None:
-    conversation_id = await api.create("pressed")
+    conversation_id = await api.create("short_of_memory")
     await api.turn(conversation_id, "hello")
     await eventually(gone(conversation_id, await pid_of(conversation_id)))

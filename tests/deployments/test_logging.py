@@ -1,4 +1,4 @@
-"""What any of our packages has to say is one JSON object a line on standard error."""
+"""Each log line of our packages is one JSON object on standard error."""
 
 import json
 import subprocess

@@ -49,7 +49,7 @@ async def test_every_acknowledged_message_is_answered_after_redis_has_been_away(
         for conversation_id in working:  # the tools end while nothing can be written
             ledger.open_gate(conversation_id)
     finally:
-        service.redis.start()  # not in a thread: the server dies with the one that started it
+        service.redis.start()  # not in a thread: the server dies with the thread that started it
     for conversation_id in working:
         log = await api.rest(conversation_id)
         assert log[-1]["outcome"] == "completed"
@@ -66,7 +66,7 @@ async def test_every_acknowledged_message_is_answered_after_redis_has_been_away(
 
 @in_the_ingress
 @pytest.mark.parametrize("refusal", REFUSALS)
-async def test_a_redis_that_only_answers_is_read_and_waited_for(
+async def test_a_redis_that_takes_no_writes_is_read_and_waited_for(
     refusal: str, api: Api, service: RunningService, ledger: Ledger
 ) -> None:
     resting, working = await api.create(), await api.create("worker")

@@ -1,4 +1,4 @@
-"""New code for a running service: nobody notices more than a pause, and nothing of the old code stays."""
+"""New code for a running service: people notice a pause at most, and nothing of the old code stays."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -18,28 +18,28 @@ pytestmark = pytest.mark.ray
 
 @pytest.fixture(scope="module")
 def replaced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A service of its own, since the others' tests count on the code that they began with."""
+    """A service of its own: the other tests need theirs to keep its code."""
     directory = tmp_path_factory.mktemp("replaced")
     with RunningService(directory, agents="tests.support.code_versions:first") as service, service.connected_ray():
         yield service
 
 
 @asynccontextmanager
-async def knocking(api: Api, conversation_id: str) -> AsyncIterator[list[int]]:
-    """Somebody who asks all the time on connections that are kept alive; the statuses of the answers."""
+async def asking(api: Api, conversation_id: str) -> AsyncIterator[list[int]]:
+    """A client that asks all the time on connections that are kept alive; the statuses of the answers."""
     statuses: list[int] = []
 
-    async def knock() -> None:
+    async def ask_again() -> None:
         while True:
             statuses.append((await api.http.get(f"/v1/conversations/{conversation_id}")).status_code)
             await asyncio.sleep(0.01)
 
-    knocker = asyncio.create_task(knock())
+    task = asyncio.create_task(ask_again())
     try:
         yield statuses
     finally:
-        knocker.cancel()
-        await asyncio.gather(knocker, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def said(log: list[Event]) -> list[str]:
@@ -52,8 +52,8 @@ def said(log: list[Event]) -> list[str]:
     ]
 
 
-async def sent_on(stream: Stream) -> list[Event]:
-    """Read to the end, which must be the word to connect again."""
+async def read_until_reconnect(stream: Stream) -> list[Event]:
+    """Read to the end, which must be the order to connect again."""
     events = [event async for event in stream.events()]
     assert events[-1]["type"] == "reconnect", events
     return events[:-1]
@@ -66,13 +66,13 @@ def hosts() -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def codes() -> Iterator[tuple[str, str]]:
-    """What each redeploy finds, and what it puts in its place."""
+def versions() -> Iterator[tuple[str, str]]:
+    """The old and the new code of each redeploy."""
     return iter([("first", "second"), ("second", "first")])
 
 
-async def test_a_redeploy(replaced: RunningService, placement: str, codes: Iterator[tuple[str, str]]) -> None:
-    old, new = next(codes)
+async def test_a_redeploy(replaced: RunningService, placement: str, versions: Iterator[tuple[str, str]]) -> None:
+    old, new = next(versions)
     ledger, store = Ledger(replaced.data_dir), replaced.store()
     api = Api(replaced.url, placement)
     idle, long, parked, unasked = [await api.create() for _ in range(4)]
@@ -83,10 +83,10 @@ async def test_a_redeploy(replaced: RunningService, placement: str, codes: Itera
     async with api.watching(long) as watcher, api.speaking(long, "wait:here", client_id="m1") as turn:
         await turn.until("tool_progress")
         await watcher.until("tool_progress")
-        async with knocking(api, idle) as statuses:
+        async with asking(api, idle) as statuses:
             await asyncio.to_thread(redeploy, new)
-            await sent_on(watcher)
-            await sent_on(turn)
+            await read_until_reconnect(watcher)
+            await read_until_reconnect(turn)
             await api.send(idle, "and now?")
             assert said(await api.rest(idle, turns=2)) == [f"{old}: hello", f"{new}: and now?"]
         assert set(statuses) == {200}, "no request is refused or cut"
@@ -95,7 +95,7 @@ async def test_a_redeploy(replaced: RunningService, placement: str, codes: Itera
         ledger.open_gate(long)
         await again.until("turn_completed")
     assert canonical(watcher.seen) + canonical(again.seen) == await api.log(long)
-    assert said(await api.log(long))[-1] == f"{old}: here", "the turn that ran was finished by who had begun it"
+    assert said(await api.log(long))[-1] == f"{old}: here", "the old code finished the turn that it had begun"
     assert [deed for _, deed in ledger.read(long)] == ["started", "done"]
 
     [asked] = (await api.show(parked))["pending"]

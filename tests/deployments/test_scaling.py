@@ -22,7 +22,7 @@ def test_one_replica_is_the_default() -> None:
 def test_the_ingress_refuses_in_its_own_words_before_serve_does() -> None:
     settings = Settings()
     assert CONFIG.max_ongoing_requests > settings.replica_streams + settings.replica_messages
-    # What Serve has to say at last, it says with a time as well.
+    # Serve's own refusal, which comes last, names a time as well.
     assert CONFIG.max_queued_requests == MAX_WAITING_REQUESTS
     assert (CONFIG.backpressure_config.status_code, CONFIG.backpressure_config.retry_after_s) == (503, 2)
 
@@ -37,6 +37,6 @@ def test_serve_looks_no_farther_back_than_it_waits(seconds: float) -> None:
 
 
 def test_haproxy_takes_every_connection_that_the_replicas_do() -> None:
-    settings = Settings(min_replicas=3)  # which are then the most, too
+    settings = Settings(min_replicas=3)  # then at most three, too
     assert autoscaling_config(settings)["max_replicas"] == 3
     assert max_connections(settings) > 3 * (max_requests_per_replica(settings) + MAX_WAITING_REQUESTS)

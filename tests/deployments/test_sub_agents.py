@@ -46,7 +46,7 @@ def at_work(ledger: Ledger, conversation_id: str, times: int = 1) -> Callable[[]
 
 
 async def pending(api: Api, conversation_id: str) -> tuple[str, dict[str, Any]]:
-    """The one question of a conversation, once it has one."""
+    """The one open question of a conversation, once there is one."""
     found: dict[str, Any] = {}
 
     async def asks() -> bool:
@@ -66,7 +66,7 @@ def answers(log: list[Event]) -> list[str]:
 
 
 async def finished(api: Api, store: Store, conversation_id: str, answer: str) -> None:
-    """The tree has come to its one right end."""
+    """Check that the parent and its sub-agents have ended with this answer, each once."""
     log = await api.rest(conversation_id)
     assert answers(log) == [answer]
     calls = [event["tool_call_id"] for event in log if event["type"] == "tool_call"]
@@ -78,7 +78,7 @@ async def finished(api: Api, store: Store, conversation_id: str, answer: str) ->
         await check_conversation(store, child)
 
 
-@pytest.mark.parametrize(("agent", "where"), [("chief", "host:"), ("careful", "conversation:")])
+@pytest.mark.parametrize(("agent", "where"), [("chief", "host:"), ("chief_with_dedicated_workers", "conversation:")])
 async def test_a_sub_agent_shares_unless_it_says_otherwise(api: Api, store: Store, agent: str, where: str) -> None:
     conversation_id = await api.create(agent)
     await api.send(conversation_id, "hello")

@@ -1,4 +1,4 @@
-"""Warm workers: a conversation of its own starts in one that was there before it, and another takes its place."""
+"""Warm workers: a dedicated actor starts in a process that was there before it, and another takes its place."""
 
 import time
 
@@ -26,7 +26,7 @@ def warm() -> list[int]:
 
 
 async def all_warm() -> set[int]:
-    """Wait until there are as many as there should be."""
+    """Wait until there are as many as there should be; their processes."""
 
     async def filled() -> bool:
         return len(warm()) >= WARM_WORKERS
@@ -35,7 +35,7 @@ async def all_warm() -> set[int]:
     return set(warm())
 
 
-async def test_each_start_uses_one_that_waited_and_it_is_replaced(api: Api) -> None:
+async def test_each_start_uses_a_warm_worker_and_it_is_replaced(api: Api) -> None:
     for _ in range(2):
         await all_warm()
         before = time.time()

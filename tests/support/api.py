@@ -9,7 +9,7 @@ import httpx
 import orjson
 
 PATIENCE = 45.0
-"""Seconds after which what should have happened is given up; nothing waits for this time to pass."""
+"""Seconds after which a condition is given up; no test waits for this time to pass."""
 
 Event = dict[str, Any]
 
@@ -142,7 +142,7 @@ class Stream:
 
 
 def canonical(events: list[Event]) -> list[Event]:
-    """Only what is in the log."""
+    """Only the events that are in the log."""
     return [event for event in events if "v" in event]
 
 

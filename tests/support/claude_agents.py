@@ -1,4 +1,4 @@
-"""What the stand-in for Claude answers: each message says itself how it wants to be answered."""
+"""What the stand-in for Claude answers: each message says how it is to be answered."""
 
 import re
 

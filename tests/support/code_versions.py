@@ -1,4 +1,4 @@
-"""Two releases of one agent, which tell themselves apart by what they say; and how the second replaces the first."""
+"""Two versions of one agent, each with its own word in its answers; and how the second replaces the first."""
 
 from ray import serve
 
@@ -17,13 +17,13 @@ def first(settings: Settings) -> Catalog:
 
 
 def second(settings: Settings) -> Catalog:
-    """And after the next deployment."""
+    """What RAYLOGUE_AGENTS names after the next deployment."""
     return catalog(settings, "second")
 
 
 def catalog(settings: Settings, word: str) -> Catalog:
     def tell(request: ModelRequest) -> Step:
-        """Make the call that the message names; say which release answers."""
+        """Make the call that the message names; say which version answers."""
         if results := tool_returns(request.messages):
             return Step(f"{word}: {results[-1].text}")
         name, _, argument = user_texts(request.messages)[-1].partition(":")
@@ -31,7 +31,7 @@ def catalog(settings: Settings, word: str) -> Catalog:
         return Step(calls=[Call(name, {"text": argument})]) if name in offered else Step(f"{word}: {name}")
 
     tools = (*risky_tools(Ledger(settings.data_dir)), ask)
-    return Catalog({"teller": Agent(name="teller", model=ScriptedModel(tell), tools=tools)}, default="teller")
+    return Catalog({"versioned": Agent(name="versioned", model=ScriptedModel(tell), tools=tools)}, default="versioned")
 
 
 def redeploy(agents: str) -> None:

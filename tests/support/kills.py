@@ -1,4 +1,4 @@
-"""An agent whose process dies at the point that a test has named, exactly there and only once.
+"""An agent whose process dies at a point that a test has named, exactly there and only once.
 
 A test leaves an order, a file that names a conversation and a point. The process that reaches the point takes the
 order away and kills itself with SIGKILL: nothing is cleaned up, nothing is flushed.
@@ -29,11 +29,11 @@ from store.log.log import Log
 
 THOUGHT = "They want it kept."
 ANNOUNCED = "I shall keep it for you now."
-"""What the agent says ahead of its call."""
+"""What the agent says before its call."""
 
 
 class Orders:
-    """The orders that are still to be carried out, in a directory that outlives every process."""
+    """The orders that are still to be carried out, in a directory that outlives the processes."""
 
     def __init__(self, data_dir: Path) -> None:
         self._directory = data_dir / "orders"
@@ -59,8 +59,8 @@ class Orders:
         return self._directory / conversation_id
 
 
-class Mortal(Middleware):
-    """Knows the points inside of a turn."""
+class KillPoints(Middleware):
+    """Reaches the points inside a turn."""
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
@@ -95,7 +95,7 @@ class Mortal(Middleware):
         return outcome
 
     def _fail_once(self, conversation_id: str) -> None:
-        """Where it is ordered to die in a retry there must be something to try again."""
+        """If it is ordered to die in a retry, let the first try fail."""
         if conversation_id in self._failed:
             self._orders.reach(conversation_id, "in a retry")
         elif self._orders.ordered(conversation_id) == "in a retry":
@@ -103,8 +103,8 @@ class Mortal(Middleware):
             raise ModelError("overloaded", "Too much to do.")
 
 
-def mortal(orders: Orders, note: Callable[[str, str, str], None]) -> Agent:
-    """The agent; `note` keeps what its tools did: conversation, tool call and deed."""
+def killable(orders: Orders, note: Callable[[str, str, str], None]) -> Agent:
+    """The agent; `note(conversation, tool call, deed)` keeps what its tools did."""
 
     @tool
     async def keep(text: str, context: ToolContext) -> str:
@@ -120,7 +120,7 @@ def mortal(orders: Orders, note: Callable[[str, str, str], None]) -> Agent:
 
     tools: Sequence[Tool] = (keep, publish)
     model = ScriptedModel(_answer, delay=0.002)
-    return Agent(name="mortal", model=model, tools=tools, middleware=(Retry(first=0.05), Mortal(orders)))
+    return Agent(name="killable", model=model, tools=tools, middleware=(Retry(first=0.05), KillPoints(orders)))
 
 
 def _answer(request: ModelRequest) -> Step:
@@ -131,15 +131,15 @@ def _answer(request: ModelRequest) -> Step:
     return Step(ANNOUNCED, thinking=THOUGHT, calls=[Call(name, {"text": argument})])
 
 
-def die_on_order(orders: Orders) -> None:
-    """Make this process know the points around its appends and its departures too."""
-    Log.append = _deadly_append(Log.append, orders)  # type: ignore[method-assign]
-    Conversation.stop = _deadly_stop(Conversation.stop, orders)  # type: ignore[method-assign]
+def install_kill_points(orders: Orders) -> None:
+    """Make this process reach the points around appends and before a conversation stops as well."""
+    Log.append = _with_kill_points(Log.append, orders)  # type: ignore[method-assign]
+    Conversation.stop = _with_kill_point(Conversation.stop, orders)  # type: ignore[method-assign]
 
 
-def _deadly_append(append: Any, orders: Orders) -> Any:
+def _with_kill_points(append: Any, orders: Orders) -> Any:
     @wraps(append)
-    async def deadly(log: Log, claim: Any, records: Sequence[bytes], **options: Any) -> int:
+    async def call(log: Log, claim: Any, records: Sequence[bytes], **options: Any) -> int:
         conversation_id = claim[0] if isinstance(claim, tuple) else claim.conversation_id
         kind = orjson.loads(records[-1])["type"] if records[-1].startswith(b"{") else "what is no event"
         orders.reach(conversation_id, f"before the append of {kind}")
@@ -147,13 +147,13 @@ def _deadly_append(append: Any, orders: Orders) -> Any:
         orders.reach(conversation_id, f"behind the append of {kind}")
         return last_seq
 
-    return deadly
+    return call
 
 
-def _deadly_stop(stop: Any, orders: Orders) -> Any:
+def _with_kill_point(stop: Any, orders: Orders) -> Any:
     @wraps(stop)
-    async def deadly(conversation: Conversation) -> None:
+    async def call(conversation: Conversation) -> None:
         orders.reach(conversation.id, "during its departure")
         await stop(conversation)
 
-    return deadly
+    return call

@@ -50,7 +50,7 @@ ARGUMENTS: dict[str, Any] = {
 
 
 class CountingDoor(Door):
-    """Counts those who are being woken."""
+    """Counts the conversations that are being woken."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         super().__init__(settings, store, catalog(settings), HostActor, OwnCodeVersion(store, code_name(settings)))
@@ -124,7 +124,7 @@ class Machine:
     async def kill_node(self, node: str) -> float:
         """SIGKILL a raylet with all that runs on it; the time of it (monotonic)."""
         found = self._node(node)
-        processes = _family(found)
+        processes = _processes(found)
         at = time.monotonic()
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -142,7 +142,7 @@ class Machine:
 
     async def signal_node(self, node: str, number: int) -> None:
         """Stop a node or let it go on, with all that runs on it."""
-        for process in _family(self._node(node)):
+        for process in _processes(self._node(node)):
             process.send_signal(number)
 
     async def signal_gcs(self, number: int) -> None:
@@ -171,7 +171,7 @@ class Machine:
         }
 
     async def ended_on(self, node: str) -> list[str]:
-        """The names of the actors of ours that were started on that node and have ended."""
+        """The names of our actors that were started on that node and have ended."""
         return [
             actor["Name"]
             for actor in (await asyncio.to_thread(state.actors)).values()
@@ -179,26 +179,26 @@ class Machine:
         ]
 
     async def start_host(self, name: str, node: str) -> None:
-        """A shared host of that name on that node, which may be too new for the others to know it."""
+        """Start a shared host of that name on that node, which may be too new for others to know it."""
         while True:
             address = await self.door._start(ActorSpec(name, node))
             try:
                 await address.actor.pid.remote()
-            except (RayActorError, ActorUnschedulableError):  # one of that name may be dying
+            except (RayActorError, ActorUnschedulableError):  # an actor of that name may be dying
                 self.door._hosts.pop(name)
                 await asyncio.sleep(0.2)
             else:
                 return
 
     async def wake_in(self, name: str, conversation_id: str) -> dict[str, Any]:
-        """Activate a conversation in an actor, wherever else it lives."""
-        glimpse = await ray.get_actor(name, namespace=self._settings.namespace).wake.remote(conversation_id)
-        return {"epoch": glimpse.epoch, "state": glimpse.state}
+        """Activate a conversation in an actor, even if it lives elsewhere."""
+        status = await ray.get_actor(name, namespace=self._settings.namespace).wake.remote(conversation_id)
+        return {"epoch": status.epoch, "state": status.state}
 
     async def wake(self, conversation_id: str) -> dict[str, Any]:
         """Reach a conversation through this door."""
-        glimpse = await self.door.wake(conversation_id)
-        return {"epoch": glimpse.epoch, "state": glimpse.state}
+        status = await self.door.wake(conversation_id)
+        return {"epoch": status.epoch, "state": status.state}
 
     async def say(self, conversation_id: str, text: str) -> int:
         """Send a message, always the same one to a conversation; its seq."""
@@ -211,7 +211,7 @@ class Machine:
         return not await actor.missing.remote([conversation_id])
 
     async def sweep(self) -> None:
-        """Look after the unfinished turns from here as well, and count how many are woken at a time."""
+        """Sweep for unfinished turns from here as well, and count how many are woken at a time."""
         self._counting = CountingDoor(self._settings, connect_store(self._settings))
         self._sweeping = asyncio.create_task(RecoverySweep(self._counting.store, self._counting, cluster_name()).run())
 
@@ -233,12 +233,12 @@ class Machine:
         return next(found for found in self._cluster.list_all_nodes() if found.node_id == node)
 
 
-def _family(node: Node) -> list[psutil.Process]:
+def _processes(node: Node) -> list[psutil.Process]:
     started = [psutil.Process(info.process.pid) for infos in node.all_processes.values() for info in infos]
     return [*started, *(child for process in started for child in process.children(recursive=True))]
 
 
-async def _obey(machine: Machine) -> None:
+async def _run_commands(machine: Machine) -> None:
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         command = json.loads(line)
@@ -250,7 +250,7 @@ async def _obey(machine: Machine) -> None:
 
 
 def _end_all() -> None:
-    """Whatever the test has stopped cannot end by itself."""
+    """Kill the children: a process that the test has stopped cannot end by itself."""
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGCONT)
@@ -261,6 +261,6 @@ if __name__ == "__main__":
     ANSWERS = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # Ray prints to standard output as well
     try:
-        asyncio.run(_obey(Machine(Settings())))
+        asyncio.run(_run_commands(Machine(Settings())))
     finally:
         _end_all()

@@ -36,7 +36,7 @@ def unavailable() -> str | None:
 
 
 class Namespaces:
-    """`hub` has the control plane and Redis, `far` is where a node is that can be cut off."""
+    """`hub` has the control plane and Redis, `far` has a node that can be cut off."""
 
     def __init__(self) -> None:
         self._mark = secrets.token_hex(3)
@@ -48,11 +48,11 @@ class Namespaces:
 
     @staticmethod
     def inside(namespace: str) -> Sequence[str]:
-        """What to put in front of a command, so that it runs in there."""
+        """The beginning of a command that runs in the namespace."""
         return ("ip", "netns", "exec", namespace)
 
     def cut(self, cable: Cable) -> None:
-        """Nothing passes any more."""
+        """Let nothing pass any more."""
         self._link(cable, "down")
 
     def mend(self, cable: Cable) -> None:
@@ -102,7 +102,7 @@ class NamespacedServer(RedisServer):
 
     @property
     def outside(self) -> str:
-        """The same server, for whoever is in no namespace."""
+        """The same server, for processes outside the namespaces."""
         return f"unix://{self._socket}"
 
     def _command(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""The machine with several raylets as the tests hold it: started, asked, killed as a whole, started again."""
+"""The machine with several raylets, as tests handle it: started, asked, killed as a whole, started again."""
 
 import asyncio
 import contextlib
@@ -98,7 +98,7 @@ class RunningCluster:
         return answer["answer"]
 
     async def do(self, command: str, **arguments: Any) -> Any:
-        """The same, while others go on."""
+        """The same, without blocking the event loop."""
         return await asyncio.to_thread(self.ask, command, **arguments)
 
     async def lose_node(self, node: str) -> None:
@@ -172,7 +172,7 @@ class RunningCluster:
             "RAY_REDIS_ADDRESS": self.redis.url.removeprefix("redis://").partition("/")[0],
             "RAY_external_storage_namespace": f"start-{self._starts}",
         }
-        # Several nodes: one that is silent is dead, as on a real cluster; but their raylets share a few cores.
+        # A silent node is dead, as on a real cluster; but here all raylets share a few cores.
         health = {name: value for name, value in read_ray_env().items() if name.startswith("RAY_health_check")}
         health["RAY_health_check_failure_threshold"] = "8"
         return {**clean, **ours, **health, **memory, "RAY_AUTH_MODE": "disabled", **self._env}

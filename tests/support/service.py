@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 START_SECONDS = 240.0
 STOP_SECONDS = 45.0
 WARM_WORKERS = 2
-"""Of the run's service; those that a test starts for itself have none: they cost seconds of a core each."""
+"""Of the run's service; a service that a test starts for itself has none: each takes seconds of a core."""
 PR_SET_PDEATHSIG = 1
 GCS = re.compile(r"--gcs-address=(\S+)")
 
@@ -124,11 +124,11 @@ class RunningService:
         return connect(self.redis.url, archive=Archive(str(self.archive_dir)))
 
     def settings(self) -> Settings:
-        """What the service's processes are told, as far as a door needs it."""
+        """The settings of the service's processes, as far as a door needs them."""
         return Settings(redis_url=self.redis.url, agents=self._env.get("RAYLOGUE_AGENTS"))
 
     def processes(self) -> list[psutil.Process]:
-        """Everything that runs for this service, the operator's own Redis apart."""
+        """All processes of this service, without the Redis."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def gcs_process(self) -> psutil.Process:
@@ -208,7 +208,7 @@ def stand_in(pytestconfig: pytest.Config) -> MessagesServer:
 
 @pytest.fixture(scope="session")
 def service(pytestconfig: pytest.Config, stand_in: MessagesServer) -> RunningService:
-    """One service for the whole run, whichever tiers ask for it: starting it is what costs."""
+    """One service for all tiers of the run: to start it takes long."""
     if _SERVICE not in pytestconfig.stash:
         running = RunningService(
             Path(tempfile.mkdtemp(prefix="raylogue-test-")),

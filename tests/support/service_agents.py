@@ -1,6 +1,6 @@
 """The agents of the service under test: the default one, one on the stand-in for Claude, and one with risky tools.
 
-The tools keep a ledger, a file that survives the death of the process they run in.
+The tools keep a ledger, a file that survives the death of the process in which they run.
 """
 
 import asyncio
@@ -32,24 +32,24 @@ from agents.turn.inputs import UserMessage
 from deployments.process.agents import default_model
 from deployments.settings import Settings
 from store import Placement
-from tests.support.kills import Orders, die_on_order, mortal
+from tests.support.kills import Orders, install_kill_points, killable
 from tests.support.page_agents import page_agents
 
 
 def catalog(settings: Settings) -> Catalog:
     """What RAYLOGUE_AGENTS names."""
     orders = Orders(settings.data_dir)
-    die_on_order(orders)
+    install_kill_points(orders)
     agents = (
-        # Without what it does on its own: these tests know every event.
+        # Without its middleware, which would add events: these tests know every event.
         replace(assistant(default_model(settings)), middleware=()),
         Agent(name="claude", model=Claude(settings.anthropic_base_url)),
         worker(Ledger(settings.data_dir)),
         clerk(),
         chief(Ledger(settings.data_dir)),
-        replace(chief(Ledger(settings.data_dir), "dedicated"), name="careful"),
-        *restless_agents(Ledger(settings.data_dir)),
-        mortal(orders, Ledger(settings.data_dir).note),
+        replace(chief(Ledger(settings.data_dir), "dedicated"), name="chief_with_dedicated_workers"),
+        *short_lived_agents(Ledger(settings.data_dir)),
+        killable(orders, Ledger(settings.data_dir).note),
         *page_agents(),
     )
     return Catalog({agent.name: agent for agent in agents}, default="assistant")
@@ -144,22 +144,22 @@ def worker(ledger: Ledger) -> Agent:
 
 @tool
 def whereabouts(text: str) -> str:
-    """Tell what the process has been given."""
+    """Tell which resources and which environment the process has."""
     given = {"resources": ray.get_runtime_context().get_assigned_resources(), "word": os.environ.get("WORD")}
     return orjson.dumps(given).decode()
 
 
-def restless_agents(ledger: Ledger) -> Iterator[Agent]:
-    """Workers in processes of their own, which have other settings than the service: they soon let go."""
+def short_lived_agents(ledger: Ledger) -> Iterator[Agent]:
+    """Workers in dedicated actors with settings of their own: they leave or hibernate soon."""
     soon = {"RAYLOGUE_LEAVE_SECONDS": "0.3", "WORD": "given"}
-    yield _restless(ledger, "fleeting", soon)
-    yield _restless(ledger, "lingering", soon, stays_while_watched=True)
-    yield _restless(ledger, "drowsy", {"RAYLOGUE_HIBERNATE_SECONDS": "0.3"})
-    yield _restless(ledger, "pressed", {"RAYLOGUE_MEMORY_PERCENT": "0.001"})
+    yield _short_lived(ledger, "leaves_soon", soon)
+    yield _short_lived(ledger, "stays_while_watched", soon, stays_while_watched=True)
+    yield _short_lived(ledger, "hibernates_soon", {"RAYLOGUE_HIBERNATE_SECONDS": "0.3"})
+    yield _short_lived(ledger, "short_of_memory", {"RAYLOGUE_MEMORY_PERCENT": "0.001"})
     yield replace(worker(ledger), name="impossible", placement="dedicated", ray={"resources": {"moonstone": 1}})
 
 
-def _restless(ledger: Ledger, name: str, environment: dict[str, str], *, stays_while_watched: bool = False) -> Agent:
+def _short_lived(ledger: Ledger, name: str, environment: dict[str, str], *, stays_while_watched: bool = False) -> Agent:
     return replace(
         worker(ledger),
         name=name,
@@ -190,7 +190,7 @@ def publish(text: str) -> str:
 
 
 class Doorkeeper(Middleware):
-    """Refuses messages in capitals, and stumbles over one."""
+    """Refuses messages in capitals, and fails at one of them."""
 
     async def handle_message(self, message: UserMessage, context: TurnContext) -> UserMessage:
         said = "".join(block.get("text", "") for block in message.content)
@@ -236,7 +236,7 @@ def chief(ledger: Ledger, placement: Placement = "auto") -> Agent:
 
 
 def risky_tools(ledger: Ledger) -> tuple[Tool, ...]:
-    """Tools that wait for the test, or take their process with them."""
+    """Tools that wait for the test, or kill their process."""
 
     @tool
     async def wait(text: str, context: ToolContext) -> str:
@@ -245,7 +245,7 @@ def risky_tools(ledger: Ledger) -> tuple[Tool, ...]:
 
     @tool
     async def witness(text: str, context: ToolContext) -> str:
-        """Note in which context this is done."""
+        """Note the context of this call."""
         seen = current_context()
         ledger.note(context.conversation_id, context.tool_call_id, f"{seen.trace_id},{seen.principal}")
         return text

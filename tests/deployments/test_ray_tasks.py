@@ -1,4 +1,4 @@
-"""Heavy tools as Ray tasks: in a process of their own, with all that a tool may do and none of its errors lost."""
+"""Tools as Ray tasks: in a process of their own, they may do what other tools may, and no error is lost."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
 @pytest.fixture
 def placement() -> str:
-    """A task has a process of its own, wherever its conversation lives."""
+    """One of the two: a task has a process of its own, wherever its conversation lives."""
     return "shared"
 
 
@@ -37,13 +37,13 @@ SMALL = {"num_cpus": 0.1}
 
 @pytest.fixture
 def tasks() -> RayTasks:
-    """Tasks on the Ray of the service."""
+    """Tasks on the service's Ray cluster."""
     return RayTasks()
 
 
 @pytest.fixture
 def context(tasks: RayTasks, told: list[Any]) -> ToolContext:
-    services = Services(store=None, tasks=tasks)  # type: ignore[arg-type]  # a heavy tool never sees the store
+    services = Services(store=None, tasks=tasks)  # type: ignore[arg-type]  # such a tool never sees the store
     return ToolContext("c", "call-1", 3, "ada", progress=told.append, services=services)
 
 
@@ -63,7 +63,7 @@ def note_and_wait(path: str) -> None:
 
 
 async def begun(path: Path) -> int:
-    """The process of a function that has noted it; Ray may have to start one."""
+    """Wait until the function has noted its process; Ray may have to start one."""
 
     async def noted() -> bool:
         return path.exists() and bool(path.read_text())
@@ -91,7 +91,7 @@ def test_a_task_accepts_every_option_that_a_definition_may_name(tasks: RayTasks,
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_a_heavy_tool(context: ToolContext, told: list[Any], asynchronous: bool) -> None:
+async def test_a_remote_tool(context: ToolContext, told: list[Any], asynchronous: bool) -> None:
     def work(cups: int, where: ToolContext) -> dict[str, Any]:
         """Brew."""
         for cup in range(cups):
@@ -106,10 +106,10 @@ async def test_a_heavy_tool(context: ToolContext, told: list[Any], asynchronous:
         await asyncio.sleep(0)
         return work(cups, where)
 
-    heavy = tool(name="brew", ray=SMALL)(work_async if asynchronous else work)
+    remote_tool = tool(name="brew", ray=SMALL)(work_async if asynchronous else work)
     lent = AgentContext(tenant="acme", values={"depth": 2})
     context = ToolContext("c", "call-1", 3, "ada", progress=told.append, context=lent, services=context.services)
-    outcome = await run_tool(heavy, {"cups": 3}, context)
+    outcome = await run_tool(remote_tool, {"cups": 3}, context)
     stands = '["c","call-1",3,"ada"]'
     assert outcome == ToolOutcome(f'{{"tenant":"acme","values":{{"depth":2}},"stands":{stands}}}')
     assert told == [{"cup": 0}, {"cup": 1}, {"cup": 2}]
@@ -158,10 +158,10 @@ async def test_what_the_function_raises_is_raised_here(tasks: RayTasks, context:
         with pytest.raises(RuntimeError, match=words):
             await run(tasks, fail, kind=kind)
 
-    heavy = tool(ray=SMALL)(fail)
-    assert await run_tool(heavy, {"kind": "tool"}, context) == ToolOutcome("The oven is cold.", "error")
+    remote_tool = tool(ray=SMALL)(fail)
+    assert await run_tool(remote_tool, {"kind": "tool"}, context) == ToolOutcome("The oven is cold.", "error")
     with pytest.raises(Interrupt) as asked:
-        await run_tool(heavy, {"kind": "question"}, context)
+        await run_tool(remote_tool, {"kind": "question"}, context)
     assert (asked.value.prompt, list(asked.value.decisions)) == ("May I?", ["approve", "reject"])
 
 
@@ -177,7 +177,7 @@ async def test_a_result_that_cannot_travel(context: ToolContext) -> None:
     assert outcome == ToolOutcome("lock finished, but its result cannot be written as JSON (lock).", "error")
 
 
-async def test_a_function_that_nobody_waits_for_is_killed(tasks: RayTasks, tmp_path: Path) -> None:
+async def test_a_function_is_killed_when_its_caller_is_cancelled(tasks: RayTasks, tmp_path: Path) -> None:
     call = asyncio.create_task(run(tasks, note_and_wait, path=str(tmp_path / "pid")))
     pid = await begun(tmp_path / "pid")
     call.cancel()
@@ -225,7 +225,7 @@ async def test_a_lost_call_is_repeated_or_reported(
     assert path.read_text().splitlines() == ["call-1"] * runs
 
 
-async def test_a_heavy_tool_of_a_conversation(api: Api) -> None:
+async def test_a_remote_tool_of_a_conversation(api: Api) -> None:
     conversation_id = await api.create("worker")
     seen = await api.turn(conversation_id, "weigh: twelve bytes")
     log = await api.log(conversation_id)

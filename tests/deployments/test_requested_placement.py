@@ -1,4 +1,4 @@
-"""Where conversations live, by the wish of their creators, of their agents, and of the deployment."""
+"""Where conversations live: as their creators, their agents or the deployment request it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -25,7 +25,7 @@ HELLO = UserMessage(content=[{"type": "text", "text": "hello"}], client_id="m1")
 
 @pytest.fixture
 def placement() -> None:
-    """Each test's own."""
+    """Each test requests its own."""
     return
 
 
@@ -47,14 +47,14 @@ async def place_of(api: Api, conversation_id: str) -> str:
     return place
 
 
-async def test_without_a_wish_it_is_where_the_deployment_says(api: Api) -> None:
+async def test_without_a_request_it_is_where_the_deployment_says(api: Api) -> None:
     conversation_id = await api.create()
     await api.turn(conversation_id, "hello")
     assert (await place_of(api, conversation_id)).startswith("host:")
 
 
 @pytest.mark.parametrize(("budget", "dedicated"), [(0, False), (1000, True)])
-async def test_auto_is_an_actor_of_its_own_while_there_is_room(
+async def test_auto_is_a_dedicated_actor_while_there_is_room(
     api: Api, service: RunningService, budget: int, dedicated: bool
 ) -> None:
     conversation_id = await api.create()
@@ -65,7 +65,7 @@ async def test_auto_is_an_actor_of_its_own_while_there_is_room(
 
 
 async def test_an_agent_brings_its_resources_and_its_environment(api: Api) -> None:
-    conversation_id = await api.create("drowsy")
+    conversation_id = await api.create("hibernates_soon")
     await api.turn(conversation_id, "whereabouts: here")
     [result] = [event for event in await api.log(conversation_id) if event["type"] == "tool_result"]
     given = orjson.loads(result["content"])
@@ -74,7 +74,7 @@ async def test_an_agent_brings_its_resources_and_its_environment(api: Api) -> No
 
 
 async def test_the_creator_overrules_the_agent(api: Api) -> None:
-    conversation_id = await api.create("drowsy", placement="shared")
+    conversation_id = await api.create("hibernates_soon", placement="shared")
     await api.turn(conversation_id, "hello")
     assert (await place_of(api, conversation_id)).startswith("host:")
 

@@ -1,4 +1,4 @@
-"""Turns without progress are named with what they wait for, and released even from a process that answers nobody."""
+"""Turns without progress are named with what they wait for, and aborted even in a process that does not answer."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ RAYLOGUE = Path(sys.executable).with_name("raylogue")
 
 
 async def eventually_stuck(api: Api, conversation_id: str) -> dict[str, Any]:
-    """What is said of the conversation, once it is."""
+    """What `/v1/stuck` says of the conversation, once it is named there."""
     found: dict[str, Any] = {}
 
     async def named() -> bool:
@@ -32,7 +32,7 @@ async def eventually_stuck(api: Api, conversation_id: str) -> dict[str, Any]:
     return found
 
 
-async def test_a_tool_that_does_not_end_is_named_and_its_turn_released(
+async def test_a_tool_that_does_not_end_is_named_and_its_turn_aborted(
     cluster: RunningCluster, api: Api, ledger: Ledger
 ) -> None:
     conversation_id = await working(api, ledger, "shared")
@@ -58,7 +58,7 @@ async def test_a_tool_that_does_not_end_is_named_and_its_turn_released(
     assert (again.status_code, again.json()["type"]) == (409, "urn:raylogue:problem:not_running")
 
 
-async def test_a_process_that_answers_nobody_is_named_and_killed_and_its_others_go_on(
+async def test_a_silent_process_is_named_and_killed_and_its_other_conversations_go_on(
     cluster: RunningCluster, api: Api, ledger: Ledger
 ) -> None:
     conversation_id = await api.create("blocker")

@@ -1,4 +1,4 @@
-"""Every code under which something is refused is a problem of the API, and the page on the wire names it."""
+"""Every code of a refusal is a problem type of the API, and docs/api.md names it."""
 
 import re
 
@@ -16,6 +16,6 @@ def test_every_refusal_has_its_problem() -> None:
     assert codes <= set(PROBLEM_TYPES)
 
 
-def test_the_page_names_every_problem() -> None:
+def test_the_document_names_every_problem() -> None:
     problems = (ROOT / "docs" / "api.md").read_text().partition("## Problems")[2]
     assert set(PROBLEM_TYPES) - OF_NO_ROUTE <= set(NAMED.findall(problems))

@@ -1,4 +1,4 @@
-"""What the ingress does without any conversation: it bounds what it holds, says why a stream cannot begin, and goes.
+"""What a replica does without any conversation: it bounds what it holds, says why a stream cannot begin, and drains.
 
 One application without a cluster, behind a real server.
 """
@@ -87,7 +87,7 @@ async def serving(config: uvicorn.Config) -> AsyncIterator[str]:
 
 
 async def written(store: Store, *words: str) -> tuple[str, int]:
-    """A log of such messages; its writer."""
+    """Write a log of such messages; its writer."""
     await store.registry.create("c", agent="assistant", principal="local", now=now_ms())
     claim = await store.log.claim("c")
     messages = [UserMsg(turn=1, content=[{"type": "text", "text": text}], step=1) for text in words]
@@ -134,10 +134,10 @@ async def test_a_stream_that_cannot_begin_says_why(http: httpx.AsyncClient, stor
     place.rename(tmp_path / "unmounted")
     address = "/v1/conversations/c/events"
     try:
-        for after in (0, 1, 9):  # the last one is from elsewhere, and dropped
+        for after in (0, 1, 9):  # there is no event 9 yet: that id is ignored
             answer = await http.get(address, headers={**EVENTS, "Last-Event-ID": str(after)})
             check(answer, 503, "archive_unavailable")
-        with suppress(httpx.ReadTimeout):  # a stream of what is in the log goes on for ever
+        with suppress(httpx.ReadTimeout):  # a stream that begins in the log never ends
             await http.get(address, headers={**EVENTS, "Last-Event-ID": "2"}, timeout=0.5)
             raise AssertionError("the stream has ended")
     finally:

@@ -1,4 +1,4 @@
-"""Two clusters with one Redis, as while the traffic moves from one to the other: neither takes what is the other's."""
+"""Two clusters with one Redis, as while traffic moves from one to the other: neither takes the other's turns."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ from tests.support.api import Api
 pytestmark = [pytest.mark.ray, in_the_ingress]
 
 SWEEPS = 3
-"""Of a second each: enough for one behind the grace that a turn has."""
+"""One each second: enough to have one after the time that a turn is left alone."""
 
 
 async def begin_a_turn(store: Store, claim: Claim) -> None:
@@ -35,7 +35,7 @@ async def begin_a_turn(store: Store, claim: Claim) -> None:
     )
 
 
-async def test_a_turn_of_another_cluster_is_left_alone_while_that_is_heard_of(api: Api, store: Store) -> None:
+async def test_a_turn_of_another_cluster_is_left_alone_while_that_reports(api: Api, store: Store) -> None:
     conversation_id = await api.create()
     claim = await store.log.claim(conversation_id, "conversation:there", cluster="another")
     await store.clusters.report("another")
@@ -46,11 +46,11 @@ async def test_a_turn_of_another_cluster_is_left_alone_while_that_is_heard_of(ap
         await asyncio.sleep(0.2)
         assert (await store.registry.get(conversation_id)).epoch == claim.epoch
 
-    log = await api.rest(conversation_id)  # nothing is heard of it any more
+    log = await api.rest(conversation_id)  # the other cluster reports no more
     assert [event["type"] for event in log] == ["user_msg", "assistant_msg", "turn_ended"]
 
 
-async def test_who_speaks_to_it_here_has_it_here(api: Api, store: Store) -> None:
+async def test_a_message_here_takes_the_conversation_over(api: Api, store: Store) -> None:
     conversation_id = await api.create()
     claim = await store.log.claim(conversation_id, "conversation:there", cluster="another")
     await store.clusters.report("another")

@@ -15,7 +15,7 @@ REDIS_SCHEMES = frozenset({"redis", "rediss", "unix", "sentinel"})
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine can reach `host`."""
+    """Whether only this machine can reach `host`."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -23,7 +23,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Settings(BaseSettings):
-    """Everything an operator can choose; frozen, and passed as an argument to whoever needs it."""
+    """Everything that an operator can choose; frozen, and passed as an argument."""
 
     model_config = SettingsConfigDict(
         env_prefix="RAYLOGUE_", env_ignore_empty=True, frozen=True, populate_by_name=True, extra="ignore"
@@ -94,15 +94,15 @@ class Settings(BaseSettings):
         6_291_456, ge=1, description="The same for a message that brings images or documents."
     )
     placement: Literal["auto", "dedicated", "shared"] = Field(
-        "auto", description="Where conversations live that neither their agents nor their creators have placed."
+        "auto", description="Where conversations live whose agents and creators request no placement."
     )
     dedicated_per_node: int | None = Field(
-        None, ge=0, description="Most actors of a single conversation on a node; unset: half of its memory's worth."
+        None, ge=0, description="Most dedicated actors on a node; unset: as many as half of its memory holds."
     )
     warm_workers: int = Field(
         2,
         ge=0,
-        description="Worker processes that each node keeps ready for conversations of their own; 0 keeps none.",
+        description="Worker processes that each node keeps ready to become dedicated actors; 0 keeps none.",
     )
     host_conversations: int = Field(10_000, ge=1, description="Most conversations that live in one shared host.")
     target_conversations: int = Field(
@@ -112,7 +112,9 @@ class Settings(BaseSettings):
         description="With so many conversations in each of its shared hosts, a node gets another one.",
     )
     node_conversations: int | None = Field(
-        None, ge=1, description="Most conversations that live in the shared hosts of a node; unset: those of its hosts."
+        None,
+        ge=1,
+        description="Most conversations that live in the shared hosts of a node; unset: only each host has a bound.",
     )
     host_turns: int = Field(500, ge=1, description="Most turns that run in one shared host; a further one gets 429.")
     host_messages: int = Field(1_000, ge=1, description="Most messages that a host takes in at once.")
@@ -127,7 +129,7 @@ class Settings(BaseSettings):
         90.0,
         gt=0,
         le=100,
-        description="With so much of a node's memory in use, the longest idle conversations go at once.",
+        description="With more of a node's memory in use than this, the longest idle conversations go at once.",
     )
     min_replicas: int = Field(1, ge=1, description="Fewest replicas of the ingress.")
     max_replicas: int = Field(1, ge=1, description="Most replicas of the ingress; between the two it scales by itself.")
@@ -179,7 +181,7 @@ class Settings(BaseSettings):
     @classmethod
     def _archive_outlives_a_process(cls, url: str | None) -> str | None:
         if url is not None and "://" not in url:
-            return str(Path(url).absolute())  # Ray's processes run elsewhere
+            return str(Path(url).absolute())  # Ray's processes have other working directories
         if url is not None and urlsplit(url).scheme == "memory":
             raise ValueError("memory:// is lost with the process: name a directory, or object storage")
         return url
@@ -190,7 +192,7 @@ class Settings(BaseSettings):
         for name in type(self).model_fields:
             value = getattr(self, name)
             if value is not None:
-                variables[environment_name(name)] = _spelled(value)
+                variables[environment_name(name)] = _as_text(value)
         return variables
 
     @property
@@ -210,7 +212,7 @@ class Settings(BaseSettings):
         return self.anthropic_api_key is None
 
 
-def _spelled(value: object) -> str:
+def _as_text(value: object) -> str:
     match value:
         case SecretStr():
             return value.get_secret_value()

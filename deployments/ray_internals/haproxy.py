@@ -1,4 +1,4 @@
-"""Stands in front of Serve's HAProxy: puts its configuration right, then becomes it and dies with Serve."""
+"""Runs in the place of Serve's HAProxy: corrects its configuration, then becomes it and dies with Serve."""
 
 import ctypes
 import os
@@ -14,19 +14,19 @@ PUBLIC_BIND = re.compile(r"^(\s*bind\s+)(?:\*|0\.0\.0\.0|\[?::\]?)?:(\d+)", re.M
 NO_ROUTE = re.compile(r"^(\s*http-request return) status 404 .*Path .*not found.*$", re.MULTILINE)
 
 
-def private(configuration: str) -> str:
-    """The configuration with every listener of all interfaces moved to the loopback one, for a single machine.
+def bind_to_loopback(configuration: str) -> str:
+    """The configuration with all listeners on the loopback interface, for a single machine.
 
     Serve can be told where its front end listens, but not its statistics and its metrics.
     """
     return PUBLIC_BIND.sub(r"\g<1>127.0.0.1:\g<2>", configuration)
 
 
-def patient(configuration: str) -> str:
-    """The configuration that asks for a little time where nothing is known of the application.
+def answer_unknown_routes_later(configuration: str) -> str:
+    """The configuration with 503 and Retry-After for unknown routes, instead of 404.
 
-    A front end that has just started knows no routes until Serve names them. Its own answer, 404, would say of every
-    conversation that it does not exist.
+    A front end that has just started knows no routes until Serve names them: 404 would say of every conversation that
+    it does not exist.
     """
     return NO_ROUTE.sub(
         r'\1 status 503 content-type text/plain string "The service is starting.\\n" hdr Retry-After 1', configuration
@@ -39,7 +39,7 @@ def configuration_files(arguments: Sequence[str]) -> list[Path]:
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to end this process, whatever it executes, when Serve's process ends without a word."""
+    """Ask the kernel to end this process, whatever program it runs, when Serve's process dies."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
@@ -55,4 +55,4 @@ def become(binary: str, arguments: Sequence[str], *corrections: Callable[[str], 
 
 
 if __name__ == "__main__":
-    become(sys.argv[1], sys.argv[2:], private, patient)
+    become(sys.argv[1], sys.argv[2:], bind_to_loopback, answer_unknown_routes_later)

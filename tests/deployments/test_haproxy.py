@@ -52,8 +52,8 @@ backend default_backend
 
 
 def test_every_listener_becomes_private() -> None:
-    assert haproxy.private(GENERATED) == PRIVATE
-    assert haproxy.private(PRIVATE) == PRIVATE
+    assert haproxy.bind_to_loopback(GENERATED) == PRIVATE
+    assert haproxy.bind_to_loopback(PRIVATE) == PRIVATE
 
 
 def test_it_becomes_the_program_with_the_same_arguments(tmp_path: Path) -> None:

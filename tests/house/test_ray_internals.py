@@ -234,17 +234,17 @@ PARTS = {
     ),
     "haproxy_listeners": Part(
         "HAProxy's configuration names its listeners in another way: on a single machine its statistics are public "
-        "(haproxy.private).",
+        "(haproxy.bind_to_loopback).",
         lambda: all(
             listener.startswith("bind 127.0.0.1:")
-            for listener in map(str.strip, haproxy.private(haproxy_configuration()).splitlines())
+            for listener in map(str.strip, haproxy.bind_to_loopback(haproxy_configuration()).splitlines())
             if listener.startswith("bind ")
         ),
     ),
     "haproxy_no_route": Part(
         "HAProxy's configuration answers 404 in another way: a front end that has just started says of every "
-        "conversation that it does not exist (haproxy.patient).",
-        lambda: haproxy.patient(haproxy_configuration()) != haproxy_configuration(),
+        "conversation that it does not exist (haproxy.answer_unknown_routes_later).",
+        lambda: haproxy.answer_unknown_routes_later(haproxy_configuration()) != haproxy_configuration(),
     ),
 }
 

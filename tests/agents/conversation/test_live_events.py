@@ -55,7 +55,7 @@ class Unhurried(ScriptedModel):
 async def test_a_model_is_told_while_its_words_would_only_wait(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     model = Unhurried([Step("one two three four five")])
     conversation = await world.start(Agent(name="a", model=model))
-    monkeypatch.setattr(store.live.publisher, "INTERVAL_EACH", 1.0)
+    monkeypatch.setattr(store.live.publisher, "INTERVAL_SECONDS_EACH", 1.0)
     await say(conversation)
     await rest(conversation)
     assert spoken(await world.events()) == [("one two three four five", "completed")]

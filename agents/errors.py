@@ -146,6 +146,19 @@ class Refused(AgentError):
         return self.detail
 
 
+class TurnError(AgentError):
+    """The turn that a caller waited for has failed; `reason` is a stable code, `message` is fit for users."""
+
+    def __init__(self, reason: str, message: str, turn: int) -> None:
+        super().__init__(reason, message, turn)
+        self.reason = reason
+        self.message = message
+        self.turn = turn
+
+    def __str__(self) -> str:
+        return self.message
+
+
 class Superseded(AgentError):
     """This incarnation may not go on: a newer one has claimed the log, or it is leaving. Go through the door again."""
 

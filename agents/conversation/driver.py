@@ -12,6 +12,7 @@ from typing import Any, Self
 import structlog
 
 from agents.agent import Agent, Catalog
+from agents.answer import Answer, make_answer
 from agents.context import AgentContext
 from agents.conversation.archiving import Archiving
 from agents.conversation.effects import Effects
@@ -25,8 +26,8 @@ from agents.former_names import sent_as
 from agents.receipt import Receipt
 from agents.services import Services
 from agents.turn import Input, Logged, State, StepResult, fsm_state, revive, step
-from agents.turn.events import UserMsg
-from agents.turn.inputs import Cancel, Recover, Resolve, Stop, UserMessage
+from agents.turn.events import Block, UserMsg
+from agents.turn.inputs import Cancel, OnBusy, Recover, Resolve, Stop, UserMessage
 from store import StoreError
 from store.errors import DuplicateMessage
 
@@ -106,6 +107,49 @@ class Conversation:
         """
         receipt = await self.find_receipt(message.client_id)
         return receipt or await self._submit(await validate_message(message, self._runtime), context)
+
+    async def ask(
+        self,
+        content: str | Sequence[Block],
+        *,
+        on_busy: OnBusy | None = None,
+        model: str | None = None,
+        client_id: str | None = None,
+        principal: str | None = None,
+        context: AgentContext | None = None,
+    ) -> Answer:
+        """Send a message and wait for the `answer` of its turn. Raises `Refused`, `TurnError`, `Superseded`.
+
+        `principal` is who sends it; None: the owner of the conversation. For the other options see `UserMessage`.
+        """
+        message = UserMessage(
+            content=[{"type": "text", "text": content}] if isinstance(content, str) else content,
+            on_busy=on_busy,
+            model=model,
+            client_id=client_id,
+            principal=self._journal.meta.principal if principal is None else principal,
+        )
+        receipt = await self.send(message, context)
+        return await self.answer(receipt.turn)
+
+    async def answer(self, turn: int | None = None) -> Answer:
+        """Wait until a turn (None: the newest) has ended or something waits for the outside; what it has said by then.
+
+        After a resolution, ask for it again. Raises `TurnError`, `Superseded`, and LookupError if no such turn began.
+        """
+        wanted = self._machine.facts.turn if turn is None else turn
+        await self._until(lambda: self.gone.done() or self._has_settled(wanted))
+        if self.gone.done():
+            raise Superseded(self.id)
+        facts, summary = self._machine.facts, self.history.summary
+        if summary is not None and wanted <= summary.through_turn:
+            events = await self._journal.read_turn(wanted, summary.after)
+        else:
+            events = [event for event in self.history.events if event.turn == wanted]
+        if not events:
+            raise LookupError(f"{self.id} has no turn {wanted}")
+        pending = fsm_state(facts)["pending"] if wanted >= facts.turn else {}
+        return make_answer(wanted, events, pending, self.agent.output)
 
     async def find_receipt(self, client_id: str | None) -> Receipt | None:
         """The receipt of a message that is in the log already, however old; such a message is never refused."""
@@ -275,6 +319,11 @@ class Conversation:
             self._resting_since = self._clock()
             self._packing = asyncio.get_running_loop().call_later(PACK_SECONDS, self.history.pack)
             self._archiving.start_if_due()
+
+    def _has_settled(self, turn: int) -> bool:
+        """Whether the turn has ended, or goes on only when people or a client have acted."""
+        facts = self._machine.facts
+        return facts.turn > turn or not facts.running or self._machine.state is State.AWAITING_INPUT
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         """Wait until the condition holds after an envelope."""

@@ -27,6 +27,9 @@ from store.records import Claim
 NO_EXPIRY = 2**53
 """The due time (ms) of a turn that waits for ever: the sweep never reaches it."""
 
+TURN_PAGE = 100
+"""How many events of an old turn are read at once."""
+
 PROOF_SECONDS = 0.02
 """How long a proof of ownership holds: longer than it takes from an append to its effects, and less than another
 incarnation needs to take up a turn."""
@@ -83,6 +86,18 @@ class Journal:
         """The receipt of the message that stands at `seq`."""
         [record] = await self._store.log.read(self.conversation_id, after=seq - 1, limit=1)
         return Receipt(seq, decode(record).event.turn, duplicate=True)
+
+    async def read_turn(self, turn: int, upto: int) -> list[Event]:
+        """The events of a turn that ended at seq `upto` or earlier, oldest first; for one behind the last summary."""
+        events: list[Event] = []
+        before = upto + 1
+        while records := await self._store.log.read_back(self.conversation_id, before=before, limit=TURN_PAGE):
+            page = [decode(record).event for record in records]
+            events = [*(event for event in page if event.turn == turn), *events]
+            if page[0].turn < turn:
+                break
+            before = records[0].seq
+        return events
 
     async def append(self, step: StepResult, now: int, ended: StreamingMessage | None = None) -> list[Logged]:
         """Make the events of a step durable and tell the watchers, in one write; without events there is none.

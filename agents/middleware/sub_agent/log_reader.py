@@ -5,8 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
-
+from agents.answer import answer_text
 from agents.codec import decode
 from agents.turn.events import (
     AssistantMsg,
@@ -80,7 +79,7 @@ async def read_ending(store: Store, conversation_id: str, turn: int) -> Ending |
         return None
     ended = newest_first[0].event
     assert isinstance(ended, TurnEnded)
-    return Ending(ended, _answer(newest_first))
+    return Ending(ended, answer_text([entry.event for entry in newest_first]))
 
 
 async def read_result(store: Store, conversation_id: str, tool_call_id: str, seq: int) -> ToolResult | None:
@@ -118,21 +117,3 @@ def _record_of(call: ToolCall, seq: int, entries: Sequence[Logged]) -> CallRecor
             case ToolResult():
                 record = replace(record, is_waiting=False, result=entry.event)
     return record
-
-
-def _answer(newest_first: Sequence[Logged]) -> str:
-    """The text or output of the last answer; if it has none, the result of the call that ended the turn."""
-    events = [entry.event for entry in newest_first]
-    last = next((event for event in events if isinstance(event, AssistantMsg) and event.status == "completed"), None)
-    if last is None:
-        return ""
-    if last.output is not None:
-        return orjson.dumps(last.output).decode()
-    text = "\n\n".join(str(block["text"]) for block in last.content if block["type"] == "text").strip()
-    return text or _closing_result(events)
-
-
-def _closing_result(events: Sequence[object]) -> str:
-    closing = {event.tool_call_id for event in events if isinstance(event, ToolCall) and event.ends_turn}
-    results = (event for event in events if isinstance(event, ToolResult) and event.tool_call_id in closing)
-    return next((result.content for result in results if isinstance(result.content, str)), "")

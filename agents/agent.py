@@ -1,7 +1,7 @@
 """An agent: the immutable configuration of a conversation. It comes from code; it and its secrets are never stored."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
@@ -138,16 +138,32 @@ def owner_context(meta: ConversationMeta) -> AgentContext:
     return AgentContext(principal=meta.principal)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Catalog:
     """The agents of a deployment by name. A conversation that names none gets `default`.
 
-    `context` makes the context of work that goes on without a caller: contexts are never stored.
+    They may be given in a sequence as well; the first is the default, unless another is named. `context` makes the
+    context of work that goes on without a caller: contexts are never stored.
     """
 
     agents: Mapping[str, Agent]
     default: str
-    context: Callable[[ConversationMeta], AgentContext] = owner_context
+    context: Callable[[ConversationMeta], AgentContext]
+
+    def __init__(
+        self,
+        agents: Mapping[str, Agent] | Iterable[Agent],
+        default: str | None = None,
+        context: Callable[[ConversationMeta], AgentContext] = owner_context,
+    ) -> None:
+        by_name = agents if isinstance(agents, Mapping) else _by_name(agents)
+        if default is None:
+            default = next(iter(by_name), None)
+        if default is None:
+            raise ValueError("a catalog needs an agent")
+        object.__setattr__(self, "agents", by_name)
+        object.__setattr__(self, "default", default)
+        object.__setattr__(self, "context", context)
 
     def get(self, name: str) -> Agent:
         """The agent called `name`; `above/name` is a sub-agent of the agent `above`. Raises `UnknownAgent`."""
@@ -164,3 +180,11 @@ class Catalog:
         agent = self.get(above)
         found = (middleware.delegate(agent, name) for middleware in agent.each_middleware())
         return next((delegate for delegate in found if delegate is not None), None)
+
+
+def _by_name(agents: Iterable[Agent]) -> Mapping[str, Agent]:
+    by_name: dict[str, Agent] = {}
+    for agent in agents:
+        if by_name.setdefault(agent.name, agent) is not agent:
+            raise AgentDefinitionError(agent.name, "another agent of the catalog has that name")
+    return by_name

@@ -39,9 +39,9 @@ class World:
         self._stores: list[Store] = []
         self._of: dict[Conversation, Store] = {}
         self.agents: dict[str, Agent] = {}
-        self.doors = Doors(self.revive)
         self.mcp = McpPool()
         self.store = self.connect()
+        self.doors = Doors(self.store, Catalog(self.agents, default=""), self.revive)
 
     def connect(self) -> Store:
         """A store as another process would open it."""

@@ -1,4 +1,4 @@
-"""Lesson 2: everybody may watch; live events are a broadcast, and the log is the truth behind it."""
+"""Lesson 2: a conversation can be watched; live events are a broadcast, and the log is the truth behind it."""
 
 from agents.examples import assistant
 from agents.examples.offline.assistant import assistant_script
@@ -32,21 +32,21 @@ async def test_a_watcher_sees_the_answer_while_it_is_written(world: World) -> No
     assert "".join(piece["text"] for piece in pieces) == answer
 
 
-async def test_nothing_is_lost_if_nobody_listens(world: World) -> None:
+async def test_nothing_is_lost_if_no_watcher_listens(world: World) -> None:
     conversation = await world.start(assistant(ScriptedModel(assistant_script)))
     await say(conversation, "hello")
     await rest(conversation)
 
     await conversation.stop()
 
-    # Who comes later reads the log; it says the same.
+    # A watcher who comes later reads the log; it says the same.
     assert await world.events() == conversation.history.events
 
 
 async def test_looking_at_a_conversation_never_waits(world: World) -> None:
     conversation = await world.start(assistant(ScriptedModel(assistant_script)))
 
-    glimpse = conversation.inspect()
+    status = conversation.inspect()
 
-    assert (glimpse.state, glimpse.turn, glimpse.last_seq) == ("idle", 0, 0)
-    assert glimpse.streaming is None
+    assert (status.state, status.turn, status.last_seq) == ("idle", 0, 0)
+    assert status.streaming is None

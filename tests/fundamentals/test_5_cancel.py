@@ -22,15 +22,14 @@ async def test_stop_in_the_middle_of_a_sentence(world: World) -> None:
     assert ends(events) == [("cancelled", "user_cancelled")]
 
     # The conversation goes on from there.
-    await say(conversation, "something shorter")
+    assert str(await conversation.ask("something shorter")) == "As you like."
     assert await rest(conversation) == "idle"
     assert spoken(await world.events())[1] == ("As you like.", "completed")
 
 
 async def test_stop_a_turn_that_waits_for_a_person(world: World) -> None:
     conversation = await world.start(assistant(ScriptedModel(assistant_script)))
-    await say(conversation, "announce: lunch is ready")
-    await rest(conversation)
+    await conversation.ask("announce: lunch is ready")
 
     await conversation.cancel("ada")
 

@@ -1,4 +1,4 @@
-"""Lesson 6: incarnations come and go, the conversation stays; nothing is lost and nobody has to knock."""
+"""Lesson 6: incarnations come and go, the conversation stays; it loses nothing and goes on by itself."""
 
 import asyncio
 
@@ -17,14 +17,13 @@ from tests.support.conversations import World, ends, rest, results, say, spoken
 async def test_it_remembers_after_a_crash(world: World) -> None:
     agent = assistant(ScriptedModel(assistant_script))
     conversation = await world.start(agent)
-    await say(conversation, "my name is Ada")
-    await rest(conversation)
+    await conversation.ask("my name is Ada")
 
     await world.crash(conversation)
     conversation = await world.open(agent)
 
-    await say(conversation, "what is my name?")
-    await rest(conversation)
+    answer = await conversation.ask("what is my name?")
+    assert answer.text == "Your name is Ada."
     assert spoken(await world.events())[-1] == ("Your name is Ada.", "completed")
 
 
@@ -34,7 +33,7 @@ async def test_a_question_that_was_open_is_answered_by_the_next_incarnation(worl
     await say(conversation, "are you there?")
     await world.crash(conversation)
 
-    # Nobody sends anything: opening the conversation is enough.
+    # No message is needed: opening the conversation is enough.
     conversation = await world.open(Agent(name="helper", model=ScriptedModel([Step("Yes.")])))
 
     assert await rest(conversation) == "idle"
@@ -75,7 +74,7 @@ async def test_the_older_of_two_incarnations_steps_aside(world: World) -> None:
     older = await world.start(agent)
     newer = await world.open(agent)
 
-    # The log decides who may write, whatever anybody believes.
+    # The log decides which incarnation may write, whatever each of them believes.
     with pytest.raises(Superseded):
         await say(older, "hello?")
     assert older.gone.done()

@@ -5,10 +5,8 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from agents.agent import Agent
-from agents.errors import ToolDefinitionError, ToolError
-from agents.models import Call, ScriptedModel, Step
-from agents.tools import ToolContext, tool
+from agents import Agent, Call, ScriptedModel, Step, ToolContext, ToolError, tool
+from agents.errors import ToolDefinitionError
 from tests.support.conversations import World, rest, results, say, watching
 
 SHELF = {"tea": 3, "coffee": 0}
@@ -64,9 +62,10 @@ async def test_what_goes_wrong_is_a_result_that_the_model_can_read(world: World)
     calls = [Call("in_stock", {"article": "beer"}), Call("in_stock", {"artikel": "tea"}), Call("brew")]
     conversation = await world.start(shop(Step(calls=calls)))
 
-    await say(conversation, "beer?")
+    answer = await conversation.ask("beer?")
 
     # A tool's own complaint, wrong arguments, a tool that does not exist: no turn fails for that.
+    assert answer.text == "That is all."
     assert await rest(conversation) == "idle"
     by_call = [content for _, content in sorted(results(await world.events()), key=lambda result: result[1])]
     assert by_call == [

@@ -19,7 +19,7 @@ async def refused(conversation: Conversation) -> weakref.ref[BaseException]:
 
 
 def tasks_of(conversation: Conversation) -> int:
-    return sum(conversation.id in task.get_name() for task in asyncio.all_tasks())
+    return sum(task.get_name() == f"conversation {conversation.id}" for task in asyncio.all_tasks())
 
 
 async def test_no_task_waits_for_the_next_message(world: World) -> None:

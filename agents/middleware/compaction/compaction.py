@@ -1,4 +1,4 @@
-"""The middleware: reduces each request as far as its size demands, and has the oldest turns summarised beside it."""
+"""Compaction: reduces each request as far as its size demands, and has the oldest turns summarised meanwhile."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

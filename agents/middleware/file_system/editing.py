@@ -33,7 +33,7 @@ async def edit(workspace: Workspace, path: str, old: str, new: str) -> str:
 
 
 async def move(workspace: Workspace, source: str, target: str) -> str:
-    """Move a file, or a directory with all files below it, within one place or from one to another."""
+    """Move a file, or a directory with all files below it, within one mount or to another one."""
     origin, destination = workspace.writable_location(source), workspace.writable_location(target)
     if origin.scope != destination.scope:
         return await _move_between_scopes(workspace, origin, destination)

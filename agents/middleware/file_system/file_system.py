@@ -38,7 +38,7 @@ class FileSystem(Middleware):
             raise AgentDefinitionError(agent.name, f"its FileSystem: {error}") from error
 
     def resolve(self, path: str, meta: ConversationMeta) -> tuple[Scope, str]:
-        """The scope to which a path of this conversation leads, and the path in it. Raises `store.BadPath`."""
+        """The scope to which a path of this conversation leads, and the path in it. Raises `store.errors.BadPath`."""
         return self.mounts.resolve(path, meta)
 
     def scopes(self, meta: ConversationMeta) -> dict[str, Scope]:

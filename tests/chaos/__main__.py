@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: break the running service at random for some time, then say whether it kept its promises."""
+"""`python -m tests.chaos`: break the running service at random for some time, then report which promises it broke."""
 
 import argparse
 import asyncio
@@ -9,35 +9,35 @@ from pathlib import Path
 
 from tests.chaos import report
 from tests.chaos.checks import violations
-from tests.chaos.faults import FAULTS, LASTING, OF_NODES
-from tests.chaos.older import NoSuchCode, code_of
-from tests.chaos.plan import Size, make_plan
+from tests.chaos.faults import FAULTS, MIN_SECONDS, NODE_FAULTS
+from tests.chaos.older import UnusableCommit, code_of_commit
+from tests.chaos.plan import RunSize, make_plan
 from tests.chaos.run import run
-from tests.chaos.world import running_world
+from tests.chaos.system import running_system
 
 
 def main() -> None:
     options = _options()
-    kinds = options.only or [kind for kind in FAULTS if options.nodes or kind not in OF_NODES]
-    bad = False
+    kinds = options.only or [kind for kind in FAULTS if options.nodes or kind not in NODE_FAULTS]
+    is_broken = False
     with contextlib.ExitStack() as stack:
         try:
-            code = stack.enter_context(code_of(options.older)) if options.older else None
-        except NoSuchCode as error:
+            code = stack.enter_context(code_of_commit(options.older)) if options.older else None
+        except UnusableCommit as error:
             sys.exit(str(error))
-        world = stack.enter_context(running_world(nodes=options.nodes, code=code))
+        system = stack.enter_context(running_system(nodes=options.nodes, code=code))
         for seed in options.seed:
-            plan = make_plan(seed, Size(seconds=options.seconds), kinds, LASTING)
+            plan = make_plan(seed, RunSize(seconds=options.seconds), kinds, MIN_SECONDS)
             print(f"seed {seed}: {len(plan.faults)} faults in {options.seconds:.0f} s", flush=True)
-            result = asyncio.run(run(plan, world))
+            result = asyncio.run(run(plan, system))
             found = violations(result.evidence)
-            bad |= bool(found)
+            is_broken |= bool(found)
             print(report.text(result, found), flush=True)
             if options.keep is not None:
-                report.keep(result, found, options.keep)
+                report.save_details(result, found, options.keep)
             if options.save is not None:
                 report.save(report.markdown(result, found), options.save)
-    sys.exit(bad)
+    sys.exit(is_broken)
 
 
 def _options() -> argparse.Namespace:

@@ -1,6 +1,6 @@
-"""The agents of a run: a clerk who does what the message says, and a helper to whom he delegates.
+"""The agents of a run: a clerk that does what the message says, and a helper to which it delegates.
 
-What they do is determined by the messages alone, so that what must come is known; and all of it is in the ledger.
+What they do depends only on the messages, so the expected result is known. All that they do is in the ledger.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ from agents.models.scripted.message_history import assistant_texts, user_texts
 from agents.tools import Tool, ToolContext, tool
 from deployments.settings import Settings
 from tests.chaos.ledger import Ledger
-from tests.chaos.tasks import GATED, TOOLS, Task, done, numbers_done, tasks_in
+from tests.chaos.tasks import NEEDING_APPROVAL, TOOLS, Task, done, numbers_done, tasks_in
 
 ROOT = Path(deployments.__file__).parents[1]
-"""Of the code that this process runs."""
+"""The folder of the code that this process runs."""
 WORK_SECONDS = 0.15
 WORD_SECONDS = 0.03
-TALE = " and then".join([" it went on"] * 12)
+LONG_ANSWER = " and then".join([" it went on"] * 12)
 
 
 def catalog(settings: Settings) -> Catalog:
-    """What RAYLOGUE_AGENTS names; the process says in the ledger who it is, so that it can be found."""
+    """What RAYLOGUE_AGENTS names. The process notes its actor and node in the ledger, so that a fault can find it."""
     ledger = Ledger(settings.data_dir)
     if ray.is_initialized():
         context = ray.get_runtime_context()
@@ -39,13 +39,13 @@ def catalog(settings: Settings) -> Catalog:
 
 
 def agents(ledger: Ledger) -> Catalog:
-    """The same for any ledger."""
-    clerk = Agent(name="clerk", model=Scribe(ledger), tools=tools(ledger), middleware=(_delegation(ledger),))
+    """The agents, with any ledger."""
+    clerk = Agent(name="clerk", model=TaskModel(ledger), tools=tools(ledger), middleware=(_delegation(ledger),))
     return Catalog({clerk.name: clerk}, default=clerk.name)
 
 
-class Scribe:
-    """A model that works off the tasks of the messages: first all the calls they need, then the words."""
+class TaskModel:
+    """A model that does the tasks of the messages: first it makes all calls that they need, then it answers."""
 
     name = "scribe"
 
@@ -63,22 +63,22 @@ class Scribe:
                 yield event
 
     async def aclose(self) -> None:
-        """There is nothing to give back."""
+        """There is nothing to close."""
 
 
 def outstanding(messages: Sequence[Json]) -> list[Task]:
-    """The tasks that no answer has named yet; those of a turn that was cancelled are among them."""
+    """The tasks that no answer has named yet, also the tasks of cancelled turns."""
     answered = numbers_done("\n".join(assistant_texts(messages)))
     asked = [task for text in user_texts(messages) for task in tasks_in(text)]
     return [task for task in dict.fromkeys(asked) if task.number not in answered]
 
 
 def next_step(request: ModelRequest) -> Step:
-    """Make the calls that were not made yet, each only once in the conversation's life; else answer."""
+    """Make the calls that were not made yet, each only once in a conversation; if there are none, answer."""
     tasks = outstanding(request.messages)
     if tasks and tasks[-1].verb == "fail":
         return Step(done(tasks[-1].number), failure=ModelError("overloaded", "Asked to fail."), fails="after")
-    made = _made(request.messages)
+    made = _calls_made(request.messages)
     offered = {offer["name"] for offer in request.tools}
     calls = [
         _call(tool, task)
@@ -88,11 +88,11 @@ def next_step(request: ModelRequest) -> Step:
     ]
     if calls:
         return Step(calls=calls)
-    tale = TALE if any(task.verb == "tell" for task in tasks) else ""
-    return Step((" ".join(done(task.number) for task in tasks) or "Nothing is left to do.") + tale)
+    suffix = LONG_ANSWER if any(task.verb == "tell" for task in tasks) else ""
+    return Step((" ".join(done(task.number) for task in tasks) or "Nothing is left to do.") + suffix)
 
 
-def _made(messages: Sequence[Json]) -> set[tuple[str, int]]:
+def _calls_made(messages: Sequence[Json]) -> set[tuple[str, int]]:
     blocks = (block for message in messages if message["role"] == "assistant" for block in message["content"])
     return {(block["name"], number_of(block["input"])) for block in blocks if block["type"] == "tool_use"}
 
@@ -109,7 +109,7 @@ def number_of(arguments: Json) -> int:
 
 
 def tools(ledger: Ledger) -> tuple[Tool, ...]:
-    """One of every kind; each notes that it begins and that it is through."""
+    """One tool of every kind; each notes when it begins and when it has done its work."""
 
     async def work(name: str, number: int, context: ToolContext) -> str:
         facts = {
@@ -144,10 +144,10 @@ def tools(ledger: Ledger) -> tuple[Tool, ...]:
         """Ask a person."""
         return str(number)
 
-    assert {sign.name} == GATED
+    assert {sign.name} == NEEDING_APPROVAL
     return deposit, stamp, sign, ask
 
 
 def _delegation(ledger: Ledger) -> SubAgent:
-    helper = Agent(name="helper", description="helps", model=Scribe(ledger), tools=tools(ledger)[:1])
+    helper = Agent(name="helper", description="helps", model=TaskModel(ledger), tools=tools(ledger)[:1])
     return SubAgent((helper,), general=False)

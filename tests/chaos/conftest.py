@@ -1,23 +1,23 @@
-"""A rehearsal for each test that needs no cluster, and one running world for those that do."""
+"""A conversation in this process for each test that needs no cluster, and one running service for the others."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.chaos.rehearsal import Rehearsal, rehearsing
-from tests.chaos.world import World, running_world
+from tests.chaos.in_process import InProcessSystem, in_process_system
+from tests.chaos.system import SystemUnderTest, running_system
 
 
 @pytest.fixture
-async def rehearsal(redis_url: str, redis_prefix: str, tmp_path: Path) -> AsyncIterator[Rehearsal]:
-    """A conversation in this process, with all that the checker looks at."""
-    async with rehearsing(redis_url, redis_prefix, tmp_path) as made:
-        yield made
+async def in_process(redis_url: str, redis_prefix: str, tmp_path: Path) -> AsyncIterator[InProcessSystem]:
+    """A conversation in this process, with everything that the checks need."""
+    async with in_process_system(redis_url, redis_prefix, tmp_path) as system:
+        yield system
 
 
 @pytest.fixture(scope="session")
-def world() -> Iterator[World]:
-    """The service, to be broken."""
-    with running_world("tests.chaos.sabotage:catalog") as running:
+def system() -> Iterator[SystemUnderTest]:
+    """The running service, which tests break."""
+    with running_system("tests.chaos.sabotage:catalog") as running:
         yield running

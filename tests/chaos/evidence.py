@@ -1,4 +1,4 @@
-"""All that is known when a run is over, as values: the checks are functions of this and of nothing else."""
+"""What is known at the end of a run, as values: the checks are functions of this alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from typing import Any
 from tests.chaos.history import Operation
 from tests.chaos.ledger import Entry
 from tests.chaos.notices import Notice
-from tests.chaos.sightings import Watched
+from tests.chaos.watcher_record import WatcherRecord
 
 Event = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Transcript:
-    """A conversation as the store has it at the end; `log` are wire objects, `state` is the cached fsm_state."""
+class StoredTranscript:
+    """A conversation as the store has it at the end; `log` has wire objects, `state` is the cached fsm_state."""
 
     id: str
     log: Sequence[Event]
@@ -29,19 +29,19 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What people did, what is in the store, what really happened outside, and what was said to those who listened."""
+    """What people did, what the store has, what tools and models did, and what watchers and listeners received."""
 
     operations: Sequence[Operation]
-    transcripts: Mapping[str, Transcript]
+    transcripts: Mapping[str, StoredTranscript]
     entries: Sequence[Entry]
     notices: Mapping[str, Sequence[Notice]] = field(default_factory=dict)
-    watched: Sequence[Watched] = ()
+    watchers: Sequence[WatcherRecord] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A broken promise: its stable name, the conversation, and what was seen."""
+    """A broken promise: its stable name, the conversation, and the details."""
 
-    law: str
+    name: str
     conversation: str
     seen: str

@@ -1,4 +1,4 @@
-"""What the people of a run did and were told: every operation with its attempts, as they saw it from outside."""
+"""The history of a run, as its people see it from outside: every operation with its attempts."""
 
 import time
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ Outcome = Literal["ok", "refused", "unknown"]
 class Attempt:
     """One request; times are seconds since the epoch, `answer` the body of the response or what went wrong.
 
-    `refused` is a definite no (4xx); whatever else is no acknowledgement leaves it unknown what came of it.
+    `refused` is a definite no (4xx). After any other response that is no acknowledgement, the outcome is unknown.
     """
 
     begun: float
@@ -24,17 +24,17 @@ class Attempt:
 
 @dataclass(slots=True)
 class Operation:
-    """Something a person wanted, repeated until the answer was definite or the person gave up."""
+    """Something that a person requested, repeated until the answer was definite or the person gave up."""
 
     person: str
     kind: Kind
     conversation: str
-    wanted: Mapping[str, Any]
+    request: Mapping[str, Any]
     attempts: list[Attempt] = field(default_factory=list)
 
     @property
     def outcome(self) -> Outcome:
-        """`ok` once acknowledged; `refused` if every attempt was; else nobody was told."""
+        """`ok` if an attempt was acknowledged; `refused` if every attempt was refused; else `unknown`."""
         outcomes = {attempt.outcome for attempt in self.attempts}
         if "ok" in outcomes:
             return "ok"

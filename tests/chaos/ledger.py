@@ -1,7 +1,7 @@
-"""The world outside of the system: a file to which every tool and model says what it does, before and after.
+"""The world outside the system: a file in which every tool and model notes what it does, before and after.
 
-One line, one write: a process that is killed has said a thing or has not. As with a bank that takes idempotency
-keys, what was applied twice under one key counts once.
+Each line is one write, so a killed process has noted something or has not. As at a bank that takes idempotency keys,
+work that was done twice under one key counts once.
 """
 
 import os
@@ -25,14 +25,14 @@ class Entry:
 
 
 class Ledger:
-    """Written by any number of processes, read by the checker."""
+    """Any number of processes write it; the checker reads it."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._file = directory / "ledger.jsonl"
 
     def note(self, kind: str, **facts: Any) -> None:
-        """Durable for everybody but the machine itself when this returns."""
+        """Add an entry; when this returns, it survives the end of any process."""
         line = orjson.dumps({"kind": kind, "at": time.time(), "pid": os.getpid(), "facts": facts}) + b"\n"
         file = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
@@ -41,7 +41,7 @@ class Ledger:
             os.close(file)
 
     def entries(self) -> list[Entry]:
-        """All of it, oldest first."""
+        """All entries, oldest first."""
         try:
             lines = self._file.read_bytes().splitlines()
         except FileNotFoundError:

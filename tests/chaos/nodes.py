@@ -1,4 +1,4 @@
-"""Further nodes of a running service: raylets with a core each, which can be lost, stopped and replaced."""
+"""Further nodes of a running service: raylets with a core each, which can be killed, stopped and replaced."""
 
 import asyncio
 import contextlib
@@ -19,17 +19,17 @@ from tests.support.service import ROOT, end_with_parent
 
 STARTED = "Ray runtime started."
 JOIN_SECONDS = 60.0
-TRIES = 3
-"""Ray gives up after thirty seconds, which a busy machine may take."""
-PAUSE = 0.2
+MAX_TRIES = 3
+"""Ray gives up after thirty seconds, and a busy machine may take longer to start a node."""
+PAUSE_SECONDS = 0.2
 
 
 class CannotJoin(Exception):
     """A node did not start."""
 
 
-class Node:
-    """`ray start --block` in a session of its own, and all that runs there."""
+class JoinedNode:
+    """`ray start --block` in a session of its own, with all processes of that session."""
 
     def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
         self.name = name
@@ -38,48 +38,48 @@ class Node:
         self.is_stopped = False
 
     @property
-    def lives(self) -> bool:
-        """Whether the node's first process does, which ends with the raylet."""
+    def is_alive(self) -> bool:
+        """Whether the node's first process lives; it ends with the raylet."""
         return self._process.poll() is None
 
     @property
     def has_joined(self) -> bool:
         return STARTED in self._log.read_text(errors="replace")
 
-    def is_decided(self) -> bool:
-        """Whether it has joined, or never will."""
-        return self.has_joined or not self.lives
+    def has_joined_or_ended(self) -> bool:
+        """Whether it has joined, or will never join."""
+        return self.has_joined or not self.is_alive
 
     @property
-    def said(self) -> str:
-        """The end of what it printed."""
+    def output_tail(self) -> str:
+        """The end of its output."""
         return self._log.read_text(errors="replace")[-2000:]
 
     def kill(self) -> None:
-        """SIGKILL, with all that runs there."""
-        everything = self._everything()
-        for process in everything:
+        """SIGKILL to all its processes."""
+        processes = self._processes()
+        for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        end_all(everything, grace=1.0)
+        end_all(processes, grace=1.0)
         self._process.wait()
 
     def suspend(self) -> None:
-        """SIGSTOP, with all that runs there."""
+        """SIGSTOP to all its processes."""
         self.is_stopped = True
-        for process in self._everything():
+        for process in self._processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.suspend()
 
     def resume(self) -> None:
-        """SIGCONT."""
+        """SIGCONT to all its processes."""
         self.is_stopped = False
-        for process in self._everything():
+        for process in self._processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.resume()
 
-    def _everything(self) -> list[psutil.Process]:
-        """Ray's processes have groups of their own, but one session."""
+    def _processes(self) -> list[psutil.Process]:
+        """All processes of the session; Ray's processes have process groups of their own."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(OSError, psutil.Error):
@@ -88,33 +88,33 @@ class Node:
         return found
 
 
-class Nodes:
-    """As many joined nodes as there should be; `code` is where they find the product, if it is not here."""
+class JoinedNodes:
+    """`size` joined nodes; `code` is the folder of the product that they run, by default this one."""
 
-    def __init__(self, first: psutil.Process, directory: Path, wanted: int, code: Path | None = None) -> None:
+    def __init__(self, first: psutil.Process, directory: Path, size: int, code: Path | None = None) -> None:
         self._first = first
         self._directory = directory
-        self._wanted = wanted
+        self._size = size
         self._code = code or ROOT
-        self._nodes: list[Node] = []
+        self._nodes: list[JoinedNode] = []
         self._numbers = count(1)
         self._joining = 0
 
-    def choose(self, pick: float) -> Node | None:
-        """One that lives and is not stopped; `pick` is from 0 to 1."""
-        living = [node for node in self._nodes if node.lives and not node.is_stopped]
+    def choose(self, pick: float) -> JoinedNode | None:
+        """A node that lives and is not stopped; `pick` is from 0 to 1."""
+        living = [node for node in self._nodes if node.is_alive and not node.is_stopped]
         return living[int(pick * len(living))] if living else None
 
-    async def restock(self, patience: float = 0.0) -> None:
-        """Join a node for each that has ended, or does so within the `patience`; one that cannot join is left out."""
-        await _until(lambda: not all(node.lives for node in self._nodes), patience)
-        for node in [node for node in self._nodes if not node.lives]:
+    async def replace_missing(self, patience: float = 0.0) -> None:
+        """Join a node for each that has ended, or ends within `patience` seconds; leave out a node that cannot join."""
+        await _until(lambda: not all(node.is_alive for node in self._nodes), patience)
+        for node in [node for node in self._nodes if not node.is_alive]:
             self._nodes.remove(node)
-            await asyncio.to_thread(node.kill)  # what its first process has left behind
-        missing = max(0, self._wanted - len(self._nodes) - self._joining)
+            await asyncio.to_thread(node.kill)  # the processes that its first process has left behind
+        missing = max(0, self._size - len(self._nodes) - self._joining)
         self._joining += missing
         try:
-            while missing:  # one by one: two raylets that start at the same moment may choose the same socket
+            while missing:  # one by one: two raylets that start at the same time may choose the same socket
                 node = await self._join()
                 missing, self._joining = missing - 1, self._joining - 1
                 if node is not None:
@@ -123,31 +123,31 @@ class Nodes:
             self._joining -= missing
 
     def end(self) -> None:
-        """End them all."""
+        """End all nodes."""
         while self._nodes:
             self._nodes.pop().kill()
 
     @property
-    def are_complete(self) -> bool:
-        """Whether there are as many as there should be."""
-        return len(self._nodes) == self._wanted
+    def is_complete(self) -> bool:
+        """Whether there are `size` nodes."""
+        return len(self._nodes) == self._size
 
-    async def _join(self) -> Node | None:
-        for _ in range(TRIES):
+    async def _join(self) -> JoinedNode | None:
+        for _ in range(MAX_TRIES):
             node = self._start()
-            await _until(node.is_decided, JOIN_SECONDS)
-            if node.lives and node.has_joined:
+            await _until(node.has_joined_or_ended, JOIN_SECONDS)
+            if node.is_alive and node.has_joined:
                 return node
             await asyncio.to_thread(node.kill)
-        print(f"{node.name} did not join: {node.said}", file=sys.stderr)
+        print(f"{node.name} did not join: {node.output_tail}", file=sys.stderr)
         return None
 
-    def _start(self) -> Node:
+    def _start(self) -> JoinedNode:
         command, settings = start_command(self._first)
         name = f"node-{next(self._numbers)}"
         log = self._directory / f"{name}.log"
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
-        # The environment of a raylet is that of its workers: they find the product where it says.
+        # The workers inherit the environment of the raylet, and with it the folder of the product.
         environment = {**inherited, **settings, "PYTHONPATH": str(self._code)}
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -160,22 +160,22 @@ class Nodes:
                 start_new_session=True,
                 preexec_fn=end_with_parent,  # noqa: PLW1509 - calls the kernel and nothing else
             )
-        return Node(name, process, log)
+        return JoinedNode(name, process, log)
 
 
 async def _until(condition: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:  # noqa: ASYNC110 - what it waits for is in other processes
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(PAUSE_SECONDS)
 
 
 @contextlib.contextmanager
-def joined(first: psutil.Process, directory: Path, wanted: int, code: Path | None = None) -> Iterator[Nodes]:
-    """So many nodes beside the raylet `first`; none is left when the block ends. Raises `CannotJoin`."""
-    nodes = Nodes(first, directory, wanted, code)
+def joined_nodes(first: psutil.Process, directory: Path, size: int, code: Path | None = None) -> Iterator[JoinedNodes]:
+    """`size` nodes beside the raylet `first`; they end with the block. Raises `CannotJoin`."""
+    nodes = JoinedNodes(first, directory, size, code)
     try:
-        asyncio.run(nodes.restock())
-        if not nodes.are_complete:
+        asyncio.run(nodes.replace_missing())
+        if not nodes.is_complete:
             raise CannotJoin("the service has fewer nodes than it should")
         yield nodes
     finally:

@@ -1,6 +1,6 @@
-"""A listener of the checker's own: every claim and append as the store announces it, with the epoch of its writer.
+"""The checker's own listener: every claim and append as the store announces it, with the epoch of its writer.
 
-The scripts that claim and append also publish, so the order of the announcements is that of what they announce.
+The scripts that claim and append also publish, so the announcements come in the order of the claims and appends.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 CHANNEL = re.compile(r".*:conversation:(.+):live")
-PAUSE = 0.02
+PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """An announced append, or a claim if it has no events.
 
-    `session` counts the listener's connections: between two of them some may be missing.
+    `session` is the number of the listener's connection: between two connections, notices may be missing.
     """
 
     session: int
@@ -33,10 +33,10 @@ class Notice:
 
 
 class Listener:
-    """Listens to all conversations under a prefix while the block runs."""
+    """Listens to all conversations under a prefix, for the time of the block."""
 
     def __init__(self, url: str, prefix: str = "raylogue") -> None:
-        self.heard: defaultdict[str, list[Notice]] = defaultdict(list)
+        self.notices_by_conversation: defaultdict[str, list[Notice]] = defaultdict(list)
         self.sessions = 0
         self._redis = Redis.from_url(url)
         self._pattern = f"{prefix}:*:live"
@@ -63,10 +63,10 @@ class Listener:
                 async with self._redis.pubsub(ignore_subscribe_messages=False) as channel:
                     await channel.psubscribe(self._pattern)
                     async for message in channel.listen():
-                        self._take(message)
-            await asyncio.sleep(PAUSE)
+                        self._record(message)
+            await asyncio.sleep(PAUSE_SECONDS)
 
-    def _take(self, message: Mapping[str, Any]) -> None:
+    def _record(self, message: Mapping[str, Any]) -> None:
         if message["type"] == "psubscribe":
             self.sessions += 1
             self._listening.set()
@@ -76,4 +76,4 @@ class Listener:
         if logged or not payload["events"]:
             found = CHANNEL.fullmatch(message["channel"].decode())
             assert found is not None
-            self.heard[found[1]].append(Notice(self.sessions, payload["epoch"], logged))
+            self.notices_by_conversation[found[1]].append(Notice(self.sessions, payload["epoch"], logged))

@@ -1,4 +1,4 @@
-"""Another commit's code beside this one's, for processes that are to run it."""
+"""The code of another commit, for the nodes that run older code."""
 
 import io
 import subprocess
@@ -13,19 +13,19 @@ from tests.support.service import ROOT
 AGENTS = "tests/chaos/agents.py"
 
 
-class NoSuchCode(Exception):
-    """There is no such commit, or it cannot take part."""
+class UnusableCommit(Exception):
+    """There is no such commit, or it has no agents for a run."""
 
 
 @contextmanager
-def code_of(commit: str) -> Iterator[Path]:
-    """A folder with all files of that commit. Raises `NoSuchCode`."""
-    packed = subprocess.run(["git", "archive", commit], cwd=ROOT, check=False, capture_output=True)
-    if packed.returncode:
-        raise NoSuchCode(packed.stderr.decode().strip())
+def code_of_commit(commit: str) -> Iterator[Path]:
+    """A folder with all files of a commit. Raises `UnusableCommit`."""
+    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, check=False, capture_output=True)
+    if archive.returncode:
+        raise UnusableCommit(archive.stderr.decode().strip())
     with tempfile.TemporaryDirectory(prefix="raylogue-older-") as directory:
-        with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as files:
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
             files.extractall(directory, filter="data")
         if not (Path(directory) / AGENTS).exists():
-            raise NoSuchCode(f"{commit} has no {AGENTS}")
+            raise UnusableCommit(f"{commit} has no {AGENTS}")
         yield Path(directory)

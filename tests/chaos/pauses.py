@@ -1,4 +1,4 @@
-"""How long turns stood still: the time between two events of a turn that ran, and waited for nobody."""
+"""The pauses of running turns: the time between two events of a turn that does not wait for people."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ import orjson
 from agents.codec import decode
 from agents.turn import Facts, State, apply
 from store import Record
-from tests.chaos.evidence import Evidence, Transcript
+from tests.chaos.evidence import Evidence, StoredTranscript
 
 RESTING = frozenset({State.IDLE, State.AWAITING_INPUT})
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """No event followed the one at `seq` for so many seconds; `begun` is in seconds since the epoch."""
+    """The time after the event at `seq` until the next one; `begun` is in seconds since the epoch."""
 
     conversation: str
     seq: int
@@ -24,13 +24,13 @@ class Pause:
     seconds: float
 
 
-def longest(evidence: Evidence) -> Pause | None:
-    """Of all pauses; None if nothing ran. What a model or a tool needs itself is in it."""
+def longest_pause(evidence: Evidence) -> Pause | None:
+    """The longest pause, including the time that models and tools need; None if no turn ran."""
     found = (pause for transcript in evidence.transcripts.values() for pause in _pauses(transcript))
     return max(found, key=lambda pause: pause.seconds, default=None)
 
 
-def _pauses(transcript: Transcript) -> Iterator[Pause]:
+def _pauses(transcript: StoredTranscript) -> Iterator[Pause]:
     facts = Facts()
     log = [decode(Record(event["seq"], orjson.dumps(event))) for event in transcript.log]
     for before, after in pairwise(log):

@@ -1,4 +1,4 @@
-"""The people of a run: they send, stop and decide over HTTP, and repeat what was not answered, as good clients do."""
+"""The people of a run: they send, cancel and decide over HTTP, and repeat requests without an answer, as clients do."""
 
 import asyncio
 import time
@@ -9,18 +9,18 @@ import httpx
 import orjson
 
 from tests.chaos.history import Attempt, Operation
-from tests.chaos.plan import Action, Cancel, Decide, Say
+from tests.chaos.plan import Action, AnswerCall, CancelTurn, SendTask
 
 ANSWER_SECONDS = 12.0
-PATIENCE_SECONDS = 45.0
+MAX_SEND_SECONDS = 45.0
 PAUSE_SECONDS = 0.5
 EVENTS = {"Accept": "text/event-stream"}
 
 Answer = Mapping[str, Any]
 
 
-class Person:
-    """Does one thing after another; `operations` is what came of it."""
+class SimulatedPerson:
+    """Performs one action after another; `operations` has their outcomes."""
 
     def __init__(self, name: str, url: str, conversations: Sequence[str]) -> None:
         self.name = name
@@ -28,64 +28,66 @@ class Person:
         self._conversations = conversations
         self._http = httpx.AsyncClient(base_url=url, timeout=ANSWER_SECONDS)
 
-    async def live(self, actions: Sequence[Action], until: float) -> None:
-        """Play the script; nothing new is begun once the event loop's clock has come to `until`."""
+    async def perform(self, actions: Sequence[Action], until: float) -> None:
+        """Perform these actions; no new one begins once the event loop's clock has reached `until`."""
         loop = asyncio.get_running_loop()
         for action in actions:
             await asyncio.sleep(min(action.pause, max(0.0, until - loop.time())))
             if loop.time() >= until:
                 return
-            await self._act(action, self._conversations[action.conversation])
+            await self._perform_one(action, self._conversations[action.conversation])
 
     async def decide(self, conversation: str, pick: float, refuse: bool) -> None:
-        """Answer one of the calls that wait, if any does."""
+        """Answer one of the calls that ask people, if there is any."""
         pending = await self._pending(conversation)
         if not pending:
             return
         call = sorted(pending)[int(pick * len(pending))]
         decision = "reject" if refuse else "respond" if pending[call]["kind"] == "elicitation" else "approve"
-        wanted = {"tool_call_id": call, "decision": decision}
-        body = {**wanted, "answer": "yes"} if decision == "respond" else wanted
-        # Once only: a repetition could not tell its own success from somebody else's.
-        await self._try(self._begin("decide", conversation, wanted), "resolutions", body)
+        request = {"tool_call_id": call, "decision": decision}
+        body = {**request, "answer": "yes"} if decision == "respond" else request
+        # Only once: a repeated decision could not tell its own success from that of another person.
+        await self._request(self._begin("decide", conversation, request), "resolutions", body)
 
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    async def _act(self, action: Action, conversation: str) -> None:
+    async def _perform_one(self, action: Action, conversation: str) -> None:
         match action:
-            case Say():
-                await self._say(action, conversation)
-            case Cancel():
-                await self._try(self._begin("cancel", conversation, {}), "cancel", None)
-            case Decide(pick=pick, refuse=refuse):
+            case SendTask():
+                await self._send(action, conversation)
+            case CancelTurn():
+                await self._request(self._begin("cancel", conversation, {}), "cancel", None)
+            case AnswerCall(pick=pick, refuse=refuse):
                 await self.decide(conversation, pick, refuse)
 
-    async def _say(self, action: Say, conversation: str) -> None:
-        """The same message under the same id, until it is known what became of it."""
-        wanted = {"client_id": f"task-{action.task.number}", "text": str(action.task), "on_busy": action.on_busy}
-        operation = self._begin("send", conversation, wanted)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        limit = action.impatient
+    async def _send(self, action: SendTask, conversation: str) -> None:
+        """Send a message, again under the same id until the outcome is known."""
+        request = {"client_id": f"task-{action.task.number}", "text": str(action.task), "on_busy": action.on_busy}
+        operation = self._begin("send", conversation, request)
+        deadline = time.monotonic() + MAX_SEND_SECONDS
+        limit = action.hang_up_after
         while time.monotonic() < deadline:
             attempt = (
-                await self._tell(operation, wanted, limit)
+                await self._send_streamed(operation, request, limit)
                 if action.streamed
-                else await self._try(operation, "messages", wanted, limit)
+                else await self._request(operation, "messages", request, limit)
             )
             if attempt.outcome != "unknown":
                 break
             limit = None
             await asyncio.sleep(PAUSE_SECONDS)
-        if action.impatient is not None and operation.outcome == "ok":
-            await self._try(operation, "messages", wanted)  # as a page does that was loaded anew
+        if action.hang_up_after is not None and operation.outcome == "ok":
+            await self._request(operation, "messages", request)  # as a page does after a reload
 
-    def _begin(self, kind: Any, conversation: str, wanted: Answer) -> Operation:
-        operation = Operation(self.name, kind, conversation, wanted)
+    def _begin(self, kind: Any, conversation: str, request: Answer) -> Operation:
+        operation = Operation(self.name, kind, conversation, request)
         self.operations.append(operation)
         return operation
 
-    async def _try(self, operation: Operation, path: str, body: Answer | None, limit: float | None = None) -> Attempt:
+    async def _request(
+        self, operation: Operation, path: str, body: Answer | None, limit: float | None = None
+    ) -> Attempt:
         """One request."""
         begun = time.time()
         address = f"/v1/conversations/{operation.conversation}/{path}"
@@ -93,10 +95,10 @@ class Person:
             response = await asyncio.wait_for(self._http.post(address, json=body), limit or ANSWER_SECONDS)
         except (httpx.HTTPError, TimeoutError) as error:
             return operation.note(begun, "unknown", {"error": type(error).__name__})
-        return _noted(operation, begun, response.status_code, response.content)
+        return _record_response(operation, begun, response.status_code, response.content)
 
-    async def _tell(self, operation: Operation, body: Answer, limit: float | None) -> Attempt:
-        """One request for the turn as events: it is acknowledged when the message comes back as logged."""
+    async def _send_streamed(self, operation: Operation, body: Answer, limit: float | None) -> Attempt:
+        """One request for the turn as events: the message is acknowledged when it comes back as logged."""
         begun = time.time()
         address = f"/v1/conversations/{operation.conversation}/messages"
         try:
@@ -105,7 +107,7 @@ class Person:
                 self._http.stream("POST", address, json=body, headers=EVENTS) as response,
             ):
                 if response.status_code != 200:
-                    return _noted(operation, begun, response.status_code, await response.aread())
+                    return _record_response(operation, begun, response.status_code, await response.aread())
                 async for line in response.aiter_lines():
                     if line.startswith("data: ") and _is_own(event := orjson.loads(line[6:]), body):
                         return operation.note(begun, "ok", {"seq": event["seq"], "turn": event["turn"]})
@@ -122,7 +124,7 @@ class Person:
         return pending
 
 
-def _noted(operation: Operation, begun: float, status: int, content: bytes) -> Attempt:
+def _record_response(operation: Operation, begun: float, status: int, content: bytes) -> Attempt:
     outcome = "ok" if status == 202 else "refused" if 400 <= status < 500 else "unknown"
     try:
         answer = orjson.loads(content)

@@ -1,4 +1,4 @@
-"""What is going to happen, drawn from a seed: who says what when, and what is broken when. Same seed, same plan."""
+"""The plan of a run, from a seed: what each person does when, and what is broken when. Same seed, same plan."""
 
 import itertools
 import random
@@ -10,7 +10,7 @@ from typing import Literal
 from tests.chaos.tasks import VERBS, Task, Verb
 
 OnBusy = Literal["reject", "queue", "interrupt", "steer"]
-Tab = Literal["stayed", "hopped"]
+WatcherKind = Literal["steady", "reconnecting"]
 
 VERB_WEIGHTS: dict[Verb, int] = {
     "greet": 4, "tell": 4, "deposit": 5, "stamp": 4, "sign": 4, "ask": 2, "delegate": 2, "heap": 2, "fail": 1,
@@ -20,26 +20,26 @@ ON_BUSY_WEIGHTS: dict[OnBusy, int] = {"reject": 1, "queue": 4, "interrupt": 2, "
 
 
 @dataclass(frozen=True, slots=True)
-class Say:
-    """Send a task; `streamed` asks for the turn as events, `impatient` hangs up after so many seconds and repeats."""
+class SendTask:
+    """Send a task. `streamed`: read the turn as events; `hang_up_after` so many seconds: stop waiting, and repeat."""
 
     pause: float
     conversation: int
     task: Task
     on_busy: OnBusy
     streamed: bool
-    impatient: float | None
+    hang_up_after: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class Cancel:
+class CancelTurn:
     pause: float
     conversation: int
 
 
 @dataclass(frozen=True, slots=True)
-class Decide:
-    """Answer one of the calls that wait then, if any; `refuse` says no."""
+class AnswerCall:
+    """Answer one of the calls that ask people then, if any; `refuse` rejects it."""
 
     pause: float
     conversation: int
@@ -47,12 +47,12 @@ class Decide:
     refuse: bool
 
 
-Action = Say | Cancel | Decide
+Action = SendTask | CancelTurn | AnswerCall
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`at` and `seconds` (how long until it is healed) count from the start; `pick` chooses among what is there."""
+    """Breaks something `at` seconds after the start, for `seconds`; `pick` chooses among the possible targets."""
 
     at: float
     kind: str
@@ -61,8 +61,8 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """How much of everything: conversations with an actor of their own and shared ones, people, tabs for each."""
+class RunSize:
+    """How large a run is: its duration, conversations by placement, people, and the rates of actions and faults."""
 
     seconds: float
     dedicated: int = 3
@@ -70,67 +70,69 @@ class Size:
     people: int = 8
     pause: float = 1.2
     between_faults: float = 3.0
-    longest_fault: float = 4.0
+    max_fault_seconds: float = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     seed: int
-    size: Size
+    size: RunSize
     placements: Sequence[Literal["dedicated", "shared"]]
     people: Sequence[Sequence[Action]]
-    tabs: Sequence[tuple[int, Tab]]
+    watchers: Sequence[tuple[int, WatcherKind]]
     faults: Sequence[Fault]
 
 
-def make_plan(seed: int, size: Size, kinds: Sequence[str], lasting: Mapping[str, float] = NONE) -> Plan:
-    """Everything that chance decides; `kinds` are the faults that may happen, `lasting` how long some last at least."""
-    dice = random.Random(seed)
+def make_plan(seed: int, size: RunSize, kinds: Sequence[str], min_seconds: Mapping[str, float] = NONE) -> Plan:
+    """Draw a plan. `kinds` are the faults that may happen, `min_seconds` says how long some of them last at least."""
+    rng = random.Random(seed)
     placements = ["dedicated"] * size.dedicated + ["shared"] * size.shared
     numbers = itertools.count(1)
-    people = [list(_script(dice, size, len(placements), numbers)) for _ in range(size.people)]
-    tabs: list[tuple[int, Tab]] = [
-        (conversation, kind) for conversation in range(len(placements)) for kind in ("stayed", "hopped")
+    people = [list(_actions(rng, size, len(placements), numbers)) for _ in range(size.people)]
+    watchers: list[tuple[int, WatcherKind]] = [
+        (conversation, kind) for conversation in range(len(placements)) for kind in ("steady", "reconnecting")
     ]
-    return Plan(seed, size, placements, people, tabs, list(_faults(dice, size, kinds, lasting)))  # type: ignore[arg-type]
+    return Plan(seed, size, placements, people, watchers, list(_faults(rng, size, kinds, min_seconds)))  # type: ignore[arg-type]
 
 
-def _script(dice: random.Random, size: Size, conversations: int, numbers: Iterator[int]) -> Iterator[Action]:
-    """One person's life: mostly talking, now and then deciding or stopping."""
-    favourites = dice.sample(range(conversations), k=min(3, conversations))
+def _actions(rng: random.Random, size: RunSize, conversations: int, numbers: Iterator[int]) -> Iterator[Action]:
+    """The actions of one person: mostly messages, some decisions and cancels."""
+    favourites = rng.sample(range(conversations), k=min(3, conversations))
     at = 0.0
     while True:
-        pause = dice.expovariate(1 / size.pause)
+        pause = rng.expovariate(1 / size.pause)
         at += pause
         if at > size.seconds:
             return
-        yield _action(dice, pause, dice.choice(favourites), numbers)
+        yield _action(rng, pause, rng.choice(favourites), numbers)
 
 
-def _action(dice: random.Random, pause: float, conversation: int, numbers: Iterator[int]) -> Action:
-    kind = dice.choices(("say", "decide", "cancel"), (10, 6, 1))[0]
+def _action(rng: random.Random, pause: float, conversation: int, numbers: Iterator[int]) -> Action:
+    kind = rng.choices(("say", "decide", "cancel"), (10, 6, 1))[0]
     if kind == "decide":
-        return Decide(pause, conversation, dice.random(), dice.random() < 0.25)
+        return AnswerCall(pause, conversation, rng.random(), rng.random() < 0.25)
     if kind == "cancel":
-        return Cancel(pause, conversation)
-    return Say(
+        return CancelTurn(pause, conversation)
+    return SendTask(
         pause=pause,
         conversation=conversation,
-        task=Task(next(numbers), dice.choices(VERBS, [VERB_WEIGHTS[verb] for verb in VERBS])[0]),
-        on_busy=dice.choices(tuple(ON_BUSY_WEIGHTS), tuple(ON_BUSY_WEIGHTS.values()))[0],
-        streamed=dice.random() < 0.3,
-        impatient=dice.uniform(0.01, 0.5) if dice.random() < 0.2 else None,
+        task=Task(next(numbers), rng.choices(VERBS, [VERB_WEIGHTS[verb] for verb in VERBS])[0]),
+        on_busy=rng.choices(tuple(ON_BUSY_WEIGHTS), tuple(ON_BUSY_WEIGHTS.values()))[0],
+        streamed=rng.random() < 0.3,
+        hang_up_after=rng.uniform(0.01, 0.5) if rng.random() < 0.2 else None,
     )
 
 
-def _faults(dice: random.Random, size: Size, kinds: Sequence[str], lasting: Mapping[str, float]) -> Iterator[Fault]:
-    """One after another, at times overlapping; every kind comes before any comes again."""
-    at, deck = 0.0, list[str]()
+def _faults(
+    rng: random.Random, size: RunSize, kinds: Sequence[str], min_seconds: Mapping[str, float]
+) -> Iterator[Fault]:
+    """Faults one after another, some overlapping; every kind comes before any kind comes again."""
+    at, remaining = 0.0, list[str]()
     while kinds:
-        at += dice.uniform(0.5, 1.5) * size.between_faults
+        at += rng.uniform(0.5, 1.5) * size.between_faults
         if at > size.seconds:
             return
-        deck = deck or dice.sample(list(kinds), k=len(kinds))
-        kind = deck.pop()
-        seconds = lasting.get(kind, 0.0) + dice.uniform(0.2, size.longest_fault)
-        yield Fault(at, kind, seconds, dice.random())
+        remaining = remaining or rng.sample(list(kinds), k=len(kinds))
+        kind = remaining.pop()
+        seconds = min_seconds.get(kind, 0.0) + rng.uniform(0.2, size.max_fault_seconds)
+        yield Fault(at, kind, seconds, rng.random())

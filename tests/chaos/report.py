@@ -1,4 +1,4 @@
-"""Says what a run did and what it found: for the terminal, and as Markdown for docs/reliability.md."""
+"""The report of a run and its violations: for the terminal, and as Markdown for docs/reliability.md."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,15 +7,15 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.report import save
 from tests.chaos.evidence import Evidence, Violation
-from tests.chaos.pauses import longest
+from tests.chaos.pauses import longest_pause
 from tests.chaos.run import Result
 from tests.support.service import ROOT
 
-__all__ = ["counts", "faults", "keep", "markdown", "pause", "save", "text"]
+__all__ = ["counts", "faults", "markdown", "pause", "save", "save_details", "text"]
 
 
 def counts(result: Result) -> dict[str, int]:
-    """What there was, by its name."""
+    """How much there was of each thing, by name."""
     evidence = result.evidence
     logs = evidence.transcripts.values()
     outcomes = Counter(f"{operation.kind} {operation.outcome}" for operation in evidence.operations)
@@ -35,25 +35,25 @@ def counts(result: Result) -> dict[str, int]:
         "model calls": sum(entry.kind == "model" for entry in evidence.entries),
         "tool calls begun": len(begun),
         "of which made again": sum(times > 1 for times in begun.values()),
-        "event streams": sum(len(watched.connections) for watched in evidence.watched),
+        "event streams": sum(len(watcher.streams) for watcher in evidence.watchers),
     }
 
 
 def faults(result: Result) -> dict[str, int]:
-    """How often each kind of fault hit."""
-    return dict(sorted(Counter(hit.kind for hit in result.hits).items()))
+    """How often each kind of fault happened."""
+    return dict(sorted(Counter(hit.kind for hit in result.injected).items()))
 
 
 def pause(result: Result) -> str:
-    """The longest pause of a running turn, and what was broken in it."""
-    found = longest(result.evidence)
+    """A sentence on the longest pause of a running turn, and what was broken meanwhile."""
+    found = longest_pause(result.evidence)
     if found is None:
         return "No turn ran."
     broken = {
-        hit.kind: hit for hit in result.hits if hit.begun < found.begun + found.seconds and hit.healed > found.begun
+        hit.kind: hit for hit in result.injected if hit.begun < found.begun + found.seconds and hit.healed > found.begun
     }
     return (
-        f"The longest pause of a running turn was {found.seconds:.1f} s, behind event {found.seq} of "
+        f"The longest pause of a running turn was {found.seconds:.1f} s, after event {found.seq} of "
         f"{found.conversation}, while broken: {', '.join(broken) or 'nothing'}."
     )
 
@@ -63,7 +63,7 @@ def text(result: Result, found: Sequence[Violation]) -> str:
     lines = [f"seed {result.plan.seed}, {result.plan.size.seconds:.0f} s, at rest after {result.rest_seconds:.1f} s"]
     lines += [f"  {times:6} {name}" for name, times in (*counts(result).items(), *faults(result).items())]
     lines += [pause(result)]
-    lines += [f"VIOLATION {violation.law} in {violation.conversation}: {violation.seen}" for violation in found]
+    lines += [f"VIOLATION {violation.name} in {violation.conversation}: {violation.seen}" for violation in found]
     return "\n".join([*lines, f"{len(found)} violations"])
 
 
@@ -86,38 +86,38 @@ def _table(title: str, rows: Mapping[str, int]) -> list[str]:
     return ["", f"| {title} | times |", "| --- | --: |", *(f"| {name} | {times} |" for name, times in rows.items()), ""]
 
 
-def keep(result: Result, found: Sequence[Violation], directory: Path) -> None:
-    """The course of the run, and all that is known of each conversation that is wrong, or that paused longest."""
+def save_details(result: Result, found: Sequence[Violation], directory: Path) -> None:
+    """Write files: the timeline of the run, and of each conversation with a violation or with the longest pause."""
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / f"{result.plan.seed}.txt").write_text("\n".join(line for _, line in sorted(_course(result))))
-    paused = longest(result.evidence)
+    (directory / f"{result.plan.seed}.txt").write_text("\n".join(line for _, line in sorted(_timeline(result))))
+    paused = longest_pause(result.evidence)
     for conversation in {violation.conversation for violation in found} | ({paused.conversation} if paused else set()):
         known = [f"VIOLATION {violation}" for violation in found if violation.conversation == conversation]
-        known += [line for _, line in sorted(_happened(result, conversation))]
+        known += [line for _, line in sorted(_timeline_of(result, conversation))]
         (directory / f"{result.plan.seed}-{conversation.replace('/', '_')}.txt").write_text("\n".join(known))
 
 
-def _course(result: Result) -> Iterator[tuple[float, str]]:
-    """The faults, and how each request fared."""
-    for hit in result.hits:
+def _timeline(result: Result) -> Iterator[tuple[float, str]]:
+    """The faults, and each request with its outcome."""
+    for hit in result.injected:
         yield hit.begun, f"{hit.begun:.3f} FAULT {hit.kind}: {hit.target}, healed at {hit.healed:.3f}"
     for operation in result.evidence.operations:
         for attempt in operation.attempts:
-            told = f"{operation.kind} to {operation.conversation} until {attempt.ended:.3f}: {attempt.outcome}"
-            yield attempt.begun, f"{attempt.begun:.3f} {operation.person} {told} {attempt.answer}"
+            description = f"{operation.kind} to {operation.conversation} until {attempt.ended:.3f}: {attempt.outcome}"
+            yield attempt.begun, f"{attempt.begun:.3f} {operation.person} {description} {attempt.answer}"
 
 
-def _happened(result: Result, conversation: str) -> Iterator[tuple[float, str]]:
+def _timeline_of(result: Result, conversation: str) -> Iterator[tuple[float, str]]:
     evidence = result.evidence
-    for hit in result.hits:
+    for hit in result.injected:
         yield hit.begun, f"{hit.begun:.3f} FAULT {hit.kind}: {hit.target}, healed at {hit.healed:.3f}"
     for operation in evidence.operations:
         if operation.conversation == conversation:
             for attempt in operation.attempts:
-                told = f"{operation.kind} {operation.wanted} until {attempt.ended:.3f}"
+                description = f"{operation.kind} {operation.request} until {attempt.ended:.3f}"
                 yield (
                     attempt.begun,
-                    f"{attempt.begun:.3f} {operation.person} {told}: {attempt.outcome} {attempt.answer}",
+                    f"{attempt.begun:.3f} {operation.person} {description}: {attempt.outcome} {attempt.answer}",
                 )
     for entry in evidence.entries:
         if entry.kind == "process" or entry.facts.get("conversation") == conversation:

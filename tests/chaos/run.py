@@ -1,4 +1,4 @@
-"""One run: people, watchers and the nemesis at once, then peace, and all that is known at the end of it."""
+"""One run: people, watchers and faults at once, then a wait until all turns have ended, and the evidence."""
 
 import asyncio
 import time
@@ -9,80 +9,84 @@ from dataclasses import dataclass
 import httpx
 
 from store import Store
-from tests.chaos.collect import at_rest, transcripts
-from tests.chaos.evidence import Evidence, Transcript
-from tests.chaos.nemesis import Hit, Nemesis
+from tests.chaos.collect import read_transcripts, wait_until_finished
+from tests.chaos.evidence import Evidence, StoredTranscript
+from tests.chaos.nemesis import InjectedFault, Nemesis
 from tests.chaos.notices import Listener
-from tests.chaos.people import Person
+from tests.chaos.people import SimulatedPerson
 from tests.chaos.plan import Plan
-from tests.chaos.tabs import Watcher
-from tests.chaos.world import World
+from tests.chaos.system import SystemUnderTest
+from tests.chaos.watchers import WatchingClient
 
-REST_SECONDS = 90.0
-CATCH_UP_SECONDS = 30.0
-PEACE_SECONDS = 60.0
-PAUSE = 0.5
+MAX_REST_SECONDS = 90.0
+MAX_CATCH_UP_SECONDS = 30.0
+CREATE_SECONDS = 60.0
+PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`rest_seconds` is how long it took until nothing was unfinished, after the last fault was healed."""
+    """`rest_seconds` is the time from the healing of the last fault until no turn was unfinished."""
 
     plan: Plan
     evidence: Evidence
-    hits: Sequence[Hit]
+    injected: Sequence[InjectedFault]
     rest_seconds: float
 
 
-async def run(plan: Plan, world: World) -> Result:
-    """Carry out the plan, and come to rest."""
-    store, begun = world.store(), time.time()
+async def run(plan: Plan, system: SystemUnderTest) -> Result:
+    """Carry out the plan, and wait until all turns have ended."""
+    store, begun = system.store(), time.time()
     try:
-        async with Listener(world.redis.url) as listener:
-            conversations = await _create(plan, world.url)
-            people = [Person(f"person-{number}", world.url, conversations) for number in range(len(plan.people))]
-            tabs = [
-                Watcher(kind, conversations[number], world.url, plan.seed + place)
-                for place, (number, kind) in enumerate(plan.tabs)
+        async with Listener(system.redis.url) as listener:
+            conversations = await _create(plan, system.url)
+            people = [
+                SimulatedPerson(f"person-{number}", system.url, conversations) for number in range(len(plan.people))
             ]
-            nemesis = Nemesis(world)
-            watching = [asyncio.create_task(tab.watch()) for tab in tabs]
+            watchers = [
+                WatchingClient(kind, conversations[number], system.url, plan.seed + index)
+                for index, (number, kind) in enumerate(plan.watchers)
+            ]
+            nemesis = Nemesis(system)
+            watching = [asyncio.create_task(watcher.watch()) for watcher in watchers]
             try:
-                await _live(plan, people, nemesis)
-                rest_seconds = await _come_to_rest(store, people[0], conversations)
-                found = await transcripts(store, conversations)
-                tabs += (fresh := [Watcher("fresh", conversation, world.url) for conversation in conversations])
-                watching += [asyncio.create_task(tab.watch()) for tab in fresh]
-                await _catch_up(tabs, found)
+                await _play(plan, people, nemesis)
+                rest_seconds = await _finish(store, people[0], conversations)
+                found = await read_transcripts(store, conversations)
+                watchers += (
+                    fresh := [WatchingClient("fresh", conversation, system.url) for conversation in conversations]
+                )
+                watching += [asyncio.create_task(watcher.watch()) for watcher in fresh]
+                await _catch_up(watchers, found)
             finally:
                 for task in watching:
                     task.cancel()
                 await asyncio.gather(*watching, return_exceptions=True)
-                await asyncio.gather(*(member.aclose() for member in (*people, *tabs)))
+                await asyncio.gather(*(client.aclose() for client in (*people, *watchers)))
         evidence = Evidence(
             operations=[operation for person in people for operation in person.operations],
             transcripts=found,
-            entries=[entry for entry in world.ledger.entries() if entry.at >= begun],
-            notices={key: heard for key, heard in listener.heard.items() if key in found},
-            watched=[tab.watched for tab in tabs],
+            entries=[entry for entry in system.ledger.entries() if entry.at >= begun],
+            notices={key: notices for key, notices in listener.notices_by_conversation.items() if key in found},
+            watchers=[watcher.record for watcher in watchers],
         )
-        return Result(plan, evidence, nemesis.hits, rest_seconds)
+        return Result(plan, evidence, nemesis.injected, rest_seconds)
     finally:
         await store.aclose()
 
 
-async def _live(plan: Plan, people: Sequence[Person], nemesis: Nemesis) -> None:
+async def _play(plan: Plan, people: Sequence[SimulatedPerson], nemesis: Nemesis) -> None:
     until = asyncio.get_running_loop().time() + plan.size.seconds
     async with asyncio.TaskGroup() as group:
-        group.create_task(nemesis.rage(plan.faults))
+        group.create_task(nemesis.inject(plan.faults))
         for person, actions in zip(people, plan.people, strict=True):
-            group.create_task(person.live(actions, until))
+            group.create_task(person.perform(actions, until))
 
 
 async def _create(plan: Plan, url: str) -> list[str]:
-    """The conversations, before anything is broken."""
+    """Create the conversations, before anything is broken."""
     created = []
-    async with httpx.AsyncClient(base_url=url, timeout=PEACE_SECONDS) as http:
+    async with httpx.AsyncClient(base_url=url, timeout=CREATE_SECONDS) as http:
         for placement in plan.placements:
             conversation = f"{placement}-{uuid.uuid4().hex[:8]}"
             body = {"id": conversation, "placement": placement}
@@ -91,16 +95,18 @@ async def _create(plan: Plan, url: str) -> list[str]:
     return created
 
 
-async def _come_to_rest(store: Store, person: Person, conversations: Sequence[str]) -> float:
-    """Say yes to all that waits for people, until nothing is unfinished, or the time is over."""
+async def _finish(store: Store, person: SimulatedPerson, conversations: Sequence[str]) -> float:
+    """Approve and answer all calls that ask people, until no turn is unfinished or the time is over."""
     begun = time.monotonic()
-    while time.monotonic() < begun + REST_SECONDS and not await at_rest(store, PAUSE):
+    while time.monotonic() < begun + MAX_REST_SECONDS and not await wait_until_finished(store, PAUSE_SECONDS):
         await asyncio.gather(*(person.decide(conversation, 0.0, refuse=False) for conversation in conversations))
     return time.monotonic() - begun
 
 
-async def _catch_up(tabs: Sequence[Watcher], found: Mapping[str, Transcript]) -> None:
-    for tab in tabs:
-        tab.settle()
-    waiting = (tab.catch_up(found[tab.watched.conversation].last_seq, CATCH_UP_SECONDS) for tab in tabs)
+async def _catch_up(watchers: Sequence[WatchingClient], found: Mapping[str, StoredTranscript]) -> None:
+    for watcher in watchers:
+        watcher.become_steady()
+    waiting = (
+        watcher.catch_up(found[watcher.record.conversation].last_seq, MAX_CATCH_UP_SECONDS) for watcher in watchers
+    )
     await asyncio.gather(*waiting)

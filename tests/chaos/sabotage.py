@@ -1,7 +1,7 @@
-"""The product with one of its guards taken out, to see whether the checker notices: each a context of that name.
+"""Removes one guard of the product, to see whether the checker notices: each function is a context without a guard.
 
-RAYLOGUE_AGENTS may name `catalog` of this module: a process that starts while the file `sabotage` in the data
-directory names one of them works without that guard. Nothing in the product knows of it.
+RAYLOGUE_AGENTS may name `catalog` of this module. Then a process that starts while the file `sabotage` in the data
+directory names one of these contexts works without that guard. The product itself has no switch for it.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ from tests.chaos import agents
 FENCE = ("if epoch ~= ARGV[1]", "if last_seq ~= ARGV[2]")
 CLIENT_IDS = ("if known then return {'duplicate'",)
 LATE_SECONDS = 0.2
-_HELD: list[AbstractContextManager[None]] = []
+_KEPT_OPEN: list[AbstractContextManager[None]] = []
 
 
 @contextmanager
 def without_fencing() -> Iterator[None]:
-    """Whoever has ever claimed may write."""
+    """Every incarnation that has ever claimed a conversation may write."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log_module, "APPEND", _without(log_module.APPEND, *FENCE))
         patch.setattr(Ownership, "confirm", _nothing)
@@ -45,7 +45,7 @@ def without_fencing() -> Iterator[None]:
 
 @contextmanager
 def without_client_ids() -> Iterator[None]:
-    """A message that comes twice is two messages."""
+    """A message that comes twice is logged twice."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log_module, "APPEND", _without(log_module.APPEND, *CLIENT_IDS))
         patch.setattr(History, "receipt", lambda *_: None)
@@ -55,41 +55,41 @@ def without_client_ids() -> Iterator[None]:
 
 @contextmanager
 def with_new_ids() -> Iterator[None]:
-    """A tool is called under another id than the one that is logged."""
+    """A tool gets another id than the one that is logged."""
     context_of = ConversationRuntime.tool_context
 
-    def renamed(work: ConversationRuntime, command: Any, *rest: Any) -> Any:
+    def with_other_id(work: ConversationRuntime, command: Any, *rest: Any) -> Any:
         context = context_of(work, command, *rest)
         return replace(context, tool_call_id=f"{context.tool_call_id}-{work.journal.epoch}")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ConversationRuntime, "tool_context", renamed)
+        patch.setattr(ConversationRuntime, "tool_context", with_other_id)
         yield
 
 
 @contextmanager
 def without_reports() -> Iterator[None]:
-    """What must not be done twice is done again after a crash, like everything else."""
+    """A call that must not be repeated is repeated after a crash, like every other call."""
     decode = journal_module.decode
 
-    def careless(record: Any) -> Any:
+    def without_report(record: Any) -> Any:
         logged = decode(record)
         if isinstance(logged.event, ToolCall):
             return replace(logged, event=replace(logged.event, on_unknown_outcome="repeat"))
         return logged
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(journal_module, "decode", careless)
+        patch.setattr(journal_module, "decode", without_report)
         yield
 
 
 @contextmanager
 def acknowledging_early() -> Iterator[None]:
-    """A message is acknowledged, and then written."""
+    """A message is acknowledged before it is written."""
     send = Conversation.send
     pending: set[asyncio.Task[None]] = set()
 
-    async def hasty(conversation: Conversation, *arguments: Any) -> Receipt:
+    async def acknowledge_first(conversation: Conversation, *arguments: Any) -> Receipt:
         seen = conversation.inspect()
         pending.add(asyncio.create_task(later(conversation, *arguments)))
         return Receipt(seen.last_seq + 1, seen.turn + 1)
@@ -100,30 +100,30 @@ def acknowledging_early() -> Iterator[None]:
             await send(conversation, *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Conversation, "send", hasty)
+        patch.setattr(Conversation, "send", acknowledge_first)
         yield
 
 
 @contextmanager
 def missing_an_event() -> Iterator[None]:
-    """Watchers are not shown the results of tools, and are not told that something is missing."""
+    """Watchers get no tool results, and do not learn that something is missing."""
     accept_canonical = WatcherState.accept_canonical
 
-    def silent(state: WatcherState, event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    def without_results(state: WatcherState, event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         for shown in accept_canonical(state, event):
             if shown["type"] != "tool_result":
                 yield shown
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(WatcherState, "accept_canonical", silent)
+        patch.setattr(WatcherState, "accept_canonical", without_results)
         yield
 
 
 @contextmanager
-def without_a_gate() -> Iterator[None]:
-    """What needs an approval is done at once."""
+def without_approval_policy() -> Iterator[None]:
+    """A call that needs an approval runs at once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(answers, "_waits_for", lambda _: None)
+        patch.setattr(answers, "_kind_of_wait", lambda _: None)
         yield
 
 
@@ -131,24 +131,24 @@ SABOTAGE: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
     "without_fencing": without_fencing,
     "without_client_ids": without_client_ids,
 }
-"""Those that a process of the service can be made to suffer."""
+"""The guards that a process of the service can lack."""
 
 
 def catalog(settings: Settings) -> Catalog:
     """The agents of a run, in a process that may lack a guard."""
-    order = settings.data_dir / "sabotage"
-    if order.exists():
-        without = SABOTAGE[order.read_text()]()
+    file = settings.data_dir / "sabotage"
+    if file.exists():
+        without = SABOTAGE[file.read_text()]()
         without.__enter__()
-        _HELD.append(without)  # as long as the process lives: one that nobody holds ends at once
+        _KEPT_OPEN.append(without)  # kept while the process lives: an unreferenced context would end at once
     return agents.catalog(settings)
 
 
 def _without(script: LuaScript, *guards: str) -> LuaScript:
-    """The script without the lines that begin so."""
+    """The script without the lines that begin with these guards."""
     lines = script.text.splitlines()
     kept = [line for line in lines if not line.strip().startswith(guards)]
-    assert len(lines) - len(kept) == len(guards), f"{script.name} has not one line for each of {guards}"
+    assert len(lines) - len(kept) == len(guards), f"{script.name} must have one line for each of {guards}"
     text = "\n".join(kept)
     return LuaScript(script.name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 

@@ -1,4 +1,4 @@
-"""What people ask of the clerk: tasks with numbers of their own, spelled in the message so that all of it is known."""
+"""The tasks that people give the clerk: numbered, and spelled in the message, so that the expected result is known."""
 
 import re
 from typing import Literal, NamedTuple, get_args
@@ -14,11 +14,11 @@ TOOLS: dict[Verb, tuple[str, ...]] = {
     "delegate": ("task",),
     "heap": ("deposit", "stamp", "sign"),
 }
-"""The tools that a task needs; the other tasks are done in words."""
+"""The tools that a task needs; other tasks need only an answer."""
 
 REPEATABLE = frozenset({"deposit", "sign"})
-"""Tools whose lost call is made again with its id; `stamp` reports it instead."""
-GATED = frozenset({"sign"})
+"""Tools whose lost call is repeated with its id; a lost call of `stamp` is reported instead."""
+NEEDING_APPROVAL = frozenset({"sign"})
 
 _TASK = re.compile(rf"#(\d+) ({'|'.join(VERBS)})")
 _DONE = re.compile(r"done #(\d+)")
@@ -35,15 +35,15 @@ class Task(NamedTuple):
 
 
 def tasks_in(text: str) -> list[Task]:
-    """The tasks that a message spells."""
+    """The tasks in a message."""
     return [Task(int(number), verb) for number, verb in _TASK.findall(text)]  # type: ignore[arg-type]
 
 
 def done(number: int) -> str:
-    """How an answer names a task that it answers."""
+    """How an answer names a task that is done."""
     return f"done #{number}"
 
 
 def numbers_done(text: str) -> set[int]:
-    """The tasks that an answer names."""
+    """The numbers of the tasks that an answer names."""
     return {int(number) for number in _DONE.findall(text)}

@@ -1,4 +1,4 @@
-"""Every check on evidence that somebody has tampered with: one lie in an honest run, and the name it is given."""
+"""Every check on falsified evidence: one falsification of a correct run, and the violation that is found."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,27 +9,27 @@ import pytest
 from tests.chaos.checks import violations
 from tests.chaos.evidence import Event, Evidence
 from tests.chaos.history import Operation
+from tests.chaos.in_process import CONVERSATION, InProcessSystem
 from tests.chaos.ledger import Entry
-from tests.chaos.rehearsal import CONVERSATION, Rehearsal
-from tests.chaos.sightings import Connection
 from tests.chaos.tasks import Task
+from tests.chaos.watcher_record import EventStream
 
-Lie = Callable[[Evidence], Evidence]
+Falsification = Callable[[Evidence], Evidence]
 
 
 def with_log(evidence: Evidence, change: Callable[[list[Event]], list[Event]]) -> Evidence:
-    """Another log, of which everybody who listened says the same."""
+    """Another log, without notices and watchers that contradict it."""
     transcript = evidence.transcripts[CONVERSATION]
     log = change(list(transcript.log))
     return replace(
         evidence,
         transcripts={CONVERSATION: replace(transcript, log=log, last_seq=len(log))},
         notices={},
-        watched=[],
+        watchers=[],
     )
 
 
-def without(kind: str, **fields: Any) -> Lie:
+def without(kind: str, **fields: Any) -> Falsification:
     """The log without the first event of that type with these fields."""
 
     def change(log: list[Event]) -> list[Event]:
@@ -39,91 +39,91 @@ def without(kind: str, **fields: Any) -> Lie:
     return lambda evidence: with_log(evidence, change)
 
 
-def changed(kind: str, **fields: Any) -> Lie:
+def with_changed(kind: str, **fields: Any) -> Falsification:
     """The log with other fields in its first event of that type."""
 
     def change(log: list[Event]) -> list[Event]:
-        place = next(number for number, event in enumerate(log) if event["type"] == kind)
-        log[place] = {**log[place], **fields}
+        position = next(number for number, event in enumerate(log) if event["type"] == kind)
+        log[position] = {**log[position], **fields}
         return log
 
     return lambda evidence: with_log(evidence, change)
 
 
 def asked_again(log: list[Event]) -> list[Event]:
-    """The log with a call that is made once more under another id."""
+    """The log with one call made again under another id."""
     call = next(event for event in log if event["type"] == "tool_call")
     return [*log, {**call, "tool_call_id": "another", "seq": len(log) + 1}]
 
 
-def with_operation(kind: Any, wanted: Mapping[str, Any], outcome: Any, answer: Mapping[str, Any]) -> Lie:
-    """Somebody else did something as well."""
+def with_operation(kind: Any, request: Mapping[str, Any], outcome: Any, answer: Mapping[str, Any]) -> Falsification:
+    """One more operation, by another person."""
 
-    def lie(evidence: Evidence) -> Evidence:
-        operation = Operation("eve", kind, CONVERSATION, wanted)
+    def falsify(evidence: Evidence) -> Evidence:
+        operation = Operation("eve", kind, CONVERSATION, request)
         operation.note(0.0, outcome, answer)
         return replace(evidence, operations=[*evidence.operations, operation])
 
-    return lie
+    return falsify
 
 
-def repeated(tool: str) -> Lie:
-    """The ledger has seen a tool begin twice."""
+def begun_twice(tool: str) -> Falsification:
+    """The ledger has the beginning of a tool twice."""
 
-    def lie(evidence: Evidence) -> Evidence:
+    def falsify(evidence: Evidence) -> Evidence:
         again = [e for e in evidence.entries if e.kind == "begin" and e.facts["tool"] == tool]
         return replace(evidence, entries=[*evidence.entries, *again])
 
-    return lie
+    return falsify
 
 
 def not_applied(evidence: Evidence) -> Evidence:
     return replace(evidence, entries=[entry for entry in evidence.entries if entry.kind != "apply"])
 
 
-def begun(**facts: Any) -> Lie:
-    """The ledger knows of one more deed."""
+def with_entry(**facts: Any) -> Falsification:
+    """The ledger has one more entry."""
     known = {"conversation": CONVERSATION, "call": "unheard-of", "tool": "deposit", "number": 1}
     return lambda evidence: replace(evidence, entries=[*evidence.entries, Entry("begin", 0.0, 1, {**known, **facts})])
 
 
-def noticed(change: Callable[[list[Any]], list[Any]]) -> Lie:
-    """The listener has heard something else."""
+def with_notices(change: Callable[[list[Any]], list[Any]]) -> Falsification:
+    """The listener has received other notices."""
     return lambda evidence: replace(evidence, notices={CONVERSATION: change(list(evidence.notices[CONVERSATION]))})
 
 
-def older(notices: list[Any]) -> list[Any]:
+def with_older_epoch(notices: list[Any]) -> list[Any]:
     return [*notices[:-1], replace(notices[-1], epoch=1)]
 
 
-def streamed(change: Callable[[list[Event]], list[Event]]) -> Lie:
-    """The watcher's one stream has brought something else."""
+def with_stream(change: Callable[[list[Event]], list[Event]]) -> Falsification:
+    """The watcher's stream has brought other events."""
 
-    def lie(evidence: Evidence) -> Evidence:
-        [watched] = evidence.watched
-        connections = [Connection(0, change(list(watched.connections[0].events)))]
-        return replace(evidence, watched=[replace(watched, connections=connections)])
+    def falsify(evidence: Evidence) -> Evidence:
+        [watcher] = evidence.watchers
+        streams = [EventStream(0, change(list(watcher.streams[0].events)))]
+        return replace(evidence, watchers=[replace(watcher, streams=streams)])
 
-    return lie
+    return falsify
 
 
 def first(kind: str, events: list[Event]) -> int:
     return next(number for number, event in enumerate(events) if event["type"] == kind)
 
 
-def with_a_hole(events: list[Event]) -> list[Event]:
-    place = first("text_delta", events)
-    return [*events[:place], {**events[place], "index": 3}, *events[place + 1 :]]
+def with_a_gap(events: list[Event]) -> list[Event]:
+    position = first("text_delta", events)
+    return [*events[:position], {**events[position], "index": 3}, *events[position + 1 :]]
 
 
-def with_a_zombie(events: list[Event]) -> list[Event]:
-    place = first("text_delta", events)
-    return [*events[: place + 1], {**events[place], "message_id": "msg_1_1_1_1"}, *events[place + 1 :]]
+def with_a_fenced_delta(events: list[Event]) -> list[Event]:
+    position = first("text_delta", events)
+    return [*events[: position + 1], {**events[position], "message_id": "msg_1_1_1_1"}, *events[position + 1 :]]
 
 
 def with_other_words(events: list[Event]) -> list[Event]:
-    place = first("text_delta", events)
-    return [*events[:place], {**events[place], "text": "lies"}, *events[place + 1 :]]
+    position = first("text_delta", events)
+    return [*events[:position], {**events[position], "text": "lies"}, *events[position + 1 :]]
 
 
 def without_the_last(events: list[Event]) -> list[Event]:
@@ -132,13 +132,16 @@ def without_the_last(events: list[Event]) -> list[Event]:
 
 
 def with_one_twice(events: list[Event]) -> list[Event]:
-    place = first("user_msg", events)
-    return [*events[: place + 1], *events[place:]]
+    position = first("user_msg", events)
+    return [*events[: position + 1], *events[position:]]
 
 
-LIES: Mapping[str, tuple[Lie, str]] = {
+FALSIFICATIONS: Mapping[str, tuple[Falsification, str]] = {
     "an acknowledged message is missing": (without("user_msg"), "message_lost"),
-    "its text is another one": (changed("user_msg", content=[{"type": "text", "text": "#1 tell"}]), "message_changed"),
+    "its text is another one": (
+        with_changed("user_msg", content=[{"type": "text", "text": "#1 tell"}]),
+        "message_changed",
+    ),
     "its receipt names another place": (
         with_operation(
             "send", {"client_id": "task-1", "text": "#1 deposit", "on_busy": "queue"}, "ok", {"seq": 9, "turn": 1}
@@ -160,33 +163,33 @@ LIES: Mapping[str, tuple[Lie, str]] = {
         ),
         "message_unanswered",
     ),
-    "a turn was cancelled by nobody": (changed("turn_ended", outcome="cancelled"), "cancelled_by_nobody"),
-    "a turn failed for no reason": (changed("turn_ended", outcome="failed"), "failed_by_itself"),
+    "a turn was cancelled by nobody": (with_changed("turn_ended", outcome="cancelled"), "cancelled_by_nobody"),
+    "a turn failed for no reason": (with_changed("turn_ended", outcome="failed"), "failed_by_itself"),
     "a turn has no end": (without("turn_ended", turn=3), "unfinished"),
     "a cancel did nothing": (with_operation("cancel", {}, "ok", {}), "cancel_lost"),
     "a decision is missing": (
         with_operation("decide", {"tool_call_id": "x", "decision": "approve"}, "ok", {"seq": 1}),
         "decision_lost",
     ),
-    "a decision was ignored": (changed("resolution", decision="reject"), "decision_ignored"),
+    "a decision was ignored": (with_changed("resolution", decision="reject"), "decision_ignored"),
     "nobody approved": (without("resolution"), "effect_not_approved"),
-    "a stamp was given twice": (repeated("stamp"), "effect_twice"),
-    "something was done that nobody asked for": (begun(), "effect_not_logged"),
-    "something was done for another conversation": (begun(conversation="other"), "effect_not_logged"),
+    "a stamp was given twice": (begun_twice("stamp"), "effect_twice"),
+    "something was done that nobody asked for": (with_entry(), "effect_not_logged"),
+    "something was done for another conversation": (with_entry(conversation="other"), "effect_not_logged"),
     "the model was asked again": (lambda evidence: with_log(evidence, asked_again), "called_twice"),
     "nothing was done": (not_applied, "result_false"),
-    "an older epoch wrote": (noticed(older), "epochs_interleave"),
-    "an append was announced twice": (noticed(lambda notices: [*notices, notices[-1]]), "seq_twice"),
-    "an append was not announced": (noticed(lambda n: [n[0], n[1], *n[3:]]), "append_not_announced"),
+    "an older epoch wrote": (with_notices(with_older_epoch), "epochs_interleave"),
+    "an append was announced twice": (with_notices(lambda notices: [*notices, notices[-1]]), "seq_twice"),
+    "an append was not announced": (with_notices(lambda n: [n[0], n[1], *n[3:]]), "append_not_announced"),
     "the log has something else": (
-        noticed(lambda n: [*n[:-1], replace(n[-1], events=[{**n[-1].events[0], "at": 0}])]),
+        with_notices(lambda n: [*n[:-1], replace(n[-1], events=[{**n[-1].events[0], "at": 0}])]),
         "announced_not_logged",
     ),
-    "a watcher missed the end": (streamed(without_the_last), "watcher_missed"),
-    "a stream repeated itself": (streamed(with_one_twice), "stream_out_of_order"),
-    "a stream has a hole in a text": (streamed(with_a_hole), "text_hole"),
-    "a stream brought other words": (streamed(with_other_words), "text_differs"),
-    "a fenced incarnation was heard": (streamed(with_a_zombie), "fenced_voice"),
+    "a watcher missed the end": (with_stream(without_the_last), "watcher_missed"),
+    "a stream repeated itself": (with_stream(with_one_twice), "stream_out_of_order"),
+    "a stream has a hole in a text": (with_stream(with_a_gap), "text_hole"),
+    "a stream brought other words": (with_stream(with_other_words), "text_differs"),
+    "a fenced incarnation was heard": (with_stream(with_a_fenced_delta), "fenced_voice"),
     "the state is stale": (
         lambda evidence: replace(
             evidence, transcripts={CONVERSATION: replace(evidence.transcripts[CONVERSATION], state={})}
@@ -204,23 +207,23 @@ LIES: Mapping[str, tuple[Lie, str]] = {
 
 
 @pytest.fixture
-async def honest(rehearsal: Rehearsal) -> Evidence:
-    """What is known of three turns: a deposit, a stamp, and a signature."""
-    rehearsal.watch()
+async def correct(in_process: InProcessSystem) -> Evidence:
+    """The evidence of three turns: a deposit, a stamp and a signature."""
+    in_process.watch()
     for number, verb in enumerate(("deposit", "stamp"), start=1):
-        await rehearsal.say(Task(number, verb))
-        await rehearsal.rest()
-    await rehearsal.say(Task(3, "sign"))
-    await rehearsal.decide("approve")
-    await rehearsal.rest()
-    return await rehearsal.evidence()
+        await in_process.say(Task(number, verb))
+        await in_process.rest()
+    await in_process.say(Task(3, "sign"))
+    await in_process.decide("approve")
+    await in_process.rest()
+    return await in_process.evidence()
 
 
-async def test_each_lie_is_called_by_its_name(honest: Evidence) -> None:
-    assert violations(honest) == []
+async def test_each_falsification_is_found_by_name(correct: Evidence) -> None:
+    assert violations(correct) == []
     missed = {
-        name: sorted({violation.law for violation in violations(lie(honest))})
-        for name, (lie, law) in LIES.items()
-        if law not in {violation.law for violation in violations(lie(honest))}
+        name: sorted({violation.name for violation in violations(falsify(correct))})
+        for name, (falsify, name) in FALSIFICATIONS.items()
+        if name not in {violation.name for violation in violations(falsify(correct))}
     }
     assert missed == {}

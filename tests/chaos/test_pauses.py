@@ -1,12 +1,12 @@
-"""A pause is time in which a turn should have gone on: not rest, and not the time that people take."""
+"""A pause is time in which a running turn has no event: not idle time, and not the time that people take."""
 
 from agents.codec import encode
 from agents.turn.events import AssistantMsg, Event, Resolution, Suspension, ToolCall, ToolResult, TurnEnded, UserMsg
-from tests.chaos.evidence import Evidence, Transcript
-from tests.chaos.pauses import Pause, longest
+from tests.chaos.evidence import Evidence, StoredTranscript
+from tests.chaos.pauses import Pause, longest_pause
 
 CALL = ToolCall(turn=1, tool_call_id="t", step=1, name="sign", arguments={})
-COURSE: list[tuple[int, Event]] = [
+TIMELINE: list[tuple[int, Event]] = [
     (1_000, UserMsg(turn=1, content=[])),
     (3_000, AssistantMsg(turn=1, message_id="m", step=1, content=[])),
     (3_000, CALL),
@@ -18,14 +18,14 @@ COURSE: list[tuple[int, Event]] = [
 ]
 
 
-def logged(course: list[tuple[int, Event]]) -> Evidence:
-    log = [{**encode(event, at), "seq": seq} for seq, (at, event) in enumerate(course, 1)]
-    return Evidence([], {"c": Transcript("c", log, len(log), None, unfinished=True)}, [])
+def logged(timeline: list[tuple[int, Event]]) -> Evidence:
+    log = [{**encode(event, at), "seq": seq} for seq, (at, event) in enumerate(timeline, 1)]
+    return Evidence([], {"c": StoredTranscript("c", log, len(log), None, unfinished=True)}, [])
 
 
-def test_the_longest_pause_is_that_of_a_turn_which_waits_for_nobody() -> None:
-    assert longest(logged(COURSE)) == Pause("c", 5, 60.0, 7.5)
+def test_the_time_that_people_take_is_no_pause() -> None:
+    assert longest_pause(logged(TIMELINE)) == Pause("c", 5, 60.0, 7.5)
 
 
-def test_where_nothing_ran_there_was_no_pause() -> None:
-    assert longest(logged(COURSE[:1])) is None
+def test_without_a_running_turn_there_is_no_pause() -> None:
+    assert longest_pause(logged(TIMELINE[:1])) is None

@@ -1,4 +1,4 @@
-"""A short run on the whole service: things break, and every promise is kept; without its guards, they are not."""
+"""A short run on the whole service: every promise is kept in spite of faults, and is broken without a guard."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,55 +7,57 @@ import pytest
 
 from tests.chaos import report
 from tests.chaos.checks import violations
-from tests.chaos.faults import BRIEF
-from tests.chaos.plan import Fault, Plan, Say, Size, make_plan
+from tests.chaos.faults import SHORT_FAULTS
+from tests.chaos.plan import Fault, Plan, RunSize, SendTask, make_plan
 from tests.chaos.run import Result, run
+from tests.chaos.system import SystemUnderTest
 from tests.chaos.tasks import Task, Verb
-from tests.chaos.world import World
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 SEED = 4
-TRIES = 3
+MAX_TRIES = 3
 
 
 @pytest.fixture
-def guards_down(world: World) -> Iterator[World]:
-    """Takes orders for processes that start from now on."""
-    order = world.service.data_dir / "sabotage"
-    yield world
-    order.unlink()
+def sabotaged_system(system: SystemUnderTest) -> Iterator[SystemUnderTest]:
+    """The system, in which processes that start from now on may lack a guard."""
+    file = system.service.data_dir / "sabotage"
+    yield system
+    file.unlink()
 
 
-def test_whatever_breaks_every_promise_is_kept(world: World) -> None:
-    plan = make_plan(SEED, Size(seconds=20, between_faults=1.2, longest_fault=2.0), BRIEF)
-    result = asyncio.run(run(plan, world))
+def test_every_promise_is_kept_in_spite_of_faults(system: SystemUnderTest) -> None:
+    plan = make_plan(SEED, RunSize(seconds=20, between_faults=1.2, max_fault_seconds=2.0), SHORT_FAULTS)
+    result = asyncio.run(run(plan, system))
     found = violations(result.evidence)
     assert found == [], report.text(result, found)
-    counted = report.counts(result)
-    assert counted["send ok"] > 20, counted
-    assert counted["turns"] > 20, counted
+    counts = report.counts(result)
+    assert counts["send ok"] > 20, counts
+    assert counts["turns"] > 20, counts
     assert len(report.faults(result)) > 8, report.faults(result)
 
 
-def test_without_fencing_it_shows(guards_down: World) -> None:
+def test_a_missing_fence_is_found(sabotaged_system: SystemUnderTest) -> None:
     doubled = [Fault(at, "double a conversation", 2.0, 0.0) for at in (1.5, 4.5, 7.5)]
-    assert shows("epochs_interleave", guards_down, "without_fencing", "tell", *doubled)
+    assert is_found("epochs_interleave", sabotaged_system, "without_fencing", "tell", *doubled)
 
 
-def test_without_client_ids_it_shows(guards_down: World) -> None:
-    assert shows("message_twice", guards_down, "without_client_ids", "greet")
+def test_missing_client_ids_are_found(sabotaged_system: SystemUnderTest) -> None:
+    assert is_found("message_twice", sabotaged_system, "without_client_ids", "greet")
 
 
-def shows(law: str, world: World, guard: str, verb: Verb, *faults: Fault) -> bool:
-    """Whether it is found; a process that takes its time to start may leave too little of the first plan."""
-    return any(law in sabotaged(world, guard, verb, *faults) for _ in range(TRIES))
+def is_found(name: str, system: SystemUnderTest, guard: str, verb: Verb, *faults: Fault) -> bool:
+    """Whether the violation is found, in a few tries: a process that starts slowly may leave too little of a plan."""
+    return any(name in violations_without(system, guard, verb, *faults) for _ in range(MAX_TRIES))
 
 
-def sabotaged(world: World, guard: str, verb: Verb, *faults: Fault) -> set[str]:
-    """What is found when one conversation, in a process without that guard, is asked for a few things."""
-    (world.service.data_dir / "sabotage").write_text(guard)
-    script = [Say(0.3, 0, Task(number, verb), "queue", streamed=False, impatient=0.01) for number in range(1, 21)]
-    plan = Plan(SEED, Size(seconds=10.0), ["dedicated"], [script], [(0, "stayed")], faults)
-    result: Result = asyncio.run(run(plan, world))
-    return {violation.law for violation in violations(result.evidence)}
+def violations_without(system: SystemUnderTest, guard: str, verb: Verb, *faults: Fault) -> set[str]:
+    """The violations of one conversation in a process without a guard."""
+    (system.service.data_dir / "sabotage").write_text(guard)
+    script = [
+        SendTask(0.3, 0, Task(number, verb), "queue", streamed=False, hang_up_after=0.01) for number in range(1, 21)
+    ]
+    plan = Plan(SEED, RunSize(seconds=10.0), ["dedicated"], [script], [(0, "steady")], faults)
+    result: Result = asyncio.run(run(plan, system))
+    return {violation.name for violation in violations(result.evidence)}

@@ -1,138 +1,138 @@
-"""The checker sees what is wrong: with a guard of the product taken out, it names the promise that is broken."""
+"""The checker finds what is wrong: when a guard of the product is removed, it names the broken promise."""
 
 import pytest
 
 from tests.chaos import sabotage
 from tests.chaos.checks import violations
 from tests.chaos.evidence import Violation
-from tests.chaos.rehearsal import Rehearsal
+from tests.chaos.in_process import InProcessSystem
 from tests.chaos.tasks import Task
 
 
-def laws(found: list[Violation]) -> set[str]:
-    return {violation.law for violation in found}
+def names(found: list[Violation]) -> set[str]:
+    return {violation.name for violation in found}
 
 
-async def through_a_crash(rehearsal: Rehearsal, task: Task, tool: str) -> set[str]:
-    """What the checker finds when the process dies in the middle of a tool."""
-    rehearsal.watch()
-    await rehearsal.say(task)
-    await rehearsal.begun(tool)
-    await rehearsal.crash()
-    await rehearsal.rest()
-    rehearsal.watch("fresh")
-    return laws(violations(await rehearsal.evidence()))
+async def after_a_crash(in_process: InProcessSystem, task: Task, tool: str) -> set[str]:
+    """The violations after a crash in the middle of a tool."""
+    in_process.watch()
+    await in_process.say(task)
+    await in_process.wait_until_begun(tool)
+    await in_process.crash()
+    await in_process.rest()
+    in_process.watch("fresh")
+    return names(violations(await in_process.evidence()))
 
 
-async def doubled(rehearsal: Rehearsal) -> set[str]:
-    """What it finds when two incarnations live at once, and both have something to say."""
-    rehearsal.watch()
-    await rehearsal.say(Task(1, "deposit"))
-    await rehearsal.begun("deposit")
-    older, newer = await rehearsal.double()
-    await rehearsal.begun("deposit", times=2)
-    await rehearsal.until(lambda: all(each.gone.done() or each.resting_since for each in (older, newer)))
-    return laws(violations(await rehearsal.evidence()))
+async def with_two_incarnations(in_process: InProcessSystem) -> set[str]:
+    """The violations when two incarnations are active and both write."""
+    in_process.watch()
+    await in_process.say(Task(1, "deposit"))
+    await in_process.wait_until_begun("deposit")
+    older, newer = await in_process.add_incarnation()
+    await in_process.wait_until_begun("deposit", times=2)
+    await in_process.until(lambda: all(each.gone.done() or each.resting_since for each in (older, newer)))
+    return names(violations(await in_process.evidence()))
 
 
-async def repeated(rehearsal: Rehearsal) -> set[str]:
-    """What it finds when a message is sent again because its answer was lost."""
-    rehearsal.watch()
+async def after_a_repeated_message(in_process: InProcessSystem) -> set[str]:
+    """The violations when a message is sent twice."""
+    in_process.watch()
     for _ in range(2):
-        await rehearsal.say(Task(1, "greet"))
-        await rehearsal.rest()
-    return laws(violations(await rehearsal.evidence()))
+        await in_process.say(Task(1, "greet"))
+        await in_process.rest()
+    return names(violations(await in_process.evidence()))
 
 
-async def approved(rehearsal: Rehearsal) -> set[str]:
-    """What it finds in a turn that asks for an approval."""
-    rehearsal.watch()
-    await rehearsal.say(Task(1, "sign"))
-    await rehearsal.rest()
-    if await rehearsal.stage.store.registry.unfinished(2**60, 1):
-        await rehearsal.decide("approve")
-        await rehearsal.rest()
-    return laws(violations(await rehearsal.evidence()))
+async def with_an_approval(in_process: InProcessSystem) -> set[str]:
+    """The violations of a turn that asks for an approval."""
+    in_process.watch()
+    await in_process.say(Task(1, "sign"))
+    await in_process.rest()
+    if await in_process.world.store.registry.unfinished(2**60, 1):
+        await in_process.decide("approve")
+        await in_process.rest()
+    return names(violations(await in_process.evidence()))
 
 
-async def test_with_every_guard_in_place_nothing_is_found(rehearsal: Rehearsal) -> None:
-    rehearsal.watch()
+async def test_with_every_guard_in_place_nothing_is_found(in_process: InProcessSystem) -> None:
+    in_process.watch()
     for number, verb in enumerate(("greet", "tell", "deposit", "stamp", "delegate", "fail", "greet"), start=1):
-        await rehearsal.say(Task(number, verb))
-        await rehearsal.rest()
-    await rehearsal.say(Task(8, "sign"))
-    await rehearsal.decide("reject")
-    await rehearsal.rest()
-    await rehearsal.say(Task(9, "ask"))
-    await rehearsal.decide("respond")
-    await rehearsal.rest()
-    await rehearsal.say(Task(10, "heap"))
-    await rehearsal.cancel()
-    rehearsal.watch("fresh")
-    assert violations(await rehearsal.evidence()) == []
+        await in_process.say(Task(number, verb))
+        await in_process.rest()
+    await in_process.say(Task(8, "sign"))
+    await in_process.decide("reject")
+    await in_process.rest()
+    await in_process.say(Task(9, "ask"))
+    await in_process.decide("respond")
+    await in_process.rest()
+    await in_process.say(Task(10, "heap"))
+    await in_process.cancel()
+    in_process.watch("fresh")
+    assert violations(await in_process.evidence()) == []
 
 
 @pytest.mark.parametrize("task", [Task(1, "deposit"), Task(1, "stamp")], ids=str)
-async def test_nor_after_a_crash(rehearsal: Rehearsal, task: Task) -> None:
-    assert await through_a_crash(rehearsal, task, task.verb) == set()
+async def test_nothing_is_found_after_a_crash(in_process: InProcessSystem, task: Task) -> None:
+    assert await after_a_crash(in_process, task, task.verb) == set()
 
 
-async def test_nor_with_two_incarnations_at_once(rehearsal: Rehearsal) -> None:
-    assert await doubled(rehearsal) == set()
+async def test_nothing_is_found_with_two_incarnations(in_process: InProcessSystem) -> None:
+    assert await with_two_incarnations(in_process) == set()
 
 
-async def test_nor_when_a_message_is_repeated(rehearsal: Rehearsal) -> None:
-    assert await repeated(rehearsal) == set()
+async def test_nothing_is_found_when_a_message_is_repeated(in_process: InProcessSystem) -> None:
+    assert await after_a_repeated_message(in_process) == set()
 
 
-async def test_nor_with_an_approval(rehearsal: Rehearsal) -> None:
-    assert await approved(rehearsal) == set()
+async def test_nothing_is_found_with_an_approval(in_process: InProcessSystem) -> None:
+    assert await with_an_approval(in_process) == set()
 
 
-async def test_without_fencing_epochs_interleave(rehearsal: Rehearsal) -> None:
+async def test_without_fencing_epochs_interleave(in_process: InProcessSystem) -> None:
     with sabotage.without_fencing():
-        found = await doubled(rehearsal)
+        found = await with_two_incarnations(in_process)
     assert {"epochs_interleave", "law_broken"} <= found
 
 
-async def test_without_client_ids_a_message_stands_twice(rehearsal: Rehearsal) -> None:
+async def test_without_client_ids_a_message_is_logged_twice(in_process: InProcessSystem) -> None:
     with sabotage.without_client_ids():
-        found = await repeated(rehearsal)
+        found = await after_a_repeated_message(in_process)
     assert "message_twice" in found
 
 
-async def test_under_a_new_id_an_effect_is_not_the_one_that_is_logged(rehearsal: Rehearsal) -> None:
+async def test_with_a_new_id_an_effect_is_not_logged(in_process: InProcessSystem) -> None:
     with sabotage.with_new_ids():
-        found = await through_a_crash(rehearsal, Task(1, "deposit"), "deposit")
+        found = await after_a_crash(in_process, Task(1, "deposit"), "deposit")
     assert found == {"effect_not_logged", "result_false"}
 
 
-async def test_without_reports_what_must_not_be_repeated_is_done_twice(rehearsal: Rehearsal) -> None:
+async def test_without_reports_an_effect_happens_twice(in_process: InProcessSystem) -> None:
     with sabotage.without_reports():
-        found = await through_a_crash(rehearsal, Task(1, "stamp"), "stamp")
+        found = await after_a_crash(in_process, Task(1, "stamp"), "stamp")
     assert found == {"effect_twice"}
 
 
-async def test_acknowledged_early_a_message_is_lost(rehearsal: Rehearsal) -> None:
-    await rehearsal.say(Task(1, "greet"))
-    await rehearsal.rest()
+async def test_with_early_acknowledgement_a_message_is_lost(in_process: InProcessSystem) -> None:
+    await in_process.say(Task(1, "greet"))
+    await in_process.rest()
     with sabotage.acknowledging_early():
-        await rehearsal.say(Task(2, "greet"))
-        await rehearsal.crash()
-    await rehearsal.rest()
-    assert laws(violations(await rehearsal.evidence())) == {"message_lost"}
+        await in_process.say(Task(2, "greet"))
+        await in_process.crash()
+    await in_process.rest()
+    assert names(violations(await in_process.evidence())) == {"message_lost"}
 
 
-async def test_a_watcher_that_misses_an_event_differs(rehearsal: Rehearsal) -> None:
+async def test_a_watcher_that_misses_an_event_differs(in_process: InProcessSystem) -> None:
     with sabotage.missing_an_event():
-        rehearsal.watch()
-        await rehearsal.say(Task(1, "deposit"))
-        await rehearsal.rest()
-        found = laws(violations(await rehearsal.evidence()))
+        in_process.watch()
+        await in_process.say(Task(1, "deposit"))
+        await in_process.rest()
+        found = names(violations(await in_process.evidence()))
     assert found == {"watcher_missed", "stream_out_of_order"}
 
 
-async def test_without_a_gate_an_effect_is_not_approved(rehearsal: Rehearsal) -> None:
-    with sabotage.without_a_gate():
-        found = await approved(rehearsal)
+async def test_without_the_approval_policy_an_effect_is_not_approved(in_process: InProcessSystem) -> None:
+    with sabotage.without_approval_policy():
+        found = await with_an_approval(in_process)
     assert found == {"effect_not_approved"}

@@ -1,8 +1,8 @@
-"""The promises, one a file: each check is a function from the evidence to the violations it finds."""
+"""The promises, one a file: each check is a function from the evidence to the violations that it finds."""
 
 from collections.abc import Callable, Iterator, Sequence
 
-from tests.chaos.checks import answers, cancels, decisions, effects, epochs, laws, messages, unfinished, watchers
+from tests.chaos.checks import answers, cancels, decisions, effects, epochs, invariants, messages, unfinished, watchers
 from tests.chaos.evidence import Evidence, Violation
 
 Check = Callable[[Evidence], Iterator[Violation]]
@@ -16,10 +16,10 @@ CHECKS: Sequence[Check] = (
     epochs.check,
     watchers.check,
     unfinished.check,
-    laws.check,
+    invariants.check,
 )
 
 
 def violations(evidence: Evidence) -> list[Violation]:
-    """Everything that is wrong."""
+    """The violations that all checks find."""
     return [violation for check in CHECKS for violation in check(evidence)]

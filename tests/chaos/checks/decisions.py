@@ -1,38 +1,38 @@
-"""An acknowledged decision stands in the log where its receipt says, decided once, and what follows fits it."""
+"""An acknowledged decision is in the log where its receipt says, once, and the result of the call fits it."""
 
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.chaos.evidence import Event, Evidence, Transcript, Violation
+from tests.chaos.evidence import Event, Evidence, StoredTranscript, Violation
 from tests.chaos.history import Operation
 
-FITTING = {
+FITTING_RESULTS = {
     "approve": {"ok", "unknown", "cancelled"},
     "reject": {"denied", "cancelled"},
     "respond": {"ok", "cancelled"},
 }
-"""What may become of a call after each decision: the work may be cancelled, or lost with its process."""
+"""The possible results of a call after each decision: the work may be cancelled, or lost with its process."""
 
 
 def check(evidence: Evidence) -> Iterator[Violation]:
     for operation in evidence.operations:
         if operation.kind == "decide":
-            yield from _acknowledged(operation, evidence.transcripts[operation.conversation])
+            yield from _decision_is_logged(operation, evidence.transcripts[operation.conversation])
     for transcript in evidence.transcripts.values():
-        yield from _consistent(transcript)
+        yield from _results_fit(transcript)
 
 
-def _acknowledged(operation: Operation, transcript: Transcript) -> Iterator[Violation]:
-    call, decision = operation.wanted["tool_call_id"], operation.wanted["decision"]
+def _decision_is_logged(operation: Operation, transcript: StoredTranscript) -> Iterator[Violation]:
+    call, decision = operation.request["tool_call_id"], operation.request["decision"]
     logged = {event["seq"]: event for event in transcript.of_type("resolution")}
     for attempt in operation.acknowledged:
         event = logged.get(attempt.answer["seq"])
         if event is None or (event["tool_call_id"], event["decision"]) != (call, decision):
-            seen = f"{decision} of {call} was acknowledged at {attempt.answer['seq']}, where {event} stands"
+            seen = f"{decision} of {call} was acknowledged at {attempt.answer['seq']}, where the log has {event}"
             yield Violation("decision_lost", transcript.id, seen)
 
 
-def _consistent(transcript: Transcript) -> Iterator[Violation]:
+def _results_fit(transcript: StoredTranscript) -> Iterator[Violation]:
     results = {event["tool_call_id"]: event for event in transcript.of_type("tool_result")}
     resolutions = transcript.of_type("resolution")
     for call, times in Counter(event["tool_call_id"] for event in resolutions).items():
@@ -46,4 +46,4 @@ def _consistent(transcript: Transcript) -> Iterator[Violation]:
 
 
 def _fits(resolution: Event, result: Event) -> bool:
-    return result["status"] in FITTING[resolution["decision"]]
+    return result["status"] in FITTING_RESULTS[resolution["decision"]]

@@ -1,20 +1,20 @@
-"""Incarnations follow one another: what was appended, as announced, belongs to rising epochs and is what is logged."""
+"""Epochs never interleave, each append is announced once, and what was announced is what is logged."""
 
 from collections.abc import Iterator, Sequence
 
-from tests.chaos.evidence import Evidence, Transcript, Violation
+from tests.chaos.evidence import Evidence, StoredTranscript, Violation
 from tests.chaos.notices import Notice
 
 
 def check(evidence: Evidence) -> Iterator[Violation]:
     for conversation, notices in evidence.notices.items():
-        for law, seen in _in_order(notices):
-            yield Violation(law, conversation, seen)
+        for name, seen in _order_violations(notices):
+            yield Violation(name, conversation, seen)
         if (transcript := evidence.transcripts.get(conversation)) is not None:
-            yield from _logged(transcript, notices)
+            yield from _log_violations(transcript, notices)
 
 
-def _in_order(notices: Sequence[Notice]) -> Iterator[tuple[str, str]]:
+def _order_violations(notices: Sequence[Notice]) -> Iterator[tuple[str, str]]:
     last_seq, newest, session = 0, 0, None
     for notice in notices:
         if not notice.events:
@@ -30,7 +30,7 @@ def _in_order(notices: Sequence[Notice]) -> Iterator[tuple[str, str]]:
         newest, last_seq, session = max(newest, notice.epoch), notice.events[-1]["seq"], notice.session
 
 
-def _logged(transcript: Transcript, notices: Sequence[Notice]) -> Iterator[Violation]:
+def _log_violations(transcript: StoredTranscript, notices: Sequence[Notice]) -> Iterator[Violation]:
     logged = {event["seq"]: event for event in transcript.log}
     for notice in notices:
         for event in notice.events:

@@ -1,4 +1,4 @@
-"""Every acknowledged message is in the log once, where its receipt says; one that was refused is not there."""
+"""Every acknowledged message is in the log once, where its receipt says; a refused message is not in the log."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,9 +11,9 @@ def check(evidence: Evidence) -> Iterator[Violation]:
     logged = _by_client_id(evidence)
     for operation in evidence.operations:
         if operation.kind == "send":
-            key = (operation.conversation, operation.wanted["client_id"])
-            for law, seen in _judged(operation, logged.get(key, [])):
-                yield Violation(law, operation.conversation, seen)
+            key = (operation.conversation, operation.request["client_id"])
+            for name, seen in _violations(operation, logged.get(key, [])):
+                yield Violation(name, operation.conversation, seen)
 
 
 def _by_client_id(evidence: Evidence) -> Mapping[tuple[str, str], Sequence[Event]]:
@@ -25,20 +25,20 @@ def _by_client_id(evidence: Evidence) -> Mapping[tuple[str, str], Sequence[Event
     return found
 
 
-def _judged(operation: Operation, found: Sequence[Event]) -> Iterator[tuple[str, str]]:
-    text = operation.wanted["text"]
+def _violations(operation: Operation, found: Sequence[Event]) -> Iterator[tuple[str, str]]:
+    text = operation.request["text"]
     if len(found) > 1:
-        yield "message_twice", f"{text!r} stands at {[event['seq'] for event in found]}"
+        yield "message_twice", f"{text!r} is logged at {[event['seq'] for event in found]}"
     if operation.outcome == "refused" and found:
-        yield "refused_but_logged", f"{text!r} was refused, and stands at {found[0]['seq']}"
+        yield "refused_but_logged", f"{text!r} was refused, but is logged at {found[0]['seq']}"
     if operation.outcome != "ok":
         return
     if not found:
-        yield "message_lost", f"{text!r} was acknowledged with {operation.acknowledged[0].answer}, and is not logged"
+        yield "message_lost", f"{text!r} was acknowledged with {operation.acknowledged[0].answer}, but is not logged"
         return
     if any("".join(block["text"] for block in event["content"]) != text for event in found):
         yield "message_changed", f"{text!r} is logged as {found[0]['content']}"
     for attempt in operation.acknowledged:
-        place = (attempt.answer["seq"], attempt.answer["turn"])
-        if place not in [(event["seq"], event["turn"]) for event in found]:
-            yield "receipt_wrong", f"{text!r} was acknowledged at {place}, and stands at {found[0]['seq']}"
+        position = (attempt.answer["seq"], attempt.answer["turn"])
+        if position not in [(event["seq"], event["turn"]) for event in found]:
+            yield "receipt_wrong", f"{text!r} was acknowledged at {position}, but is logged at {found[0]['seq']}"

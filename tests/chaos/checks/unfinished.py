@@ -1,4 +1,4 @@
-"""When everything is healed, nothing stays unfinished: no turn without an end, no entry in the index of them."""
+"""Nothing stays unfinished after all faults are healed: every turn has an end, and its index is empty."""
 
 from collections.abc import Iterator
 
@@ -14,4 +14,4 @@ def check(evidence: Evidence) -> Iterator[Violation]:
             last = transcript.log[-1]
             yield Violation("unfinished", transcript.id, f"turns {sorted(open_turns)} have no end; {last} is last")
         elif transcript.unfinished:
-            yield Violation("index_wrong", transcript.id, "it is at rest, and in the index of unfinished turns")
+            yield Violation("index_wrong", transcript.id, "it is at rest, but in the index of unfinished turns")

@@ -1,4 +1,4 @@
-"""Faults of ownership: a conversation is claimed from outside, and lives twice while nobody has died."""
+"""Faults of ownership: a conversation is claimed from outside, or is active twice although no process has died."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,15 +7,15 @@ from agents.conversation import Conversation
 from agents.services import Services
 from store import Store
 from tests.chaos.agents import agents
-from tests.chaos.world import World
+from tests.chaos.system import SystemUnderTest
 
 
 @asynccontextmanager
-async def claimed(world: World, pick: float) -> AsyncIterator[str | None]:
-    """The owner is fenced by a claim, whose owner dies at once."""
-    store = world.store()
+async def claimed(system: SystemUnderTest, pick: float) -> AsyncIterator[str | None]:
+    """Another claim fences the owner; the new owner does nothing."""
+    store = system.store()
     try:
-        conversation_id = await _chosen(store, pick)
+        conversation_id = await _choose(store, pick)
         if conversation_id is not None:
             await store.log.claim(conversation_id)
         yield conversation_id
@@ -24,16 +24,16 @@ async def claimed(world: World, pick: float) -> AsyncIterator[str | None]:
 
 
 @asynccontextmanager
-async def doubled(world: World, pick: float) -> AsyncIterator[str | None]:
-    """A second incarnation works in the checker's process, and is gone without a word when it is healed."""
-    store = world.store()
+async def doubled(system: SystemUnderTest, pick: float) -> AsyncIterator[str | None]:
+    """A second incarnation works in the checker's process; healing abandons it without a goodbye."""
+    store = system.store()
     try:
-        conversation_id = await _chosen(store, pick)
+        conversation_id = await _choose(store, pick)
         if conversation_id is None:
             yield None
             return
         services = Services(store=store, place="nowhere")
-        double = await Conversation.open(services, conversation_id, agents(world.ledger))
+        double = await Conversation.open(services, conversation_id, agents(system.ledger))
         try:
             yield conversation_id
         finally:
@@ -42,6 +42,6 @@ async def doubled(world: World, pick: float) -> AsyncIterator[str | None]:
         await store.aclose()
 
 
-async def _chosen(store: Store, pick: float) -> str | None:
+async def _choose(store: Store, pick: float) -> str | None:
     metas, _ = await store.registry.list("local", limit=100)
     return metas[int(pick * len(metas))].id if metas else None

@@ -1,19 +1,19 @@
-"""Faults of nodes: SIGKILL, and SIGSTOP until SIGCONT, of a joined raylet with all that runs on it."""
+"""Faults of nodes: SIGKILL, or SIGSTOP until SIGCONT, of a joined raylet and all processes on it."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.chaos.world import World
+from tests.chaos.system import SystemUnderTest
 
 END_SECONDS = 5.0
-"""In so much time a raylet notices that the others take it for dead."""
+"""The time in which a raylet notices that it has been declared dead."""
 
 
 @asynccontextmanager
-async def killed(world: World, pick: float) -> AsyncIterator[str | None]:
-    """SIGKILL; another node is joined when it is healed."""
-    node = world.nodes.choose(pick)
+async def killed(system: SystemUnderTest, pick: float) -> AsyncIterator[str | None]:
+    """SIGKILL; healing joins another node."""
+    node = system.nodes.choose(pick)
     if node is None:
         yield None
         return
@@ -21,13 +21,13 @@ async def killed(world: World, pick: float) -> AsyncIterator[str | None]:
     try:
         yield node.name
     finally:
-        await world.nodes.restock()
+        await system.nodes.replace_missing()
 
 
 @asynccontextmanager
-async def stopped(world: World, pick: float) -> AsyncIterator[str | None]:
-    """SIGSTOP; who was taken for dead meanwhile ends when it goes on, and another node is joined for it."""
-    node = world.nodes.choose(pick)
+async def stopped(system: SystemUnderTest, pick: float) -> AsyncIterator[str | None]:
+    """SIGSTOP; a node that was declared dead meanwhile ends when it continues, and healing joins another node."""
+    node = system.nodes.choose(pick)
     if node is None:
         yield None
         return
@@ -36,4 +36,4 @@ async def stopped(world: World, pick: float) -> AsyncIterator[str | None]:
         yield node.name
     finally:
         node.resume()
-        await world.nodes.restock(patience=END_SECONDS)
+        await system.nodes.replace_missing(patience=END_SECONDS)

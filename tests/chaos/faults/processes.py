@@ -1,4 +1,4 @@
-"""Faults of processes: SIGKILL, and SIGSTOP until SIGCONT."""
+"""Faults of processes: SIGKILL, or SIGSTOP until SIGCONT."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -6,36 +6,36 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 
 import psutil
 
-from tests.chaos.world import World
+from tests.chaos.system import SystemUnderTest
 
-Choice = Callable[[World], Iterable[tuple[str, psutil.Process]]]
-Breakage = Callable[[World, float], AbstractAsyncContextManager[str | None]]
+Choice = Callable[[SystemUnderTest], Iterable[tuple[str, psutil.Process]]]
+Breakage = Callable[[SystemUnderTest, float], AbstractAsyncContextManager[str | None]]
 
 
 def killed(prefix: str) -> Breakage:
-    """SIGKILL one of the actors whose names begin so; nothing heals it but the system itself."""
-    return _killed(lambda world: sorted(world.actors(prefix).items()))
+    """SIGKILL an actor whose name begins with `prefix`; only the system itself heals that."""
+    return _killed(lambda system: sorted(system.actors(prefix).items()))
 
 
 def stopped(prefix: str) -> Breakage:
-    """SIGSTOP one of these actors."""
-    return _stopped(lambda world: sorted(world.actors(prefix).items()))
+    """SIGSTOP such an actor."""
+    return _stopped(lambda system: sorted(system.actors(prefix).items()))
 
 
 def program_killed(name: str) -> Breakage:
     """SIGKILL a process of the service by its program's name."""
-    return _killed(lambda world: [(name, process) for process in world.processes(name)])
+    return _killed(lambda system: [(name, process) for process in system.processes(name)])
 
 
 def program_stopped(name: str) -> Breakage:
     """SIGSTOP a process of the service by its program's name."""
-    return _stopped(lambda world: [(name, process) for process in world.processes(name)])
+    return _stopped(lambda system: [(name, process) for process in system.processes(name)])
 
 
 def _killed(choice: Choice) -> Breakage:
     @asynccontextmanager
-    async def broken(world: World, pick: float) -> AsyncIterator[str | None]:
-        found = await asyncio.to_thread(_chosen, choice, world, pick)
+    async def broken(system: SystemUnderTest, pick: float) -> AsyncIterator[str | None]:
+        found = await asyncio.to_thread(_choose, choice, system, pick)
         if found is None:
             yield None
             return
@@ -49,8 +49,8 @@ def _killed(choice: Choice) -> Breakage:
 
 def _stopped(choice: Choice) -> Breakage:
     @asynccontextmanager
-    async def broken(world: World, pick: float) -> AsyncIterator[str | None]:
-        found = await asyncio.to_thread(_chosen, choice, world, pick)
+    async def broken(system: SystemUnderTest, pick: float) -> AsyncIterator[str | None]:
+        found = await asyncio.to_thread(_choose, choice, system, pick)
         if found is None:
             yield None
             return
@@ -66,9 +66,9 @@ def _stopped(choice: Choice) -> Breakage:
     return broken
 
 
-def _chosen(choice: Choice, world: World, pick: float) -> tuple[str, psutil.Process] | None:
-    """One of those that are not stopped already: whoever stopped it lets it go on in his own time."""
-    found = [(target, process) for target, process in choice(world) if _runs(process)]
+def _choose(choice: Choice, system: SystemUnderTest, pick: float) -> tuple[str, psutil.Process] | None:
+    """One of the processes that no other fault has stopped: that fault resumes its process itself."""
+    found = [(target, process) for target, process in choice(system) if _runs(process)]
     return found[int(pick * len(found))] if found else None
 
 

@@ -1,4 +1,4 @@
-"""Who is cut off has no connection to Redis until he is let in, and everybody else has."""
+"""An isolated process has no connection to Redis until it is readmitted; other processes keep theirs."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import psutil
 import redis
 
-from tests.chaos.line import Line
+from tests.chaos.redis_proxy import RedisProxy
 from tests.servers.process import RedisServer
 
 PINGS = """
@@ -43,28 +43,28 @@ def pinging(url: str) -> Iterator[Pinger]:
         yield Pinger(process)
 
 
-def test_one_process_is_cut_off_and_the_others_are_not(own_server: Callable[..., RedisServer]) -> None:
-    with Line(own_server().port) as line, pinging(line.url) as other, redis.Redis.from_url(line.url) as own:
+def test_only_the_isolated_process_has_no_connection(own_server: Callable[..., RedisServer]) -> None:
+    with RedisProxy(own_server().port) as proxy, pinging(proxy.url) as other, redis.Redis.from_url(proxy.url) as own:
         assert own.ping()
         assert other.ping() == "True"
-        line.cut_off(psutil.Process(other.process.pid))
+        proxy.isolate(psutil.Process(other.process.pid))
         assert other.ping() == "away"
-        assert other.ping() == "away", "new connections are not let through either"
+        assert other.ping() == "away", "new connections are refused too"
         assert own.ping()
-        line.let_in(psutil.Process(other.process.pid))
+        proxy.readmit(psutil.Process(other.process.pid))
         assert other.ping() == "True"
 
 
-def test_half_of_the_lines_break(own_server: Callable[..., RedisServer]) -> None:
-    with Line(own_server().port) as line:
-        clients = [redis.Redis.from_url(line.url, retry=None, single_connection_client=True) for _ in range(12)]
+def test_some_connections_break(own_server: Callable[..., RedisServer]) -> None:
+    with RedisProxy(own_server().port) as proxy:
+        clients = [redis.Redis.from_url(proxy.url, retry=None, single_connection_client=True) for _ in range(12)]
         for client in clients:
             client.ping()
-        line.cut_some(0.3)
+        proxy.close_some_connections(0.3)
         broken = sum(_breaks(client) for client in clients)
         assert 0 < broken < len(clients)
         for client in clients:
-            assert client.ping(), "new connections are let through"
+            assert client.ping(), "new connections are accepted"
             client.close()
 
 

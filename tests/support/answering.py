@@ -1,4 +1,4 @@
-"""Calls that wait in every way, and people who decide about the one that does."""
+"""Tools whose calls wait for the outside, one of every kind, and how the tests decide about such a call."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A small world for conversations: incarnations that can crash, watchers, and the laws at the end."""
+"""A small world for conversations: incarnations that can crash, watchers, and a check of every log at the end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -29,7 +29,7 @@ PATIENCE = 10.0
 class World:
     """Conversations of one test under one key prefix; every incarnation has a store of its own, as a process has.
 
-    `doors` reach any of them by id, and start those that do not live, on an agent that was opened before.
+    `doors` reaches any of them by id and starts it if need be, on an agent that was opened before.
     """
 
     def __init__(self, url: str, prefix: str, *, archive: Callable[[], Archive | None] = lambda: None) -> None:
@@ -82,7 +82,7 @@ class World:
         return await self.open(agent, conversation_id)
 
     async def crash(self, conversation: Conversation) -> None:
-        """The process dies: nothing more is written, told or executed."""
+        """The process dies: nothing more is written, published or executed."""
         check_incarnation(conversation)
         conversation.abandon()
         await self._of.pop(conversation).aclose()
@@ -111,7 +111,7 @@ class World:
         await self._check(meta.id)
 
     async def _check(self, conversation_id: str) -> None:
-        await self.store.log.claim(conversation_id)  # nobody writes from here on
+        await self.store.log.claim(conversation_id)  # no incarnation can write from here on
         meta = await self.store.registry.get(conversation_id)
         facts = check_log(await self.log(conversation_id))
         assert meta.last_seq == facts.last_seq
@@ -123,7 +123,7 @@ class World:
 
 
 def check_incarnation(conversation: Conversation) -> None:
-    """Whatever this incarnation has done, its live state is the fold of its log, and can be packed and unpacked."""
+    """The live state of an incarnation is the fold of its log, and can be packed and unpacked."""
     history = conversation.history
     base = restore_snapshot(history.summary.base, history.summary.after) if history.summary else None
     assert fold(history.logged, base) == conversation._machine.facts
@@ -151,21 +151,21 @@ async def rest(conversation: Conversation) -> str:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Let everybody else run until the condition holds."""
+    """Let other tasks run until the condition holds."""
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - the conversation has no event for everything a test asks
             await asyncio.sleep(0.001)
 
 
 class Watcher:
-    """Somebody who listens to a conversation; `seen` keeps all that was told, in order."""
+    """Listens to a conversation; `seen` keeps all that was published, in order."""
 
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
         self.seen: list[dict[str, Any]] = []
 
     async def until(self, kind: str, **fields: object) -> list[dict[str, Any]]:
-        """Listen until an event of this type, with these fields, has been told; return all events since the start."""
+        """Listen until an event of this type, with these fields, has come; return all events since the start."""
         async with asyncio.timeout(PATIENCE):
             while not any(_is(event, kind, fields) for event in self.seen):
                 payload = await self._subscription.get()

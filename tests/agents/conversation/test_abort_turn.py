@@ -1,4 +1,4 @@
-"""A turn that goes nowhere is ended from outside: typed, its calls with their results, whoever hangs in it fenced."""
+"""A turn without progress is ended from outside: with a reason, a result for each call, and its incarnation fenced."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ async def test_a_call_that_hangs_gets_its_result_and_the_turn_its_end(world: Wor
     receipt = await say(hanging)
     await bench.begun()
 
-    released, before = await abort_in_log(world.store, "c", "operator")
+    aborted, before = await abort_in_log(world.store, "c", "operator")
 
     events = await world.events()
     assert results(events) == [
@@ -30,9 +30,9 @@ async def test_a_call_that_hangs_gets_its_result_and_the_turn_its_end(world: Wor
     ]
     assert ends(events) == [("failed", "released")]
     assert isinstance(events[-1], TurnEnded)
-    assert (events[-1].principal, released.turn, released.seq) == ("operator", receipt.turn, len(events))
+    assert (events[-1].principal, aborted.turn, aborted.seq) == ("operator", receipt.turn, len(events))
     assert before.epoch == hanging.inspect().epoch
-    assert (await world.store.registry.get("c")).place is None, "nobody looks for it where it hung"
+    assert (await world.store.registry.get("c")).place is None, "no caller looks for it where it hung"
 
 
 async def test_the_conversation_can_be_talked_to_while_the_older_one_still_hangs(world: World) -> None:
@@ -78,7 +78,7 @@ async def test_a_message_that_waits_behind_the_turn_is_answered_by_the_next_inca
     assert ends(await world.events()) == [("failed", "released"), ("completed", None)]
 
 
-async def test_one_that_others_take_again_and_again_is_to_be_asked_for_again(
+async def test_a_conversation_that_others_claim_again_and_again_is_refused_for_now(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = Bench()
@@ -86,17 +86,17 @@ async def test_one_that_others_take_again_and_again_is_to_be_asked_for_again(
     await bench.begun()
     append = world.store.log.append
 
-    async def taken_away_before(*written: Any, **options: Any) -> Any:
+    async def claimed_before(*written: Any, **options: Any) -> Any:
         await world.store.log.claim("c")
         return await append(*written, **options)
 
-    monkeypatch.setattr(world.store.log, "append", taken_away_before)
+    monkeypatch.setattr(world.store.log, "append", claimed_before)
     with pytest.raises(Refused) as refused:
         await abort_in_log(world.store, "c", "operator")
     assert refused.value.code == "terminating"
 
 
-async def test_nothing_is_released_where_nothing_runs(world: World) -> None:
+async def test_nothing_is_aborted_where_nothing_runs(world: World) -> None:
     conversation = await world.start(Agent(name="a", model=ScriptedModel([Step("hi")])))
     with pytest.raises(Refused, match="No turn is running"):
         await abort_in_log(world.store, "c", None)
@@ -120,7 +120,7 @@ async def test_an_agent_that_is_not_served_any_more_does_not_keep_its_turns(worl
     assert ends(await world.events()) == [("failed", "released")]
 
 
-async def test_a_glimpse_says_what_a_turn_waits_for_and_when_something_last_came_of_it(world: World) -> None:
+async def test_the_status_says_what_a_turn_waits_for_and_when_it_last_made_progress(world: World) -> None:
     now = 1_000
     bench = Bench()
     agent = worker(bench.tool)
@@ -141,7 +141,7 @@ async def test_a_glimpse_says_what_a_turn_waits_for_and_when_something_last_came
     assert later.inspect().progress_at == 1_000, "to be taken up again is no progress"
 
 
-async def test_a_glimpse_names_the_model(world: World) -> None:
+async def test_the_status_names_the_model(world: World) -> None:
     conversation = await world.start(Agent(name="a", model=ScriptedModel([Step("x", hangs="before")], name="mute")))
     await say(conversation)
     await until(lambda: conversation.inspect().waits_for)

@@ -20,7 +20,7 @@ BOB = AgentContext(tenant="other", principal="bob", trace_id="t2", values={"plan
 
 
 class Notes(Middleware):
-    """Notes the context wherever it is asked for."""
+    """Notes the context at each place where it is asked for."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, AgentContext]] = []

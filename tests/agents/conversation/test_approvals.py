@@ -34,7 +34,7 @@ def pending(conversation: Conversation) -> str:
 
 
 async def waiting(world: World, agent: Agent) -> Conversation:
-    """A conversation that waits for somebody."""
+    """A conversation that waits for a person."""
     conversation = await world.start(agent)
     await say(conversation)
     assert await rest(conversation) == "awaiting_input"
@@ -54,7 +54,7 @@ async def decide(conversation: Conversation, decision: Any, **more: Any) -> str:
     return tool_call_id
 
 
-async def test_approved_by_somebody_else_runs_in_their_name(world: World) -> None:
+async def test_a_call_approved_by_another_person_runs_in_their_name(world: World) -> None:
     bench = gated()
     conversation = await waiting(world, worker(bench.tool, calls=[Call("work", {"job": "dig"})]))
     assert bench.runs == []

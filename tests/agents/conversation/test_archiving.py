@@ -85,7 +85,7 @@ async def test_it_is_moved_when_it_rests_and_is_revived_and_goes_on(place: Place
     assert spoken(await world.events())[-1][1] == "completed"
 
 
-async def test_an_archive_that_is_away_stops_nobody(place: Place) -> None:
+async def test_an_archive_that_is_away_stops_no_conversation(place: Place) -> None:
     world = place.world
     place.directory.write_text("a file where the directory should be")
     conversation = await world.start(talker())

@@ -1,4 +1,4 @@
-"""Cancel: whatever is under way ends, its connection closes, and what had come of it is kept."""
+"""Cancel: all that is under way ends, its connection closes, and the text so far is kept."""
 
 import asyncio
 from typing import Any

@@ -159,7 +159,7 @@ def test_an_answer_that_paused_is_continued_in_the_same_message() -> None:
     assert shown(*log, turn=2)[1] == assistant(said("searching"), searching, found, said("found"))
 
 
-def test_what_the_provider_never_finished_is_left_out_once_somebody_has_spoken() -> None:
+def test_what_the_provider_never_finished_is_left_out_once_a_message_follows() -> None:
     searching = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
     thought = {"type": "thinking", "thinking": "Search.", "signature": "s"}
     log = (heard("a"), answered(said("searching"), searching), ENDED, heard("b", turn=2))

@@ -1,4 +1,4 @@
-"""Whatever the turn machine makes of whatever happens, the model is shown a request that its provider accepts."""
+"""After any sequence of inputs, the model is shown a request that its provider accepts."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ class AnyLog(RuleBasedStateMachine):
         self.calls = 0
 
     @rule(content=said, on_busy=st.sampled_from(["queue", "interrupt", "steer"]), partial=cut_off)
-    def somebody_speaks(self, content: Any, on_busy: Any, partial: Partial | None) -> None:
+    def send_message(self, content: Any, on_busy: Any, partial: Partial | None) -> None:
         self.scene.feed(UserMessage(content=content, on_busy=on_busy, partial=partial))
 
     @precondition(lambda self: self.scene.machine.model is not None)
@@ -79,14 +79,14 @@ class AnyLog(RuleBasedStateMachine):
 
     @precondition(lambda self: self.scene.machine.facts.suspended)
     @rule(data=st.data(), decision=st.sampled_from(["approve", "reject", "respond"]))
-    def somebody_decides(self, data: st.DataObject, decision: Any) -> None:
+    def decide(self, data: st.DataObject, decision: Any) -> None:
         key = data.draw(st.sampled_from(list(self.scene.machine.facts.suspended)))
         answer = "my answer" if decision == "respond" else None
         self.scene.feed(Resolve(tool_call_id=key, decision=decision, answer=answer))
 
     @precondition(lambda self: self.scene.state is not State.IDLE)
     @rule(partial=cut_off)
-    def somebody_cancels(self, partial: Partial | None) -> None:
+    def cancel(self, partial: Partial | None) -> None:
         self.scene.feed(Cancel(partial=partial))
 
     @rule()

@@ -60,7 +60,7 @@ class Story:
 
 @pytest.fixture
 async def undisturbed(world: World) -> list[dict[str, Any]]:
-    """The story as it goes when nobody dies."""
+    """The story as it goes without a crash."""
     story = Story()
     appends = await play(world, story, [])
     assert appends == APPENDS, "every append is visited below"
@@ -111,7 +111,7 @@ async def test_a_call_that_must_not_be_repeated_is_reported(world: World) -> Non
         name="payer", model=ScriptedModel([Step(calls=[Call("pay")]), Step("I do not know.")]), tools=(pay,)
     )
     story.acts = story.acts[:1]
-    # The third append is the result: the call was executed, and nobody will ever know.
+    # The third append is the result: the call was executed, and nothing will ever say so.
     await play(world, story, [(3, "before")])
 
     assert len(executed) == 1

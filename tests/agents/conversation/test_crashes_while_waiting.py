@@ -36,7 +36,7 @@ class Story:
     """One answer with a call for every way to wait, and a person who decides about one after the other."""
 
     def __init__(self) -> None:
-        self.agent = Agent(name="desk", model=ScriptedModel([Step(calls=CALLS), Step("All done.")]), tools=TOOLS)
+        self.agent = Agent(name="clerk", model=ScriptedModel([Step(calls=CALLS), Step("All done.")]), tools=TOOLS)
         self.acts = (self._ask, self._decide)
 
     async def _ask(self, conversation: Conversation) -> None:
@@ -55,7 +55,7 @@ class Story:
 
 @pytest.fixture
 async def undisturbed(world: World) -> list[dict[str, Any]]:
-    """The story as it goes when nobody dies."""
+    """The story as it goes without a crash."""
     assert await play(world, Story(), []) == APPENDS, "every append is visited below"
     events = await world.events()
     assert sorted(results(events)) == [

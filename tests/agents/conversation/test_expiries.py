@@ -1,4 +1,4 @@
-"""Expiries: what waits runs out at its time, whoever lives then."""
+"""Expiries: a call that waits runs out at its time, in whichever incarnation that is."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ def impatient(bench: Bench, people: float = 0.05) -> Agent:
     return worker(bench.tool, expiries=Expiries(people=people))
 
 
-async def test_nobody_answers(world: World) -> None:
+async def test_no_person_answers(world: World) -> None:
     bench = Bench(approval="required")
     conversation = await world.start(impatient(bench))
     await say(conversation)
@@ -63,7 +63,7 @@ async def test_the_next_incarnation_arms_it_again(world: World) -> None:
     assert results(await world.events()) == [LATE]
 
 
-async def test_it_ran_out_while_nobody_lived(world: World) -> None:
+async def test_it_ran_out_while_there_was_no_incarnation(world: World) -> None:
     bench = Bench(approval="required")
     agent = impatient(bench, people=HOUR)
     conversation = await world.start(agent)

@@ -152,7 +152,7 @@ async def test_a_call_waits_for_the_store_before_it_is_made_again(fragile: tuple
     with server.paused():
         failing.set()
         await asyncio.sleep(4 * PROOF_SECONDS)  # the pause before the next try is over
-        assert tries == [0], "nobody can tell whose call it is"
+        assert tries == [0], "the store cannot say whose call it is"
 
     assert await rest(conversation) == "idle"
     assert results(await world.events()) == [("ok", "done")]
@@ -169,7 +169,7 @@ async def test_what_newer_code_has_had_is_left_alone(world: World, monkeypatch: 
             await world.revive("c")
 
     await say(newer, "are you still there?")
-    assert await rest(newer) == "idle", "nobody has fenced it"
+    assert await rest(newer) == "idle", "it has not been fenced"
 
 
 async def test_the_older_one_refuses_nothing_that_the_newer_one_would_accept(world: World) -> None:
@@ -191,7 +191,7 @@ async def test_the_older_one_refuses_nothing_that_the_newer_one_would_accept(wor
     await newer.cancel()
 
 
-async def test_everybody_who_waits_for_the_older_one_is_told(world: World) -> None:
+async def test_every_caller_that_waits_for_the_older_one_is_told(world: World) -> None:
     bench = Bench()
     older = await world.start(worker(bench.tool))
     await say(older)

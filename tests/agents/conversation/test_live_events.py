@@ -41,7 +41,7 @@ class Reader:
 
 
 class Unhurried(ScriptedModel):
-    """Waits with a word while nobody would see it earlier, and notes for how long in all."""
+    """Waits with a word while no watcher would see it earlier, and notes for how long in all."""
 
     waited = 0.0
 
@@ -200,8 +200,8 @@ async def test_errors_of_tools_are_told_as_such(world: World) -> None:
     assert errored["status"] == "error"
 
 
-async def test_what_is_said_while_a_cancel_is_written_is_told_to_nobody(world: World) -> None:
-    """The text that is kept is settled when the cancel is decided: later words would vanish before the reader."""
+async def test_what_the_model_says_while_a_cancel_is_written_reaches_no_watcher(world: World) -> None:
+    """The text that is kept is fixed when the cancel is decided: later words would vanish from the watcher's screen."""
     store = world.connect()
     model = ScriptedModel([Step(f"{WORDS} " * 100)])  # it must not be done before the cancel comes
     await world.create(agent := Agent(name="a", model=model))
@@ -213,7 +213,7 @@ async def test_what_is_said_while_a_cancel_is_written_is_told_to_nobody(world: W
             said = conversation.inspect().streaming["text"]
             for _ in range(1000):  # in which the model could say a thousand words
                 await asyncio.sleep(0)
-            assert conversation.inspect().streaming["text"] == said, "nor is it shown to who comes by now"
+            assert conversation.inspect().streaming["text"] == said, "nor is it shown to a watcher who joins now"
             await store.live.flush()
         return await append(*arguments, **options)
 

@@ -1,4 +1,4 @@
-"""A conversation that nobody talks to weighs little: nothing waits in it, and nothing is kept of who asked last."""
+"""A conversation without work takes little memory: no task waits in it, and it keeps nothing of the last caller."""
 
 import asyncio
 import gc
@@ -34,7 +34,7 @@ async def test_no_task_waits_for_the_next_message(world: World) -> None:
     assert conversation.resting_since is not None
 
 
-async def test_who_was_refused_is_forgotten(world: World) -> None:
+async def test_a_caller_that_was_refused_is_forgotten(world: World) -> None:
     """What an error refers to, the caller's frames, would stay in memory as long as the conversation lives."""
     conversation = await world.start(worker(Bench().tool))
     error = await refused(conversation)

@@ -1,4 +1,4 @@
-"""Messages: accepted once, whoever repeats them, and treated by their policy when a turn runs."""
+"""Messages: accepted once, however often they are sent, and treated by their policy when a turn runs."""
 
 import asyncio
 
@@ -136,8 +136,8 @@ async def test_rest_is_not_reached_while_a_message_is_in_the_mail(world: World) 
 
     await asyncio.gather(conversation.cancel(), say(conversation, "two"))
 
-    glimpse = await resting
-    assert (glimpse.state, glimpse.turn) == ("idle", 2)
+    status = await resting
+    assert (status.state, status.turn) == ("idle", 2)
 
 
 async def test_queued_messages_survive_a_crash(world: World) -> None:

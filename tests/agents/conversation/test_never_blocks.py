@@ -1,4 +1,4 @@
-"""The conversation answers at any moment, whatever the model and the tools are doing."""
+"""The conversation answers at any moment, also while the model and tools work or hang."""
 
 import asyncio
 import threading
@@ -14,9 +14,9 @@ async def test_inspect_while_the_model_says_nothing(world: World) -> None:
     conversation = await world.start(Agent(name="a", model=ScriptedModel([Step(hangs="before")])))
     await say(conversation)
 
-    glimpse = conversation.inspect()
+    status = conversation.inspect()
 
-    assert (glimpse.state, glimpse.turn, glimpse.last_seq) == ("preparing", 1, 1)
+    assert (status.state, status.turn, status.last_seq) == ("preparing", 1, 1)
     assert (await conversation.cancel()).turn == 1
     assert conversation.inspect().state == "idle"
 
@@ -27,12 +27,12 @@ async def test_inspect_while_the_answer_streams(world: World) -> None:
     await say(conversation)
     await until(lambda: (conversation.inspect().streaming or {}).get("text") == "so far")
 
-    glimpse = conversation.inspect()
+    status = conversation.inspect()
 
-    assert glimpse.state == "streaming"
-    assert glimpse.streaming is not None
-    assert glimpse.streaming["thinking"] == "let me see"
-    assert glimpse.streaming["turn"] == 1
+    assert status.state == "streaming"
+    assert status.streaming is not None
+    assert status.streaming["thinking"] == "let me see"
+    assert status.streaming["turn"] == 1
 
 
 async def test_inspect_and_send_while_a_tool_runs(world: World) -> None:
@@ -47,7 +47,7 @@ async def test_inspect_and_send_while_a_tool_runs(world: World) -> None:
     assert await rest(conversation) == "idle"
 
 
-async def test_a_tool_that_blocks_its_thread_blocks_nobody_else(world: World) -> None:
+async def test_a_tool_that_blocks_its_thread_blocks_nothing_else(world: World) -> None:
     release = threading.Event()
     entered = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""A conversation at rest keeps its working set packed, and nobody can tell."""
+"""A conversation at rest keeps its working set packed; nothing else about it changes."""
 
 import pytest
 
@@ -53,7 +53,7 @@ async def test_a_double_is_known(world: World) -> None:
     assert (again.seq, again.duplicate) == (first.seq, True)
 
 
-async def test_an_incarnation_that_nobody_needs_is_packed_from_its_start(world: World) -> None:
+async def test_an_incarnation_without_work_is_packed_from_its_start(world: World) -> None:
     agent = Agent(name="a", model=ScriptedModel(parrot))
     conversation = await world.start(agent)
     await talk(conversation, "one")
@@ -63,7 +63,7 @@ async def test_an_incarnation_that_nobody_needs_is_packed_from_its_start(world: 
     assert [entry.seq for entry in revived.history.logged] == [1, 2, 3]
 
 
-def test_a_large_one_is_not_packed_since_everybody_would_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_one_is_not_packed_since_unpacking_would_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history_module, "MAX_PACKED_EVENTS", 2)
     logged = [Logged(seq, 1, UserMsg(turn=seq, content=text("hello"))) for seq in range(1, 4)]
     small, large = History(Facts(), None, logged[:2]), History(Facts(), None, logged)

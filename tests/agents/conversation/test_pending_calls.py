@@ -1,4 +1,4 @@
-"""Calls that wait: killed and revived, answered late, twice, wrongly or not at all; each kind of wait alike."""
+"""Calls that wait, of every kind: killed and revived, answered late, twice, wrongly or not at all."""
 
 from typing import Any
 
@@ -109,7 +109,7 @@ async def test_an_answer_that_does_not_fit_changes_nothing(world: World, kind: s
     assert results(await world.events()) == [result]
 
 
-async def test_a_running_tool_hears_that_nobody_answered(world: World) -> None:
+async def test_a_running_tool_hears_that_no_person_answered(world: World) -> None:
     conversation = await world.start(worker(book, calls=[Call("book", {"room": "A1"})], expiries=Expiries(people=0.0)))
     await say(conversation)
     await until(lambda: ends(conversation.history.events))
@@ -170,7 +170,7 @@ def unchecked() -> None:
     """Ask with a check that fails."""
 
 
-async def test_a_form_that_cannot_be_made_asks_nobody(world: World) -> None:
+async def test_a_form_that_cannot_be_made_asks_no_person(world: World) -> None:
     conversation = await world.start(worker(misshapen, calls=[Call("misshapen")]))
     await say(conversation)
     assert await rest(conversation) == "idle"

@@ -1,4 +1,4 @@
-"""Redis in every kind of trouble while a turn runs: it stands still, nobody is told a lie, and it goes on by itself."""
+"""Redis in every kind of trouble while a turn runs: it stands still, tells no caller a lie, and goes on by itself."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -100,7 +100,7 @@ async def test_a_turn_outlives(name: str, own_server: Callable[..., RedisServer]
                 await impatient.log.claim("c")
             bench.finish.set()
             await until(lambda: not conversation._effects._tools)
-            assert conversation.inspect().state == "executing_tools", "nobody moves on before the result is durable"
+            assert conversation.inspect().state == "executing_tools", "it does not go on before the result is durable"
             assert conversation.inspect().last_seq == len(logged)
             await asyncio.to_thread(end, place)
 

@@ -21,7 +21,7 @@ async def test_a_pause_while_a_tool_runs(fragile: Fragile) -> None:
     with server.paused():
         bench.finish.set()
         await until(lambda: not conversation._effects._tools)
-        assert conversation.inspect().state == "executing_tools", "nobody moves on before the result is durable"
+        assert conversation.inspect().state == "executing_tools", "it does not go on before the result is durable"
         assert len(conversation.history.logged) == 3
 
     assert await rest(conversation) == "idle"

@@ -1,4 +1,4 @@
-"""Tools in a turn: whatever becomes of a call, the model reads one result of it and the turn goes on."""
+"""Tools in a turn: for every call the model reads one result, and the turn goes on."""
 
 import asyncio
 from typing import Any
@@ -108,7 +108,7 @@ async def test_progress_reaches_the_watchers_before_the_result(world: World) -> 
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, {("a", "b"): 1}, "\ud800", 2**70])
-async def test_progress_that_is_no_json_harms_nobody(world: World, value: Any) -> None:
+async def test_progress_that_is_no_json_harms_no_other_event(world: World, value: Any) -> None:
     @tool
     async def dig(context: ToolContext) -> str:
         """Dig."""

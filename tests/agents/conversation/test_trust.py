@@ -221,7 +221,7 @@ async def test_two_incarnations_cannot_both_carry_out_a_decision(world: World) -
 
 
 @pytest.mark.parametrize(("decision", "more"), [("approve", {}), ("edit", {"arguments": {"what": "it"}})])
-async def test_the_tool_acts_for_whoever_approved(world: World, decision: str, more: dict[str, Any]) -> None:
+async def test_the_tool_acts_for_the_approver(world: World, decision: str, more: dict[str, Any]) -> None:
     deeds = Deeds(approval="required")
     conversation = await waiting(world, deeds.agent())
     await resolve(conversation, decision, **more)
@@ -250,7 +250,7 @@ async def test_the_resolution_is_durable_before_the_turn_goes_on(world: World) -
     assert ends(await world.events()) == [("completed", None)]
 
 
-async def test_nobody_approves_for_ever_what_was_approved_once(world: World) -> None:
+async def test_an_approval_holds_for_one_call_only(world: World) -> None:
     deeds = Deeds(approval="required")
     conversation = await waiting(world, deeds.agent())
     await resolve(conversation, "approve")

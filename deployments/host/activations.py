@@ -5,6 +5,9 @@ from collections.abc import Awaitable, Callable
 
 from agents.conversation import Conversation
 
+Opener = Callable[[str], Awaitable[Conversation]]
+"""Starts an incarnation of the conversation with that id."""
+
 
 class Activations:
     """Of one host. A conversation counts from the beginning of its activation; further calls wait for its end."""
@@ -32,14 +35,14 @@ class Activations:
         activation = self._activating.get(conversation_id)
         return self._active.get(conversation_id) if activation is None else await asyncio.shield(activation)
 
-    async def activate(self, conversation_id: str, start: Callable[[str], Awaitable[Conversation]]) -> Conversation:
-        """The conversation, which lives here from now on, unless `start` fails. Raises what that raises."""
+    async def activate(self, conversation_id: str, open_conversation: Opener) -> Conversation:
+        """The conversation, which lives here from now on, unless `open_conversation` fails. Raises what that raises."""
         active = self._active.get(conversation_id)
         if active is not None:
             return active
         task = self._activating.get(conversation_id)
         if task is None:
-            task = asyncio.create_task(self._activate(conversation_id, start))
+            task = asyncio.create_task(self._run(conversation_id, open_conversation))
             self._activating[conversation_id] = task
         return await asyncio.shield(task)
 
@@ -52,9 +55,9 @@ class Activations:
         if self.find(conversation.id) is conversation:
             del self._active[conversation.id]
 
-    async def _activate(self, conversation_id: str, start: Callable[[str], Awaitable[Conversation]]) -> Conversation:
+    async def _run(self, conversation_id: str, open_conversation: Opener) -> Conversation:
         try:
-            conversation = self._active[conversation_id] = await start(conversation_id)
+            conversation = self._active[conversation_id] = await open_conversation(conversation_id)
         finally:
             del self._activating[conversation_id]
         return conversation

@@ -52,7 +52,7 @@ class Admission:
 
         A message that was sent before gets the same receipt as then, however much there is to do.
         """
-        if not is_continuation(message) and not self._has_room(conversation):
+        if not is_continuation(message) and not self._may_begin_turn(conversation):
             known = await conversation.find_receipt(message.client_id)
             if known is None:
                 raise Refused("too_many_turns", TOO_MANY_TURNS)
@@ -66,7 +66,7 @@ class Admission:
             if not self._delivering[conversation]:
                 del self._delivering[conversation]
 
-    def _has_room(self, conversation: Conversation) -> bool:
+    def _may_begin_turn(self, conversation: Conversation) -> bool:
         """No signal comes when a turn ends, so resting conversations are sorted out here once the bound is reached."""
         if conversation.is_in_turn or conversation in self._delivering:
             return True

@@ -131,7 +131,7 @@ class Host:
         if conversation_id not in self._activations:
             await self._check_room(conversation_id, continuation)
         try:
-            return await self._activations.activate(conversation_id, self._start)
+            return await self._activations.activate(conversation_id, self._open)
         except Exception:
             if self._load.is_dedicated:
                 self._shutdown.end()  # the sweep must not take this actor for a live conversation
@@ -144,7 +144,7 @@ class Host:
         if self._shutdown.has_begun or not (continuation or self._load.has_room()):
             raise NoRoom(self._load.name)
 
-    async def _start(self, conversation_id: str) -> Conversation:
+    async def _open(self, conversation_id: str) -> Conversation:
         self._housekeeping.begin()
         conversation = await Conversation.open(self._services, conversation_id, self._catalog)
         self._eviction.note_active(conversation)

@@ -122,7 +122,7 @@ class Door:
                 status: ConversationStatus | None = await asyncio.wait_for(seen, CALL_SECONDS)
                 return status
         except RayActorError:
-            self._forget(conversation_id, address)
+            self._drop_address(conversation_id, address)
         except (RayError, TimeoutError, ControlPlaneUnavailable, ConversationNotFound) as error:
             log.info("no_glimpse", conversation=conversation_id, cause=str(error))
         return None
@@ -153,7 +153,7 @@ class Door:
                 full = await self._make_room(full)
                 continue
             try:
-                return await self._answer(conversation_id, address, command)
+                return await self._try_once(conversation_id, address, command)
             except RayTaskError as error:
                 if isinstance(error.cause, NoRoom):
                     full.append(address.name)
@@ -163,10 +163,10 @@ class Door:
                 log.info("actor_died_under_call", conversation=conversation_id, cause=type(error).__name__)
                 self._note_failed_start(address, error)
             except TimeoutError as error:
-                self._forget(conversation_id, address)
+                self._drop_address(conversation_id, address)
                 await self.liveness.note_silence(address.name)
                 raise Unreachable(conversation_id) from error
-            self._forget(conversation_id, address)
+            self._drop_address(conversation_id, address)
             if loop.time() + pause > deadline:
                 raise Unreachable(conversation_id)
             await asyncio.sleep(pause)
@@ -184,13 +184,13 @@ class Door:
                     return [*full[:number], *full[number + 1 :]]
         raise Refused("cluster_full", "All the room for conversations is taken by some that work; try again.")
 
-    async def _answer(self, conversation_id: str, address: Address, command: Command[T]) -> T:
+    async def _try_once(self, conversation_id: str, address: Address, command: Command[T]) -> T:
         """One try; the address of an actor that has answered is held."""
         has_answered = address.name in self._answering or self._held.get(conversation_id) == address
         version = (await self._code_version.get()).number
         async with asyncio.timeout(CALL_SECONDS if has_answered else START_SECONDS):
             answer = await self._await_answer(command(address.actor, version))
-        self._hold(conversation_id, address)
+        self._hold_address(conversation_id, address)
         if not is_dedicated(address.name):
             self._answering.add(address.name)
         return answer
@@ -223,13 +223,13 @@ class Door:
             self._hosts[spec.name] = actor
         return Address(spec.name, actor, spec.node)
 
-    def _hold(self, conversation_id: str, address: Address) -> None:
+    def _hold_address(self, conversation_id: str, address: Address) -> None:
         self._held[conversation_id] = address
         self._held.move_to_end(conversation_id)
         if len(self._held) > MAX_HANDLES:
             self._held.popitem(last=False)
 
-    def _forget(self, conversation_id: str, address: Address | None) -> None:
+    def _drop_address(self, conversation_id: str, address: Address | None) -> None:
         if address is None:
             return
         self._answering.discard(address.name)

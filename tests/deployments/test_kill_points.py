@@ -10,7 +10,7 @@ import signal
 import pytest
 
 from tests.deployments.conftest import actor_of, pid_of
-from tests.support.api import Api, Event, canonical, eventually
+from tests.support.api import Api, Event, answer_texts, canonical, eventually
 from tests.support.kills import ANNOUNCED, Orders
 from tests.support.service import RunningService
 from tests.support.service_agents import Ledger
@@ -56,7 +56,7 @@ async def test_in_a_turn(point: str, api: Api, orders: Orders, ledger: Ledger) -
     assert orders.ordered(conversation_id) is None, "the point was reached"
     assert [event["type"] for event in log] == WHOLE_TURN
     assert receipt["seq"] == log[0]["seq"]
-    assert texts(log) == [ANNOUNCED, "It is done: this."]
+    assert answer_texts(log) == [ANNOUNCED, "It is done: this."]
     assert log[-1]["outcome"] == "completed"
     assert canonical(faithful.seen) == log
     deeds = ledger.read(conversation_id)
@@ -97,7 +97,7 @@ async def test_when_the_approval_arrives(point: str, api: Api, orders: Orders, l
     assert orders.ordered(conversation_id) is None
     assert [event["decision"] for event in log if event["type"] == "resolution"] == ["approve"]
     assert ledger.read(conversation_id) == [(call, "published")]
-    assert texts(log)[-1] == "It is done: it."
+    assert answer_texts(log)[-1] == "It is done: it."
 
 
 async def test_while_it_waits_for_a_person_and_when_the_answer_finds_it_dead(
@@ -139,7 +139,7 @@ async def test_during_the_hand_over_of_a_turn(api: Api, orders: Orders, ledger: 
         ledger.open_gate(conversation_id)
         await stream.until("turn_completed")
     log = await api.rest(conversation_id)
-    assert texts(log)[-1] == "It returned: for it"
+    assert answer_texts(log)[-1] == "It returned: for it"
 
 
 async def test_two_tabs_one_live_and_one_that_comes_and_goes(api: Api, orders: Orders) -> None:
@@ -168,12 +168,3 @@ async def gone(orders: Orders, conversation_id: str) -> None:
         return orders.ordered(conversation_id) is None
 
     await eventually(died)
-
-
-def texts(log: list[Event]) -> list[str]:
-    """The texts of the answers."""
-    return [
-        "".join(block["text"] for block in event["content"] if block["type"] == "text")
-        for event in log
-        if event["type"] == "assistant_msg"
-    ]

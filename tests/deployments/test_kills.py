@@ -7,7 +7,7 @@ import pytest
 
 from tests.deployments.conftest import pid_of
 from tests.messages_api import MessagesServer
-from tests.support.api import Api, Event, eventually
+from tests.support.api import Api, Event, answer_texts, eventually
 from tests.support.claude_agents import RESUMED
 from tests.support.service_agents import Ledger
 
@@ -19,14 +19,6 @@ async def kill(conversation_id: str) -> int:
     pid = await pid_of(conversation_id)
     os.kill(pid, signal.SIGKILL)
     return pid
-
-
-def answers(log: list[Event]) -> list[str]:
-    return [
-        "".join(block["text"] for block in event["content"] if block["type"] == "text")
-        for event in log
-        if event["type"] == "assistant_msg"
-    ]
 
 
 def outcomes(log: list[Event]) -> list[str]:
@@ -43,7 +35,7 @@ async def test_killed_at_rest_it_remembers(api: Api) -> None:
     assert await pid_of(conversation_id) != pid
     log = await api.log(conversation_id)
     assert log[: len(before)] == before
-    assert "Ada" in answers(log)[-1]
+    assert "Ada" in answer_texts(log)[-1]
 
 
 async def test_killed_while_streaming_the_turn_is_run_again(api: Api, stand_in: MessagesServer) -> None:
@@ -55,7 +47,7 @@ async def test_killed_while_streaming_the_turn_is_run_again(api: Api, stand_in: 
         assert [event["type"] for event in (await stream.until("turn_completed"))[-1:]] == ["turn_completed"]
     log = await api.rest(conversation_id)
     assert [event["type"] for event in log] == ["user_msg", "assistant_msg", "turn_ended"]
-    assert answers(log) == [RESUMED]
+    assert answer_texts(log) == [RESUMED]
     asked = [received for received in stand_in.requests if conversation_id in str(received.body)]
     assert len(asked) == 2
     assert asked[0].body["messages"] == asked[1].body["messages"]
@@ -77,7 +69,7 @@ async def test_killed_in_the_middle_of_a_tool_the_same_call_is_made_again(api: A
     key = call["tool_call_id"]
     assert ledger.read(conversation_id) == [(key, "started"), (key, "started"), (key, "done")]
     assert (result["tool_call_id"], result["status"], result["content"]) == (key, "ok", "for it")
-    assert answers(log)[-1] == "It returned: for it"
+    assert answer_texts(log)[-1] == "It returned: for it"
 
 
 async def test_a_tool_that_must_not_run_twice_is_reported_instead(api: Api, ledger: Ledger) -> None:
@@ -97,7 +89,7 @@ async def test_a_tool_that_kills_its_process_is_done_by_the_next_one(api: Api, l
     conversation_id = await api.create("worker")
     await api.send(conversation_id, "crash: boom")
     log = await api.rest(conversation_id)
-    assert answers(log)[-1] == "It returned: boom"
+    assert answer_texts(log)[-1] == "It returned: boom"
     assert len(ledger.read(conversation_id)) == 2
 
 

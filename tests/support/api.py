@@ -146,6 +146,15 @@ def canonical(events: list[Event]) -> list[Event]:
     return [event for event in events if "v" in event]
 
 
+def answer_texts(events: list[Event]) -> list[str]:
+    """The text of every answer in the log; empty for an answer that only calls tools."""
+    return [
+        "".join(block["text"] for block in event["content"] if block["type"] == "text")
+        for event in events
+        if event["type"] == "assistant_msg"
+    ]
+
+
 def text_of(events: list[Event]) -> str:
     """The streamed text of the last message, put together by the rule for clients."""
     message_id, text = None, ""

@@ -50,7 +50,7 @@ class MultiplexedConnection:
         self._unsent.append((packed(command), reply))
         self._has_unsent.set()
         if self._serving is None:
-            self._serving = asyncio.create_task(self._serve(), name="store connection")
+            self._serving = asyncio.create_task(self._serve(), name="store multiplexer")
         return reply
 
     async def aclose(self) -> None:

@@ -9,8 +9,8 @@ import uvloop
 from rich.console import Console
 
 from benchmarks import machine, report
+from benchmarks.figures import Results
 from benchmarks.measures import MEASURES
-from benchmarks.results import Results
 from benchmarks.running import adopt_orphans
 from benchmarks.services import model
 from benchmarks.size import QUICK, Size
@@ -27,22 +27,22 @@ def main() -> None:
     results = Results(options.results)
     with model() as model_url:
         for number in range(size.rounds):
-            _round(model_url, number, _chosen(options), size, results)
-    found = results.cells()
-    console.print(report.table(found))
+            _run_round(model_url, number, _chosen(options), size, results)
+    cells = results.cells()
+    console.print(report.table(cells))
     if options.save is not None:
-        report.save(report.markdown(found, facts), options.save)
+        report.save(report.markdown(cells, facts), options.save)
 
 
 def _chosen(options: argparse.Namespace) -> dict[str, list[str]]:
-    """The subjects, each with its measures."""
+    """The chosen subjects, each with its measures."""
     return {
         subject: [name for name in options.only if subject in MEASURES[name].subjects] for subject in options.subjects
     }
 
 
-def _round(model_url: str, number: int, chosen: Mapping[str, list[str]], size: Size, results: Results) -> None:
-    """Each subject once at each measure, in a service of its own."""
+def _run_round(model_url: str, number: int, chosen: Mapping[str, list[str]], size: Size, results: Results) -> None:
+    """One round: a service for each subject, and each of its measures once."""
     for subject, names in chosen.items():
         due = [name for name in names if MEASURES[name].rounds or not number]
         kind = KINDS[subject]

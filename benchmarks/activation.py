@@ -1,4 +1,4 @@
-"""Brings conversations to life without a turn: one at rest has to be woken to say that there is nothing to cancel."""
+"""Activates conversations without a turn: a cancel has to activate a conversation to find that nothing runs."""
 
 import asyncio
 import time
@@ -8,30 +8,30 @@ import httpx
 
 from benchmarks.subjects import Subject
 
-PATIENCE, PAUSE_SECONDS = 20, 2.0
+MAX_TRIES, PAUSE_SECONDS = 20, 2.0
 NOTHING_RUNS = 409
 BUSY = (429, 503)
 
 
-class NotWoken(Exception):
-    """A conversation did not come to life."""
+class NotActivated(Exception):
+    """A conversation could not be activated."""
 
 
-async def wake(subject: Subject, conversation_ids: Sequence[str], at_once: int) -> list[float]:
-    """The seconds that each took. Raises `NotWoken`."""
-    places = asyncio.Semaphore(at_once)
+async def activate(subject: Subject, conversation_ids: Sequence[str], at_once: int) -> list[float]:
+    """Activate these conversations; returns the seconds of each activation. Raises `NotActivated`."""
+    limit = asyncio.Semaphore(at_once)
     async with subject.service.client(at_once) as client:
 
-        async def wake_one(conversation_id: str) -> float:
-            async with places:
-                return await _wake(client, conversation_id)
+        async def activate_one(conversation_id: str) -> float:
+            async with limit:
+                return await _activate(client, conversation_id)
 
-        return await asyncio.gather(*(wake_one(conversation_id) for conversation_id in conversation_ids))
+        return await asyncio.gather(*(activate_one(conversation_id) for conversation_id in conversation_ids))
 
 
-async def _wake(client: httpx.AsyncClient, conversation_id: str) -> float:
+async def _activate(client: httpx.AsyncClient, conversation_id: str) -> float:
     begin, answer = time.perf_counter(), ""
-    for _ in range(PATIENCE):
+    for _ in range(MAX_TRIES):
         response = await client.post(f"/v1/conversations/{conversation_id}/cancel")
         if response.status_code == NOTHING_RUNS:
             return time.perf_counter() - begin
@@ -39,4 +39,4 @@ async def _wake(client: httpx.AsyncClient, conversation_id: str) -> float:
         if response.status_code not in BUSY:
             break
         await asyncio.sleep(PAUSE_SECONDS)
-    raise NotWoken(f"{conversation_id}: {answer}")
+    raise NotActivated(f"{conversation_id}: {answer}")

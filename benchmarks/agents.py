@@ -1,4 +1,4 @@
-"""The agents that are measured: what the plain application does, a model and no more, and one that compacts."""
+"""The agents that are measured: one with only a model, like the plain application, and one that compacts."""
 
 from agents.agent import Agent, Catalog
 from agents.middleware.compaction import Compaction, Thresholds
@@ -8,7 +8,7 @@ from deployments.settings import Settings
 PLAIN, COMPACTING = "plain", "compacting"
 
 WORKING_SET = Thresholds(stub=10_000, summary=20_000, window=40_000, working_set=80_000)
-"""In tokens; small, so that a long history differs from a short one in nothing but its length."""
+"""In tokens; small, so that a long history differs from a short one only in its length."""
 
 
 def catalog(settings: Settings) -> Catalog:

@@ -1,4 +1,4 @@
-"""The load client: the cheapest that speaks HTTP and server-sent events, the same bytes to every subject."""
+"""The load client: HTTP and server-sent events with little CPU time; every subject gets the same bytes."""
 
 import asyncio
 import time
@@ -14,9 +14,9 @@ from benchmarks.model import PACED
 from benchmarks.subjects import Subject
 
 READ_BYTES = 65_536
-TURN_SECONDS = 120.0
+MAX_TURN_SECONDS = 120.0
 BUSY = ("503", "409", "429")
-PATIENCE, PAUSE_SECONDS = 20, 2.0
+MAX_TRIES, PAUSE_SECONDS = 20, 2.0
 FIRST_TOKEN = b"event: text_delta"
 COMPLETED = b"event: turn_completed"
 HEAD_END = b"\r\n\r\n"
@@ -25,7 +25,7 @@ QUESTION = "Please tell me something about the sea, in about fifty words."
 
 
 class BrokenTurn(Exception):
-    """A turn did not end as it must; the figures would be worth nothing."""
+    """A turn did not end as it must, so its figures would mean nothing."""
 
     def __init__(self, received: str) -> None:
         super().__init__(received)
@@ -45,8 +45,8 @@ class Timing:
     whole: float
 
 
-class Chat:
-    """One user with one conversation, on one connection that is kept; make it with `begin`."""
+class ChatClient:
+    """One user with one conversation, on one keep-alive connection; made by `begin`."""
 
     def __init__(self, subject: Subject, conversation_id: str, *, paced: bool = False) -> None:
         parts = urlsplit(subject.url)
@@ -70,29 +70,29 @@ class Chat:
     async def turn(self) -> Timing:
         """Send the message, read the stream to its end. Raises `BrokenTurn`.
 
-        A proxy that reads a new configuration closes the connections that are kept; who sends at that moment gets no
-        answer at all, and sends again on a new one, as a browser does.
+        A proxy that reads a new configuration closes its keep-alive connections. A request at that moment gets no
+        answer at all, and is sent again on a new connection, as a browser does.
         """
-        kept = self._connection
+        earlier = self._connection
         try:
             return await self._turn()
         except BrokenTurn as error:
-            if error.received or self._connection is not kept:
+            if error.received or self._connection is not earlier:
                 raise
         await self.aclose()
         return await self._turn()
 
     async def _turn(self) -> Timing:
-        async with asyncio.timeout(TURN_SECONDS):
-            reader, writer = await self._connected()
+        async with asyncio.timeout(MAX_TURN_SECONDS):
+            reader, writer = await self._connect()
             begin = time.perf_counter()
             writer.write(self._watched)
             return await _read_turn(reader, begin)
 
     async def first_turn(self) -> Timing:
-        """A turn that starts the conversation; when the service is too busy for it, it is asked again, as it says."""
+        """The turn that starts the conversation; repeated while the service is too busy for it."""
         begin = time.perf_counter()
-        for _ in range(PATIENCE):
+        for _ in range(MAX_TRIES):
             waited = time.perf_counter() - begin
             try:
                 timing = await self.turn()
@@ -105,10 +105,10 @@ class Chat:
                 return Timing(waited + timing.first_token, waited + timing.whole)
         raise CannotBegin
 
-    async def accepted(self) -> float:
-        """Seconds from sending the message until it is acknowledged; nobody watches the turn. Raises `BrokenTurn`."""
-        async with asyncio.timeout(TURN_SECONDS):
-            reader, writer = await self._connected()
+    async def acknowledge(self) -> float:
+        """Send the message without watching; returns the seconds until it is acknowledged. Raises `BrokenTurn`."""
+        async with asyncio.timeout(MAX_TURN_SECONDS):
+            reader, writer = await self._connect()
             begin = time.perf_counter()
             writer.write(self._unwatched)
             received = await reader.readuntil(HEAD_END)
@@ -118,9 +118,9 @@ class Chat:
         await self.aclose()
         return seconds
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """The turn's stream as it comes, to its end or to the end of the connection."""
-        reader, writer = await self._connected()
+    async def read_pieces(self) -> AsyncIterator[bytes]:
+        """Send the message; yields the stream of the turn until its end or the end of the connection."""
+        reader, writer = await self._connect()
         writer.write(self._watched)
         tail = b""
         while not tail.endswith(LAST_CHUNK):
@@ -130,8 +130,8 @@ class Chat:
             yield piece
             tail = (tail + piece)[-len(LAST_CHUNK) :]
 
-    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """The kept connection, or a new one when the server has closed it in a long silence."""
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The open connection, or a new one if the server has closed it after a long silence."""
         if self._connection is not None and self._connection[0].at_eof():
             await self.aclose()
         if self._connection is None:
@@ -149,19 +149,19 @@ class Chat:
 
 
 @asynccontextmanager
-async def chats(subject: Subject) -> AsyncIterator[list[Chat]]:
-    """An empty list for chats; those in it at the end are closed, and their conversations deleted."""
-    begun: list[Chat] = []
+async def chats(subject: Subject) -> AsyncIterator[list[ChatClient]]:
+    """An empty list for clients; at the end they are closed and their conversations deleted."""
+    clients: list[ChatClient] = []
     try:
-        yield begun
+        yield clients
     finally:
-        for chat in begun:
+        for chat in clients:
             await chat.aclose()
-        await subject.delete([chat.id for chat in begun])
+        await subject.delete([chat.id for chat in clients])
 
 
 async def _read_turn(reader: asyncio.StreamReader, begin: float) -> Timing:
-    """Chunked bodies are not decoded: markers are looked for in the bytes as they come."""
+    """Read until the last chunk; chunks are not decoded, markers are searched in the raw bytes."""
     received = bytearray()
     first_token = 0.0
     while not received.endswith(LAST_CHUNK):

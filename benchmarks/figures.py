@@ -1,8 +1,13 @@
-"""A measured figure, the statistics that figures are made of, and what several rounds of one come to."""
+"""Measured figures: their statistics, the cells of several rounds, and the file that keeps them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
+
+import orjson
+
+from benchmarks.subjects import KINDS
 
 MILLISECONDS = "ms"
 MEGABYTES = "MB"
@@ -11,7 +16,7 @@ PERCENT = "%"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One row of the table for one subject in one round; figures of the same name stand side by side."""
+    """One value of one subject in one round; figures of the same name are in one row of the table."""
 
     name: str
     unit: str
@@ -20,7 +25,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What the rounds of a figure came to: the median counts, the least and the greatest show how steady it is."""
+    """A figure of all rounds: the median counts; the smallest and the largest value show how steady it is."""
 
     name: str
     unit: str
@@ -37,15 +42,40 @@ class Cell:
 
 
 def cells(figures: Iterable[Figure]) -> list[Cell]:
-    """The figures of all rounds, those of one name in one cell, in the order in which the names first came."""
+    """One cell for the figures of each name, in the order of their first occurrence."""
     found: dict[tuple[str, str], list[float]] = {}
     for figure in figures:
         found.setdefault((figure.name, figure.unit), []).append(figure.value)
     return [Cell(name, unit, values) for (name, unit), values in found.items()]
 
 
+class Results:
+    """The figures of each subject; a `file` is read first, and written after each measure."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self._figures: dict[str, list[Figure]] = {kind.name: [] for kind in KINDS.values()}
+        if file is not None and file.exists():
+            for subject, figures in orjson.loads(file.read_bytes()).items():
+                self._figures[subject] = [Figure(**figure) for figure in figures]
+
+    def add(self, subject: str, figures: Iterable[Figure]) -> None:
+        """Add the figures of one measure in one round."""
+        self._figures[subject].extend(figures)
+        if self._file is not None:
+            self._file.write_bytes(orjson.dumps(self._figures, option=orjson.OPT_INDENT_2))
+
+    def cells(self) -> Mapping[str, Mapping[str, Cell]]:
+        """By subject and by name of the figure; subjects without figures are left out."""
+        return {
+            subject: {cell.name: cell for cell in cells(figures)}
+            for subject, figures in self._figures.items()
+            if figures
+        }
+
+
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest of the values that at least `percent` of them do not exceed."""
+    """The smallest value that at least `percent` of the values do not exceed."""
     ordered = sorted(values)
     rank = -(-len(ordered) * percent // 100)
     return ordered[max(0, int(rank) - 1)]

@@ -1,4 +1,4 @@
-"""Histories of any length, written straight into the store as conversations would have written them."""
+"""Logs of any length, written directly to the store in the form in which conversations write them."""
 
 import asyncio
 import uuid
@@ -18,8 +18,8 @@ from benchmarks.subjects import Subject
 from deployments.ingress.dependencies import LOCAL_PRINCIPAL
 from store import Placement, Store, connect
 
-AT_ONCE = 100
-BATCH = 2000
+MAX_AT_ONCE = 100
+MAX_BATCH = 2000
 ANSWER = "word " * 50
 USAGE = {"input_tokens": 1000, "output_tokens": 100}
 KEPT_TURNS = 25
@@ -27,8 +27,8 @@ KEPT_TURNS = 25
 
 
 @asynccontextmanager
-async def opened(subject: Subject) -> AsyncIterator[Store]:
-    """The subject's store."""
+async def open_store(subject: Subject) -> AsyncIterator[Store]:
+    """The store of a subject."""
     store = connect(subject.service.redis_url)
     try:
         yield store
@@ -37,25 +37,25 @@ async def opened(subject: Subject) -> AsyncIterator[Store]:
 
 
 async def write_idle(subject: Subject, count: int) -> list[str]:
-    """The ids of so many new conversations of 20 events that live nowhere: four turns, and one with two tool calls."""
-    places = asyncio.Semaphore(AT_ONCE)
+    """Write `count` inactive conversations of 20 events: four turns, and one with two tool calls. Returns their ids."""
+    limit = asyncio.Semaphore(MAX_AT_ONCE)
     events = [*(event for turn in range(1, 5) for event in _turn(turn)), *_turn_with_tools(5)]
 
     async def write_one(store: Store) -> str:
-        async with places:
+        async with limit:
             return await _write(store, PLAIN, subject.placement, events)
 
-    async with opened(subject) as store:
+    async with open_store(subject) as store:
         return await asyncio.gather(*(write_one(store) for _ in range(count)))
 
 
 async def write_long(subject: Subject, messages: int) -> str:
-    """The id of a new conversation with so many messages, two a turn; all but the last turns are summarised."""
+    """Write a conversation with `messages` messages and a summary of all but the last turns; returns its id."""
     turns = messages // 2
     events = [event for turn in range(1, turns + 1) for event in _turn(turn)]
     if turns > KEPT_TURNS:
         events.append(_summary(events, turns - KEPT_TURNS, turns))
-    async with opened(subject) as store:
+    async with open_store(subject) as store:
         return await _write(store, COMPACTING, subject.placement, events)
 
 
@@ -64,8 +64,8 @@ async def _write(store: Store, agent: str, placement: Placement | None, events: 
     await store.registry.create(conversation_id, agent=agent, principal=LOCAL_PRINCIPAL, placement=placement, now=now)
     claim = await store.log.claim(conversation_id)
     facts = Facts()
-    for begin in range(0, len(events), BATCH):
-        batch = events[begin : begin + BATCH]
+    for begin in range(0, len(events), MAX_BATCH):
+        batch = events[begin : begin + MAX_BATCH]
         for seq, event in enumerate(batch, begin + 1):
             facts = apply(facts, event, seq)
         await store.log.append(

@@ -1,4 +1,4 @@
-"""The facts about machine and software without which a figure means nothing."""
+"""The facts about machine and software that belong to every figure."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ PACKAGES = ("raylogue", "ray", "anthropic", "fastapi", "redis", "uvicorn", "uvlo
 
 
 def facts() -> Mapping[str, str]:
-    """What was measured on, and with what."""
+    """The machine and the versions of the software, by name."""
     return {
         "cores": f"{os.cpu_count()} ({_processor()})",
         "memory": f"{psutil.virtual_memory().total / 1024**3:.0f} GB",
@@ -24,7 +24,7 @@ def facts() -> Mapping[str, str]:
 
 
 def load() -> float:
-    """Processes that waited for a core in the last minute, on average: of others, if asked before the start."""
+    """How many processes wanted a core in the last minute, on average; before the start: processes of others."""
     return os.getloadavg()[0]
 
 

@@ -1,8 +1,8 @@
-"""The model of the benchmark, which costs next to nothing: `python -m benchmarks.model 9000`.
+"""The model of the benchmark, which uses very little CPU time: `python -m benchmarks.model 9000`.
 
-It speaks the Messages API's wire format and answers every request with the same tokens, at once; a message that asks
-for it gets one every so many milliseconds. HTTP is read and written by hand: what the model takes of the machine, the
-servers do not have.
+It speaks the Messages API's wire format and answers every request with the same tokens: all at once, or one token
+every `PACE_SECONDS` if the message asks for it. HTTP is read and written by hand, because CPU time of the model is
+missing to the servers.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from tests.messages_api.wire import frames, usage_of
 TOKENS = 50
 PACE_SECONDS = 0.02
 PACED = "Please take your time."
-"""A message with these words is answered at a steady pace."""
+"""A message with this text is answered at a steady pace."""
 
 MODEL = "claude-sonnet-4-5"
 HEAD_END = b"\r\n\r\n"
@@ -33,8 +33,8 @@ def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def _pieces() -> list[bytes]:
-    """The answer as it is paced: what comes before the first token, each token, what comes after the last."""
+def _answer_pieces() -> list[bytes]:
+    """The answer in pieces: everything before the first token, each token, everything after the last."""
     reply = tokens_reply(TOKENS)
     before, tokens, after = bytearray(), list[bytes](), bytearray()
     for frame in frames(reply, 1, MODEL, usage_of(reply)):
@@ -47,12 +47,12 @@ def _pieces() -> list[bytes]:
     return [STREAMING + bytes(before), *tokens, bytes(after) + LAST_CHUNK]
 
 
-PIECES = _pieces()
-ANSWER = b"".join(PIECES)
+ANSWER_PIECES = _answer_pieces()
+ANSWER = b"".join(ANSWER_PIECES)
 
 
-class Connection(asyncio.Protocol):
-    """One connection that is kept; requests come one after another."""
+class ModelConnection(asyncio.Protocol):
+    """One keep-alive connection, with one request after another."""
 
     def __init__(self) -> None:
         self._received = bytearray()
@@ -81,15 +81,15 @@ class Connection(asyncio.Protocol):
         if not body:
             self._write(HEALTHY)
         elif _is_paced(body):
-            self._write(PIECES[0])
+            self._write(ANSWER_PIECES[0])
             asyncio.get_running_loop().call_later(PACE_SECONDS, partial(self._next_token, 1))
         else:
             self._write(ANSWER)
 
     def _next_token(self, number: int) -> None:
-        self._write(PIECES[number])
+        self._write(ANSWER_PIECES[number])
         if number == TOKENS:
-            self._write(PIECES[-1])
+            self._write(ANSWER_PIECES[-1])
         elif self._transport is not None:
             asyncio.get_running_loop().call_later(PACE_SECONDS, partial(self._next_token, number + 1))
 
@@ -106,12 +106,12 @@ def _content_length(head: bytes) -> int:
 
 
 def _is_paced(body: bytes) -> bool:
-    """Whether the newest message asks for it: the words stand in the last one that a user has sent."""
+    """Whether the newest user message, after the last answer, asks for a steady pace."""
     return body.rfind(PACED.encode()) > body.rfind(b'"assistant"')
 
 
 async def _serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", port)
+    server = await asyncio.get_running_loop().create_server(ModelConnection, "127.0.0.1", port)
     await server.serve_forever()
 
 

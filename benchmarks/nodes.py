@@ -1,4 +1,4 @@
-"""Further nodes for a running service: raylets on this machine, which know what the service's own one knows."""
+"""Further nodes for a running service: raylets on this machine with the environment of the service's own one."""
 
 import re
 import sys
@@ -16,12 +16,12 @@ from benchmarks.subjects import Subject
 CONTROL_PLANE = re.compile(r"--gcs-address=(\S+)")
 RAYLET = Path(__file__).with_name("raylet.py")
 OBJECT_STORE_BYTES = 80 * 1024**2
-OF_RAY = ("RAY_", "RAYLOGUE_", "ANTHROPIC_")
+PREFIXES = ("RAY_", "RAYLOGUE_", "ANTHROPIC_")
 
 
 @contextmanager
 def joined(subject: Subject, count: int) -> Iterator[Subject]:
-    """The subject with `count` more nodes of a core each; what they use counts as its own."""
+    """The subject with `count` more nodes of a core each; what they use counts for the subject."""
     command, settings = start_command(_raylets(subject.roots)[0])
     with ExitStack() as stack:
         nodes = [stack.enter_context(running(command, settings)) for _ in range(count)]
@@ -31,10 +31,10 @@ def joined(subject: Subject, count: int) -> Iterator[Subject]:
 
 
 def start_command(raylet: psutil.Process) -> tuple[list[str], dict[str, str]]:
-    """What starts a node of a core beside that raylet, and the settings that belong into its environment."""
+    """The command that starts a node with one core beside that raylet, and its environment."""
     found = CONTROL_PLANE.search(" ".join(raylet.cmdline()))
-    assert found is not None, "the raylet does not say where the control plane is"
-    settings = {name: value for name, value in raylet.environ().items() if name.startswith(OF_RAY)}
+    assert found is not None, "the raylet's command line has no address of the control plane"
+    settings = {name: value for name, value in raylet.environ().items() if name.startswith(PREFIXES)}
     command = [
         *(sys.executable, str(RAYLET), "start", "--block", "--address", found[1], "--num-cpus", "1"),
         *("--node-ip-address", "127.0.0.1", "--object-store-memory", str(OBJECT_STORE_BYTES)),

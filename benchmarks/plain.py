@@ -1,4 +1,4 @@
-"""The same chat without guarantees: FastAPI, redis and the SDK's stream helper; Raylogue is measured against it."""
+"""The plain application, the same chat without guarantees: FastAPI, redis and the SDK's stream helper."""
 
 import json
 import os
@@ -17,7 +17,7 @@ MODEL = "claude-sonnet-4-5"
 
 
 class Message(BaseModel):
-    """What a user says."""
+    """A message of a user."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""Who the server processes are and what they use: CPU time from /proc/PID/stat, memory from smaps_rollup, by role."""
+"""CPU time and memory of the server processes by role, from /proc/PID/stat and smaps_rollup."""
 
 import re
 from collections import defaultdict
@@ -16,7 +16,7 @@ APPLICATION = "uvicorn workers"
 RAY = "rest of Ray"
 
 # The first pattern found in a process's title or command line names its role. Ray calls an actor's process after
-# the actor, so a shared host is known by its name, and by its class only while it has none yet.
+# the actor. So a shared host is recognised by its name, and before it has one by its class.
 ROLES: Mapping[str, str] = {
     r"^ray::ServeReplica": REPLICA,
     r"^ray::conversation:": DEDICATED,
@@ -31,7 +31,7 @@ ByRole = Mapping[str, float]
 
 
 def role_of(command_line: str) -> str:
-    """The first role whose pattern the command line shows."""
+    """The first role whose pattern matches the command line."""
     return next(role for pattern, role in ROLES.items() if re.search(pattern, command_line))
 
 
@@ -42,7 +42,7 @@ def processes(roots: Sequence[int]) -> Iterator[tuple[str, psutil.Process]]:
         try:
             yield role_of(" ".join(process.cmdline())), process
         except psutil.Error:
-            continue  # it has ended just now
+            continue  # it has just ended
 
 
 def cpu_seconds(roots: Sequence[int]) -> ByRole:
@@ -51,12 +51,12 @@ def cpu_seconds(roots: Sequence[int]) -> ByRole:
 
 
 def memory_bytes(roots: Sequence[int]) -> ByRole:
-    """Memory of the processes `roots` and their descendants; what is shared counts by shares (PSS)."""
+    """Memory of the processes `roots` and their descendants; shared pages count proportionally (PSS)."""
     return _count(roots, lambda process: _proportional_set(process.pid))
 
 
 def growth(before: ByRole, after: ByRole) -> ByRole:
-    """What came in between; a process that ended meanwhile takes its part with it."""
+    """The difference; without the processes that have ended meanwhile."""
     return {role: after.get(role, 0) - before.get(role, 0) for role in {**before, **after}}
 
 
@@ -66,7 +66,7 @@ def _count(roots: Sequence[int], amount: Callable[[psutil.Process], float]) -> B
         try:
             total[role] += amount(process)
         except (psutil.Error, ProcessLookupError, FileNotFoundError):
-            continue  # it has ended just now
+            continue  # it has just ended
     return total
 
 

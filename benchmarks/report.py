@@ -1,4 +1,4 @@
-"""Shows the figures side by side: as a table in the terminal, and as Markdown in docs/performance.md."""
+"""The table of the figures: in the terminal, and as Markdown in docs/performance.md."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -13,12 +13,12 @@ ABSENT = ""
 
 
 def rows(found: Cells) -> list[tuple[str, ...]]:
-    """Name of the figure, its value for each subject, then the ratio of each but the last to the last."""
+    """The name of the figure, its value for each subject, then the ratios of all others to the last subject."""
     return [(name, *_values(name, found), *_ratios(name, found)) for name in _names(found)]
 
 
 def headings(found: Cells) -> tuple[str, ...]:
-    """`shared / plain app` heads the column of a ratio."""
+    """The headings of the table; that of a ratio is such as `shared / plain app`."""
     *others, last = found
     return ("", *found, *(f"{other.rpartition(', ')[2]} / {last}" for other in others))
 
@@ -49,13 +49,13 @@ def save(text: str, document: Path) -> None:
 
 
 def _markdown(head: tuple[str, ...], body: Iterable[tuple[str, ...]]) -> str:
-    """A table whose first column is words and whose others are figures."""
+    """A table whose first column is text and whose other columns are figures."""
     lines = [head, ("---", *["--:"] * (len(head) - 1)), *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _names(found: Cells) -> list[str]:
-    """Every figure once, where the subject that measured it has it."""
+    """The name of every figure, in the order in which the subjects have them."""
     names: list[str] = []
     for figures in found.values():
         place = 0

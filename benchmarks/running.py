@@ -1,4 +1,4 @@
-"""Starts processes for a measurement and sees to it that none of them, or of theirs, is left when it is over."""
+"""Starts processes for a measurement, and ends them with all their descendants when it is over."""
 
 import ctypes
 import os
@@ -26,15 +26,15 @@ class CannotMeasure(Exception):
 
 
 def adopt_orphans() -> None:
-    """Make what a process leaves behind when it dies a child of ours, so that it is found and ended."""
+    """Have orphaned descendants become children of this process, so that they are found and ended."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 @contextmanager
 def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, in an environment without settings of the caller's; it and all it started end with the block.
+    """A process in an environment without the caller's settings; it ends with the block, with all its descendants.
 
-    When the block raises CannotMeasure, what the process has printed is shown.
+    If the block raises CannotMeasure, the output of the process is shown.
     """
     earlier = set(descendants())
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
@@ -52,7 +52,7 @@ def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[
 
 
 def wait_for(process: subprocess.Popen[bytes], ready: Callable[[], str | None]) -> str:
-    """What `ready` says as soon as it says something. Raises CannotMeasure."""
+    """Wait until `ready` returns something; returns that. Raises CannotMeasure."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         if (found := ready()) is not None:

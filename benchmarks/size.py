@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """All the numbers that the measures take; a figure's name says those that matter to it."""
+    """The numbers that the measures take; the name of a figure says which of them it depends on."""
 
     rounds: int = 3
-    calm_seconds: float = 20.0
+    settle_seconds: float = 20.0
     rest_seconds: float = 5.0
     single: int = 4
     turns: int = 16
@@ -28,7 +28,7 @@ class Size:
 
 QUICK = Size(
     rounds=1,
-    calm_seconds=0.0,
+    settle_seconds=0.0,
     rest_seconds=0.5,
     single=1,
     turns=2,

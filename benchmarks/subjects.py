@@ -1,19 +1,19 @@
-"""What is measured: a way to live in a service. Both of Raylogue's stand beside the plain application."""
+"""The subjects that are measured: Raylogue with shared and with dedicated conversations, and the plain application."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from benchmarks.services import Service, plain, raylogue
+from benchmarks.services import MeasuredService, plain, raylogue
 from store import Placement
 
-Start = Callable[[str], AbstractContextManager[Service]]
-"""From the model's URL to the running service."""
+Start = Callable[[str], AbstractContextManager[MeasuredService]]
+"""Starts a service that uses the model at this URL."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A subject that is not running; conversations of `placement` in what `start` starts."""
+class SubjectKind:
+    """A kind of subject: conversations with this `placement` in the service that `start` starts."""
 
     name: str
     start: Start
@@ -22,10 +22,10 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A subject that runs."""
+    """A running subject."""
 
-    kind: Kind
-    service: Service
+    kind: SubjectKind
+    service: MeasuredService
 
     @property
     def url(self) -> str:
@@ -37,20 +37,20 @@ class Subject:
 
     @property
     def placement(self) -> Placement | None:
-        """Where its conversations live; None is the plain application, where they live nowhere."""
+        """The placement of its conversations; None for the plain application, which has no active conversations."""
         return self.kind.placement
 
     async def create(self, agent: str | None = None) -> str:
-        """The id of a new conversation; nothing runs for it until its first turn."""
-        wishes = {"placement": self.placement, "agent": agent}
+        """Create a conversation, which is inactive until its first turn; returns its id."""
+        options = {"placement": self.placement, "agent": agent}
         async with self.service.client() as client:
             response = await client.post(
-                "/v1/conversations", json={name: wish for name, wish in wishes.items() if wish}
+                "/v1/conversations", json={name: value for name, value in options.items() if value}
             )
         return str(response.raise_for_status().json()["id"])
 
     async def delete(self, conversation_ids: Sequence[str]) -> None:
-        """Remove these conversations and what lives of them, so that they cost the next measure nothing."""
+        """Delete these conversations, so that the next measure does not include them."""
         if self.placement is None:
             return
         async with self.service.client() as client:
@@ -58,9 +58,9 @@ class Subject:
                 await client.delete(f"/v1/conversations/{conversation_id}")
 
 
-KINDS: Mapping[str, Kind] = {
-    "shared": Kind("Raylogue, shared", raylogue, "shared"),
-    "dedicated": Kind("Raylogue, dedicated", raylogue, "dedicated"),
-    "plain": Kind("plain app", plain),
+KINDS: Mapping[str, SubjectKind] = {
+    "shared": SubjectKind("Raylogue, shared", raylogue, "shared"),
+    "dedicated": SubjectKind("Raylogue, dedicated", raylogue, "dedicated"),
+    "plain": SubjectKind("plain app", plain),
 }
-"""By the names that `--subjects` takes; the last one is what the others are compared with."""
+"""By the names that `--subjects` takes; the others are compared with the last one."""

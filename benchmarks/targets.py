@@ -1,4 +1,4 @@
-"""What is to be reached, and by how much a figure misses it."""
+"""The targets for some figures, and by how much a figure misses them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from benchmarks.figures import MILLISECONDS, PERCENT, Cell
 from benchmarks.subjects import KINDS
 
 Cells = Mapping[str, Mapping[str, Cell]]
-"""By the subject and the figure's name."""
+"""By subject and name of the figure."""
 
 SHARED, DEDICATED, PLAIN = (KINDS[kind].name for kind in ("shared", "dedicated", "plain"))
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`limit` bounds a figure of a subject, its ratio to the plain application's, or what it has beyond that."""
+    """`limit` bounds a figure of a subject, its ratio to the plain application's figure, or its excess over that."""
 
     subject: str
     figure: str
@@ -25,7 +25,7 @@ class Target:
     at_least: bool = False
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """Such as `at most 0.7 x the plain app's`."""
         bound = "at least" if self.at_least else "at most"
         amount = f"{bound} {self.limit:g} {self.unit}".strip()
@@ -44,7 +44,7 @@ class Target:
         return own.value / plain.value if self.of == "ratio" else own.value - plain.value
 
     def verdict(self, reached: float) -> str:
-        """`met`, or by how much it is missed."""
+        """`met`, or by how much the target is missed."""
         missing = self.limit - reached if self.at_least else reached - self.limit
         return "met" if missing <= 0 else f"missed by {missing:.3g} {self.unit}".strip()
 
@@ -70,9 +70,9 @@ TARGETS: Sequence[Target] = (
 
 
 def rows(found: Cells) -> Iterator[tuple[str, ...]]:
-    """Figure, subject, target, what was reached, verdict; targets whose figures are not there are left out."""
+    """Figure, subject, target, reached value and verdict; targets without figures are left out."""
     for target in TARGETS:
         reached = target.reached(found)
         if reached is not None:
             shown = f"{reached:.3g} {target.unit}".strip()
-            yield (target.figure, target.subject, target.words, shown, target.verdict(reached))
+            yield (target.figure, target.subject, target.text, shown, target.verdict(reached))

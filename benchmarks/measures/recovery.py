@@ -1,4 +1,4 @@
-"""How long a running turn stands still when the process that it runs in is killed; nobody asks for it meanwhile."""
+"""How long a running turn pauses when its process is killed and no request wakes the conversation."""
 
 import asyncio
 import time
@@ -7,55 +7,58 @@ from itertools import pairwise
 
 import psutil
 
-from benchmarks.chat import FIRST_TOKEN, Chat, chats
+from benchmarks.chat import FIRST_TOKEN, ChatClient, chats
 from benchmarks.figures import Figure, spread
-from benchmarks.measures.crowd import open_all
+from benchmarks.measures.concurrent import open_all
 from benchmarks.process_stats import DEDICATED, SHARED, processes
-from benchmarks.settle import calm
+from benchmarks.settle import settle
 from benchmarks.size import Size
 from benchmarks.subjects import Subject
 
 TOKENS_BEFORE = 10
-"""The answers are so far on when the process is killed: in the middle, at 20 ms a token."""
+"""The process is killed after this many tokens: in the middle of an answer, at 20 ms a token."""
 
 
 async def measure(subject: Subject, size: Size) -> list[Figure]:
-    """Kill after kill, each in the middle of an answer; every conversation that was under way is a case."""
+    """Kill processes, each in the middle of answers; every conversation with a running turn counts."""
     shared = subject.placement == "shared"
     kills, at_once = (size.host_kills, size.turns_per_kill) if shared else (size.actor_kills, 1)
     seconds: list[float] = []
-    async with chats(subject) as begun:
-        await open_all(subject, begun, at_once, paced=True)
+    async with chats(subject) as clients:
+        await open_all(subject, clients, at_once, paced=True)
         for _ in range(kills):
-            await calm(subject.roots, size.calm_seconds)
-            seconds += await _killed(subject, begun)
+            await settle(subject.roots, size.settle_seconds)
+            seconds += await _recover(subject, clients)
     return spread("Recovery after SIGKILL", seconds)
 
 
-async def _killed(subject: Subject, begun: list[Chat]) -> list[float]:
-    half_way = [asyncio.Event() for _ in begun]
-    turns = [asyncio.create_task(_times(chat.pieces(), event)) for chat, event in zip(begun, half_way, strict=True)]
-    for event in half_way:
+async def _recover(subject: Subject, clients: list[ChatClient]) -> list[float]:
+    reached = [asyncio.Event() for _ in clients]
+    turns = [
+        asyncio.create_task(_token_times(chat.read_pieces(), event))
+        for chat, event in zip(clients, reached, strict=True)
+    ]
+    for event in reached:
         await event.wait()
     at = time.perf_counter()
     for process in _owners(subject):
         process.kill()
-    return [_goes_on(await turn) - at for turn in turns]
+    return [_end_of_longest_pause(await turn) - at for turn in turns]
 
 
-async def _times(pieces: AsyncIterator[bytes], half_way: asyncio.Event) -> list[float]:
-    """When tokens came."""
+async def _token_times(pieces: AsyncIterator[bytes], reached: asyncio.Event) -> list[float]:
+    """The times at which tokens came; sets `reached` after the first `TOKENS_BEFORE`."""
     times: list[float] = []
     async for piece in pieces:
         if FIRST_TOKEN in piece:
             times.append(time.perf_counter())
             if len(times) == TOKENS_BEFORE:
-                half_way.set()
+                reached.set()
     return times
 
 
-def _goes_on(times: list[float]) -> float:
-    """When the longest silence ended: some tokens were still on their way when the process died."""
+def _end_of_longest_pause(times: list[float]) -> float:
+    """The end of the longest pause; some tokens may still arrive after the process has died."""
     return max(pairwise(times), key=lambda pair: pair[1] - pair[0])[1]
 
 

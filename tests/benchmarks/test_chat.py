@@ -1,12 +1,12 @@
-"""The load client goes on when the connection that it kept is closed under its request."""
+"""The load client repeats a request whose keep-alive connection was closed."""
 
 import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
-from benchmarks.chat import HEAD_END, BrokenTurn, Chat
-from benchmarks.services import Service
+from benchmarks.chat import HEAD_END, BrokenTurn, ChatClient
+from benchmarks.services import MeasuredService
 from benchmarks.subjects import KINDS, Subject
 
 ANSWER = (
@@ -16,7 +16,7 @@ ANSWER = (
 
 
 class ClosingServer:
-    """Answers so many requests on a connection, and closes it at the next without a word."""
+    """Answers `answers` requests on a connection, and closes it at the next one without an answer."""
 
     def __init__(self) -> None:
         self.answers = 1
@@ -33,23 +33,25 @@ class ClosingServer:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[tuple[ClosingServer, Chat]]:
+async def server() -> AsyncIterator[tuple[ClosingServer, ChatClient]]:
     closing = ClosingServer()
     async with await asyncio.start_server(closing.serve, "127.0.0.1", 0) as listening:
         url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-        chat = Chat(Subject(KINDS["plain"], Service(url, "", ())), "01")
+        chat = ChatClient(Subject(KINDS["plain"], MeasuredService(url, "", ())), "01")
         yield closing, chat
         await chat.aclose()
 
 
-async def test_a_request_on_a_kept_connection_that_closes_is_sent_again(server: tuple[ClosingServer, Chat]) -> None:
+async def test_a_request_on_a_kept_connection_that_closes_is_sent_again(
+    server: tuple[ClosingServer, ChatClient],
+) -> None:
     closing, chat = server
     for _ in range(3):
         await chat.turn()
     assert closing.connections == 3
 
 
-async def test_a_new_connection_that_closes_is_an_error(server: tuple[ClosingServer, Chat]) -> None:
+async def test_a_new_connection_that_closes_is_an_error(server: tuple[ClosingServer, ChatClient]) -> None:
     closing, chat = server
     closing.answers = 0
     with pytest.raises(BrokenTurn):

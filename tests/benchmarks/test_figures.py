@@ -1,12 +1,11 @@
-"""What the figures of the benchmark are made of."""
+"""The figures of the benchmark: their statistics, table, file and targets."""
 
 from pathlib import Path
 
 import pytest
 
 from benchmarks import process_stats, report
-from benchmarks.figures import Figure, cells, percentile, spread
-from benchmarks.results import Results
+from benchmarks.figures import Figure, Results, cells, percentile, spread
 from benchmarks.targets import Target
 
 
@@ -42,7 +41,7 @@ def test_a_process_has_one_role(command_line: str, role: str) -> None:
     assert process_stats.role_of(command_line) == role
 
 
-def test_of_several_rounds_the_median_counts() -> None:
+def test_the_median_of_several_rounds_counts() -> None:
     rounds = [Figure("CPU", "ms", 5.0), Figure("Memory", "MB", 7.0), Figure("CPU", "ms", 9.0), Figure("CPU", "ms", 6.0)]
     found = cells(rounds)
     assert [(cell.name, cell.value, cell.shown()) for cell in found] == [
@@ -51,7 +50,7 @@ def test_of_several_rounds_the_median_counts() -> None:
     ]
 
 
-def test_figures_of_one_name_stand_side_by_side() -> None:
+def test_figures_of_one_name_are_in_one_row() -> None:
     results = Results()
     results.add("Raylogue, shared", [Figure("CPU", "ms", 5.0), Figure("Memory", "MB", 50.0)])
     results.add("plain app", [Figure("CPU", "ms", 10.0), Figure("– workers", "ms", 9.0)])
@@ -64,7 +63,7 @@ def test_figures_of_one_name_stand_side_by_side() -> None:
     ]
 
 
-def test_results_are_kept_from_piece_to_piece(tmp_path: Path) -> None:
+def test_results_are_kept_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     for value in (3.0, 1.0, 2.0):
         Results(file).add("plain app", [Figure("CPU", "ms", value)])
@@ -81,7 +80,7 @@ def test_results_are_kept_from_piece_to_piece(tmp_path: Path) -> None:
         (Target("Raylogue, shared", "CPU", 90.0, "%", at_least=True), 90.0, 90.0, "met"),
     ],
 )
-def test_a_target_is_met_or_missed_by_so_much(target: Target, ours: float, reached: float, verdict: str) -> None:
+def test_a_target_is_met_or_missed_by_an_amount(target: Target, ours: float, reached: float, verdict: str) -> None:
     results = Results()
     results.add("Raylogue, shared", [Figure("CPU", "ms", ours)])
     results.add("plain app", [Figure("CPU", "ms", 10.0)])
@@ -89,7 +88,7 @@ def test_a_target_is_met_or_missed_by_so_much(target: Target, ours: float, reach
     assert target.verdict(reached) == verdict
 
 
-def test_a_target_of_what_was_not_measured_is_left_open() -> None:
+def test_a_target_without_figures_has_no_verdict() -> None:
     results = Results()
     results.add("Raylogue, shared", [Figure("CPU", "ms", 5.0)])
     assert Target("Raylogue, shared", "CPU", 0.7, of="ratio").reached(results.cells()) is None

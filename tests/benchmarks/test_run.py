@@ -1,4 +1,4 @@
-"""The benchmark runs from start to end at a tiny size; what it measures then means nothing."""
+"""The benchmark runs from start to end at a tiny size, at which its figures mean nothing."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 from benchmarks import report
 
 ROOT = Path(__file__).parent.parent.parent
-MEASURES = "single,crowd,pace"
+MEASURES = "single,concurrent,pace"
 ROWS = (
     "Time to first token, 1 conversation, p50",
     "Turn time, 1 conversation, p99",

@@ -1,1 +1,1 @@
-"""The command line: one file per command, over HTTP except for those that run the service on this machine."""
+"""The command line `raylogue`: it talks to a service over HTTP, and runs the service of this machine."""

@@ -1,5 +1,6 @@
 """The HTTP API as the commands use it: one method per route, every failure a CommandFailed of one line."""
 
+import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from types import TracebackType
@@ -7,50 +8,34 @@ from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
 import httpx
+from httpx_sse import EventSource, SSEError
 
-from deployments.cli.errors import CommandFailed, ConnectionBroke
-from deployments.cli.sse import Event, read_events
+from deployments.cli.errors import CommandFailed, ConnectionBroke, ServiceRefused
 from deployments.settings import is_loopback
 
-Answer = dict[str, Any]
-EVENT_STREAM = {"Accept": "text/event-stream"}
+JsonObject = dict[str, Any]
+ApiEvent = dict[str, Any]
+"""An event of a conversation as it is on the wire: always with a `type`."""
+
+ACCEPT_EVENTS = {"Accept": "text/event-stream"}
 PROBLEM = "application/problem+json"
 SERVICE_UNAVAILABLE = 503
 PAUSE_SECONDS = 1.0
-# A stream may be silent between heartbeats; how often those come is the service's choice.
-ORDINARY_TIMEOUT = 10.0
-SLOW_TIMEOUT = 60.0
+"""Before another attempt, where the service names no time itself."""
+TIMEOUT_SECONDS = 10.0
+SLOW_TIMEOUT_SECONDS = 60.0
+# A stream may be silent between heartbeats; how often they come is set at the service.
 STREAM_TIMEOUT = httpx.Timeout(10.0, read=None)
 
 
-class ServiceRefused(CommandFailed):
-    """The service answered with a problem; `code` is the last word of its type.
-
-    `retry_after` says in how many seconds it is worth a repetition, if it ever is.
-    """
-
-    def __init__(self, code: str, detail: str, retry_after: float | None = None) -> None:
-        super().__init__(code, detail, retry_after)
-        self.code = code
-        self.detail = detail
-        self.retry_after = retry_after
-
-    @property
-    def passing(self) -> bool:
-        return self.retry_after is not None
-
-    def __str__(self) -> str:
-        return f"{self.detail} ({self.code})"
-
-
-class Service:
+class ApiClient:
     """One connection to a running service."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        # A proxy of the environment's does not lead to this machine.
-        trusted = not is_loopback(urlsplit(self.url).hostname or "")
-        self._http = httpx.Client(base_url=self.url, timeout=ORDINARY_TIMEOUT, trust_env=trusted)
+        # A proxy that the environment names does not lead to this machine.
+        use_proxy = not is_loopback(urlsplit(self.url).hostname or "")
+        self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS, trust_env=use_proxy)
 
     def __enter__(self) -> Self:
         return self
@@ -63,101 +48,111 @@ class Service:
     ) -> None:
         self._http.close()
 
-    def ready(self) -> None:
-        self._ask("GET", "/readyz")
+    def require_ready(self) -> None:
+        self._request("GET", "/readyz")
 
-    def info(self) -> Answer:
-        return self._ask("GET", "/v1/info")
+    def get_info(self) -> JsonObject:
+        return self._request("GET", "/v1/info")
 
-    def create(self, agent: str | None = None, title: str | None = None) -> Answer:
-        body = {"agent": agent, "title": title}
-        return self._ask("POST", "/v1/conversations", {k: v for k, v in body.items() if v is not None})
+    def create_conversation(self, agent: str | None = None) -> JsonObject:
+        return self._request("POST", "/v1/conversations", {} if agent is None else {"agent": agent})
 
-    def conversation(self, conversation_id: str) -> Answer:
-        return self._ask("GET", _path(conversation_id))
+    def get_conversation(self, conversation_id: str) -> JsonObject:
+        return self._request("GET", _conversation_path(conversation_id))
 
-    def page(self, conversation_id: str, *, before: int, limit: int) -> list[Event]:
+    def get_events(self, conversation_id: str, *, before: int, limit: int) -> list[ApiEvent]:
         """The last `limit` events of the log in front of seq `before`, oldest first."""
-        answer = self._ask("GET", f"{_path(conversation_id)}/events?before={before}&limit={limit}")
-        events: list[Event] = answer["events"]
+        page = self._request("GET", f"{_conversation_path(conversation_id)}/events?before={before}&limit={limit}")
+        events: list[ApiEvent] = page["events"]
         return events
 
-    def cancel(self, conversation_id: str) -> Answer:
-        return self._ask("POST", f"{_path(conversation_id)}/cancel")
+    def cancel(self, conversation_id: str) -> JsonObject:
+        return self._request("POST", f"{_conversation_path(conversation_id)}/cancel")
 
-    def stuck(self) -> list[Answer]:
+    def list_stuck_turns(self) -> list[JsonObject]:
         """The turns without progress, longest first."""
-        found: list[Answer] = self._ask("GET", "/v1/stuck")["stuck"]
-        return found
+        turns: list[JsonObject] = self._request("GET", "/v1/stuck")["stuck"]
+        return turns
 
-    def abort(self, conversation_id: str) -> Answer:
+    def abort(self, conversation_id: str) -> JsonObject:
         """The turn that ended, and which actor was killed for it; asking one that hangs takes some seconds."""
-        return self._ask("POST", f"{_path(conversation_id)}/abort", timeout=SLOW_TIMEOUT)
+        return self._request("POST", f"{_conversation_path(conversation_id)}/abort", timeout=SLOW_TIMEOUT_SECONDS)
 
-    def resolve(self, conversation_id: str, resolution: Answer) -> Answer:
-        return self._ask("POST", f"{_path(conversation_id)}/resolutions", resolution)
+    def resolve(self, conversation_id: str, resolution: JsonObject) -> JsonObject:
+        return self._request("POST", f"{_conversation_path(conversation_id)}/resolutions", resolution)
 
-    def files(self, conversation_id: str) -> list[Answer]:
-        found: list[Answer] = self._ask("GET", f"{_path(conversation_id)}/files")["files"]
-        return found
+    def list_files(self, conversation_id: str) -> list[JsonObject]:
+        files: list[JsonObject] = self._request("GET", f"{_conversation_path(conversation_id)}/files")["files"]
+        return files
 
-    def file(self, conversation_id: str, path: str) -> bytes:
+    def read_file(self, conversation_id: str, path: str) -> bytes:
         """The bytes of one file."""
-        with self._failures():
-            response = self._http.get(f"{_path(conversation_id)}/files/{quote(path)}")
-            _refuse(response)
+        with self._failures_in_one_line():
+            response = self._http.get(f"{_conversation_path(conversation_id)}/files/{quote(path)}")
+            _raise_for_problem(response)
             return response.content
 
-    def turn(self, conversation_id: str, message: Answer) -> Iterator[Event]:
+    def send(self, conversation_id: str, message: JsonObject) -> Iterator[ApiEvent]:
         """Send a message, and yield the events of its turn until it ends or waits for people."""
-        return self._stream("POST", f"{_path(conversation_id)}/messages", message)
+        return self._stream("POST", f"{_conversation_path(conversation_id)}/messages", message)
 
-    def follow(self, conversation_id: str, after: int) -> Iterator[Event]:
+    def watch(self, conversation_id: str, after: int) -> Iterator[ApiEvent]:
         """A snapshot, then every event behind seq `after`, for ever."""
-        return self._stream("GET", f"{_path(conversation_id)}/events", headers={"Last-Event-ID": str(after)})
+        headers = {"Last-Event-ID": str(after)}
+        return self._stream("GET", f"{_conversation_path(conversation_id)}/events", headers=headers)
 
-    def _ask(self, method: str, path: str, body: Answer | None = None, timeout: float | None = None) -> Answer:
-        with self._failures():
-            response = self._http.request(method, path, json=body, timeout=timeout or ORDINARY_TIMEOUT)
-            _refuse(response)
-            answer: Answer = response.json()
+    def _request(
+        self, method: str, path: str, body: JsonObject | None = None, timeout: float = TIMEOUT_SECONDS
+    ) -> JsonObject:
+        with self._failures_in_one_line():
+            response = self._http.request(method, path, json=body, timeout=timeout)
+            _raise_for_problem(response)
+            answer: JsonObject = response.json()
             return answer
 
     def _stream(
-        self, method: str, path: str, body: Answer | None = None, headers: dict[str, str] | None = None
-    ) -> Iterator[Event]:
+        self, method: str, path: str, body: JsonObject | None = None, headers: dict[str, str] | None = None
+    ) -> Iterator[ApiEvent]:
         request = self._http.build_request(
-            method, path, json=body, headers={**EVENT_STREAM, **(headers or {})}, timeout=STREAM_TIMEOUT
+            method, path, json=body, headers={**ACCEPT_EVENTS, **(headers or {})}, timeout=STREAM_TIMEOUT
         )
-        with self._failures(), closing(self._http.send(request, stream=True)) as response:
+        with self._failures_in_one_line(), closing(self._http.send(request, stream=True)) as response:
             if response.is_error:
                 response.read()
-            _refuse(response)
-            yield from read_events(response.iter_lines())
+            _raise_for_problem(response)
+            yield from read_events(response)
 
     @contextmanager
-    def _failures(self) -> Iterator[None]:
+    def _failures_in_one_line(self) -> Iterator[None]:
         try:
             yield
         except httpx.ConnectError as error:
             raise CommandFailed(
                 f"nothing answers at {self.url}: start it with `raylogue up`, or name it with --url"
             ) from error
+        except (ValueError, SSEError) as error:
+            raise CommandFailed(f"{self.url} does not answer like Raylogue: is it the right address?") from error
         except httpx.HTTPError as error:
             raise ConnectionBroke(
                 f"the connection to {self.url} broke: {str(error) or type(error).__name__}"
             ) from error
-        except ValueError as error:
-            raise CommandFailed(f"{self.url} does not answer like Raylogue: is it the right address?") from error
 
 
-def _refuse(response: httpx.Response) -> None:
+def read_events(response: httpx.Response) -> Iterator[ApiEvent]:
+    """The events of a stream; the data of each says all that its other fields do."""
+    for frame in EventSource(response).iter_sse():
+        if frame.data:  # without any it is a heartbeat
+            event: ApiEvent = json.loads(frame.data)
+            yield event
+
+
+def _raise_for_problem(response: httpx.Response) -> None:
     """Raises ServiceRefused for a problem, which is what the service answers when it cannot do something."""
     if response.is_success:
         return
     retry_after = _seconds(response.headers.get("Retry-After"))
     if response.status_code == SERVICE_UNAVAILABLE and response.headers.get("Content-Type") != PROBLEM:
-        # What stands in front of the service says so in its own words.
+        # What stands in front of the service answers in its own words.
         raise ServiceRefused("unavailable", "The service takes no requests now", retry_after or PAUSE_SECONDS)
     problem = response.json()
     code = str(problem["type"]).rpartition(":")[2]
@@ -168,5 +163,5 @@ def _seconds(header: str | None) -> float | None:
     return float(header) if header and header.isdecimal() else None
 
 
-def _path(conversation_id: str) -> str:
+def _conversation_path(conversation_id: str) -> str:
     return f"/v1/conversations/{quote(conversation_id, safe='')}"

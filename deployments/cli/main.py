@@ -5,18 +5,18 @@ import sys
 import typer
 from rich.console import Console
 
-from deployments.cli.abort import abort
-from deployments.cli.approve import approve
-from deployments.cli.cancel import cancel
-from deployments.cli.chat import chat
-from deployments.cli.doctor import doctor
-from deployments.cli.down import down
+from deployments.cli.commands.abort import abort
+from deployments.cli.commands.approve import approve
+from deployments.cli.commands.cancel import cancel
+from deployments.cli.commands.chat import chat
+from deployments.cli.commands.doctor import doctor
+from deployments.cli.commands.down import down
+from deployments.cli.commands.files import files
+from deployments.cli.commands.send import send
+from deployments.cli.commands.status import status
+from deployments.cli.commands.tail import tail
+from deployments.cli.commands.up import up
 from deployments.cli.errors import CommandFailed
-from deployments.cli.files import files
-from deployments.cli.send import send
-from deployments.cli.status import status
-from deployments.cli.tail import tail
-from deployments.cli.up import up
 from deployments.local.errors import CannotStart
 
 application = typer.Typer(
@@ -28,11 +28,11 @@ application = typer.Typer(
 )
 for command in (up, down, status, chat, send, tail, cancel, abort, approve, files, doctor):
     application.command()(command)
-application.command("release", hidden=True)(abort)  # its former name
+application.command("release", hidden=True)(abort)  # the former name of `abort`
 
 
 def main() -> None:
-    """Run the command line; whatever is expected to go wrong is one line and exit code 1."""
+    """Run the command line; an expected failure is one line and exit code 1."""
     try:
         application()
     except (CommandFailed, CannotStart) as error:

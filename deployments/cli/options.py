@@ -24,13 +24,13 @@ OnBusy = Annotated[
 ConversationId = Annotated[str, typer.Argument(help="Id of the conversation.")]
 
 
-def chosen(model: str | None, on_busy: str | None) -> dict[str, str]:
-    """What was chosen for a message, as its body takes it."""
+def message_options(model: str | None, on_busy: str | None) -> dict[str, str]:
+    """The options of a message as its body takes them."""
     return {name: value for name, value in (("model", model), ("on_busy", on_busy)) if value is not None}
 
 
 def read_settings(**options: object) -> Settings:
-    """The environment's settings; options that were given go before it. Raises CommandFailed."""
+    """The settings of the environment; options that were given count before it. Raises CommandFailed."""
     named: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     try:
         return Settings(**named)
@@ -43,7 +43,7 @@ def read_settings(**options: object) -> Settings:
 
 
 def service_url(given: str | None) -> str:
-    """The address that was given, or the one of the service on this machine, or where it would be."""
+    """The address that was given; without one, where the service of this machine is or would be."""
     if given:
         return given
     settings = read_settings()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from deployments.cli.prompts import decide
+from deployments.cli.prompts import ask_for_decision
 
 APPROVAL = {"kind": "approval", "name": "restart", "prompt": "Restart a service.", "arguments_hash": "abc"}
 PLACES = {
@@ -21,12 +21,12 @@ PLACES = {
 }
 
 
-def typed(monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], *lines: str) -> tuple[dict[str, Any], str]:
+def typed(monkeypatch: pytest.MonkeyPatch, call: dict[str, Any], *lines: str) -> tuple[dict[str, Any], str]:
     """The decision after these lines, and all that was on the screen."""
     screen = io.StringIO()
     rest = io.StringIO("".join(f"{line}\n" for line in lines))
     monkeypatch.setattr("sys.stdin", rest)
-    decision = decide(Console(file=screen, width=100), asked)
+    decision = ask_for_decision(Console(file=screen, width=100), call)
     assert rest.read() == "", "every line was needed"
     return decision, screen.getvalue()
 
@@ -52,21 +52,21 @@ def test_an_approval(monkeypatch: pytest.MonkeyPatch, lines: list[str], decision
 
 
 def test_only_what_is_allowed_is_offered_and_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = {**APPROVAL, "decisions": ["approve", "reject"]}
-    decision, screen = typed(monkeypatch, asked, "e", "a", "y")
+    call = {**APPROVAL, "decisions": ["approve", "reject"]}
+    decision, screen = typed(monkeypatch, call, "e", "a", "y")
     assert decision["decision"] == "approve"
     assert screen == "Run restart? [y]es, [n]o: " * 3
 
 
 def test_a_sub_agents_call_is_asked_for_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
     below = {"call": {"name": "delete_page", "arguments": {}}, "asked": {"tool_call_id": "t", "seq": 3}}
-    asked = {**APPROVAL, "name": "task", "decisions": ["approve"], "form": below}
-    assert typed(monkeypatch, asked, "y")[1] == "Run delete_page? [y]es: "
+    call = {**APPROVAL, "name": "task", "decisions": ["approve"], "form": below}
+    assert typed(monkeypatch, call, "y")[1] == "Run delete_page? [y]es: "
 
 
 def test_a_question_without_a_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = {"kind": "elicitation", "prompt": "Which colour?"}
-    assert typed(monkeypatch, asked, "red") == ({"decision": "respond", "answer": "red"}, "Which colour? ")
+    call = {"kind": "elicitation", "prompt": "Which colour?"}
+    assert typed(monkeypatch, call, "red") == ({"decision": "respond", "answer": "red"}, "Which colour? ")
 
 
 def test_one_option_by_number_or_by_value(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,5 +95,5 @@ def test_words_of_ones_own_where_the_form_is_free(monkeypatch: pytest.MonkeyPatc
 
 
 def test_every_question_of_a_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = {"kind": "elicitation", "form": {"questions": [PLACES, {**PLACES, "id": "whence"}]}}
-    assert typed(monkeypatch, asked, "1", "2")[0]["answer"] == {"where": "eu", "whence": "us"}
+    call = {"kind": "elicitation", "form": {"questions": [PLACES, {**PLACES, "id": "whence"}]}}
+    assert typed(monkeypatch, call, "1", "2")[0]["answer"] == {"where": "eu", "whence": "us"}

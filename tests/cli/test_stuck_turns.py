@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deployments.cli.status import described
+from deployments.cli.commands.status import describe_stuck_turn
 
 
 @pytest.mark.parametrize(
@@ -28,4 +28,4 @@ def test_a_stuck_turn_is_one_line_with_the_way_out(waits_for: list[dict[str, str
         "waits_for": waits_for,
         "place": "host:f00:0",
     }
-    assert described(turn) == f"c (assistant) for 12 min: {words}; `raylogue abort` frees it"
+    assert describe_stuck_turn(turn) == f"c (assistant) for 12 min: {words}; `raylogue abort` frees it"

@@ -1,11 +1,13 @@
 """What a person sees of events, in whatever order a lossy broadcast and a log bring them."""
 
 import io
+import json
 from typing import Any
 
+import httpx
 from rich.console import Console
 
-from deployments.cli.sse import read_events
+from deployments.cli.api import read_events
 from deployments.cli.transcript import Transcript
 
 
@@ -63,23 +65,23 @@ def test_what_a_model_says_cannot_command_the_terminal() -> None:
 def test_it_rests_when_the_turn_has_ended() -> None:
     screen = Screen()
     screen.show({"type": "turn_started"}, delta(0, "x"))
-    assert not screen.transcript.resting
+    assert not screen.transcript.is_at_rest
     screen.show({"type": "turn_completed"})
-    assert screen.transcript.resting
+    assert screen.transcript.is_at_rest
 
 
 def test_a_resumed_stream_rests_behind_the_events_that_were_missed() -> None:
     screen = Screen()
     screen.show(answer(2, "one"), snapshot("idle", 3))
-    assert not screen.transcript.resting
+    assert not screen.transcript.is_at_rest
     screen.show({"type": "turn_ended", "seq": 3, "outcome": "completed", "reason": None, "detail": None})
-    assert screen.transcript.resting
+    assert screen.transcript.is_at_rest
 
 
 def test_an_unfinished_turn_does_not_rest_because_its_actor_is_gone() -> None:
     screen = Screen()
     screen.show(answer(2, "one"), snapshot("idle", 2))
-    assert not screen.transcript.resting
+    assert not screen.transcript.is_at_rest
 
 
 def test_what_is_noted_behind_the_end_of_a_turn_begins_none() -> None:
@@ -87,14 +89,14 @@ def test_what_is_noted_behind_the_end_of_a_turn_begins_none() -> None:
     screen.show({"type": "turn_ended", "seq": 3, "outcome": "completed", "reason": None, "detail": None})
     screen.show({"type": "state_patch", "seq": 4, "source": "ConversationTitle", "patch": {"done": True}})
     screen.show(snapshot("idle", 4))
-    assert screen.transcript.resting
+    assert screen.transcript.is_at_rest
 
 
 def test_what_waits_is_known_from_a_snapshot() -> None:
     screen = Screen()
     screen.transcript.last_seq = 4
     screen.show(snapshot("awaiting_input", 4, t1={"kind": "approval"}))
-    assert screen.transcript.resting
+    assert screen.transcript.is_at_rest
     assert screen.transcript.pending == {"t1": {"kind": "approval"}}
 
 
@@ -129,4 +131,25 @@ def test_files_titles_sub_agents_and_summaries_are_a_line_each() -> None:
 
 def test_heartbeats_are_no_events() -> None:
     lines = [": heartbeat", "", "event: turn_started", 'data: {"type":', 'data: "turn_started"}', "", "data: cut"]
-    assert list(read_events(lines)) == [{"type": "turn_started"}]
+    assert list(read_events(stream("\n".join(lines)))) == [{"type": "turn_started"}]
+
+
+def test_an_event_is_read_whole_wherever_the_connection_cuts_it() -> None:
+    text = "one line, \u2028 still one, \x85 and still"
+    event = {"type": "text_delta", "text": text}
+    lines = f"id: 1\r\nevent: text_delta\r\nunknown: x\r\ndata: {json.dumps(event, ensure_ascii=False)}\r\n\r\n"
+    assert list(read_events(stream(lines, piece=3))) == [event]
+    long = {"type": "text_delta", "text": "x" * 1_000_000}
+    assert list(read_events(stream(f": heartbeat\n\ndata: {json.dumps(long)}\n\n: heartbeat\n\n"))) == [long]
+
+
+def test_a_heartbeat_behind_an_event_with_an_id_is_no_event_either() -> None:
+    lines = ["id: 7", "event: turn_ended", 'data: {"type": "turn_ended"}', "", ": heartbeat", "", "retry: 100", "", ""]
+    assert list(read_events(stream("\n".join(lines)))) == [{"type": "turn_ended"}]
+
+
+def stream(text: str, piece: int = 65_536) -> httpx.Response:
+    """A response with these lines, which arrives in pieces of so many bytes."""
+    content = text.encode()
+    pieces = (content[start : start + piece] for start in range(0, len(content), piece))
+    return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, content=pieces)

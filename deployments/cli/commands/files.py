@@ -6,9 +6,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deployments.cli.api import Service
+from deployments.cli.api import ApiClient
 from deployments.cli.options import ConversationId, Url, service_url
-from deployments.cli.transcript import harmless, moment
+from deployments.cli.transcript import format_time, strip_controls
 
 
 def files(
@@ -17,15 +17,17 @@ def files(
     url: Url = None,
 ) -> None:
     """List the files of a conversation, or print one on standard output, byte by byte."""
-    with Service(service_url(url)) as service:
+    with ApiClient(service_url(url)) as client:
         if path is not None:
-            typer.get_binary_stream("stdout").write(service.file(conversation, path))
+            typer.get_binary_stream("stdout").write(client.read_file(conversation, path))
             return
-        found = service.files(conversation)
+        found = client.list_files(conversation)
     if not found:
         Console(stderr=True).print("There are no files.")
         return
     table = Table("Path", "Version", "Bytes", "Changed", box=None, pad_edge=False)
     for file in found:
-        table.add_row(harmless(file["path"]), str(file["version"]), str(file["size"]), moment(file["updated_at"]))
+        table.add_row(
+            strip_controls(file["path"]), str(file["version"]), str(file["size"]), format_time(file["updated_at"])
+        )
     Console(soft_wrap=True).print(table)

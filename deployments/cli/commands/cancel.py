@@ -2,12 +2,12 @@
 
 import typer
 
-from deployments.cli.api import Service
+from deployments.cli.api import ApiClient
 from deployments.cli.options import ConversationId, Url, service_url
 
 
 def cancel(conversation: ConversationId, url: Url = None) -> None:
     """Cancel the turn that runs or waits."""
-    with Service(service_url(url)) as service:
-        service.cancel(conversation)
+    with ApiClient(service_url(url)) as client:
+        client.cancel(conversation)
     typer.echo("Cancelled")

@@ -8,13 +8,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from deployments.cli.api import Service, ServiceRefused
-from deployments.cli.options import Agent, Model, OnBusy, Url, chosen, service_url
-from deployments.cli.prompts import decide
-from deployments.cli.streaming import follow, show_until_rest, speak
+from deployments.cli.api import ApiClient
+from deployments.cli.errors import ServiceRefused
+from deployments.cli.options import Agent, Model, OnBusy, Url, message_options, service_url
+from deployments.cli.prompts import PendingCall, ask_for_decision
+from deployments.cli.streaming import follow, send_until_accepted, show_until_rest
 from deployments.cli.transcript import Transcript
 
-EVENTS_OF_HISTORY = 50
+MAX_EVENTS_OF_HISTORY = 50
 INTERRUPTED = 130
 
 
@@ -26,40 +27,40 @@ def chat(
     url: Url = None,
 ) -> None:
     """Talk in the terminal. Ctrl-C cancels the turn, and leaves when none runs; so does Ctrl-D."""
-    with Service(service_url(url)) as service:
-        opened = service.conversation(conversation) if conversation else service.create(agent)
-        Chat(service, opened, Console(), chosen(model, on_busy)).run()
+    with ApiClient(service_url(url)) as client:
+        opened = client.get_conversation(conversation) if conversation else client.create_conversation(agent)
+        Chat(client, opened, Console(), message_options(model, on_busy)).run()
 
 
 class Chat:
     """One person at one conversation."""
 
-    def __init__(self, service: Service, opened: dict[str, Any], console: Console, options: dict[str, str]) -> None:
-        self._service = service
+    def __init__(self, client: ApiClient, opened: dict[str, Any], console: Console, options: dict[str, str]) -> None:
+        self._client = client
         self._options = options
         self._id: str = opened["id"]
         self._agent: str = opened["agent"]
-        self._length: int = opened["last_seq"]
+        self._last_seq: int = opened["last_seq"]
         self._console = console
         self._transcript = Transcript(console, console)
 
     def run(self) -> None:
         """Until the person leaves."""
-        offline = ", offline" if self._service.info()["offline"] else ""
+        offline = ", offline" if self._client.get_info()["offline"] else ""
         self._console.print(f"Conversation {self._id} with {self._agent}{offline}", style="dim", markup=False)
         self._show_history()
-        while (text := self._read()) is not None:
+        while (text := self._read_message()) is not None:
             if text.strip():
                 self._take_turn(text)
 
     def _show_history(self) -> None:
-        if self._length == 0:
+        if self._last_seq == 0:
             return
-        for event in self._service.page(self._id, before=self._length + 1, limit=EVENTS_OF_HISTORY):
+        for event in self._client.get_events(self._id, before=self._last_seq + 1, limit=MAX_EVENTS_OF_HISTORY):
             self._transcript.show(event)
-        self._guarded(self._attend)
+        self._run_interruptibly(self._finish_turn)
 
-    def _read(self) -> str | None:
+    def _read_message(self) -> str | None:
         try:
             return self._console.input(Text("> ", style="bold green"))
         except (EOFError, KeyboardInterrupt):
@@ -68,19 +69,19 @@ class Chat:
 
     def _take_turn(self, text: str) -> None:
         client_id = uuid.uuid4().hex
-        self._transcript.expect(client_id)
+        self._transcript.hide_message(client_id)
 
-        def take() -> None:
-            events = speak(self._service, self._id, {"text": text, "client_id": client_id, **self._options})
-            show_until_rest(events, self._transcript)
-            self._attend()
+        def run_turn() -> None:
+            message = {"text": text, "client_id": client_id, **self._options}
+            show_until_rest(send_until_accepted(self._client, self._id, message), self._transcript)
+            self._finish_turn()
 
         try:
-            self._guarded(take)
+            self._run_interruptibly(run_turn)
         except ServiceRefused as refusal:
             self._console.print(Text(str(refusal), style="red"))
 
-    def _guarded(self, step: Callable[[], None]) -> None:
+    def _run_interruptibly(self, step: Callable[[], None]) -> None:
         """Run a step; Ctrl-C cancels the turn and shows how it ends, a second one leaves."""
         try:
             step()
@@ -93,25 +94,29 @@ class Chat:
 
     def _cancel(self) -> None:
         try:
-            self._service.cancel(self._id)
+            self._client.cancel(self._id)
         except ServiceRefused as refusal:
             if refusal.code != "not_running":
                 raise
-        show_until_rest(follow(self._service, self._id, self._transcript), self._transcript)
+        self._follow_until_rest()
 
-    def _attend(self) -> None:
-        """Ask the person whatever the turn asks, and follow it, until it has ended."""
-        while not self._transcript.resting or self._transcript.pending:
-            answerable = [call for call in self._transcript.pending.items() if call[1]["kind"] != "client_exec"]
+    def _finish_turn(self) -> None:
+        """Follow the turn until it has ended, and ask the person whatever it asks."""
+        while not self._transcript.is_at_rest or self._transcript.pending:
+            answerable = [item for item in self._transcript.pending.items() if item[1]["kind"] != "client_exec"]
             if self._transcript.pending and not answerable:
                 self._console.print("The turn waits for another client; Ctrl-C cancels it.", style="yellow")
-            for tool_call_id, asked in answerable:
-                self._resolve(tool_call_id, asked)
-            show_until_rest(follow(self._service, self._id, self._transcript), self._transcript)
+            for tool_call_id, call in answerable:
+                self._resolve(tool_call_id, call)
+            self._follow_until_rest()
 
-    def _resolve(self, tool_call_id: str, asked: dict[str, Any]) -> None:
+    def _follow_until_rest(self) -> None:
+        show_until_rest(follow(self._client, self._id, self._transcript), self._transcript)
+
+    def _resolve(self, tool_call_id: str, call: PendingCall) -> None:
+        decision = ask_for_decision(self._console, call)
         try:
-            self._service.resolve(self._id, {"tool_call_id": tool_call_id, **decide(self._console, asked)})
+            self._client.resolve(self._id, {"tool_call_id": tool_call_id, **decision})
         except ServiceRefused as refusal:
             if refusal.code not in ("stale_resolution", "arguments_changed"):
                 raise

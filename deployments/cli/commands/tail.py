@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from deployments.cli.api import Service
+from deployments.cli.api import ApiClient
 from deployments.cli.options import ConversationId, Json, Url, service_url
 from deployments.cli.streaming import follow
 from deployments.cli.transcript import Transcript
@@ -22,9 +22,9 @@ def tail(
     console = Console(quiet=json)
     transcript = Transcript(console, console)
     transcript.last_seq = after
-    with Service(service_url(url)) as service:
+    with ApiClient(service_url(url)) as client:
         try:
-            for event in follow(service, conversation, transcript):
+            for event in follow(client, conversation, transcript):
                 transcript.show(event)
                 if json:
                     typer.echo(encoder.dumps(event, ensure_ascii=False))

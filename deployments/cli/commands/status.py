@@ -5,13 +5,13 @@ import time
 import typer
 from rich.console import Console
 
-from deployments.cli.api import Answer, Service
+from deployments.cli.api import ApiClient, JsonObject
 from deployments.cli.errors import CommandFailed
 from deployments.cli.options import DataDir, Json, read_settings
 from deployments.local.record import RunRecord, find_running
 
 NOT_RUNNING = 3
-WAITS = {
+CAUSES = {
     "model": "the model {} answers nothing",
     "tool": "the tool {} does not end",
     "host": "{} answers nobody",
@@ -45,25 +45,27 @@ def _show(record: RunRecord) -> None:
         if value is not None:
             console.print(f"{name:<10} {value}", highlight=False, markup=False, soft_wrap=True)
     for turn in stuck:
-        console.print(f"Stuck      {described(turn)}", highlight=False, markup=False, soft_wrap=True, style="red")
+        console.print(
+            f"Stuck      {describe_stuck_turn(turn)}", highlight=False, markup=False, soft_wrap=True, style="red"
+        )
 
 
-def _state(record: RunRecord) -> tuple[str, list[Answer]]:
-    """In words, and the turns that make no progress."""
+def _state(record: RunRecord) -> tuple[str, list[JsonObject]]:
+    """The state in words, and the turns that make no progress."""
     if record.state == "starting":
         return "starting", []
     try:
-        with Service(record.url) as service:
-            service.ready()
-            info = service.info()
-            stuck = service.stuck()
+        with ApiClient(record.url) as client:
+            client.require_ready()
+            info = client.get_info()
+            stuck = client.list_stuck_turns()
     except CommandFailed as error:
         return f"running, but not ready: {error}", []
     return f"ready, version {info['version']}{', offline' if info['offline'] else ''}", stuck
 
 
-def described(turn: Answer) -> str:
+def describe_stuck_turn(turn: JsonObject) -> str:
     """A stuck turn in one line."""
-    waits = ", ".join(WAITS[cause["kind"]].format(cause.get("name")) for cause in turn["waits_for"])
+    waits = ", ".join(CAUSES[cause["kind"]].format(cause.get("name")) for cause in turn["waits_for"])
     minutes = (time.time() - turn["progress_at"] / 1000) / 60
     return f"{turn['conversation_id']} ({turn['agent']}) for {minutes:.0f} min: {waits}; `raylogue abort` frees it"

@@ -21,7 +21,7 @@ def down(data_dir: DataDir = None) -> None:
     process = psutil.Process(record.pid)
     with console.status("Stopping"):
         process.terminate()
-        still_there = wait_for_end([process], PATIENCE_SECONDS)
-    if still_there:
+        still_running = wait_for_end([process], PATIENCE_SECONDS)
+    if still_running:
         raise CommandFailed(f"process {record.pid} did not end in {PATIENCE_SECONDS:.0f} s: end it with kill -9")
     console.print("[green]✓[/] Stopped; the conversations are kept", highlight=False)

@@ -2,14 +2,14 @@
 
 import typer
 
-from deployments.cli.api import Service
+from deployments.cli.api import ApiClient
 from deployments.cli.options import ConversationId, Url, service_url
 
 
 def abort(conversation: ConversationId, url: Url = None) -> None:
     """End a turn that makes no progress, even if its process does not answer; the conversation can be used again."""
-    with Service(service_url(url)) as service:
-        aborted = service.abort(conversation)
+    with ApiClient(service_url(url)) as client:
+        aborted = client.abort(conversation)
     typer.echo(f"Released: turn {aborted['turn']} has failed")
     if aborted["killed"] is not None:
         typer.echo(f"{aborted['killed']} answered nobody and was killed; what else lived in it goes on elsewhere")

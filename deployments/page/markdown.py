@@ -1,4 +1,4 @@
-"""Assistant text as safe HTML: Markdown rendered with markdown-it-py, then sanitised with nh3."""
+"""Assistant text as safe HTML: markdown-it-py renders it, Pygments colours code, nh3 sanitises the result."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -9,18 +9,23 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
-
-from deployments.page.colouring import CLASSES, coloured
+from pygments import formatters, highlight, lexers, token, util
 
 TEXT_TAGS: Final = {"a", "br", "code", "del", "em", "hr", "p", "pre", "s", "span", "strong"}
 BLOCK_TAGS: Final = {"blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "li", "ol", "ul"}
 TABLE_TAGS: Final = {"table", "tbody", "td", "th", "thead", "tr"}
 ALIGNED: Final = {"class": {"left", "center", "right"}}
+CODE_CLASSES: Final = frozenset(str(name) for name in token.STANDARD_TYPES.values() if name)
+"""Every class that Pygments puts on a span of code."""
+MAX_COLOURED_CHARACTERS: Final = 20_000
+"""Longer code stays plain: colouring would take time from all the streams of this process."""
+
+_FORMATTER = formatters.HtmlFormatter(nowrap=True)
 
 _CLEANER = nh3.Cleaner(
     tags=TEXT_TAGS | BLOCK_TAGS | TABLE_TAGS,
     attributes={"a": {"href", "title"}, "code": {"data-language"}, "ol": {"start"}},
-    allowed_classes={"span": set(CLASSES)},
+    allowed_classes={"span": set(CODE_CLASSES)},
     tag_attribute_values={"th": ALIGNED, "td": ALIGNED},
     set_tag_attribute_values={"a": {"target": "_blank"}},
     link_rel="noopener noreferrer nofollow",
@@ -43,8 +48,8 @@ class PageRenderer(RendererHTML):
         """A block of code, coloured when it names a known language."""
         code, info = tokens[idx].content, tokens[idx].info.split()
         language = info[0] if info else ""
-        marked = f' data-language="{nh3.clean_text(language)}"' if language else ""
-        return f"<pre><code{marked}>{coloured(code, language) or nh3.clean_text(code)}</code></pre>\n"
+        attribute = f' data-language="{nh3.clean_text(language)}"' if language else ""
+        return f"<pre><code{attribute}>{_colour(code, language) or nh3.clean_text(code)}</code></pre>\n"
 
     def th_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         """A heading cell."""
@@ -55,10 +60,20 @@ class PageRenderer(RendererHTML):
         return _cell(tokens[idx])
 
 
-def _cell(token: Token) -> str:
+def _cell(cell: Token) -> str:
     # markdown-it aligns with an inline style, which the page's content security policy forbids.
-    alignment = str(token.attrs.get("style", "")).removeprefix("text-align:")
-    return f'<{token.tag} class="{alignment}">' if alignment else f"<{token.tag}>"
+    alignment = str(cell.attrs.get("style", "")).removeprefix("text-align:")
+    return f'<{cell.tag} class="{alignment}">' if alignment else f"<{cell.tag}>"
+
+
+def _colour(code: str, language: str) -> str | None:
+    """The HTML of `code`, escaped; None when the language is unknown or the code too long to be worth it."""
+    if not language or len(code) > MAX_COLOURED_CHARACTERS:
+        return None
+    try:
+        return str(highlight(code, lexers.get_lexer_by_name(language), _FORMATTER))
+    except util.ClassNotFound:
+        return None
 
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}, renderer_cls=PageRenderer)
@@ -67,22 +82,22 @@ _MARKDOWN.enable(["table", "strikethrough"])
 
 @lru_cache(maxsize=512)
 def render_markdown(text: str) -> str:
-    """The sanitised HTML of `text`: no scripts, styles, images or relative links, whatever it contains."""
+    """The sanitised HTML of `text`: never scripts, styles, images or relative links."""
     return _CLEANER.clean(_MARKDOWN.render(text))
 
 
 def render_answer(content: Sequence[Mapping[str, Any]]) -> str:
-    """The words of an assistant's content blocks as `render_markdown` renders them."""
-    return render_markdown(words_of(content))
+    """The text of an assistant's content blocks as `render_markdown` renders it."""
+    return render_markdown(text_of(content))
 
 
-def words_of(content: Sequence[Mapping[str, Any]]) -> str:
-    """The text of content blocks; a sentence that cites its sources comes in pieces, and stays one."""
-    words = ""
+def text_of(content: Sequence[Mapping[str, Any]]) -> str:
+    """The text of content blocks; a sentence that the provider cut into blocks, for its sources, is joined again."""
+    text = ""
     before: Mapping[str, Any] = {}
     for block in content:
         if block["type"] == "text":
-            is_one = before.get("type") == "text" and (before.get("citations") or block.get("citations"))
-            words += block["text"] if is_one or not words else f"\n\n{block['text']}"
+            is_continued = before.get("type") == "text" and (before.get("citations") or block.get("citations"))
+            text += block["text"] if is_continued or not text else f"\n\n{block['text']}"
         before = block
-    return words
+    return text

@@ -43,41 +43,41 @@ def load_assets(root: Path = STATIC) -> Mapping[str, Asset]:
     return {path.relative_to(root).as_posix(): _asset(path.read_bytes(), path.suffix) for path in files}
 
 
-def release_of(assets: Mapping[str, Asset]) -> str:
-    """A digest of all files together, so that a page never mixes modules of two releases."""
+def assets_version(assets: Mapping[str, Asset]) -> str:
+    """A digest of all files together, so that a page never mixes modules of two versions."""
     return _digest(b"\n".join(f"{name} {asset.etag}".encode() for name, asset in assets.items()))
 
 
 def page_router(assets: Mapping[str, Asset] | None = None) -> APIRouter:
     """The router of the page; `assets` are read once, from this package unless given."""
     files = load_assets() if assets is None else assets
-    release = release_of(files)
-    index = _pinned(files["index.html"], release)
+    current = assets_version(files)
+    index = _pin_version(files["index.html"], current)
     router = APIRouter(include_in_schema=False)
 
     @router.api_route("/", methods=["GET", "HEAD"])
     async def page(request: Request) -> Response:
-        return _answer(request, index, REVALIDATE)
+        return _respond(request, index, REVALIDATE)
 
     @router.api_route("/static/{version}/{name:path}", methods=["GET", "HEAD"])
     async def static(request: Request, version: str, name: str) -> Response:
         if name not in files:
             raise HTTPException(status_code=404)
-        return _answer(request, files[name], FOR_EVER if version == release else REVALIDATE)
+        return _respond(request, files[name], FOR_EVER if version == current else REVALIDATE)
 
     return router
 
 
-def _answer(request: Request, asset: Asset, cache_control: str) -> Response:
+def _respond(request: Request, asset: Asset, cache_control: str) -> Response:
     headers = SECURITY_HEADERS | {"ETag": asset.etag, "Cache-Control": cache_control}
     if asset.etag in (tag.strip() for tag in request.headers.get("if-none-match", "").split(",")):
         return Response(status_code=304, headers=headers)
     return Response(asset.body, media_type=asset.media_type, headers=headers)
 
 
-def _pinned(index: Asset, release: str) -> Asset:
-    # The release stands in the address: files are cached for ever, and an upgrade changes all at once.
-    return _asset(index.body.replace(b"/static/current/", f"/static/{release}/".encode()), ".html")
+def _pin_version(index: Asset, version: str) -> Asset:
+    # The version is part of every address: files are cached for ever, and an upgrade changes all at once.
+    return _asset(index.body.replace(b"/static/current/", f"/static/{version}/".encode()), ".html")
 
 
 def _asset(body: bytes, suffix: str) -> Asset:
@@ -86,6 +86,3 @@ def _asset(body: bytes, suffix: str) -> Asset:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
-
-
-router = page_router()

@@ -1,4 +1,4 @@
-// Says to those who listen instead of look what those who look can see.
+// Tells screen readers what can be seen on the screen.
 
 export class Announcer {
   #node;
@@ -12,7 +12,7 @@ export class Announcer {
   }
 }
 
-/** What an event is worth saying; tokens are not: the answer is announced when it is whole. */
+/** What to announce of an event. Deltas are not announced: the answer is, when it is whole. */
 export function announcementOf(event) {
   switch (event.type) {
     case "suspension":
@@ -26,5 +26,5 @@ export function announcementOf(event) {
   }
 }
 
-/** A form has words of its own, which are read where it stands. */
+/** Not a form's question: a screen reader reads the form itself. */
 const questionOf = ({ prompt, form }) => (form?.questions?.length ? "There are questions for you" : `A question: ${prompt}`);

@@ -4,11 +4,11 @@ const TIMEOUT = 20_000;
 const PROBLEM = "urn:raylogue:problem:";
 /** A `before` beyond every seq: the page of history that ends with the newest event. */
 const NEWEST = Number.MAX_SAFE_INTEGER;
-/** What passes when asked again; of the service's own refusals with such a status, a spent budget does not. */
+/** The statuses of failures that may pass; among the service's own refusals, a spent budget does not pass. */
 const PASSING = new Set([408, 425, 429]);
 const SPENT = "budget_exhausted";
 
-/** The answer is no. `code` says why in the service's own words; it is null when a proxy answered instead. */
+/** The service refused. `code` is that of its problem; it is null when a proxy answered instead. */
 export class Problem extends Error {
   constructor(status, body, retryAfter) {
     super(body.detail || body.title || `The service answered ${status}.`);
@@ -28,12 +28,12 @@ export class Problem extends Error {
   }
 }
 
-/** Whether `error` settles the matter, as opposed to trouble on the way that passes. */
+/** Whether `error` is final, and not a failure that may pass. */
 export function isFinal(error) {
   return error instanceof Problem && error.isFinal;
 }
 
-/** Whether the service itself asks to be left alone for a while: it is there, but has no room now. */
+/** Whether the service answers, but has no room now. */
 export function isBusy(error) {
   return error instanceof Problem && error.code !== null && !error.isFinal;
 }
@@ -48,7 +48,7 @@ export const remove = (id) => call("DELETE", path(id));
 export const cancel = (id) => call("POST", path(id, "/cancel"), {});
 export const resolve = (id, resolution) => call("POST", path(id, "/resolutions"), resolution);
 export const send = (id, message) => call("POST", path(id, "/messages"), message);
-export const children = (id) => call("GET", path(id, "/children"));
+export const subAgents = (id) => call("GET", path(id, "/children"));
 
 /** The person's own choice for a tool, `{approval}`: `auto`, `required` or null. */
 export const approval = (tool) => call("GET", approvalPath(tool));

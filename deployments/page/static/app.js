@@ -19,7 +19,7 @@ import { Drawer } from "./views/drawer.js";
 import { element, h } from "./views/element.js";
 import { themeToggle } from "./views/theme_toggle.js";
 
-/** A tab that nobody has looked at for so long lets go of its connection: browsers allow only six per service. */
+/** A tab that has been hidden for so long closes its connection: browsers allow only six per service. */
 const REST_AFTER = 60_000;
 const TITLE_LENGTH = 60;
 
@@ -28,7 +28,7 @@ class App {
   #permissions = new Permissions();
   #agent = null;
   #open = null;
-  /** The conversation of which all is known that the log does not bring. */
+  /** The conversation whose files and plan, which the log does not bring, have been fetched. */
   #surveyed = null;
   #restTimer = null;
 
@@ -72,7 +72,7 @@ class App {
     bindKeys({ create: () => this.#new(), dismiss: () => this.#dismiss() });
     addEventListener("hashchange", () => this.#route());
     addEventListener("online", () => this.#wake());
-    // Going offline says nothing about a service on this machine, so it is only a reason to look.
+    // The service may be on this machine, which a lost network does not touch: so only look whether it answers.
     addEventListener("offline", () => this.#open?.restart());
     document.addEventListener("visibilitychange", () => this.#visibilityChanged());
     this.#route();
@@ -91,7 +91,7 @@ class App {
       this.#screen.invalidate();
       this.#lookAround();
     } catch {
-      // Not needed to talk; asked again when the connection is back.
+      // Not needed to talk; fetched again when the connection is back.
     }
   }
 
@@ -110,7 +110,7 @@ class App {
     else if (!this.#outbox.isUnborn(id)) this.#open.start();
     this.#screen.renderList();
     this.#screen.invalidate();
-    // On a touch screen the focus would open the keyboard; in the list it would end the walk through it.
+    // On a touch screen the focus would open the keyboard; in the list it would leave the arrow keys' place.
     const isWalking = element("conversations").contains(document.activeElement);
     if (matchMedia("(hover: hover)").matches && !isWalking) this.#composer.focus();
   }
@@ -138,7 +138,7 @@ class App {
       this.#outbox.add(this.#open.id, message);
     } else {
       const id = newId();
-      // An agent that gives titles does so only where nobody else did.
+      // An agent that gives titles gives one only to a conversation without a title.
       const title = this.#agents.find(this.#agent)?.gives_titles ? null : titleFrom(message);
       const create = { ...(title && { title }), ...(this.#agent && { agent: this.#agent }) };
       this.#outbox.add(id, message, create);
@@ -174,7 +174,7 @@ class App {
     const text = `“${meta?.title || "Untitled"}” and everything said in it will be gone for good.`;
     if (!(await confirm({ title: "Delete this conversation?", text, action: "Delete" }))) return;
     const open = this.#open;
-    open.rest(); // a connection that is lost would be made again, to what is not there any more
+    open.rest(); // else the lost connection would be opened again, to a conversation that is gone
     const done = await this.#try(async () => {
       await api.remove(id);
       open.close();
@@ -210,7 +210,7 @@ class App {
     this.#screen.invalidate();
   }
 
-  /** Fetches, once, what the log does not bring: the files, and a plan that was made long ago. */
+  /** Fetches, once, what the newest page of the log does not bring: the files, and an old plan. */
   #lookAround() {
     const open = this.#open;
     if (open?.phase !== "open" || !this.#agents.isLoaded || this.#surveyed === open) return;

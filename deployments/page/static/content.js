@@ -1,8 +1,8 @@
-// What stands in content blocks: words, thoughts, pictures, documents, and where the words come from.
+// What content blocks hold: text, thoughts, pictures, documents, and the sources of the text.
 
 const PICTURES = new Set(["image/png", "image/jpeg", "image/gif", "image/webp"]);
 
-/** The words (`type` text) or thoughts (`thinking`) of a content; a sentence that quotes its sources stays one. */
+/** The text (`type` text) or thoughts (`thinking`) of a content; a sentence that is cut into blocks is joined. */
 export function wordsOf(content, type) {
   if (typeof content === "string") return type === "text" ? content : "";
   let words = "";
@@ -17,13 +17,13 @@ export function wordsOf(content, type) {
   return words;
 }
 
-/** Pictures as `{address, label}`: only those that came with the content, since a foreign one would tell on us. */
+/** Pictures as `{address, label}`: only those inside the content; to load one from elsewhere would tell that site. */
 export function picturesIn(content) {
   const held = blocks(content, "image").filter(({ source }) => source?.type === "base64" && PICTURES.has(source.media_type));
   return held.map(({ source }, index) => ({ address: dataOf(source), label: `Picture ${index + 1}` }));
 }
 
-/** Documents as `{address, name}`; the address is null for one that lies elsewhere. */
+/** Documents as `{address, name}`; the address is null for a linked one. */
 export function documentsIn(content) {
   return blocks(content, "document").map(({ source, title }) => ({
     address: source?.type === "base64" ? dataOf(source) : null,
@@ -31,7 +31,7 @@ export function documentsIn(content) {
   }));
 }
 
-/** What the provider did on its own for an answer: `{calls: [{name, brief}], sources: [{address, title, host}]}`. */
+/** What the provider itself looked up for an answer: `{calls: [{name, brief}], sources: [{address, title, host}]}`. */
 export function researchIn(content) {
   if (typeof content === "string") return NO_RESEARCH;
   const calls = blocks(content, "server_tool_use").map(({ name, input }) => ({ name, brief: briefOf(input) }));
@@ -47,14 +47,14 @@ export function researchIn(content) {
 
 const NO_RESEARCH = Object.freeze({ calls: [], sources: [] });
 
-/** A source with an address that a browser may follow; foreign addresses of other kinds are no sources. */
+/** A source that a browser may open; other kinds of addresses are left out. */
 function sourceOf({ url, title }) {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) return null;
   const { href, host } = new URL(url);
   return { address: href, title: title || host, host: host.replace(/^www\./, "") };
 }
 
-/** The content of a tool's result as one text: pictures and documents stand beside it, the rest by its kind. */
+/** The content of a tool's result as one text, without pictures and documents; other blocks are named by their type. */
 export function resultText(content) {
   if (typeof content === "string") return content;
   const shown = content.filter((block) => block.type !== "image" && block.type !== "document");

@@ -1,7 +1,7 @@
-// One open conversation: loads its history, follows its stream, and tells whoever listens what is known.
+// One open conversation: loads its history, follows its stream, and tells its listeners what is known.
 
 import * as api from "./api.js";
-import { Children } from "./children.js";
+import { SubAgents } from "./sub_agents.js";
 import { Files } from "./files.js";
 import { Stream } from "./stream.js";
 import { addPage, hasOlder, initial, patchOf, planOf, receive } from "./state.js";
@@ -18,7 +18,7 @@ export class Conversation {
   state = initial;
   /** `opening`, `open`, or why it cannot be shown: `missing`. */
   phase = "opening";
-  children;
+  subAgents;
   files;
   #stream;
   #listener;
@@ -31,7 +31,7 @@ export class Conversation {
   /** `listener(conversation, event)` is called after every change, with the event that caused it, if one did. */
   constructor(id, listener, link) {
     this.id = id;
-    this.children = new Children(id, () => this.#change(this.state));
+    this.subAgents = new SubAgents(id, () => this.#change(this.state));
     this.files = new Files(id, () => this.#change(this.state));
     this.#listener = listener;
     this.#link = link;
@@ -48,13 +48,13 @@ export class Conversation {
     this.#stream.start();
   }
 
-  /** Lets go of the connection, for as long as nobody looks. */
+  /** Closes the connection while no person looks. */
   rest() {
     this.#stream.stop();
     this.#link.up("stream");
   }
 
-  /** Asks whether it still exists: a stream does not tell that its conversation was deleted. */
+  /** Asks whether it still exists: the stream does not tell that its conversation was deleted. */
   async verify() {
     if (this.#closed) return;
     try {
@@ -124,7 +124,7 @@ export class Conversation {
   #receive(event) {
     if (this.#closed) return;
     if (event.type === "snapshot" && event.last_seq < this.state.lastSeq) return this.#startOver();
-    if (event.type === "tool_progress") this.children.heard(event);
+    if (event.type === "tool_progress") this.subAgents.receive(event);
     if (event.type === "file_changed") this.files.refreshSoon();
     if (event.type === "title_changed" && this.meta) this.meta.title = event.title;
     this.#change(receive(this.state, event), event);
@@ -132,7 +132,7 @@ export class Conversation {
     if (this.state.hasHole) this.#restart();
   }
 
-  /** The log is shorter than it was: another one stands in its place, restored or created anew. */
+  /** The log is shorter than it was: the conversation was restored from a backup, or created anew under its id. */
   #startOver() {
     this.phase = "opening";
     this.state = initial;
@@ -169,7 +169,7 @@ export class Conversation {
 
   #change(state, event = null) {
     if (this.#closed) return;
-    if (state.rows !== this.state.rows) this.children.seek(state.rows);
+    if (state.rows !== this.state.rows) this.subAgents.look(state.rows);
     this.state = state;
     this.#listener(this, event);
   }

@@ -1,4 +1,4 @@
-// The list of conversations: fetched, refreshed while somebody looks, and in step with the other tabs.
+// The list of conversations: fetched, refreshed while the tab is visible, and in step with the other tabs.
 
 import * as api from "./api.js";
 

@@ -24,7 +24,7 @@ export class Files {
       this.isLoaded = true;
       this.#onChange();
     } catch (error) {
-      // The next change or the next look asks again, and a conversation that is gone has none.
+      // They are fetched again at the next change or when the panel opens; a conversation that is gone has no files.
       if (api.isFinal(error)) this.items = [];
     }
   }
@@ -44,7 +44,7 @@ export class Files {
 
 const PICTURE = { png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg", gif: "image/gif", webp: "image/webp" };
 
-/** What a file is to the page: `{picture}` (an address), `{text}`, or neither for what only programs read. */
+/** What a file is to the page: `{picture}` (an address), `{text}`, or neither for other bytes. */
 export function contentOf(path, bytes) {
   const type = PICTURE[path.split(".").at(-1).toLowerCase()];
   if (type) return { picture: `data:${type};base64,${base64(bytes)}`, text: null };

@@ -1,12 +1,12 @@
 // Whether the service can be reached, as its users (the stream, the outbox, the list) find it.
 
-/** An interruption shorter than this is nobody's business. */
+/** A shorter interruption is not shown. */
 const GRACE = 700;
 
 export class Link {
-  /** When somebody will try again, in ms since the epoch; null while all is well. */
+  /** When the next attempt is made, in ms since the epoch; null while all is well. */
   retryAt = null;
-  /** Whether all that is wrong is that the service has too much to do. */
+  /** Whether the service is only too busy. */
   isBusy = false;
   #down = new Map();
   #onChange;

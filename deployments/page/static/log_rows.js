@@ -15,7 +15,7 @@ export function applyEvent(rows, event) {
   return row ? new Map(rows).set(row.key, row) : rows;
 }
 
-/** The rows in the order of reading: a message that was queued behind a turn stands below that turn. */
+/** The rows in the order of reading: a message that was queued during a turn comes after that turn. */
 export function inOrder(rows) {
   return [...rows.values()].sort((a, b) => a.turn - b.turn || a.seq - b.seq);
 }
@@ -30,7 +30,7 @@ export const messageFields = (content) => ({
 const FOLDS = {
   user_msg: (_, event) => ({
     ...place(event, event.client_id ? `user:${event.client_id}` : `user:${event.seq}`),
-    // What the agent itself puts into a turn, as feedback on an answer, is no message.
+    // What the agent itself adds to a turn, such as feedback on an answer, is not a person's message.
     kind: event.origin === "agent" && event.step > 1 ? "remark" : "user",
     by: event.origin ?? "user",
     step: event.step ?? 1,
@@ -51,13 +51,13 @@ const FOLDS = {
       model: event.model,
       tokens: event.usage?.output_tokens ?? null,
     };
-    // A message of nothing but tool calls has no row of its own: its cards follow.
+    // A message with tool calls only has no row: the cards of the calls follow.
     return row.text || row.thinking || row.research.calls.length || row.status !== "completed" ? row : null;
   },
 
   tool_call: (_, event) => ({
     ...place(event, toolKey(event.tool_call_id)),
-    // What middleware asks people is a question, not a tool of the model's.
+    // A question of a middleware is not a tool call of the model.
     kind: event.source ? "question" : "tool",
     source: event.source ?? null,
     toolCallId: event.tool_call_id,
@@ -102,7 +102,7 @@ const FOLDS = {
       status: "running",
       suspension: null,
       resolution: { decision: event.decision, reason: event.reason, answer: event.answer, by: event.principal },
-      // What a running tool asked about, such as a sub-agent's call, is not the call that stands here.
+      // The decision may be about what a running tool asked, such as a sub-agent's call, and not about this call.
       arguments: row.asked?.resumes ? row.arguments : (event.arguments ?? row.arguments),
     })),
 
@@ -119,7 +119,7 @@ const FOLDS = {
 
   state_patch: () => null,
 
-  // It stands behind the last turn that it covers, wherever the log had come to when it was written.
+  // It comes after the last turn that it covers, which may be long before its place in the log.
   summary: (_, event) => ({
     ...place(event, `summary:${event.seq}`),
     kind: "summary",

@@ -22,7 +22,7 @@ export class Outbox {
     this.#onUp = onUp;
     this.#onDown = onDown;
     for (const key of Object.keys(localStorage)) this.#load(key);
-    // Another tab may have put one in, or have seen it off.
+    // Another tab may have added a message, or sent one.
     addEventListener("storage", (event) => event.key?.startsWith(PREFIX) && this.#load(event.key));
   }
 
@@ -45,14 +45,14 @@ export class Outbox {
     this.flush();
   }
 
-  /** Forgets an entry, and returns its message. */
+  /** Removes an entry, and returns its message. */
   take(clientId) {
     const entry = this.#entries.get(clientId);
     this.#forget(clientId);
     return { text: entry?.text ?? "", blocks: entry?.blocks ?? [] };
   }
 
-  /** Drops what the log shows by now. */
+  /** Removes what is in the log by now. */
   prune(isLogged) {
     for (const entry of this.#entries.values()) if (entry.state === "sent" && isLogged(entry)) this.#forget(entry.clientId);
   }
@@ -61,7 +61,7 @@ export class Outbox {
     this.#pause.end();
   }
 
-  /** Sends what waits, one after another, until nothing does. */
+  /** Sends what waits, one message after another. */
   async flush() {
     this.wake();
     if (this.#sending) return;
@@ -74,7 +74,7 @@ export class Outbox {
     this.#sending = false;
   }
 
-  /** Null when the matter is settled, else the error that passes. */
+  /** Null when the message was taken or refused, else the error that may pass. */
   async #try(entry) {
     const { clientId } = entry;
     try {
@@ -133,7 +133,7 @@ export class Outbox {
     try {
       localStorage.setItem(PREFIX + entry.clientId, JSON.stringify(entry));
     } catch {
-      // Large pictures exceed what a browser keeps: such a message is sent, but does not survive a reload before.
+      // A browser keeps only so much: a message with large pictures is sent, but lost by a reload before that.
       localStorage.removeItem(PREFIX + entry.clientId);
     }
     this.#keep(entry);
@@ -157,7 +157,7 @@ export function newId() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** What was attached, then what was said about it. */
+/** The attachments, then the text. */
 function contentOf({ text, blocks = [] }) {
   return [...blocks, ...(text ? [{ type: "text", text }] : [])];
 }

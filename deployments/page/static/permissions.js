@@ -16,7 +16,7 @@ export class Permissions {
     await this.#set(tool, "required");
   }
 
-  /** Whether the person chose not to be asked; no while that cannot be told. */
+  /** Whether the person chose not to be asked; false while the service has not said. */
   isAllowed(tool) {
     if (!this.#choices.has(tool)) this.#choices.set(tool, this.#ask(tool));
     return this.#choices.get(tool).then((choice) => choice === "auto");

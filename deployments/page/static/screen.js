@@ -1,4 +1,4 @@
-// What is on the screen: the list, and beside it the open conversation, a greeting, or word that there is none.
+// What is on the screen: the list, and beside it the open conversation, a greeting, or a note that there is none.
 
 import { screenRows } from "./screen_rows.js";
 import { initial, isBusy } from "./state.js";
@@ -25,7 +25,7 @@ export class Screen {
   #plan = new PlanStrip();
   /** What the thread holds: a conversation, `welcome` or `missing`. */
   #shown = null;
-  /** The conversation that the sub-agent on the screen works for, by its address. */
+  /** The address of the conversation that the sub-agent on the screen works for. */
   #parentAddress = null;
   #isDirty = false;
 
@@ -80,7 +80,7 @@ export class Screen {
     if (open.phase === "missing" && !outbox.isUnborn(open.id)) return this.#showMissing();
     if (this.#shown !== open) this.#fill(open);
     const agent = this.#meta()?.agent;
-    const known = (row) => ({ tool: agents.toolOf(agent, row.name), child: open.children.of(row.toolCallId) });
+    const known = (row) => ({ tool: agents.toolOf(agent, row.name), subAgent: open.subAgents.of(row.toolCallId) });
     this.#thread.render(screenRows(state, outbox.of(open.id), known));
   }
 
@@ -97,7 +97,7 @@ export class Screen {
     this.#plan.render(state.plan?.todos ?? NO_PLAN);
   }
 
-  /** What is known of the open conversation, from wherever it was heard last. */
+  /** What is known of the open conversation, from the newest source. */
   #meta() {
     const { open, list, outbox } = this.#look();
     const listed = list.items.find((item) => item.id === open.id);

@@ -1,31 +1,31 @@
-// What stands on the screen, top to bottom: the log's rows, the message now streaming, and what waits to be sent.
+// What is on the screen, top to bottom: the log's rows, the message now streaming, and what waits to be sent.
 
 import { inOrder, messageKey } from "./log_rows.js";
 import { isBusy } from "./state.js";
 
 const orders = new WeakMap();
-const twins = new WeakMap();
+const merged = new WeakMap();
 
 /**
  * The rows of `state` and of `outbox` (the entries of this conversation). Unchanged rows are the same objects.
- * `known(row)` is what is known of a tool row beside the log: `{tool, child}`.
+ * `known(row)` is what is known of a tool row from other sources than the log: `{tool, subAgent}`.
  */
 export function screenRows(state, outbox, known = () => ({})) {
-  const ordered = orderOf(state.rows).map((row) => dressed(row, state, known));
+  const ordered = orderOf(state.rows).map((row) => withExtras(row, state, known));
   const present = ordered.filter((row) => row.delivery !== "queued");
   const queued = ordered.filter((row) => row.delivery === "queued");
   return [...present, ...liveRows(state), ...queued, ...outboxRows(state, outbox)];
 }
 
-function dressed(row, state, known) {
-  if (row.kind === "user") return twin(row, { delivery: deliveryOf(row, state) });
-  return row.kind === "tool" ? twin(row, known(row)) : row;
+function withExtras(row, state, known) {
+  if (row.kind === "user") return merge(row, { delivery: deliveryOf(row, state) });
+  return row.kind === "tool" ? merge(row, known(row)) : row;
 }
 
-/** Why a message of the log was not read yet; undefined for one that was. */
+/** Why the model has not read a message of the log yet; undefined if it has. */
 function deliveryOf(row, state) {
   if (row.turn > state.turn) return "queued";
-  // The first messages of a turn are what it began with; a later one was put in for the model call `step`.
+  // A turn begins with its first messages; a later one was put in for the model call `step`.
   const isSteering = row.turn === state.turn && row.step > 1;
   const isCalling = state.machine === "preparing" || state.machine === "streaming";
   const isUnread = state.machine !== "idle" && row.step > state.step + (isCalling ? 1 : 0);
@@ -55,14 +55,14 @@ function orderOf(rows) {
   return orders.get(rows);
 }
 
-/** `row` with `fields`: the row itself when they say nothing, and the same object for the same fields. */
-function twin(row, fields) {
+/** `row` with `fields`: the row itself when none is set, and the same object for the same fields. */
+function merge(row, fields) {
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
   if (entries.length === 0) return row;
-  const last = twins.get(row);
+  const last = merged.get(row);
   if (last && Object.keys(fields).every((name) => last[name] === fields[name])) return last;
   const made = { ...row, ...Object.fromEntries(entries) };
-  twins.set(row, made);
+  merged.set(row, made);
   return made;
 }
 

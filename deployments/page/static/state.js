@@ -2,7 +2,7 @@
 
 import { applyEvent, CANONICAL, messageKey, toolKey } from "./log_rows.js";
 
-/** States of the machine in which somebody of ours is at work. */
+/** States of the machine in which a model or a tool works. */
 const BUSY = new Set(["preparing", "streaming", "executing_tools", "terminating"]);
 /** The middleware that keeps the plan. */
 const PLANNER = "TodoList";
@@ -18,7 +18,7 @@ export const initial = Object.freeze({
   turn: 0,
   /** How many answers of the model the running turn has. */
   step: 0,
-  /** The agent's plan, `{seq, todos}`, as the newest patch of its keeper says. */
+  /** The agent's plan, `{seq, todos}`, from the newest patch of the middleware that keeps it. */
   plan: null,
   /** The message now streaming: `{messageId, turn, text: {value, next}, thinking: {value, next}}`. */
   live: null,
@@ -48,7 +48,7 @@ function prepend(state, older) {
   const empty = { ...initial, firstSeq: older[0].seq, lastSeq: older[0].seq - 1 };
   const folded = [...older, ...state.events].reduce(canonical, empty);
   const { events, rows, clientIds, firstSeq, lastSeq } = folded;
-  // What the log says about the machine is old news unless this is the first page.
+  // The state of the machine is newer than what a page of the log says, unless this is the first page.
   const present = state.lastSeq === 0 ? folded : state;
   return { ...present, plan: state.plan ?? folded.plan, events, rows, clientIds, firstSeq, lastSeq };
 }
@@ -61,7 +61,7 @@ function canonical(state, event) {
   return { ...next, ...CONSEQUENCES[event.type]?.(next, event) };
 }
 
-/** What an event of the log says about the machine; the live events say it too, but they may be lost. */
+/** The state of the machine after an event of the log; live events say it too, but may be lost. */
 const CONSEQUENCES = {
   user_msg: (state, event) => ({
     clientIds: event.client_id ? new Set(state.clientIds).add(event.client_id) : state.clientIds,
@@ -86,16 +86,16 @@ const CONSEQUENCES = {
   summary: (state, event) => planOf(state, patchOf(event)),
 };
 
-/** What a summary says of the plan: the one that stood when it was written. */
+/** The plan at the time of a summary, which keeps it. */
 export const patchOf = ({ seq, base }) => ({ seq, source: PLANNER, patch: base?.state?.[PLANNER] ?? {} });
 
-/** The plan after a patch: whole in it, unless the patch is about something else. */
+/** The plan after a patch, which has all of it if it is about the plan. */
 export function planOf({ plan }, { seq, source, patch }) {
   if (source !== PLANNER || !("todos" in patch) || (plan && plan.seq > seq)) return { plan };
   return { plan: { seq, todos: patch.todos ?? [] } };
 }
 
-/** Where the calls of the running turn leave the machine. */
+/** The state of the machine after what the calls of the running turn have come to. */
 function phase(state, event) {
   if (event.turn < state.turn) return {};
   const open = new Set([...state.rows.values()].filter((row) => row.turn === event.turn).map((row) => row.status));
@@ -107,7 +107,7 @@ const LIVE = {
   snapshot: (state, event) => ({
     ...state,
     ...position(state, event),
-    // Pieces that follow begin at index 0; until then the old text stays, unless it cannot be current any more.
+    // The next pieces begin at index 0. Until then the old text stays, unless it is certainly out of date.
     live: event.state === "streaming" && state.live?.turn === event.turn ? state.live : null,
     hasHole: false,
   }),
@@ -127,14 +127,14 @@ const LIVE = {
   todos_updated: (state, event) => ({ ...state, plan: { seq: state.plan?.seq ?? 0, todos: event.todos } }),
 };
 
-/** A snapshot of a conversation that nobody runs does not know the turn, and turns only go up. */
+/** The snapshot of a conversation that runs nowhere does not know the turn; turn numbers only rise. */
 const position = (state, event) => ({
   machine: event.state,
   turn: Math.max(state.turn, event.turn),
   step: event.turn > state.turn ? 0 : state.step,
 });
 
-/** Index 0 replaces, the expected index appends, a known one is dropped, and one from the future leaves a hole. */
+/** Index 0 replaces the text, the expected index appends, a smaller one is dropped, a larger one leaves a hole. */
 function delta(state, event, part) {
   if (event.turn < state.turn || state.rows.has(messageKey(event.message_id))) return state;
   const live = state.live?.messageId === event.message_id ? state.live : begun(event);

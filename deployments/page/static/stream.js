@@ -4,7 +4,7 @@ import { isBusy, isFinal } from "./api.js";
 import { delayBefore, Pause } from "./backoff.js";
 import { serverSentEvents } from "./sse.js";
 
-/** The service sends a heartbeat every 15 seconds; three missed ones mean that nobody is there. */
+/** The service sends a heartbeat every 15 seconds; after three missed ones the connection counts as dead. */
 const SILENCE = 45_000;
 /** After a sleep or a change of networks a connection this quiet is not trusted. */
 const DOUBTFUL = 20_000;
@@ -37,7 +37,7 @@ export class Stream {
   async start() {
     if (this.#running) return;
     this.#running = true;
-    // A loop that was stopped may still be on its way out when the next one starts.
+    // A loop that was stopped may not have ended yet when the next one starts.
     const run = ++this.#run;
     for (let attempt = 0; run === this.#run; attempt++) {
       let trouble = null;
@@ -59,7 +59,7 @@ export class Stream {
     this.#connection?.abort();
   }
 
-  /** Tries at once, if it was waiting; checks a connection that has been quiet for suspiciously long. */
+  /** Ends a pause between attempts; checks a connection that has been quiet for too long. */
   wake() {
     this.#pause.end();
     if (Date.now() - this.#heardAt > DOUBTFUL) this.#connection?.abort();
@@ -86,7 +86,7 @@ export class Stream {
         if (!isLive) this.#onUp();
         isLive = true;
         const event = JSON.parse(data);
-        // This replica goes and another one is there: nobody needs to hear of it.
+        // This replica stops and another one is there: the page shows nothing of it.
         this.#sentOn = event.type === "reconnect";
         if (this.#sentOn) break;
         this.#onEvent(event);

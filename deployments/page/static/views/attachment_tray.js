@@ -24,7 +24,7 @@ export class AttachmentTray {
     return this.#blocks.length === 0;
   }
 
-  /** Takes the files of a paste into `box`, and of a drop anywhere: a browser would leave the page for them. */
+  /** Takes files that are pasted into `box` or dropped anywhere: a browser would open a dropped file instead of the page. */
   listen(box) {
     box.addEventListener("paste", (event) => this.#caught(event, event.clipboardData));
     addEventListener("drop", (event) => this.#caught(event, event.dataTransfer));
@@ -48,7 +48,7 @@ export class AttachmentTray {
     this.#set(blocks);
   }
 
-  /** Hands over what is attached and keeps nothing. */
+  /** Returns what is attached, and empties the tray. */
   take() {
     const blocks = this.#blocks;
     this.#set([]);

@@ -1,4 +1,4 @@
-// The line that says that the service is away or busy, and when the page will knock again.
+// The line that says that the service is away or busy, and when the page will try again.
 
 import { h, icon } from "./element.js";
 

@@ -5,7 +5,7 @@ import { h, icon } from "./element.js";
 
 const DRAFT = "raylogue.draft.";
 const MODEL = "raylogue.model.";
-/** What may happen to a message that meets a running turn. */
+/** What may happen to a message while a turn runs. */
 const POLICIES = [
   ["queue", "After this turn", "Send after this turn (Enter)"],
   ["steer", "Into this turn", "Send into this turn (Enter)"],
@@ -51,7 +51,7 @@ export class Composer {
     this.#tray.limit = bytes;
   }
 
-  /** Turns to another conversation (null: one that does not exist yet) and takes up its draft. */
+  /** Shows the draft of another conversation; null: of one that does not exist yet. */
   open(conversationId) {
     this.#draftKey = DRAFT + (conversationId ?? "new");
     this.#policy.value = POLICIES[0][0];
@@ -124,7 +124,7 @@ export class Composer {
     const blocks = this.#tray.take();
     const onBusy = this.#policy.value;
     const isChosen = !this.#modelPicker.hidden && this.#model.value !== this.#agent.model;
-    // What a person once stopped a turn for is not what the next message is meant to do.
+    // The choice holds for one message: the next one shall not stop the turn again.
     this.#policy.value = POLICIES[0][0];
     this.put({ text: "" });
     onSend({ text, blocks, onBusy, model: isChosen ? this.#model.value : null });

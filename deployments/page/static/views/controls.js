@@ -1,4 +1,4 @@
-// The ways to answer a question, of which only those appear that its asker allows.
+// The buttons and forms to answer a question; only the allowed decisions appear.
 
 import { argumentsEditor } from "./arguments_editor.js";
 import { h } from "./element.js";
@@ -7,7 +7,7 @@ import { questionFields } from "./question_form.js";
 
 /** What each kind of question takes when the question itself does not say. */
 const USUAL = { approval: ["approve", "reject", "edit", "respond"], elicitation: ["respond", "reject"] };
-/** The order in which they stand, and how each is made. */
+/** The order in which they appear, and how each is made. */
 const MAKERS = {
   approval: { approve: "approve", reject: "reject", edit: "edit", respond: "reply" },
   elicitation: { respond: "answer", reject: "decline" },
@@ -114,7 +114,7 @@ export class Controls {
   }
 }
 
-/** What is decided on: a sub-agent's call, or what the model put into its own; a question needs no more than its words. */
+/** What is decided on: the arguments of a sub-agent's call or of the call itself; null for a question. */
 function subjectOf({ kind, arguments: values, suspension: { form } }) {
   if (form?.questions?.length || (kind === "question" && !form?.call)) return null;
   if (!form?.call) return argumentsOf(values);

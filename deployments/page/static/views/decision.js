@@ -31,7 +31,7 @@ export function decisionForm(row, { decide, allowAlways = null }) {
   }
 }
 
-/** What stands in place of the form where the question cannot be answered: the way to where it can. */
+/** The notice in place of the form where the question cannot be answered, with a link to where it can. */
 export function answeredElsewhere(row, address) {
   const link = h("a", { href: address }, "Answer it there");
   const words = h("p", { class: "quiet" }, "This is asked in the conversation that the sub-agent works for. ", link);
@@ -41,7 +41,7 @@ export function answeredElsewhere(row, address) {
 const question = (row, ...more) => h("p", { class: "question" }, questionOf(row), " ", more);
 const waitingFor = (row) => h("p", { class: "quiet" }, `Waiting for the program that runs ${row.name}.`);
 
-/** What people are asked; a form has its own words, and the prompt of a tool that asks them is meant for the model. */
+/** What people are asked. A form asks for itself: the prompt of its tool is meant for the model. */
 function questionOf({ kind, name, suspension: { prompt, form } }) {
   if (kind === "tool" && form?.questions?.length) return form.call?.agent ? `The sub-agent ${form.call.agent} asks` : "The agent asks";
   return prompt || `Allow ${name}?`;

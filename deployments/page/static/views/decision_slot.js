@@ -1,10 +1,10 @@
-// The place on a card where its question stands while there is one, and what became of an answer that came too late.
+// The place on a card for its question, and for the note that an answer came too late.
 
 import { answeredElsewhere, decisionForm } from "./decision.js";
 import { complain } from "./form_parts.js";
 import { h } from "./element.js";
 
-/** Answers that fit no more; what the card shows is out of date then. */
+/** Refusals of an answer that mean that the card is out of date. */
 const OUTDATED = {
   stale_resolution: "Too late: this was decided elsewhere, or its time ran out. Your answer changed nothing.",
   arguments_changed: "The arguments have changed since they were shown here. Nothing was decided: look again.",

@@ -30,7 +30,7 @@ export function icon(name) {
   return svg;
 }
 
-/** A button that shows only an icon, named for everybody else. */
+/** A button that shows only an icon, with a name for screen readers. */
 export function iconButton(name, label, onclick, attributes = {}) {
   const all = { type: "button", class: "icon-button", "aria-label": label, title: label, onclick, ...attributes };
   return h("button", all, icon(name));

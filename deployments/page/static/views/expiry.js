@@ -1,4 +1,4 @@
-// How long a question still waits, counted down while it is on the screen.
+// How long a question still waits, counted down on the screen.
 
 import { h } from "./element.js";
 import { distanceTo, instantOf } from "./words.js";

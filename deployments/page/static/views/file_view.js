@@ -1,4 +1,4 @@
-// One file: looked at, changed, saved over the version that was read, and what to do when somebody else was faster.
+// One file: looked at, changed, saved over the version that was read, and what happens when the file has changed meanwhile.
 
 import * as api from "../api.js";
 import { contentOf } from "../files.js";
@@ -10,7 +10,7 @@ import { showHtml } from "./prose.js";
 
 /** Longer Markdown is shown as it was written. */
 const MOST_RENDERED = 65_536;
-/** Parts of a path that name no file; in an address a browser would take them for directions. */
+/** Parts of a path that name no file; a browser would resolve them in an address. */
 const NO_NAME = /(^|\/)\.{0,2}(\/|$)/;
 
 export class FileView {
@@ -149,7 +149,7 @@ export class FileView {
     complain(this.#error, words[error.code] ?? `Not saved: ${error.message}`);
   }
 
-  /** Shows what the person wrote beside what stands there now. */
+  /** Shows what the person wrote beside the present version. */
   async #settle(mine) {
     const theirs = await api.readFile(this.files.id, this.path).catch(() => null);
     this.#version = theirs?.version ?? null;

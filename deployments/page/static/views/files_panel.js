@@ -33,7 +33,7 @@ export class FilesPanel {
     this.#node.querySelector("button").focus();
   }
 
-  /** Closes, unless there is something unsaved that the person would rather keep. */
+  /** Closes, unless the person wants to keep unsaved changes. */
   async close() {
     if (!this.isOpen || !(await this.#mayLeave())) return;
     this.#view = null;
@@ -46,7 +46,7 @@ export class FilesPanel {
   render(files) {
     const isOther = files !== this.#files;
     this.#files = files;
-    // What somebody is writing stays, wherever the conversation beside it goes.
+    // A file that is being edited stays open when another conversation is opened.
     if (!this.isOpen || (isOther && this.#view?.isDirty)) return;
     if (isOther) this.#turnTo(files);
     else if (files && files.items !== this.#shownItems) this.#refresh(files);
@@ -66,7 +66,7 @@ export class FilesPanel {
 
   #set(isOpen) {
     this.#node.hidden = !isOpen;
-    // Where the panel covers the conversation, the keyboard cannot get behind it either.
+    // Where the panel covers the conversation, the keyboard must not reach what is behind it.
     this.#main.inert = isOpen && covering.matches;
   }
 
@@ -88,7 +88,7 @@ export class FilesPanel {
     if (focused) this.#focus(focused);
   }
 
-  /** Gives the focus to what stands in the place of `old`: a button of the same name, or of the same file. */
+  /** Moves the focus from `old` to what replaces it: a button of the same name, or of the same file. */
   #focus({ dataset, ariaLabel }) {
     const isSame = (other) => (dataset.path ? other.dataset.path === dataset.path : other.ariaLabel === ariaLabel);
     const buttons = [...this.#node.querySelectorAll("button")];

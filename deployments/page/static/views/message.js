@@ -15,7 +15,7 @@ const DELIVERY = {
   failed: "Not sent",
 };
 
-/** What a person said, and how it fares on its way. */
+/** A person's message, and its status on the way to the service. */
 export function userRow(actions) {
   const text = h("div", { class: "bubble" });
   const media = h("div", { class: "media" });
@@ -47,7 +47,7 @@ export function userRow(actions) {
   }
 }
 
-/** What the model said: plain while it streams, the service's HTML once it is in the log. */
+/** The model's answer: plain text while it streams, the service's HTML once it is in the log. */
 export function assistantRow(actions) {
   let current = null;
   const thought = h("div", { class: "thought" });
@@ -94,14 +94,14 @@ export function assistantRow(actions) {
   }
 }
 
-/** What the agent itself told the model in mid-turn. */
+/** What the agent itself told the model during the turn. */
 export function remarkRow() {
   const text = h("div", { class: "thought" });
   const node = h("details", { class: "row thinking remark" }, h("summary", {}, "A note to the model"), text);
   return { node, update: (row) => (text.textContent = row.text) };
 }
 
-/** Where the model's memory of the words ends and its memory of a summary begins. */
+/** A divider: of what is above it the model has only a summary. */
 export function summaryRow() {
   const text = h("div", { class: "summary-text" });
   const head = h("summary", { class: "notice" }, h("span", {}, "Earlier messages were summarised"));
@@ -128,7 +128,7 @@ export function workingRow() {
   return { node, update: (row) => (label.textContent = row.label) };
 }
 
-/** Appends what is new instead of writing all again: selections survive, and long answers stay cheap. */
+/** Appends only what is new: a selection stays, and a long answer costs little. */
 function setText(element, value) {
   const node = element.firstChild;
   const isText = node?.nodeType === Node.TEXT_NODE && element.childNodes.length === 1;

@@ -2,7 +2,7 @@
 
 import { copyButton, h } from "./element.js";
 
-/** Sanitised by the service; the content security policy would stop whatever got past it. */
+/** The HTML is sanitised by the service; the content security policy would stop a script that got through. */
 export function showHtml(element, html) {
   const template = document.createElement("template");
   template.innerHTML = html;

@@ -5,12 +5,12 @@ import { h, icon } from "./element.js";
 const VERB = { web_search: "Searched the web for", web_fetch: "Read" };
 const FOLDED = 4;
 
-/** The lines that tell what was looked up; they stand above the answer. */
+/** The lines above the answer that tell what was looked up. */
 export function lookups({ calls }) {
   return calls.map(({ name, brief }) => h("p", { class: "lookup" }, icon("search"), `${VERB[name] ?? `Used ${name}:`} ${brief}`));
 }
 
-/** The sources of an answer as links that tell the places they lead to nothing; more than a few are folded. */
+/** The sources of an answer as links without a referrer; more than a few are folded. */
 export function sourceList({ sources }) {
   if (sources.length === 0) return [];
   const items = sources.map(({ address, title, host }, index) =>

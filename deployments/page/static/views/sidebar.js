@@ -58,7 +58,7 @@ export class Sidebar {
   }
 }
 
-/** What a conversation is up to, when it is up to anything. */
+/** What a conversation does now; nothing when it is idle. */
 function sign(state) {
   if (state === "idle" || !state) return null;
   const label = state === "awaiting_input" ? "needs you" : "running";

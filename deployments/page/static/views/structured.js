@@ -1,4 +1,4 @@
-// A structured answer as something to read: names and values, lists, and tables where all entries are alike.
+// A structured answer for people: names and values, lists, and tables where all entries have the same names.
 
 import { h } from "./element.js";
 

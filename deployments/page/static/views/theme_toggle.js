@@ -1,4 +1,4 @@
-// The button that turns light into dark and back; a choice that agrees with the system is no choice to keep.
+// The button that turns light into dark and back; a choice that agrees with the system is not kept.
 
 import { icon } from "./element.js";
 

@@ -1,4 +1,4 @@
-// The messages: rows in, elements out; an element lives as long as its row's key is on the screen.
+// The messages as elements; an element is kept as long as its row's key is on the screen.
 
 import { h, icon } from "./element.js";
 import { assistantRow, noticeRow, remarkRow, summaryRow, userRow, workingRow } from "./message.js";

@@ -1,9 +1,9 @@
-// The card of a tool call: what is called with what, how it stands, what came of it, and the decision it waits for.
+// The card of a tool call: its name and arguments, its status, its result, and the decision that it waits for.
 
 import { decisionSlot } from "./decision_slot.js";
 import { h, icon } from "./element.js";
 import { documentChip, pictures } from "./media.js";
-import { CHILD_STATE, resolutionOf, toolStatusOf } from "./words.js";
+import { SUB_AGENT_STATE, resolutionOf, toolStatusOf } from "./words.js";
 
 const BRIEF = 72;
 
@@ -16,33 +16,33 @@ export function toolRow(actions) {
   const symbol = icon("tool");
   const summary = h("summary", {}, symbol, name, brief, status, icon("chevron"));
   const details = h("details", {}, summary, body);
-  const child = h("div", { class: "child", hidden: true });
+  const subAgent = h("div", { class: "child", hidden: true });
   const decision = decisionSlot(actions);
-  const node = h("article", { class: "row tool" }, details, child, decision.node);
+  const node = h("article", { class: "row tool" }, details, subAgent, decision.node);
   return { node, update };
 
   function update(row) {
     node.dataset.status = row.status;
     node.setAttribute("aria-label", `Tool ${row.name}: ${toolStatusOf(row)}`);
-    symbol.firstChild.setAttribute("href", row.child ? "#i-agent" : "#i-tool");
+    symbol.firstChild.setAttribute("href", row.subAgent ? "#i-agent" : "#i-tool");
     name.textContent = row.name;
     brief.textContent = briefOf(row);
     status.textContent = progressOf(row) ?? toolStatusOf(row);
     body.replaceChildren(...sections(row, actions));
-    child.hidden = !row.child;
-    if (row.child) child.replaceChildren(...childParts(row));
+    subAgent.hidden = !row.subAgent;
+    if (row.subAgent) subAgent.replaceChildren(...subAgentParts(row));
     decision.update(row);
   }
 }
 
-/** Which sub-agent works for this call, how it is getting on, and the way to what it says. */
-function childParts({ child, status }) {
+/** Which sub-agent works for this call, what it does now, and a link to its transcript. */
+function subAgentParts({ subAgent, status }) {
   const isOver = !["running", "waiting"].includes(status);
-  const state = isOver ? "" : (CHILD_STATE[child.state] ?? "");
+  const state = isOver ? "" : (SUB_AGENT_STATE[subAgent.state] ?? "");
   return [
-    h("span", { class: "child-name" }, child.agent ? `Sub-agent ${child.agent}` : "Sub-agent"),
+    h("span", { class: "child-name" }, subAgent.agent ? `Sub-agent ${subAgent.agent}` : "Sub-agent"),
     state && h("span", { class: "quiet" }, state),
-    h("a", { class: "child-link", href: `#/c/${encodeURIComponent(child.id)}` }, "Open its transcript"),
+    h("a", { class: "child-link", href: `#/c/${encodeURIComponent(subAgent.id)}` }, "Open its transcript"),
   ].filter(Boolean);
 }
 
@@ -60,7 +60,7 @@ function sections(row, actions) {
 
 const section = (title, text) => h("div", {}, h("h4", {}, title), h("pre", { tabindex: "0" }, text));
 
-/** A tool that is always allowed shows that it is, and how to be asked again. */
+/** For a tool that is always allowed: a note of that, and a button to be asked again. */
 function permission(name, actions) {
   const line = h("p", { class: "permission", hidden: true });
   const askAgain = async () => {
@@ -74,14 +74,14 @@ function permission(name, actions) {
   return line;
 }
 
-/** One line for the closed card: the arguments, and a result that is short enough to say all. */
+/** One line for the closed card: the arguments, and the result if it is short enough. */
 function briefOf(row) {
   const given = Object.values(row.arguments ?? {}).map(wordsFor).join(", ").replaceAll(/\s+/g, " ");
   const result = row.status === "ok" && row.result?.length <= BRIEF && !row.result.includes("\n") ? row.result : null;
   return result ? `${given} → ${result}` : given;
 }
 
-/** A value in a line; of a list of steps or questions, their words. */
+/** A value in a line; a list of steps or questions by their texts. */
 function wordsFor(value) {
   if (typeof value === "string") return value;
   if (Array.isArray(value)) return value.map(wordsFor).join("; ");

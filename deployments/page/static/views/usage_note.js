@@ -1,9 +1,9 @@
-// What a turn used, in one quiet line that appears when somebody asks.
+// What a turn used, in one quiet line that appears on demand.
 
 import { h } from "./element.js";
 
 const count = new Intl.NumberFormat();
-/** Two digits that say something, however small the sum. */
+/** Two significant digits, however small the sum. */
 const price = new Intl.NumberFormat(undefined, { style: "currency", currency: "USD", maximumSignificantDigits: 2 });
 const MICRO = 1_000_000;
 

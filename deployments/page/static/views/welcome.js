@@ -10,7 +10,7 @@ export function welcome({ agents, chosen, onSuggest, onChoose }) {
     h("button", { type: "button", class: "suggestion", onclick: () => onSuggest(text) }, text),
   );
   const suggestions = h("div", { class: "suggestions" }, chips);
-  // They are what the default agent is good at.
+  // Things that the default agent can do.
   const suit = (name) => (suggestions.hidden = !agents.find((agent) => agent.name === name)?.default);
   suit(chosen);
   const choose = (name) => {
@@ -37,7 +37,7 @@ function picker(agents, chosen, onChoose) {
   return h("fieldset", { class: "agent-picker" }, h("legend", { class: "visually-hidden" }, "Agent"), cards);
 }
 
-/** Shown for an address that leads nowhere. */
+/** Shown for the address of a conversation that does not exist. */
 export function missing(onNew) {
   return h(
     "div",

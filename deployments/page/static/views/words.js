@@ -1,4 +1,4 @@
-// What codes and instants are called on the screen.
+// The words for codes and times on the screen.
 
 const TOOL_STATUS = {
   running: "Running",
@@ -11,7 +11,7 @@ const TOOL_STATUS = {
   unknown: "Outcome unknown",
 };
 
-/** How a call stands; one that a program runs does not need whoever looks at it. */
+/** The status of a call; one that a program runs does not need the person at the page. */
 export function toolStatusOf({ status, suspension }) {
   return suspension?.kind === "client_exec" ? "Waiting" : TOOL_STATUS[status];
 }
@@ -27,7 +27,7 @@ const DECISION = {
 /** The principal of a service that has no accounts. */
 const NOBODY_ELSE = "local";
 
-/** What was decided about a row, by whom, and in which words. */
+/** What was decided about a row, by which principal, and for which reason. */
 export function resolutionOf({ resolution: { decision, reason, answer, by }, asked }) {
   const head = `${DECISION[decision] ?? decision}${by && by !== NOBODY_ELSE ? ` by ${by}` : ""}`;
   return [head, reason ?? answerOf(answer, asked?.form?.questions)].filter(Boolean).join("\n");
@@ -45,8 +45,8 @@ function chosen(answer, options) {
   return labels.join(", ") || "nothing";
 }
 
-/** What a sub-agent is up to. */
-export const CHILD_STATE = {
+/** What a sub-agent does now. */
+export const SUB_AGENT_STATE = {
   preparing: "is thinking",
   streaming: "is writing",
   executing_tools: "is using tools",
@@ -69,14 +69,14 @@ const FAILURES = {
   timeout: "The model took too long to answer.",
 };
 
-/** Why an assistant message ends where it does; empty when it simply ended. */
+/** Why an assistant message was cut; empty when it is whole. */
 export function endingOf({ status, stopReason }) {
   if (status === "cancelled") return "Stopped by you.";
   if (status === "interrupted") return "Interrupted.";
   return STOPS[stopReason] ?? "";
 }
 
-/** What a turn that did not complete says. */
+/** What is said of a turn that did not complete. */
 export function noticeOf({ outcome, reason, detail }) {
   if (outcome === "cancelled") return "Stopped";
   return FAILURES[reason] ?? detail ?? "The turn failed.";
@@ -88,7 +88,7 @@ const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 
 export const timeOf = (at) => clock.format(at);
 
-/** A number of bytes as people say it. */
+/** A number of bytes for people. */
 export function sizeOf(bytes) {
   if (bytes < 1024) return `${bytes} B`;
   const kilobytes = bytes / 1024;

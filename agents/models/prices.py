@@ -1,9 +1,9 @@
-"""What the models cost: the public list prices of the Claude API, as of 2026-10-24.
+"""What the models cost: the public list prices of the Claude API, as of 2026-11-30.
 
 Source: https://platform.claude.com/docs/en/about-claude/pricing, in US dollars per million tokens, which is the same
-number in millionths of a dollar per token. Cache writes are those that live for five minutes, the only ones we ask
-for; what the provider charges by the call, such as a search, is not counted. A gateway that renames the models has
-prices of its own, so its names are not found here.
+number in millionths of a dollar per token. Cache writes live for five minutes: no others are asked for. Charges by the
+call, such as for a search, are not counted. A gateway that renames the models has prices of its own, so its names are
+not found here.
 """
 
 import re
@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 ANOTHER_VERSION = re.compile(r"-\d{1,2}(?!\d)|[.\w]")
-"""What may not follow a name of the table: `claude-opus-4` names neither claude-opus-4-9 nor claude-opus-42."""
+"""What must not follow a name of the table: `claude-opus-4` is neither claude-opus-4-9 nor claude-opus-42."""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Per million tokens; a prompt of more than `threshold` tokens pays `long` for everything."""
+    """Dollars per million tokens; with a prompt of more than `threshold` tokens, `long` is the price of everything."""
 
     input: float
     output: float
@@ -25,17 +25,18 @@ class Price:
     threshold: int = 0
     long: "Price | None" = None
 
-    def of(self, usage: Mapping[str, int]) -> float:
-        """In millionths of a dollar."""
-        fresh, written, read = (usage.get(name, 0) for name in PROMPT)
+    def cost(self, usage: Mapping[str, int]) -> float:
+        """The cost in millionths of a dollar."""
+        fresh, written, read = (usage.get(name, 0) for name in PROMPT_TOKENS)
         if self.long is not None and fresh + written + read > self.threshold:
-            return self.long.of(usage)
+            return self.long.cost(usage)
         prompt = fresh * self.input + written * self.cache_write + read * self.cache_read
         return prompt + usage.get("output_tokens", 0) * self.output
 
 
-PROMPT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+PROMPT_TOKENS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
+FABLE_5_2 = Price(8, 40, 10, 0.2)
 FABLE_5_1 = Price(10, 50, 12.5, 0.25)
 FABLE_5 = Price(10, 50, 12.5, 1)
 OPUS_4_5 = Price(5, 25, 6.25, 0.5)
@@ -43,6 +44,8 @@ OPUS_4 = Price(15, 75, 18.75, 1.5)
 SONNET_4 = Price(3, 15, 3.75, 0.3)
 
 PRICES: Mapping[str, Price] = {
+    "claude-fable-5-2": FABLE_5_2,
+    "claude-mythos-5-2": FABLE_5_2,
     "claude-fable-5-1": FABLE_5_1,
     "claude-mythos-5-1": FABLE_5_1,
     "claude-fable-5": FABLE_5,
@@ -73,9 +76,9 @@ PRICES: Mapping[str, Price] = {
 
 
 def cost_of(model: str, usage: Mapping[str, int]) -> int | None:
-    """What a call cost in millionths of a US dollar, rounded; None when the model has no price here.
+    """The cost of a call in millionths of a US dollar, rounded; None when the model has no price here.
 
-    The longest name in the table that `model` begins with counts: a dated snapshot costs what its model costs.
+    The longest name in the table that `model` begins with counts: a dated snapshot costs as much as its model.
     """
     names = [name for name in PRICES if model.startswith(name) and not ANOTHER_VERSION.match(model, len(name))]
-    return round(PRICES[max(names, key=len)].of(usage)) if names else None
+    return round(PRICES[max(names, key=len)].cost(usage)) if names else None

@@ -1,4 +1,4 @@
-"""Sends requests with the SDK's connections and headers, and fails as the SDK does."""
+"""Sends requests over the SDK's connections with the SDK's headers, and raises the SDK's errors."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -9,39 +9,39 @@ import orjson
 from anthropic import AsyncAnthropic
 
 
-class Post:
-    """Of one client of the SDK, whose connections are `http`.
+class HttpTransport:
+    """The requests of one client of the SDK, whose connections are `http`.
 
-    The SDK's own door copies, checks and wraps each request: that takes twice as long as sending it, half a
-    millisecond for each call of a model.
+    The SDK's own request path copies, checks and wraps each request. For an answer of 40 tokens in one chunk that is
+    23 % more processor time with `client.post`, and twice the time with `messages.with_streaming_response`.
     """
 
     def __init__(self, client: AsyncAnthropic, http: httpx2.AsyncClient) -> None:
         self._client = client
         self._http = http
 
-    async def stream(self, path: str, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
-        """The response to a POST, its body still to be read; raises the SDK's errors for all that is no success."""
+    async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
+        """The response to a POST, its body not read yet; raises the SDK's error for any other status than success."""
         url = self._client.base_url.join(path)
         request = self._http.build_request("POST", url, content=body, headers={**self._headers, **headers})
         try:
             response = await self._http.send(request, stream=True)
         except httpx2.TimeoutException as error:
             raise anthropic.APITimeoutError(request=request) from error
-        except Exception as error:  # whatever the transport comes up with
+        except Exception as error:  # the transport raises errors of many kinds
             raise anthropic.APIConnectionError(request=request) from error
         if not response.is_success:
-            raise await _refusal(response)
+            raise await _status_error(response)
         return response
 
     @cached_property
     def _headers(self) -> Mapping[str, str]:
-        """Key, version and platform; asked for when a loop runs, since the SDK names that as well."""
+        """Key, version and platform; made when a loop runs, because the SDK names that too."""
         headers = self._client.default_headers.items()
         return {name.lower(): value for name, value in headers if isinstance(value, str)}
 
 
-async def _refusal(response: httpx2.Response) -> anthropic.APIStatusError:
+async def _status_error(response: httpx2.Response) -> anthropic.APIStatusError:
     try:
         text = (await response.aread()).decode(errors="replace")
     except httpx2.HTTPError:

@@ -20,7 +20,7 @@ from agents.models.anthropic.failures import (
     thinking_complaint,
     translate_errors,
 )
-from agents.models.anthropic.http import Post
+from agents.models.anthropic.http import HttpTransport
 from agents.models.anthropic.sse import LineTooLongError, SseReader
 from agents.models.anthropic.thinking import headers_of, with_unbound_thinking, without_thinking
 from agents.models.protocol import Completed, Json, ModelEvent, ModelRequest
@@ -74,7 +74,7 @@ class AnthropicModel:
         self._client = AsyncAnthropic(
             api_key=api_key, base_url=base_url or BASE_URL, max_retries=0, timeout=timeout, http_client=http
         )
-        self._post = Post(self._client, http)
+        self._http = HttpTransport(self._client, http)
 
     async def aclose(self) -> None:
         """Close the pooled connections; the model is not used afterwards."""
@@ -129,7 +129,7 @@ class AnthropicModel:
 
     async def _attempt(self, body: Json) -> AsyncGenerator[ModelEvent, None]:
         with translate_errors():
-            response = await self._post.stream("v1/messages", _serialised(body), headers_of(body, self._headers))
+            response = await self._http.post("v1/messages", _serialised(body), headers_of(body, self._headers))
             async with aclosing(response), aclosing(self._chunks(response)) as chunks:
                 request_id = response.headers.get("request-id")
                 answer = Accumulator(body["model"])

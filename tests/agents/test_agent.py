@@ -1,4 +1,4 @@
-"""What an agent may ask of the cluster, and the mistakes that are refused where they are written."""
+"""What an agent may ask of the cluster, and the mistakes that its definition refuses."""
 
 from typing import Any
 

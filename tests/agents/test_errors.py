@@ -1,4 +1,4 @@
-"""Errors cross process borders: each keeps its type, its arguments and its sentence when it is pickled."""
+"""Errors travel between processes: each keeps its type, its arguments and its sentence when it is pickled."""
 
 import inspect
 import pickle

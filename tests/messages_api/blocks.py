@@ -38,7 +38,7 @@ UNCHECKED = frozenset(
         "web_fetch_tool_result",
     }
 )
-"""Kinds that the provider takes too; their shape is not looked at here."""
+"""Kinds that the provider accepts too; their shape is not checked here."""
 SOURCES = {
     ("image", "base64"): {"type", "media_type", "data"},
     ("image", "url"): {"type", "url"},
@@ -52,7 +52,7 @@ SOURCES = {
 
 
 def check_block(block: Any, where: str, role: str) -> None:
-    """Raise InvalidRequestError when a block of a message is none that the provider takes."""
+    """Raise InvalidRequestError when the provider does not accept the block in a message of this role."""
     require(isinstance(block, dict) and isinstance(block.get("type"), str), f"{where}: a block needs a type")
     kind = block["type"]
     known = FIELDS.get(kind)
@@ -82,7 +82,7 @@ def check_block(block: Any, where: str, role: str) -> None:
 
 
 def check_source(block: Json, where: str) -> None:
-    """The image or the document itself."""
+    """Check where the image or the document comes from, and its data."""
     source = block.get("source")
     require(isinstance(source, dict), f"{where}: {block['type']}.source: field required")
     assert isinstance(source, dict)
@@ -103,7 +103,7 @@ def check_source(block: Json, where: str) -> None:
 
 
 def check_server_calls(content: Sequence[Json], where: str, *, last: bool) -> None:
-    """Each call of the provider's own tools has its result behind it; the last message may end while one runs."""
+    """Check that each call of the provider's own tools has its result; only in the last message may one still run."""
     open_calls: list[str] = []
     for block in content:
         if block["type"] in ("server_tool_use", "mcp_tool_use"):

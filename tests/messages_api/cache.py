@@ -7,12 +7,12 @@ import orjson
 
 from tests.messages_api.reply import Json
 
-LOOK_BACK = 20
-"""A marker finds what was written at most so many blocks before it."""
+MAX_LOOK_BACK = 20
+"""How many blocks before a marker the provider looks for a prefix that was written."""
 
 
 class PromptCache:
-    """Whole prefixes by their hash; nothing in it ever expires."""
+    """The prefixes that were written, by their hash; none ever expires."""
 
     def __init__(self) -> None:
         self._written: set[str] = set()
@@ -40,7 +40,7 @@ class PromptCache:
 
     def _found(self, digests: list[str], markers: list[int]) -> Iterator[int]:
         for marker in markers:
-            for place in range(marker, max(marker - LOOK_BACK, 0), -1):
+            for place in range(marker, max(marker - MAX_LOOK_BACK, 0), -1):
                 if digests[place] in self._written:
                     yield place
                     break

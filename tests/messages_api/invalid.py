@@ -1,4 +1,4 @@
-"""What the stand-in says to a request that breaks a rule of the provider."""
+"""The error for a request that breaks a rule of the provider."""
 
 
 class InvalidRequestError(Exception):

@@ -1,4 +1,4 @@
-"""What the stand-in answers to one request, and what goes wrong while it does."""
+"""The answers of the stand-in, and the faults in them."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ WORD = re.compile(r"\s*\S+|\s+")
 
 @dataclass(frozen=True, slots=True)
 class ToolUse:
-    """A call in an answer; `raw` replaces the JSON of the arguments by a text of its own."""
+    """A call in an answer; `raw` is sent instead of the JSON of the arguments."""
 
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -22,7 +22,7 @@ class ToolUse:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that goes wrong after so many deltas (0: before the first, right after message_start).
+    """A fault after so many deltas (0: before the first one, right after message_start).
 
     stall: nothing more comes, the connection stays open. drop: the connection is closed. truncate: the body
     ends properly, but too early. error: an `error` event of type `error_type`. bad_json, bad_event: an event

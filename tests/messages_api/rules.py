@@ -1,4 +1,4 @@
-"""The provider's rules for a request; breaking one gets a 400 invalid_request_error, as from the provider."""
+"""The provider's rules for a request; a broken one gets a 400 invalid_request_error, as from the provider."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,7 +33,7 @@ def check_request(body: Any) -> None:
 
 
 def check_headers(body: Json, headers: Mapping[str, str]) -> None:
-    """What is in beta has to be asked for by name."""
+    """Check that a beta feature is asked for in the headers."""
     controls = "block_binding" in (body.get("thinking") or {})
     asked = BINDING_BETA in headers.get("anthropic-beta", "").split(",")
     require(asked or not controls, f"thinking.block_binding: requires `{BINDING_BETA}` in the `anthropic-beta` header")
@@ -61,7 +61,7 @@ def _check_order(messages: Sequence[Json]) -> None:
 
 
 def _check_message(message: Json, where: str, pending: set[str], *, last: bool) -> set[str]:
-    """The ids of the calls in this message; `pending` are those that it has to answer."""
+    """The ids of the calls in this message; `pending` are the calls that it has to answer."""
     content: Any = message.get("content")
     if isinstance(content, str):
         require(content, f"{where}: text content must be non-empty")

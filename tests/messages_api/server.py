@@ -1,4 +1,4 @@
-"""The stand-in's HTTP server, in a thread of its own; records the requests and which clients hung up."""
+"""The stand-in's HTTP server, in a thread of its own; it records the requests, and which clients hung up."""
 
 import asyncio
 import itertools
@@ -12,7 +12,7 @@ import orjson
 from aiohttp import web
 
 from tests.messages_api.cache import PromptCache
-from tests.messages_api.memory import Memory
+from tests.messages_api.past_answers import PastAnswers
 from tests.messages_api.reply import Json, Refusal, Reply, Responder, Trouble, tokens_reply
 from tests.messages_api.rules import InvalidRequestError, check_headers, check_request
 from tests.messages_api.wire import Frame, content_of, error_event, frame, frames, usage_of, whole_message
@@ -43,7 +43,7 @@ class MessagesServer:
     """Use it as a context manager, sync or async; answers come from the queue, then from `responder`.
 
     `key` is the only one it accepts, if there is one. `caches` counts tokens as a prompt cache does; `binds_thinking`
-    signs thinking together with all that stood before it. Without `keeps_requests` it has no memory of its answers.
+    signs thinking together with everything before it. Without `keeps_requests` it does not keep its answers either.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class MessagesServer:
         self._keeps_requests = keeps_requests
         self._key = key
         self._cache = PromptCache() if caches else None
-        self._memory = Memory(binds_thinking=binds_thinking)
+        self._past_answers = PastAnswers(binds_thinking=binds_thinking)
         self._numbers = itertools.count(1)
         self._arrived = threading.Condition()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -80,7 +80,7 @@ class MessagesServer:
         self.replies.extend(replies)
 
     async def wait_request(self, number: int = 1, seconds: float = 5.0) -> Received:
-        """The request with this number, counted from 1, as soon as it has come."""
+        """Wait for the request with this number, counted from 1."""
 
         def wait() -> Received:
             with self._arrived:
@@ -140,7 +140,7 @@ class MessagesServer:
             check_request(body)
             check_headers(body, request.headers)
             if self._keeps_requests:
-                self._memory.check(body)
+                self._past_answers.check(body)
         except (orjson.JSONDecodeError, InvalidRequestError) as error:
             self.rejections.append(str(error))
             return _refused(Refusal(400, "invalid_request_error", str(error)))
@@ -173,7 +173,7 @@ class MessagesServer:
         model = received.body["model"]
         usage = usage_of(reply) if self._cache is None else self._cache.usage(received.body)
         if self._keeps_requests:
-            self._memory.remember(received.body, content_of(reply, number))
+            self._past_answers.remember(received.body, content_of(reply, number))
         if not received.body.get("stream"):
             message = whole_message(reply, number, model, usage)
             return web.Response(body=orjson.dumps(message), content_type="application/json")
@@ -197,7 +197,7 @@ class MessagesServer:
 
 
 def _batches(events: Iterator[Frame], reply: Reply) -> Iterator[tuple[bytes, bool]]:
-    """What is written at once: without a delay all, with one each delta; ends where the trouble begins."""
+    """What is written at once: with a delay each delta, without one everything; it ends where the trouble begins."""
     batch: list[bytes] = []
     deltas = 0
     for event in events:

@@ -1,4 +1,4 @@
-"""The rules for what stands beside the messages: thinking, the format of the output, cache markers."""
+"""The rules for the other parts of a request: thinking, the format of the output, cache markers."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from tests.messages_api.invalid import require
 from tests.messages_api.reply import Json
 
-LEAST_BUDGET = 1024
-MOST_MARKERS = 4
+MIN_BUDGET = 1024
+MAX_MARKERS = 4
 UNSUPPORTED = frozenset(
     {
         "minimum",
@@ -38,7 +38,7 @@ def check_thinking(body: Json) -> None:
         return
     budget = thinking.get("budget_tokens")
     require(isinstance(budget, int), "thinking.enabled.budget_tokens: field required")
-    require(budget >= LEAST_BUDGET, f"thinking.enabled.budget_tokens: must be at least {LEAST_BUDGET}")
+    require(budget >= MIN_BUDGET, f"thinking.enabled.budget_tokens: must be at least {MIN_BUDGET}")
     require(body["max_tokens"] > budget, "`max_tokens` must be greater than `thinking.budget_tokens`")
     require(body.get("temperature", 1) == 1, "`temperature` may only be set to 1 when thinking is enabled")
     choice = (body.get("tool_choice") or {}).get("type", "auto")
@@ -60,7 +60,7 @@ def check_output(body: Json) -> None:
 
 
 def _check_schema(schema: Json, root: Json, refs: tuple[str, ...]) -> None:
-    """Follows each reference where it is used; one that leads back to itself is recursive."""
+    """Check the schema; each reference is followed where it is used, so that a recursive one is found."""
     bad = UNSUPPORTED & set(schema)
     require(not bad, f"output_config.format.schema: not supported: {sorted(bad)}")
     require(schema.get("minItems", 0) in (0, 1), "output_config.format.schema: 'minItems' must be 0 or 1")
@@ -88,8 +88,8 @@ def check_markers(body: Json) -> None:
     marked = [block for block in _markable(body) if block.get("cache_control") is not None]
     count = len(marked)
     require(
-        count <= MOST_MARKERS,
-        f"A maximum of {MOST_MARKERS} blocks with cache_control may be provided. Found {count}.",
+        count <= MAX_MARKERS,
+        f"A maximum of {MAX_MARKERS} blocks with cache_control may be provided. Found {count}.",
     )
     for block in marked:
         marker: Any = block["cache_control"]
@@ -100,7 +100,7 @@ def check_markers(body: Json) -> None:
 
 
 def _markable(body: Json) -> Iterator[Json]:
-    """The request itself, which marks its end, and each block that a marker may stand on."""
+    """The request itself, whose marker marks its end, and each block that may have a marker."""
     yield body
     yield from body.get("tools") or ()
     system = body.get("system") or ()

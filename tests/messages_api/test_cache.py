@@ -1,8 +1,8 @@
-"""The stand-in's prompt cache: whole prefixes, found at the markers and a little before them."""
+"""The stand-in's prompt cache: whole prefixes, found at the markers and some blocks before them."""
 
 from typing import Any
 
-from tests.messages_api.cache import LOOK_BACK, PromptCache
+from tests.messages_api.cache import MAX_LOOK_BACK, PromptCache
 
 MARKER = {"cache_control": {"type": "ephemeral"}}
 
@@ -50,7 +50,7 @@ def test_any_change_before_the_marker_is_a_miss() -> None:
 
 
 def test_it_does_not_look_back_for_ever() -> None:
-    for between, found in ((LOOK_BACK - 1, True), (LOOK_BACK, False)):
+    for between, found in ((MAX_LOOK_BACK - 1, True), (MAX_LOOK_BACK, False)):
         cache = PromptCache()
         cache.usage(request(block("a", marked=True)))
         later = [block(str(number)) for number in range(between - 1)]

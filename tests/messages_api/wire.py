@@ -8,12 +8,12 @@ import orjson
 
 from tests.messages_api.reply import WORD, Json, Reply, ToolUse
 
-FRAGMENT = 12  # characters of a tool's arguments in one delta
+FRAGMENT_LENGTH = 12  # characters of a tool's arguments in one delta
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One event on the wire; `is_delta` marks those that a reply's delays and troubles count."""
+    """One event on the wire; a reply's delays and troubles count the events with `is_delta`."""
 
     data: bytes
     is_delta: bool = False
@@ -98,7 +98,7 @@ def _streamed(block: Json, reply: Reply) -> tuple[Json, Sequence[Json]]:
 
 
 def _argument_deltas(text: str) -> list[Json]:
-    pieces = [text[at : at + FRAGMENT] for at in range(0, len(text), FRAGMENT)]
+    pieces = [text[at : at + FRAGMENT_LENGTH] for at in range(0, len(text), FRAGMENT_LENGTH)]
     return [{"type": "input_json_delta", "partial_json": piece} for piece in ("", *pieces)]
 
 

@@ -1,4 +1,4 @@
-"""A scripted conversation with each example agent, told through the doors of a world that may die on the way."""
+"""A scripted dialogue with each example agent, played in a world whose conversations may crash on the way."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -19,57 +19,57 @@ from tests.support.conversations import World, text
 from tests.support.crashes import wait_for_state
 
 ADA, BOB = AgentContext(principal="ada"), AgentContext(principal="bob")
-Act = Callable[[World, int], Awaitable[None]]
-"""Something that somebody does; the number tells repetitions of it from other acts."""
+Action = Callable[[World, int], Awaitable[None]]
+"""What a person does; the number tells a repetition from another action."""
 
 
-def say(words: str, *, then: str = "idle") -> Act:
-    """Ada says something, and waits until the conversation is in this state."""
+def say(words: str, *, then: str = "idle") -> Action:
+    """Ada sends a message, and waits until the conversation is in the state `then`."""
 
-    async def act(world: World, number: int) -> None:
+    async def action(world: World, number: int) -> None:
         message = UserMessage(content=text(words), client_id=f"m{number}", principal="ada", on_busy="queue")
         await world.doors.send("c", message, ADA)
         await wait_for_state(world, then)
 
-    return act
+    return action
 
 
-def decide(decision: str, *, then: str = "idle", **fields: Any) -> Act:
-    """Bob answers the one call that waits."""
+def decide(decision: str, *, then: str = "idle", **fields: Any) -> Action:
+    """Bob answers the only call that waits."""
 
-    async def act(world: World, number: int) -> None:
+    async def action(world: World, number: int) -> None:
         [(call, asked)] = (await wait_for_state(world, "awaiting_input")).items()
         known = {"tool_call_id": call, "arguments_hash": asked["arguments_hash"], "principal": "bob"}
         resolution = Resolve(**{**known, "decision": decision, **fields})
-        with suppress(Refused):  # it is in the log, but who took it died before saying so
+        with suppress(Refused):  # it is in the log already: the conversation crashed before it answered
             await world.doors.resolve("c", resolution, BOB)
         await wait_for_state(world, then)
 
-    return act
+    return action
 
 
 @dataclass(frozen=True)
-class Tale:
-    """`appends` is how many it takes, those of sub-agents included.
+class Dialogue:
+    """`appends` is the number of appends, those of sub-agents included.
 
     `reported` is the tool whose outcome a crash may leave unknown: its call is then reported instead of repeated.
     """
 
     agent: Callable[[], Agent]
-    acts: Sequence[Act]
+    actions: Sequence[Action]
     appends: int
     reported: str | None = None
 
-    async def tell(self, world: World) -> None:
+    async def play(self, world: World) -> None:
         await world.start(self.agent())
-        for number, act in enumerate(self.acts):
-            await act(world, number)
+        for number, action in enumerate(self.actions):
+            await action(world, number)
 
 
-TALES = {
-    "assistant": Tale(
+DIALOGUES = {
+    "assistant": Dialogue(
         agent=lambda: assistant(ScriptedModel(assistant_script)),
-        acts=(
+        actions=(
             say("remember: I drink tea"),
             say("announce: tea is ready", then="awaiting_input"),
             decide("approve"),
@@ -77,14 +77,14 @@ TALES = {
         ),
         appends=14,
     ),
-    "researcher": Tale(
+    "researcher": Dialogue(
         agent=lambda: researcher(ScriptedModel(researcher_script), ScriptedModel(scout_script), search=()),
-        acts=(say("research the history of tea"), say("thank you")),
+        actions=(say("research the history of tea"), say("thank you")),
         appends=16,
     ),
-    "operator": Tale(
+    "operator": Dialogue(
         agent=lambda: operator(ScriptedModel(operator_script)),
-        acts=(
+        actions=(
             say("restart it", then="awaiting_input"),
             decide("respond", answer={"service": "api"}, then="awaiting_input"),
             decide("approve"),
@@ -95,9 +95,9 @@ TALES = {
         appends=20,
         reported="restart_service",
     ),
-    "extractor": Tale(
+    "extractor": Dialogue(
         agent=lambda: extractor(ScriptedModel(extractor_script)),
-        acts=(say("Ada Lovelace, ada@engines.example"), say("nobody")),
+        actions=(say("Ada Lovelace, ada@engines.example"), say("nobody")),
         appends=4,
     ),
 }

@@ -1,6 +1,6 @@
 """A real MCP server, written with the official SDK: `server.py stdio [old]` or `server.py http PORT [old]`.
 
-With `old` it does not know of the newer protocol, so that its clients hold sessions.
+With `old` it speaks only the older protocol, in which clients hold sessions.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ def pid() -> int:
 
 @server.tool()
 async def hang(context: Context, label: str) -> str:
-    """Tell that it has begun, and never end."""
+    """Report that it has begun, and never end."""
     calls.append(f"began {label}")
     await context.report_progress(1, 3, f"began {label}")
     try:

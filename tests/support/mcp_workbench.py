@@ -1,4 +1,4 @@
-"""The test server in all its ways, and calls of its tools as the driver makes them."""
+"""The MCP test server over each transport, and calls of its tools as the driver makes them."""
 
 import asyncio
 import signal
@@ -16,13 +16,13 @@ from tests.servers.process import free_port
 
 SERVER = Path(__file__).with_name("mcp_server.py")
 PATIENCE = 60.0
-"""Seconds; a server that is started imports the whole SDK first."""
+"""Seconds; a server imports the whole SDK when it starts."""
 AWAY = "The MCP server t cannot be reached."
 BROKE = f"{AWAY} If it had begun with the call, the outcome is unknown: find out before you repeat it."
 
 
 class Clock:
-    """Stands still unless it is moved."""
+    """A clock that stands still unless a test moves it."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -38,7 +38,7 @@ def over_stdio(*options: str, **fields: Any) -> McpServer:
 
 
 class HttpServer:
-    """The test server on a port of its own, which outlives it."""
+    """The test server on a port of its own; the port stays the same after a restart."""
 
     def __init__(self, *options: str) -> None:
         self.port = free_port()
@@ -72,25 +72,25 @@ async def listens(port: int) -> bool:
 
 
 async def until(condition: Callable[[], Awaitable[object]]) -> None:
-    """Let everybody else run until the condition holds."""
+    """Let other tasks run until the condition holds."""
     async with asyncio.timeout(PATIENCE):
-        while not await condition():  # noqa: ASYNC110 - what other processes do rings no bell here
+        while not await condition():  # noqa: ASYNC110 - other processes set no event here
             await asyncio.sleep(0.01)
 
 
 async def rested(conversation: Conversation) -> str:
-    """Wait until the conversation is at rest, even if it starts a server first; its state then."""
+    """The state of the conversation once it is at rest; it may start a server first."""
     async with asyncio.timeout(PATIENCE):
         return (await conversation.rest()).state
 
 
 class Caller:
-    """Calls the tools of one server; `told` is the progress that was shown."""
+    """Calls the tools of one server; `progress` is what the calls reported."""
 
     def __init__(self, pool: McpPool, server: McpServer) -> None:
         self.pool = pool
         self.servers: Sequence[McpServer] = [server]
-        self.told: list[Any] = []
+        self.progress: list[Any] = []
 
     async def names(self) -> list[str]:
         return [tool.name for tool in await self.pool.tools(self.servers)]
@@ -98,10 +98,10 @@ class Caller:
     async def call(self, name: str, /, **arguments: Any) -> ToolOutcome:
         tool = await self.pool.find(self.servers, f"t__{name}")
         assert tool is not None, f"no tool is called {name}"
-        return await run_tool(tool, arguments, ToolContext("c", "call-1", progress=self.told.append))
+        return await run_tool(tool, arguments, ToolContext("c", "call-1", progress=self.progress.append))
 
     async def read(self, name: str, /, **arguments: Any) -> Any:
-        """The content of a call that went well."""
+        """The content of a successful call."""
         outcome = await self.call(name, **arguments)
         assert outcome.status == "ok", outcome
         return outcome.content
@@ -110,7 +110,7 @@ class Caller:
         return int(await self.read("pid"))
 
     async def heard(self) -> list[str]:
-        """What was echoed, or began or stopped to hang."""
+        """The texts that were echoed, and which calls began or stopped to hang."""
         content = await self.read("heard")
         blocks = [{"text": content}] if isinstance(content, str) else content
         return [block["text"] for block in blocks][:-1]

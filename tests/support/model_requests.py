@@ -1,4 +1,4 @@
-"""What the tests of models share: a request, a model at the stand-in, and how a stream is read to its end."""
+"""What the tests of models share: a request, a model that calls the stand-in, and reading a stream to its end."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,15 +20,15 @@ def model_at(server: MessagesServer, **settings: Any) -> AnthropicModel:
     return AnthropicModel("claude-test", **{**defaults, **settings})
 
 
-async def read(model: Model, asked: ModelRequest) -> list[ModelEvent]:
-    return [event async for event in model.stream(asked)]
+async def read(model: Model, wanted: ModelRequest) -> list[ModelEvent]:
+    return [event async for event in model.stream(wanted)]
 
 
-async def read_until_failure(model: Model, asked: ModelRequest) -> tuple[list[ModelEvent], ModelError]:
+async def read_until_failure(model: Model, wanted: ModelRequest) -> tuple[list[ModelEvent], ModelError]:
     """What was streamed before the stream failed, and the failure."""
     events: list[ModelEvent] = []
     try:
-        async for event in model.stream(asked):
+        async for event in model.stream(wanted):
             events.append(event)  # noqa: PERF401 - a comprehension would lose them in the failure
     except ModelError as error:
         return events, error

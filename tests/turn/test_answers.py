@@ -1,4 +1,4 @@
-"""What the model answers: text, calls, nothing, a pause, a failure; and answers that come too late."""
+"""The model's answers: text, calls, nothing, a pause, a failure; and answers that come too late."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,8 +19,8 @@ from agents.turn.live import (
     TurnFailed,
 )
 from tests.support.invariants import check_at_rest
-from tests.support.scene import Scene, text
-from tests.support.stages import (
+from tests.support.turn_harness import TurnHarness, text
+from tests.support.turn_stages import (
     EXPIRES,
     awaiting,
     client,
@@ -37,9 +37,9 @@ UNKNOWN_TOOL = ProposedCall(tool_call_id="u", name="fly", arguments={}, refusal=
 
 
 def test_a_plain_answer_ends_the_turn() -> None:
-    scene = streaming()
+    harness = streaming()
 
-    scene.feed(replace(scene.finished("hi"), usage={"output_tokens": 3}, model="claude"))
+    harness.feed(replace(harness.finished("hi"), usage={"output_tokens": 3}, model="claude"))
 
     answer = AssistantMsg(
         turn=1,
@@ -52,7 +52,7 @@ def test_a_plain_answer_ends_the_turn() -> None:
         model="claude",
     )
     ended = TurnEnded(turn=1, principal="ann", outcome="completed")
-    assert scene.last.commands == (
+    assert harness.last.commands == (
         Append((answer, ended)),
         Broadcast(MessageCompleted(turn=1, message_id="m1.1.1", seq=2)),
         Broadcast(StateChanged(turn=1, state=State.IDLE, last_seq=3)),
@@ -62,11 +62,11 @@ def test_a_plain_answer_ends_the_turn() -> None:
 
 
 def test_a_mixed_batch_is_logged_with_the_answer_then_each_call_goes_its_own_way() -> None:
-    scene = streaming()
+    harness = streaming()
 
-    scene.feed(scene.finished("", gated("g"), server("a"), UNKNOWN_TOOL, question("q"), client("c")))
+    harness.feed(harness.finished("", gated("g"), server("a"), UNKNOWN_TOOL, question("q"), client("c")))
 
-    events = scene.events[1:]
+    events = harness.events[1:]
     assert [type(e) for e in events] == [AssistantMsg] + [ToolCall] * 5 + [
         Suspension,
         ToolResult,
@@ -79,24 +79,24 @@ def test_a_mixed_batch_is_logged_with_the_answer_then_each_call_goes_its_own_way
         ("q", "elicitation"),
         ("c", "client_exec"),
     ]
-    assert [type(e) for e in scene.told] == [MessageCompleted] + [ToolCallStarted] * 5 + [
+    assert [type(e) for e in harness.broadcasts] == [MessageCompleted] + [ToolCallStarted] * 5 + [
         ToolCallErrored,
         Suspended,
         StateChanged,
     ]
     call = next(e for e in events if isinstance(e, ToolCall) and e.tool_call_id == "a")
-    assert scene.effects == [
+    assert harness.effects == [
         ArmExpiry("g", EXPIRES),
         RunTool(call, {"q": "a"}, "ann"),
         ArmExpiry("q", EXPIRES),
         ArmExpiry("c", EXPIRES),
     ]
-    assert scene.state is State.EXECUTING_TOOLS
+    assert harness.state is State.EXECUTING_TOOLS
 
 
 def test_what_waits_is_told_in_the_shape_of_fsm_state() -> None:
-    scene = streaming()
-    scene.feed(scene.finished("", question("q")))
+    harness = streaming()
+    harness.feed(harness.finished("", question("q")))
     waits = {
         "executor": "human",
         "kind": "elicitation",
@@ -107,34 +107,34 @@ def test_what_waits_is_told_in_the_shape_of_fsm_state() -> None:
         "form": None,
         "name": "ask",
     }
-    assert scene.told[-2:] == [
+    assert harness.broadcasts[-2:] == [
         Suspended(turn=1, pending={"q": waits}),
         StateChanged(turn=1, state=State.AWAITING_INPUT, last_seq=4),
     ]
 
 
 def test_a_refusal_without_words_is_not_asked_for_again() -> None:
-    scene = streaming()
-    scene.feed(scene.finished(" ", stop_reason="refusal"))
-    end = scene.events[-1]
+    harness = streaming()
+    harness.feed(harness.finished(" ", stop_reason="refusal"))
+    end = harness.events[-1]
     assert isinstance(end, TurnEnded)
     assert (end.outcome, end.reason) == ("failed", "refusal")
 
 
 def test_a_batch_of_calls_that_cannot_run_goes_back_to_the_model_at_once() -> None:
-    scene = streaming()
-    scene.feed(scene.finished("", UNKNOWN_TOOL))
-    assert scene.result("u").content == "There is no tool named fly."
-    assert scene.effects == [CallModel(ModelRef(1, 2))]
+    harness = streaming()
+    harness.feed(harness.finished("", UNKNOWN_TOOL))
+    assert harness.result("u").content == "There is no tool named fly."
+    assert harness.effects == [CallModel(ModelRef(1, 2))]
 
 
 def test_the_model_is_asked_again_only_when_the_last_result_is_in() -> None:
-    scene = streaming()
-    scene.feed(scene.finished("", server("a"), server("b")))
-    scene.finish_tool("b")
-    assert scene.effects == []
-    scene.finish_tool("a")
-    assert scene.effects == [CallModel(ModelRef(1, 2))]
+    harness = streaming()
+    harness.feed(harness.finished("", server("a"), server("b")))
+    harness.finish_tool("b")
+    assert harness.effects == []
+    harness.finish_tool("a")
+    assert harness.effects == [CallModel(ModelRef(1, 2))]
 
 
 @pytest.mark.parametrize(
@@ -147,71 +147,71 @@ def test_the_model_is_asked_again_only_when_the_last_result_is_in() -> None:
     ],
 )
 def test_a_blank_answer_is_asked_for_again_a_bounded_number_of_times(content: tuple[Block, ...]) -> None:
-    scene = preparing(Limits(blank_answers=2))
+    harness = preparing(Limits(blank_answers=2))
     for attempt in (2, 3):
-        scene.start_model()
-        scene.feed(replace(scene.finished(), content=content))
-        assert scene.effects == [CallModel(ModelRef(1, 1, attempt))]
-        assert len(scene.log) == 1, "a blank answer is no event"
-    scene.start_model()
-    scene.feed(replace(scene.finished(), content=content))
+        harness.start_model()
+        harness.feed(replace(harness.finished(), content=content))
+        assert harness.effects == [CallModel(ModelRef(1, 1, attempt))]
+        assert len(harness.log) == 1, "a blank answer is no event"
+    harness.start_model()
+    harness.feed(replace(harness.finished(), content=content))
 
-    assert scene.told[-1] == TurnFailed(turn=1, reason="empty_answer", detail="The model gave no answer.")
-    check_at_rest(scene.log)
+    assert harness.broadcasts[-1] == TurnFailed(turn=1, reason="empty_answer", detail="The model gave no answer.")
+    check_at_rest(harness.log)
 
 
 def test_thinking_without_text_is_an_answer_when_it_calls_a_tool() -> None:
-    scene = streaming()
-    scene.feed(replace(scene.finished("", server("a")), content=()))
-    assert scene.state is State.EXECUTING_TOOLS
+    harness = streaming()
+    harness.feed(replace(harness.finished("", server("a")), content=()))
+    assert harness.state is State.EXECUTING_TOOLS
 
 
 def test_a_paused_turn_goes_on() -> None:
-    scene = preparing()
-    scene.answer("searching", stop_reason="pause_turn")
-    assert scene.effects == [CallModel(ModelRef(1, 2))]
-    scene.answer("found")
-    assert check_at_rest(scene.log).step == 2
+    harness = preparing()
+    harness.answer("searching", stop_reason="pause_turn")
+    assert harness.effects == [CallModel(ModelRef(1, 2))]
+    harness.answer("found")
+    assert check_at_rest(harness.log).step == 2
 
 
 @pytest.mark.parametrize("pause", [True, False])
 def test_the_number_of_model_calls_in_a_turn_is_bounded(pause: bool) -> None:
-    scene = preparing(Limits(model_calls=2))
+    harness = preparing(Limits(model_calls=2))
     for key in ("a", "b"):
         if pause:
-            scene.answer("more", stop_reason="pause_turn")
+            harness.answer("more", stop_reason="pause_turn")
         else:
-            scene.answer("more", server(key))
-            scene.finish_tool(key)
+            harness.answer("more", server(key))
+            harness.finish_tool(key)
     detail = "The turn was stopped after 2 model calls."
-    assert scene.told[-1] == TurnFailed(turn=1, reason="model_call_limit", detail=detail)
-    check_at_rest(scene.log)
+    assert harness.broadcasts[-1] == TurnFailed(turn=1, reason="model_call_limit", detail=detail)
+    check_at_rest(harness.log)
 
 
 @pytest.mark.parametrize("state", [State.PREPARING, State.STREAMING])
 def test_a_failed_call_fails_the_turn_with_its_reason(state: State) -> None:
-    scene = preparing() if state is State.PREPARING else streaming()
-    scene.fail_model("rate_limited")
-    assert scene.events[1:] == [
+    harness = preparing() if state is State.PREPARING else streaming()
+    harness.fail_model("rate_limited")
+    assert harness.events[1:] == [
         TurnEnded(turn=1, principal="ann", outcome="failed", reason="rate_limited", detail="The model is busy.")
     ]
-    assert scene.effects == [Finish()]
+    assert harness.effects == [Finish()]
 
 
 def test_text_that_came_before_the_stream_broke_is_kept() -> None:
-    scene = streaming()
+    harness = streaming()
     partial = Partial(message_id="m", content=text("half"), model="claude")
-    scene.feed(ModelFailed(ref=scene.asked, reason="stream_broken", detail="It broke.", partial=partial))
-    kept = scene.events[1]
+    harness.feed(ModelFailed(ref=harness.model_call, reason="stream_broken", detail="It broke.", partial=partial))
+    kept = harness.events[1]
     assert isinstance(kept, AssistantMsg)
     assert (kept.status, kept.content, kept.stop_reason) == ("interrupted", text("half"), None)
 
 
 def test_a_partial_without_content_leaves_no_event() -> None:
-    scene = streaming()
+    harness = streaming()
     partial = Partial(message_id="m", content=())
-    scene.feed(ModelFailed(ref=scene.asked, reason="stream_broken", detail="It broke.", partial=partial))
-    assert [type(e) for e in scene.events[1:]] == [TurnEnded]
+    harness.feed(ModelFailed(ref=harness.model_call, reason="stream_broken", detail="It broke.", partial=partial))
+    assert [type(e) for e in harness.events[1:]] == [TurnEnded]
 
 
 def late(ref: ModelRef) -> list[Input]:
@@ -225,21 +225,21 @@ def late(ref: ModelRef) -> list[Input]:
 @pytest.mark.parametrize("ref", [ModelRef(1, 1), ModelRef(2, 1, 2), ModelRef(2, 2), ModelRef(3, 1)])
 @pytest.mark.parametrize("started", [True, False])
 def test_signals_of_another_model_call_are_ignored(ref: ModelRef, started: bool) -> None:
-    scene = streaming()
-    scene.say("no, this", on_busy="interrupt")
+    harness = streaming()
+    harness.say("no, this", on_busy="interrupt")
     if started:
-        scene.start_model()
+        harness.start_model()
 
     for signal in late(ref):
-        ignored = scene.feed(signal)
+        ignored = harness.feed(signal)
         assert (ignored.commands, ignored.refusal) == ((), None)
 
-    assert scene.asked == ModelRef(2, 1)
+    assert harness.model_call == ModelRef(2, 1)
 
 
 @pytest.mark.parametrize("build", [idle, executing, awaiting])
-def test_signals_of_a_model_call_that_ended_are_ignored(build: Callable[[], Scene]) -> None:
-    scene = build()
+def test_signals_of_a_model_call_that_ended_are_ignored(build: Callable[[], TurnHarness]) -> None:
+    harness = build()
     for signal in late(ModelRef(1, 1)):
-        ignored = scene.feed(signal)
+        ignored = harness.feed(signal)
         assert (ignored.commands, ignored.refusal) == ((), None)

@@ -1,4 +1,4 @@
-"""Whatever happens, in whatever order, with crashes at any moment: the laws hold and every turn ends."""
+"""Any inputs in any order, with crashes at any moment: the invariants hold and every turn ends."""
 
 from typing import Any
 
@@ -30,8 +30,8 @@ from agents.turn.inputs import (
     UserMessage,
 )
 from tests.support.invariants import check_at_rest, check_log
-from tests.support.scene import Scene, text
-from tests.support.stages import ask
+from tests.support.turn_harness import TurnHarness, text
+from tests.support.turn_stages import ask
 
 LIMITS = Limits(model_calls=4, self_started=2, blank_answers=1)
 NEVER = 10_000
@@ -87,35 +87,35 @@ cancels = st.builds(Cancel, principal=principals, partial=partials)
 
 
 class Anything(RuleBasedStateMachine):
-    """Drives one scene: the scene checks the laws of every step, this class only makes trouble."""
+    """Drives one harness, which checks the invariants of every step, with inputs of every kind."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.scene = Scene(LIMITS)
+        self.harness = TurnHarness(LIMITS)
         self.refs = [ModelRef(1, 1), ModelRef(0, 0)]
         self.keys = ["unknown"]
         self.dies = False
 
     def happen(self, happened: Input) -> None:
-        """Give the scene this input; sometimes the incarnation dies as soon as it is durable."""
+        """Give the machine this input; sometimes the incarnation dies as soon as it is durable."""
         if self.dies:
-            self.scene.crash_after_append(happened)
+            self.harness.crash_after_append(happened)
         else:
-            self.scene.feed(happened)
+            self.harness.feed(happened)
         self.dies = False
-        if self.scene.machine.model is not None:
-            self.refs.append(self.scene.machine.model)
+        if self.harness.machine.model is not None:
+            self.refs.append(self.harness.machine.model)
 
     def ref(self, data: st.DataObject) -> ModelRef:
-        """The model call under way, or any that ever was."""
-        current = self.scene.machine.model
+        """The running model call, or any earlier one."""
+        current = self.harness.machine.model
         if current is not None and data.draw(mostly):
             return current
         return data.draw(st.sampled_from(self.refs), "model call")
 
     def key(self, data: st.DataObject) -> str:
-        """A call that is open, or any that ever was."""
-        still_open = list(self.scene.machine.facts.calls)
+        """An open call, or any earlier one."""
+        still_open = list(self.harness.machine.facts.calls)
         if data.draw(mostly) and still_open:
             return data.draw(st.sampled_from(still_open), "call")
         return data.draw(st.sampled_from(self.keys), "call")
@@ -130,7 +130,7 @@ class Anything(RuleBasedStateMachine):
         return ask(self.keys[-1])
 
     @rule(message=messages)
-    def somebody_speaks(self, message: UserMessage) -> None:
+    def person_writes(self, message: UserMessage) -> None:
         self.happen(message)
 
     @rule(data=st.data())
@@ -147,7 +147,7 @@ class Anything(RuleBasedStateMachine):
         more: dict[str, Any],
     ) -> None:
         ref = self.ref(data)
-        if self.scene.state is State.PREPARING and ref == self.scene.machine.model:
+        if self.harness.state is State.PREPARING and ref == self.harness.machine.model:
             self.happen(ModelStarted(ref=ref))
         self.happen(
             ModelFinished(
@@ -171,7 +171,7 @@ class Anything(RuleBasedStateMachine):
     @rule(data=st.data(), kind=st.sampled_from(["approval", "elicitation"]), expires_at=deadlines, patches=patches)
     def tool_asks(self, data: st.DataObject, kind: Any, expires_at: int | None, patches: list[Patch]) -> None:
         question = Question(kind=kind, prompt="Sure?", expires_at=expires_at)
-        turn = self.scene.machine.facts.turn
+        turn = self.harness.machine.facts.turn
         self.happen(ToolInterrupted(turn=turn, tool_call_id=self.key(data), question=question, patches=patches))
 
     @rule(changes=changes)
@@ -179,8 +179,8 @@ class Anything(RuleBasedStateMachine):
         self.happen(Patched(patch=Patch(source="notes", changes=changes)))
 
     @rule(data=st.data())
-    def somebody_summarises(self, data: st.DataObject) -> None:
-        through = data.draw(st.integers(0, self.scene.machine.facts.turn + 1), "turn")
+    def conversation_is_summarised(self, data: st.DataObject) -> None:
+        through = data.draw(st.integers(0, self.harness.machine.facts.turn + 1), "turn")
         self.happen(Summarised(text="All was said.", through_turn=through, after=0, base={}))
 
     @rule(data=st.data())
@@ -193,7 +193,7 @@ class Anything(RuleBasedStateMachine):
 
     @rule(data=st.data(), status=st.sampled_from(["ok", "error", "timeout"]), current=mostly)
     def tool_finishes(self, data: st.DataObject, status: Any, current: bool) -> None:
-        turn = self.scene.machine.facts.turn if current else data.draw(st.integers(0, 5), "turn")
+        turn = self.harness.machine.facts.turn if current else data.draw(st.integers(0, 5), "turn")
         self.happen(ToolFinished(turn=turn, tool_call_id=self.key(data), content="done", status=status))
 
     @rule(
@@ -204,7 +204,7 @@ class Anything(RuleBasedStateMachine):
         principal=principals,
         expires_at=deadlines,
     )
-    def somebody_decides(
+    def person_decides(
         self, data: st.DataObject, decision: Any, edited: Any, answer: Any, principal: Any, expires_at: Any
     ) -> None:
         self.happen(
@@ -223,7 +223,7 @@ class Anything(RuleBasedStateMachine):
         self.happen(Expire(tool_call_id=self.key(data), now=now))
 
     @rule(cancel=cancels)
-    def somebody_cancels(self, cancel: Cancel) -> None:
+    def person_cancels(self, cancel: Cancel) -> None:
         self.happen(cancel)
 
     @rule(signal=st.sampled_from([Recover(), Stop()]))
@@ -232,46 +232,46 @@ class Anything(RuleBasedStateMachine):
 
     @rule()
     def process_dies(self) -> None:
-        self.scene.crash()
+        self.harness.crash()
 
     @rule()
     def process_dies_after_the_next_append(self) -> None:
         self.dies = True
 
-    @precondition(lambda self: self.scene.state is State.TERMINATING)
+    @precondition(lambda self: self.harness.state is State.TERMINATING)
     @rule()
     def next_incarnation_takes_over(self) -> None:
-        self.scene.crash()
+        self.harness.crash()
 
     @invariant()
     def log_is_sound(self) -> None:
-        check_log(self.scene.log)
+        check_log(self.harness.log)
 
     def teardown(self) -> None:
-        """Liveness: when everything is answered, every turn that began has ended, each once."""
-        come_to_rest(self.scene)
-        facts = check_at_rest(self.scene.log)
-        assert [e.turn for e in self.scene.events if isinstance(e, TurnEnded)] == list(range(1, facts.turn + 1))
+        """Liveness: when every question is answered, each turn that began has ended, once."""
+        come_to_rest(self.harness)
+        facts = check_at_rest(self.harness.log)
+        assert [e.turn for e in self.harness.events if isinstance(e, TurnEnded)] == list(range(1, facts.turn + 1))
 
 
-def come_to_rest(scene: Scene) -> None:
-    """Answer whatever is asked, within a bound: the turn at hand and the one queued behind it."""
+def come_to_rest(harness: TurnHarness) -> None:
+    """Answer every question, within a bound, until the running turn and the queued one have ended."""
     for _ in range(100):
-        facts = scene.machine.facts
-        if scene.state is State.IDLE:
+        facts = harness.machine.facts
+        if harness.state is State.IDLE:
             return
-        if scene.state is State.TERMINATING:
-            scene.crash()
-        elif scene.machine.model is not None:
-            scene.answer()
+        if harness.state is State.TERMINATING:
+            harness.crash()
+        elif harness.machine.model is not None:
+            harness.answer()
         elif facts.dispatched:
-            scene.finish_tool(next(iter(facts.dispatched)))
+            harness.finish_tool(next(iter(facts.dispatched)))
         else:
             key = next(iter(facts.suspended))
-            scene.feed(Expire(tool_call_id=key, now=NEVER))
-            if scene.last.commands == ():
-                scene.feed(Resolve(tool_call_id=key, decision="respond", answer="yes"))
-    raise AssertionError(f"still {scene.state} after everything was answered")
+            harness.feed(Expire(tool_call_id=key, now=NEVER))
+            if harness.last.commands == ():
+                harness.feed(Resolve(tool_call_id=key, decision="respond", answer="yes"))
+    raise AssertionError(f"still {harness.state} after everything was answered")
 
 
 TestAnythingGoes = Anything.TestCase

@@ -1,4 +1,4 @@
-"""Calls that wait for the outside: every decision, legal or not, late or double; expiry; the gated client."""
+"""Calls that wait for the outside: legal, illegal, late and double decisions; expiry; gated client calls."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,8 +10,8 @@ from agents.turn.commands import ArmExpiry, CallModel, DisarmExpiry, RunTool
 from agents.turn.events import Decision, Resolution, Suspension, ToolCall, ToolResult, arguments_hash
 from agents.turn.inputs import Expire, ModelRef, ProposedCall, Resolve, ToolFinished
 from agents.turn.live import StateChanged, Suspended, ToolCallErrored, ToolCallResolved
-from tests.support.scene import Scene
-from tests.support.stages import (
+from tests.support.turn_harness import TurnHarness
+from tests.support.turn_stages import (
     EXPIRES,
     awaiting,
     client,
@@ -33,28 +33,28 @@ def resolve(decision: Decision, **more: Any) -> Resolve:
     return Resolve(tool_call_id="x", decision=decision, principal="bob", **more)
 
 
-def call_of(scene: Scene) -> ToolCall:
-    return next(event for event in scene.events if isinstance(event, ToolCall))
+def call_of(harness: TurnHarness) -> ToolCall:
+    return next(event for event in harness.events if isinstance(event, ToolCall))
 
 
 def test_approve_runs_the_call_for_the_approver() -> None:
-    scene = with_calls(gated("x"))
-    scene.feed(resolve("approve"))
-    assert scene.events[-1] == Resolution(turn=1, principal="bob", tool_call_id="x", decision="approve")
-    assert scene.effects == [DisarmExpiry("x"), RunTool(call_of(scene), {"text": "x"}, "bob")]
-    assert scene.state is State.EXECUTING_TOOLS
+    harness = with_calls(gated("x"))
+    harness.feed(resolve("approve"))
+    assert harness.events[-1] == Resolution(turn=1, principal="bob", tool_call_id="x", decision="approve")
+    assert harness.effects == [DisarmExpiry("x"), RunTool(call_of(harness), {"text": "x"}, "bob")]
+    assert harness.state is State.EXECUTING_TOOLS
 
 
 def test_edit_runs_the_call_with_the_new_arguments() -> None:
-    scene = with_calls(gated("x"))
-    scene.feed(resolve("edit", arguments={"text": "milder"}))
-    assert scene.effects[-1] == RunTool(call_of(scene), {"text": "milder"}, "bob")
+    harness = with_calls(gated("x"))
+    harness.feed(resolve("edit", arguments={"text": "milder"}))
+    assert harness.effects[-1] == RunTool(call_of(harness), {"text": "milder"}, "bob")
 
 
 def test_edit_to_no_arguments_at_all_is_an_edit() -> None:
-    scene = with_calls(gated("x"))
-    scene.feed(resolve("edit", arguments={}))
-    assert scene.effects[-1] == RunTool(call_of(scene), {}, "bob")
+    harness = with_calls(gated("x"))
+    harness.feed(resolve("edit", arguments={}))
+    assert harness.effects[-1] == RunTool(call_of(harness), {}, "bob")
 
 
 @pytest.mark.parametrize("build", [gated, question, client])
@@ -62,11 +62,13 @@ def test_edit_to_no_arguments_at_all_is_an_edit() -> None:
     ("reason", "content"), [("too loud", "Denied by the user: too loud"), (None, "Denied by the user.")]
 )
 def test_reject_denies_the_call_and_the_model_reads_why(build: Build, reason: str | None, content: str) -> None:
-    scene = with_calls(build("x"))
-    scene.feed(resolve("reject", reason=reason))
-    assert scene.result("x") == ToolResult(turn=1, principal="bob", tool_call_id="x", content=content, status="denied")
-    assert ToolCallErrored(turn=1, tool_call_id="x", status="denied") in scene.told
-    assert scene.effects == [DisarmExpiry("x"), CallModel(ModelRef(1, 2))]
+    harness = with_calls(build("x"))
+    harness.feed(resolve("reject", reason=reason))
+    assert harness.result("x") == ToolResult(
+        turn=1, principal="bob", tool_call_id="x", content=content, status="denied"
+    )
+    assert ToolCallErrored(turn=1, tool_call_id="x", status="denied") in harness.broadcasts
+    assert harness.effects == [DisarmExpiry("x"), CallModel(ModelRef(1, 2))]
 
 
 @pytest.mark.parametrize("build", [gated, question, client])
@@ -75,10 +77,10 @@ def test_reject_denies_the_call_and_the_model_reads_why(build: Build, reason: st
     [("blue", "blue"), ("", ""), ({"näme": [1, None]}, '{"näme": [1, null]}'), (False, "false"), (0, "0")],
 )
 def test_respond_is_the_result(build: Build, answer: object, content: str) -> None:
-    scene = with_calls(build("x"))
-    scene.feed(resolve("respond", answer=answer))
-    assert scene.result("x") == ToolResult(turn=1, principal="bob", tool_call_id="x", content=content, status="ok")
-    assert ToolCallResolved(turn=1, tool_call_id="x", status="ok") in scene.told
+    harness = with_calls(build("x"))
+    harness.feed(resolve("respond", answer=answer))
+    assert harness.result("x") == ToolResult(turn=1, principal="bob", tool_call_id="x", content=content, status="ok")
+    assert ToolCallResolved(turn=1, tool_call_id="x", status="ok") in harness.broadcasts
 
 
 ILLEGAL: list[tuple[Build, Resolve, str]] = [
@@ -99,17 +101,17 @@ ILLEGAL: list[tuple[Build, Resolve, str]] = [
 def test_a_decision_that_does_not_fit_is_refused_and_the_call_waits_on(
     build: Build, wrong: Resolve, detail: str
 ) -> None:
-    scene = with_calls(build("x"))
-    refusal = scene.feed(wrong).refusal
+    harness = with_calls(build("x"))
+    refusal = harness.feed(wrong).refusal
     assert refusal is not None
     assert (refusal.code, refusal.detail) == ("invalid_decision", detail)
-    assert scene.state is State.AWAITING_INPUT
+    assert harness.state is State.AWAITING_INPUT
 
 
 @pytest.mark.parametrize("build", [idle, preparing, streaming, executing, awaiting])
-def test_an_answer_that_nothing_waits_for_is_stale(build: Callable[[], Scene]) -> None:
-    scene = build()
-    refusal = scene.feed(resolve("approve")).refusal
+def test_an_answer_that_nothing_waits_for_is_stale(build: Callable[[], TurnHarness]) -> None:
+    harness = build()
+    refusal = harness.feed(resolve("approve")).refusal
     assert refusal is not None
     assert refusal.code == "stale_resolution"
 
@@ -117,41 +119,41 @@ def test_an_answer_that_nothing_waits_for_is_stale(build: Callable[[], Scene]) -
 @pytest.mark.parametrize("second", ["approve", "reject"])
 @pytest.mark.parametrize("finished", [True, False])
 def test_two_clicks_execute_once(second: Decision, finished: bool) -> None:
-    scene = with_calls(gated("x"))
-    scene.feed(resolve("approve"))
+    harness = with_calls(gated("x"))
+    harness.feed(resolve("approve"))
     if finished:
-        scene.finish_tool("x")
-    refusal = scene.feed(resolve(second)).refusal
+        harness.finish_tool("x")
+    refusal = harness.feed(resolve(second)).refusal
     assert refusal is not None
     assert refusal.code == "stale_resolution"
 
 
 def test_answers_may_come_in_any_order_and_the_model_waits_for_the_last() -> None:
-    scene = with_calls(gated("g"), question("q"), client("c"))
-    scene.feed(Resolve(tool_call_id="c", decision="respond", answer="here"))
-    still = [e for e in scene.told if isinstance(e, Suspended)]
+    harness = with_calls(gated("g"), question("q"), client("c"))
+    harness.feed(Resolve(tool_call_id="c", decision="respond", answer="here"))
+    still = [e for e in harness.broadcasts if isinstance(e, Suspended)]
     assert [list(e.pending) for e in still] == [["g", "q"]]
-    scene.approve("g")
-    scene.finish_tool("g")
-    assert scene.state is State.AWAITING_INPUT
-    scene.feed(Resolve(tool_call_id="q", decision="respond", answer="both"))
-    assert scene.effects[-1] == CallModel(ModelRef(1, 2))
+    harness.approve("g")
+    harness.finish_tool("g")
+    assert harness.state is State.AWAITING_INPUT
+    harness.feed(Resolve(tool_call_id="q", decision="respond", answer="both"))
+    assert harness.effects[-1] == CallModel(ModelRef(1, 2))
 
 
 def test_an_approval_while_another_tool_runs() -> None:
-    scene = with_calls(server("a"), gated("g"))
-    scene.approve("g")
-    assert set(scene.tools) == {"a", "g"}
-    assert not [e for e in scene.told if isinstance(e, StateChanged)]
+    harness = with_calls(server("a"), gated("g"))
+    harness.approve("g")
+    assert set(harness.tools) == {"a", "g"}
+    assert not [e for e in harness.broadcasts if isinstance(e, StateChanged)]
 
 
 def test_a_gated_client_call_suspends_twice() -> None:
-    scene = with_calls(gated_client("x"))
-    assert scene.effects == [ArmExpiry("x", EXPIRES)]
+    harness = with_calls(gated_client("x"))
+    assert harness.effects == [ArmExpiry("x", EXPIRES)]
 
-    scene.feed(resolve("edit", arguments={"exact": True}, expires_at=5_000))
+    harness.feed(resolve("edit", arguments={"exact": True}, expires_at=5_000))
 
-    assert scene.events[-1] == Suspension(
+    assert harness.events[-1] == Suspension(
         turn=1,
         principal="bob",
         tool_call_id="x",
@@ -161,68 +163,68 @@ def test_a_gated_client_call_suspends_twice() -> None:
         expires_at=5_000,
         arguments_hash=arguments_hash({"exact": True}),
     )
-    assert scene.effects == [DisarmExpiry("x"), ArmExpiry("x", 5_000)]
-    assert scene.state is State.AWAITING_INPUT
-    assert scene.machine.facts.calls["x"].arguments == {"exact": True}
-    scene.feed(resolve("respond", answer={"lat": 1}))
-    assert scene.result("x").content == '{"lat": 1}'
+    assert harness.effects == [DisarmExpiry("x"), ArmExpiry("x", 5_000)]
+    assert harness.state is State.AWAITING_INPUT
+    assert harness.machine.facts.calls["x"].arguments == {"exact": True}
+    harness.feed(resolve("respond", answer={"lat": 1}))
+    assert harness.result("x").content == '{"lat": 1}'
 
 
 @pytest.mark.parametrize("decision", ["reject", "respond"])
 def test_a_gated_client_call_may_end_at_its_gate(decision: Decision) -> None:
-    scene = with_calls(gated_client("x"))
-    scene.feed(resolve(decision, answer="no need" if decision == "respond" else None))
-    assert scene.state is State.PREPARING
-    assert len([e for e in scene.events if isinstance(e, Suspension)]) == 1
+    harness = with_calls(gated_client("x"))
+    harness.feed(resolve(decision, answer="no need" if decision == "respond" else None))
+    assert harness.state is State.PREPARING
+    assert len([e for e in harness.events if isinstance(e, Suspension)]) == 1
 
 
 @pytest.mark.parametrize("build", [gated, question, client, gated_client])
 @pytest.mark.parametrize("now", [EXPIRES, EXPIRES + 1])
-def test_a_call_that_nobody_answers_times_out(build: Build, now: int) -> None:
-    scene = with_calls(build("x"))
-    scene.feed(Expire(tool_call_id="x", now=now))
-    result = scene.result("x")
+def test_a_call_without_an_answer_times_out(build: Build, now: int) -> None:
+    harness = with_calls(build("x"))
+    harness.feed(Expire(tool_call_id="x", now=now))
+    result = harness.result("x")
     assert (result.status, result.content) == ("timeout", "Nobody answered in time.")
-    assert scene.effects == [CallModel(ModelRef(1, 2))]
-    assert scene.feed(resolve("approve")).refusal is not None, "the late answer is stale"
+    assert harness.effects == [CallModel(ModelRef(1, 2))]
+    assert harness.feed(resolve("approve")).refusal is not None, "the late answer is stale"
 
 
 def test_a_timer_of_the_first_suspension_does_not_end_the_second() -> None:
-    scene = with_calls(gated_client("x"))
-    scene.feed(resolve("approve", expires_at=5_000))
-    scene.feed(Expire(tool_call_id="x", now=EXPIRES))
-    assert scene.last.commands == ()
-    scene.feed(Expire(tool_call_id="x", now=5_000))
-    assert scene.result("x").status == "timeout"
+    harness = with_calls(gated_client("x"))
+    harness.feed(resolve("approve", expires_at=5_000))
+    harness.feed(Expire(tool_call_id="x", now=EXPIRES))
+    assert harness.last.commands == ()
+    harness.feed(Expire(tool_call_id="x", now=5_000))
+    assert harness.result("x").status == "timeout"
 
 
 def test_a_suspension_without_expiry_waits_for_ever() -> None:
-    scene = with_calls(ProposedCall(tool_call_id="x", name="ask", arguments={}, executor="human"))
-    assert scene.effects == []
-    scene.feed(Expire(tool_call_id="x", now=10**15))
-    assert scene.last.commands == ()
+    harness = with_calls(ProposedCall(tool_call_id="x", name="ask", arguments={}, executor="human"))
+    assert harness.effects == []
+    harness.feed(Expire(tool_call_id="x", now=10**15))
+    assert harness.last.commands == ()
 
 
 @pytest.mark.parametrize("build", [idle, preparing, streaming, executing, awaiting])
 @pytest.mark.parametrize("key", ["a", "g", "nowhere"])
-def test_timers_of_nothing_that_waits_are_ignored(build: Callable[[], Scene], key: str) -> None:
-    scene = build()
-    scene.feed(Expire(tool_call_id=key, now=EXPIRES - 1))
-    assert (scene.last.commands, scene.last.refusal) == ((), None)
+def test_timers_of_nothing_that_waits_are_ignored(build: Callable[[], TurnHarness], key: str) -> None:
+    harness = build()
+    harness.feed(Expire(tool_call_id=key, now=EXPIRES - 1))
+    assert (harness.last.commands, harness.last.refusal) == ((), None)
 
 
 def test_a_tool_reports_its_own_error() -> None:
-    scene = executing()
-    scene.feed(ToolFinished(turn=1, tool_call_id="a", content="no such row", status="error"))
-    assert scene.result("a").status == "error"
-    assert scene.told[0] == ToolCallErrored(turn=1, tool_call_id="a", status="error")
+    harness = executing()
+    harness.feed(ToolFinished(turn=1, tool_call_id="a", content="no such row", status="error"))
+    assert harness.result("a").status == "error"
+    assert harness.broadcasts[0] == ToolCallErrored(turn=1, tool_call_id="a", status="error")
 
 
 @pytest.mark.parametrize("report", [(1, "a"), (2, "z"), (2, "g"), (3, "b")])
 def test_the_result_of_a_dead_or_unknown_or_waiting_call_is_ignored(report: tuple[int, str]) -> None:
-    scene = executing()
-    scene.say("no", on_busy="interrupt")
-    scene.answer("", server("b"), gated("g"))
+    harness = executing()
+    harness.say("no", on_busy="interrupt")
+    harness.answer("", server("b"), gated("g"))
     turn, key = report
-    scene.feed(ToolFinished(turn=turn, tool_call_id=key, content="late"))
-    assert (scene.last.commands, scene.last.refusal) == ((), None)
+    harness.feed(ToolFinished(turn=turn, tool_call_id=key, content="late"))
+    assert (harness.last.commands, harness.last.refusal) == ((), None)

@@ -1,4 +1,4 @@
-"""The picture in the docs is the transition table, drawn."""
+"""The diagram in the docs shows the transition table."""
 
 import re
 from pathlib import Path

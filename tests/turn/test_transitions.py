@@ -1,4 +1,4 @@
-"""Every transition of the table, one example each: the table promises nothing that cannot happen."""
+"""An example for each transition of the table: the table promises nothing that cannot happen."""
 
 from collections.abc import Callable
 
@@ -22,8 +22,8 @@ from agents.turn.inputs import (
     ToolInterrupted,
 )
 from agents.turn.inputs import UserMessage as Message
-from tests.support.scene import Scene, text
-from tests.support.stages import (
+from tests.support.turn_harness import TurnHarness, text
+from tests.support.turn_stages import (
     EXPIRES,
     ask,
     asking,
@@ -41,96 +41,96 @@ from tests.support.stages import (
 ONE_CALL = Limits(model_calls=1)
 
 
-def started(scene: Scene) -> Input:
-    return ModelStarted(ref=scene.asked)
+def started(harness: TurnHarness) -> Input:
+    return ModelStarted(ref=harness.model_call)
 
 
-def finished(scene: Scene) -> Input:
-    return scene.finished()
+def finished(harness: TurnHarness) -> Input:
+    return harness.finished()
 
 
-def finished_with_server_call(scene: Scene) -> Input:
-    return scene.finished("", server("a"))
+def finished_with_server_call(harness: TurnHarness) -> Input:
+    return harness.finished("", server("a"))
 
 
-def finished_with_gated_call(scene: Scene) -> Input:
-    return scene.finished("", gated("g"))
+def finished_with_gated_call(harness: TurnHarness) -> Input:
+    return harness.finished("", gated("g"))
 
 
-def failed(scene: Scene) -> Input:
-    return ModelFailed(ref=scene.asked, reason="overloaded", detail="The model is busy.")
+def failed(harness: TurnHarness) -> Input:
+    return ModelFailed(ref=harness.model_call, reason="overloaded", detail="The model is busy.")
 
 
-def interrupted(scene: Scene) -> Input:
-    return ModelInterrupted(ref=scene.asked, asks=(ask("q"),))
+def interrupted(harness: TurnHarness) -> Input:
+    return ModelInterrupted(ref=harness.model_call, asks=(ask("q"),))
 
 
-def tool_interrupted(_: Scene) -> Input:
+def tool_interrupted(_: TurnHarness) -> Input:
     return ToolInterrupted(
         turn=1, tool_call_id="a", question=Question(kind="approval", prompt="Sure?", expires_at=EXPIRES)
     )
 
 
-def unanswered(_: Scene) -> Input:
+def unanswered(_: TurnHarness) -> Input:
     return Expire(tool_call_id="a", now=EXPIRES)
 
 
-def patched(_: Scene) -> Input:
+def patched(_: TurnHarness) -> Input:
     return Patched(patch=Patch(source="notes", changes={"n": 1}))
 
 
-def summarised(_: Scene) -> Input:
+def summarised(_: TurnHarness) -> Input:
     return Summarised(text="All was said.", through_turn=1, after=3, base={})
 
 
-def tool_finished(_: Scene) -> Input:
+def tool_finished(_: TurnHarness) -> Input:
     return ToolFinished(turn=1, tool_call_id="a", content="done")
 
 
-def approved(_: Scene) -> Input:
+def approved(_: TurnHarness) -> Input:
     return Resolve(tool_call_id="g", decision="approve")
 
 
-def rejected(_: Scene) -> Input:
+def rejected(_: TurnHarness) -> Input:
     return Resolve(tool_call_id="g", decision="reject")
 
 
-def expired(_: Scene) -> Input:
+def expired(_: TurnHarness) -> Input:
     return Expire(tool_call_id="g", now=EXPIRES)
 
 
-def message(_: Scene) -> Input:
+def message(_: TurnHarness) -> Input:
     return Message(content=text("wait"), on_busy="queue", principal="ann")
 
 
-def interruption(_: Scene) -> Input:
+def interruption(_: TurnHarness) -> Input:
     return Message(content=text("no, this"), on_busy="interrupt", principal="ann")
 
 
-def cancel(_: Scene) -> Input:
+def cancel(_: TurnHarness) -> Input:
     return Cancel(principal="ann")
 
 
-def recover(_: Scene) -> Input:
+def recover(_: TurnHarness) -> Input:
     return Recover()
 
 
-def stop(_: Scene) -> Input:
+def stop(_: TurnHarness) -> Input:
     return Stop()
 
 
-def lost(scene: Scene) -> Scene:
-    """The log of `scene` in a fresh incarnation that has not recovered yet."""
-    return Scene(scene.limits, scene.log)
+def lost(harness: TurnHarness) -> TurnHarness:
+    """The log of `harness` in a new incarnation that has not recovered yet."""
+    return TurnHarness(harness.limits, harness.log)
 
 
-def after_a_turn() -> Scene:
-    scene = streaming()
-    scene.feed(scene.finished())
-    return scene
+def after_a_turn() -> TurnHarness:
+    harness = streaming()
+    harness.feed(harness.finished())
+    return harness
 
 
-Example = tuple[Callable[[], Scene], Callable[[Scene], Input], State]
+Example = tuple[Callable[[], TurnHarness], Callable[[TurnHarness], Input], State]
 
 S = State
 EXAMPLES: list[Example] = [
@@ -200,19 +200,19 @@ EXAMPLES: list[Example] = [
 
 def name(example: Example) -> str:
     build, happen, target = example
-    scene = build()
-    return f"{scene.state}-{happen(scene).signal}-{target}"
+    harness = build()
+    return f"{harness.state}-{happen(harness).signal}-{target}"
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=name)
 def test_example(example: Example) -> None:
     build, happen, target = example
-    scene = build()
+    harness = build()
 
-    scene.feed(happen(scene))
+    harness.feed(happen(harness))
 
-    assert scene.state is target
-    assert scene.last.commands, "it was not ignored"
+    assert harness.state is target
+    assert harness.last.commands, "it was not ignored"
 
 
 def test_every_transition_of_the_table_has_its_example() -> None:
@@ -224,7 +224,7 @@ def test_every_transition_of_the_table_has_its_example() -> None:
     }
     shown: set[tuple[State, Signal, State]] = set()
     for build, happen, target in EXAMPLES:
-        scene = build()
-        shown.add((scene.state, happen(scene).signal, target))
+        harness = build()
+        shown.add((harness.state, happen(harness).signal, target))
 
     assert shown == promised

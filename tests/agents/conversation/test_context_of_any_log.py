@@ -21,7 +21,7 @@ from agents.turn.inputs import (
     UserMessage,
 )
 from tests.messages_api.rules import check_request
-from tests.support.scene import Scene, text
+from tests.support.turn_harness import TurnHarness, text
 
 THOUGHT = ({"type": "thinking", "thinking": "hm", "signature": "c2ln"},)
 
@@ -35,28 +35,28 @@ proposals = st.lists(st.tuples(executors, st.sampled_from([None, None, "No such 
 
 
 class AnyLog(RuleBasedStateMachine):
-    """Drives a scene of the turn tests; at each model call the projection is put before the provider's rules."""
+    """Drives the harness of the turn tests; at each model call the projection is put before the provider's rules."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.scene = Scene(Limits(model_calls=5, blank_answers=1))
+        self.harness = TurnHarness(Limits(model_calls=5, blank_answers=1))
         self.calls = 0
 
     @rule(content=said, on_busy=st.sampled_from(["queue", "interrupt", "steer"]), partial=cut_off)
     def send_message(self, content: Any, on_busy: Any, partial: Partial | None) -> None:
-        self.scene.feed(UserMessage(content=content, on_busy=on_busy, partial=partial))
+        self.harness.feed(UserMessage(content=content, on_busy=on_busy, partial=partial))
 
-    @precondition(lambda self: self.scene.machine.model is not None)
+    @precondition(lambda self: self.harness.machine.model is not None)
     @rule(content=answered, proposed=proposals, paused=st.booleans(), searches=st.booleans())
     def model_answers(self, content: Any, proposed: list[Any], paused: bool, searches: bool) -> None:
-        self.scene.start_model()
+        self.harness.start_model()
         found = [_found(call) for call in self._running_at_the_provider()]
         searching = [self._search()] if paused and searches and not proposed else []
         calls = [self._call(executor, approval, refusal) for (executor, approval), refusal in proposed]
         references = [{"type": "tool_call", "tool_call_id": call.tool_call_id} for call in calls]
-        self.scene.feed(
+        self.harness.feed(
             ModelFinished(
-                ref=self.scene.asked,
+                ref=self.harness.model_call,
                 message_id="m",
                 content=[*found, *content, *searching, *references],
                 calls=calls,
@@ -64,50 +64,52 @@ class AnyLog(RuleBasedStateMachine):
             )
         )
 
-    @precondition(lambda self: self.scene.machine.model is not None)
+    @precondition(lambda self: self.harness.machine.model is not None)
     @rule(partial=cut_off)
     def model_fails(self, partial: Partial | None) -> None:
-        self.scene.start_model()
-        self.scene.feed(ModelFailed(ref=self.scene.asked, reason="stream_broken", detail="It broke.", partial=partial))
+        self.harness.start_model()
+        self.harness.feed(
+            ModelFailed(ref=self.harness.model_call, reason="stream_broken", detail="It broke.", partial=partial)
+        )
 
-    @precondition(lambda self: self.scene.machine.facts.dispatched)
+    @precondition(lambda self: self.harness.machine.facts.dispatched)
     @rule(data=st.data(), content=st.sampled_from(["", "done", text("a block")]))
     def tool_finishes(self, data: st.DataObject, content: Any) -> None:
-        facts = self.scene.machine.facts
+        facts = self.harness.machine.facts
         key = data.draw(st.sampled_from(list(facts.dispatched)))
-        self.scene.feed(ToolFinished(turn=facts.turn, tool_call_id=key, content=content))
+        self.harness.feed(ToolFinished(turn=facts.turn, tool_call_id=key, content=content))
 
-    @precondition(lambda self: self.scene.machine.facts.suspended)
+    @precondition(lambda self: self.harness.machine.facts.suspended)
     @rule(data=st.data(), decision=st.sampled_from(["approve", "reject", "respond"]))
     def decide(self, data: st.DataObject, decision: Any) -> None:
-        key = data.draw(st.sampled_from(list(self.scene.machine.facts.suspended)))
+        key = data.draw(st.sampled_from(list(self.harness.machine.facts.suspended)))
         answer = "my answer" if decision == "respond" else None
-        self.scene.feed(Resolve(tool_call_id=key, decision=decision, answer=answer))
+        self.harness.feed(Resolve(tool_call_id=key, decision=decision, answer=answer))
 
-    @precondition(lambda self: self.scene.state is not State.IDLE)
+    @precondition(lambda self: self.harness.state is not State.IDLE)
     @rule(partial=cut_off)
     def cancel(self, partial: Partial | None) -> None:
-        self.scene.feed(Cancel(partial=partial))
+        self.harness.feed(Cancel(partial=partial))
 
     @rule()
     def the_process_dies(self) -> None:
-        self.scene.crash()
+        self.harness.crash()
 
     @invariant()
     def the_provider_accepts_the_request(self) -> None:
-        ref = self.scene.machine.model
+        ref = self.harness.machine.model
         if ref is not None:
-            messages = orjson.loads(orjson.dumps(project(self.scene.events, ref)))  # as it travels
+            messages = orjson.loads(orjson.dumps(project(self.harness.events, ref)))  # as it travels
             check_request({"model": "m", "max_tokens": 1, "messages": messages})
             self._nothing_is_missing(messages, ref.turn)
 
     def _nothing_is_missing(self, messages: list[dict[str, Any]], turn: int) -> None:
         shown = {block["id"] for m in messages for block in m["content"] if block["type"] == "tool_use"}
-        assert shown == {e.tool_call_id for e in self.scene.events if isinstance(e, ToolCall) and e.turn <= turn}
+        assert shown == {e.tool_call_id for e in self.harness.events if isinstance(e, ToolCall) and e.turn <= turn}
 
     def _running_at_the_provider(self) -> list[dict[str, Any]]:
         """What it had begun when it paused, and now brings to its end."""
-        last = project(self.scene.events, self.scene.asked)[-1]
+        last = project(self.harness.events, self.harness.model_call)[-1]
         finished = {block.get("tool_use_id") for block in last["content"]}
         calls = [block for block in last["content"] if block["type"] == "server_tool_use"]
         return [call for call in calls if call["id"] not in finished]

@@ -1,4 +1,4 @@
-"""The assistant offline: what it is told to remember it knows in every conversation, and each gets a title."""
+"""The assistant offline: it knows in every conversation what it has to remember, and each one gets a title."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def agent() -> Any:
 
 
 async def ask(world: World, conversation: Any, words: str) -> str:
-    """The last answer, the notice that it is offline left out."""
+    """The last answer, without the notice that it is offline."""
     await say(conversation, words)
     assert await rest(conversation) == "idle"
     answer, _ = spoken(await world.events(conversation.id))[-1]

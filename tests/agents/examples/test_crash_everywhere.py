@@ -1,4 +1,4 @@
-"""Crash everywhere: each example's tale, killed at every append, ends as if nothing had happened."""
+"""Crash everywhere: the dialogue with each example, crashed at every append, ends as if nothing had happened."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,34 +11,34 @@ from agents.turn.events import ToolCall
 from store import Scope
 from tests.support.conversations import PATIENCE, World, ends, results
 from tests.support.crashes import CrashingWorld, Moment, Victims, crashing_world, transcripts
-from tests.support.example_dialogues import TALES, Tale
+from tests.support.example_dialogues import DIALOGUES, Dialogue
 
 __all__ = ["crashing_world"]
 
 ADA = Scope("user", "ada")
-Told = dict[str, list[bytes]]
+Recorded = dict[str, list[bytes]]
 """The events of each conversation. Calls that run side by side end in any order, so they are compared sorted."""
 
 CASES = [
     pytest.param(name, append, moment, id=f"{name}-{append}-{moment}")
-    for name, tale in TALES.items()
-    for append in range(1, tale.appends + 1)
+    for name, dialogue in DIALOGUES.items()
+    for append in range(1, dialogue.appends + 1)
     for moment in ("before", "after")
 ]
 REPORTED = {("operator", 7, "after"), ("operator", 8, "before")}
-"""Between the approval of a restart and its result: whoever comes back cannot know whether it was done."""
-_UNDISTURBED: dict[str, Told] = {}
+"""Between the approval of a restart and its result: the new incarnation cannot know whether it was done."""
+_UNDISTURBED: dict[str, Recorded] = {}
 
 
 @pytest.fixture(autouse=True)
 async def forgotten(crashing_world: CrashingWorld) -> AsyncIterator[None]:
-    """What an agent remembers of Ada does not outlive the test."""
+    """The agents forget Ada after each test."""
     yield
     await crashing_world.store.files.drop(ADA)
 
 
-async def told(world: World) -> Told:
-    """All that the tale has left behind; the title comes beside it, at a time of its own."""
+async def recorded(world: World) -> Recorded:
+    """The records that the dialogue leaves, without the title, which comes at a time of its own."""
     found = await transcripts(world)
     return {
         conversation_id: sorted(_written(record) for record in records if record.get("source") != "ConversationTitle")
@@ -50,16 +50,16 @@ def _written(record: dict[str, Any]) -> bytes:
     return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
 
 
-async def undisturbed(world: CrashingWorld, name: str) -> Told:
-    """The same tale as it goes when nobody dies; it is told once."""
+async def undisturbed(world: CrashingWorld, name: str) -> Recorded:
+    """The records of the same dialogue without a crash; it is played once."""
     if name not in _UNDISTURBED:
-        tale = TALES[name]
-        await tale.tell(world)
-        await counted(world, tale)
+        dialogue = DIALOGUES[name]
+        await dialogue.play(world)
+        await wait_for_appends(world, dialogue)
         events = await world.events()
         assert {outcome for outcome, _ in ends(events)} == {"completed"}
         assert {status for status, _ in results(events)} <= {"ok"}
-        _UNDISTURBED[name] = await told(world)
+        _UNDISTURBED[name] = await recorded(world)
         for conversation in tuple(world.doors.live.values()):
             await world.crash(conversation)
         await world.store.registry.delete("c")
@@ -69,50 +69,50 @@ async def undisturbed(world: CrashingWorld, name: str) -> Told:
     return _UNDISTURBED[name]
 
 
-async def counted(world: CrashingWorld, tale: Tale) -> None:
-    """Every append is visited below: the tale has exactly as many as it says, once its title is there too."""
+async def wait_for_appends(world: CrashingWorld, dialogue: Dialogue) -> None:
+    """Wait for the title, then check that the dialogue has exactly as many appends as it says: each is a case below."""
     async with asyncio.timeout(PATIENCE):
-        while world.schedule.appends < tale.appends:  # noqa: ASYNC110 - what comes beside the turn has no event
+        while world.schedule.appends < dialogue.appends:  # noqa: ASYNC110 - the title sets no event
             await asyncio.sleep(0.005)
-    assert world.schedule.appends == tale.appends
+    assert world.schedule.appends == dialogue.appends
 
 
 @pytest.mark.parametrize(("name", "append", "moment"), CASES)
 async def test_killed_at_any_append(crashing_world: CrashingWorld, name: str, append: int, moment: Moment) -> None:
-    tale, expected = TALES[name], await undisturbed(crashing_world, name)
+    dialogue, expected = DIALOGUES[name], await undisturbed(crashing_world, name)
     crashing_world.schedule.moments = {append: moment}
 
-    await tale.tell(crashing_world)
+    await dialogue.play(crashing_world)
 
-    reported = await check(crashing_world, tale, expected)
+    reported = await check(crashing_world, dialogue, expected)
     assert reported == ((name, append, moment) in REPORTED)
 
 
 @pytest.mark.parametrize("victims", ["one", "all"])
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("name", TALES)
+@pytest.mark.parametrize("name", DIALOGUES)
 async def test_killed_at_every_second_append(
     crashing_world: CrashingWorld, name: str, moment: Moment, victims: Victims
 ) -> None:
-    tale, expected = TALES[name], await undisturbed(crashing_world, name)
+    dialogue, expected = DIALOGUES[name], await undisturbed(crashing_world, name)
     crashing_world.victims = victims
     crashing_world.schedule.moments = dict.fromkeys(range(2, 200, 2), moment)
 
-    await tale.tell(crashing_world)
+    await dialogue.play(crashing_world)
 
     crashing_world.schedule.moments = {}
-    await check(crashing_world, tale, expected)
+    await check(crashing_world, dialogue, expected)
 
 
-async def check(world: World, tale: Tale, expected: Told) -> bool:
-    """The same in the end; but a call that must not be repeated may have been reported: whether it was."""
+async def check(world: World, dialogue: Dialogue, expected: Recorded) -> bool:
+    """Check that the records are the same, or that one call was reported as unknown; return whether one was."""
     events = await world.events()
     called = {event.tool_call_id: event.name for event in events if isinstance(event, ToolCall)}
     unknown = [content for status, content in results(events) if status == "unknown"]
     if not unknown:
-        assert await told(world) == expected
+        assert await recorded(world) == expected
         return False
-    assert tale.reported in called.values()
+    assert dialogue.reported in called.values()
     assert unknown == ["The outcome of this call is unknown: it was interrupted and is not repeated."]
     assert {outcome for outcome, _ in ends(events)} == {"completed"}
     assert len(events) == len(expected["c"])

@@ -1,4 +1,4 @@
-"""The extractor offline: an object of its class for whatever it is given."""
+"""The extractor offline: it answers any text with an object of its class."""
 
 from typing import Any
 

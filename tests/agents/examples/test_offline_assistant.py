@@ -1,4 +1,4 @@
-"""The offline assistant: what a person without an API key meets on the page."""
+"""The offline assistant, which a person without an API key talks to on the page."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The operator offline: it looks first, asks which service, and changes nothing that nobody has approved."""
+"""The operator offline: it looks first, asks which service is meant, and changes nothing without an approval."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ async def test_it_looks_without_asking(world: World, agent: Any) -> None:
     assert answer == "The **api** is failing: 2 replicas, 41 errors a minute."
 
 
-async def test_the_logs_are_analysed_as_a_heavy_task(world: World, agent: Any) -> None:
+async def test_the_logs_are_analysed_as_a_remote_task(world: World, agent: Any) -> None:
     assert agent.tool("analyse_logs").ray == {"num_cpus": 1}
     conversation = await world.start(agent)
     await say(conversation, "analyse the logs of the api")
@@ -95,13 +95,13 @@ async def test_a_number_can_be_corrected(world: World, agent: Any) -> None:
     assert results(await world.events())[-1] == ("ok", '{"service":"api","replicas":3,"before":2}')
 
 
-async def test_who_chose_so_is_not_asked_before_scaling(world: World, agent: Any) -> None:
+async def test_a_user_who_chose_so_is_not_asked_before_scaling(world: World, agent: Any) -> None:
     await world.store.preferences.set("ada", "approval:scale_service", "auto")
     await world.store.preferences.set("ada", "approval:restart_service", "auto")
     conversation = await world.start(agent)
     await say(conversation, "scale the api to 5")
     assert await rest(conversation) == "idle"
     await say(conversation, "restart the api")
-    assert await rest(conversation) == "awaiting_input", "nobody can switch this one off"
+    assert await rest(conversation) == "awaiting_input", "this approval cannot be switched off"
     for name in ("scale_service", "restart_service"):
         await world.store.preferences.set("ada", f"approval:{name}", None)

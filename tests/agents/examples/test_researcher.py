@@ -1,4 +1,4 @@
-"""The researcher offline: a plan that is worked off, two scouts side by side, a report in a file."""
+"""The researcher offline: it follows its plan, sends two scouts at once, and writes a report into a file."""
 
 from typing import Any
 

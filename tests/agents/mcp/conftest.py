@@ -1,4 +1,4 @@
-"""Pools that are closed afterwards, and servers that are gone afterwards."""
+"""Pools and test servers that end with their test."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
@@ -19,7 +19,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def pool(clock: Clock) -> AsyncIterator[McpPool]:
-    """A pool; none of the servers that it started may outlive it."""
+    """A pool; no server that it started may outlive it."""
     before = set(psutil.Process().children(recursive=True))
     pool = McpPool(clock)
     yield pool
@@ -55,7 +55,7 @@ async def served() -> AsyncIterator[Served]:
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Callable[..., HttpServer]]:
-    """Servers that nobody hurts, one for the tests of a file."""
+    """Servers that all tests of a file share, and none kills."""
     servers: dict[tuple[str, ...], HttpServer] = {}
 
     def serve(*options: str) -> HttpServer:
@@ -79,7 +79,7 @@ async def http(request: pytest.FixtureRequest, shared: Callable[..., HttpServer]
 
 @pytest.fixture(params=["stdio", "stdio old", "http", "http old"])
 async def server(request: pytest.FixtureRequest, shared: Callable[..., HttpServer]) -> McpServer:
-    """The test server in each of its ways."""
+    """The test server over each transport, with each protocol."""
     way, *options = request.param.split()
     if way == "stdio":
         return over_stdio(*options)

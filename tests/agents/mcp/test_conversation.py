@@ -1,4 +1,4 @@
-"""An agent that lists an MCP server: the model sees its tools, calls are gated, logged and survive whatever dies."""
+"""An agent that lists an MCP server: the model sees its tools, and calls are gated, logged and survive crashes."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from tests.support.mcp_workbench import BROKE, over_stdio, rested, until
 
 
 class Script:
-    """Calls the tools in order, one in an answer; `requests` keeps what the model was sent."""
+    """Calls the tools in order, one in each answer; `requests` keeps what the model was sent."""
 
     def __init__(self, *calls: Call) -> None:
         self.calls = calls
@@ -87,8 +87,8 @@ async def test_the_server_is_killed_in_mid_call(world: World) -> None:
     await world.mcp.tools([over_stdio()])  # it takes its time to start
     async with watching(world.store) as watcher:
         await say(conversation)
-        told = await watcher.until("tool_progress")
-    assert told[-1]["progress"] == {"progress": 1, "total": 3, "message": "began x"}
+        progress = await watcher.until("tool_progress")
+    assert progress[-1]["progress"] == {"progress": 1, "total": 3, "message": "began x"}
     os.kill(await pid_of(world, [server]), signal.SIGKILL)
     assert await rested(conversation) == "idle"
     assert results(await world.events()) == [("error", BROKE), ("ok", "that is all")]
@@ -124,7 +124,7 @@ async def test_after_a_crash_the_outcome_is_unknown(world: World) -> None:
 
 
 async def test_a_call_that_was_approved_while_its_server_was_never_reached(world: World) -> None:
-    """Another process asked for the approval; this one has yet to meet the server."""
+    """Another process asked for the approval; this one has never reached the server."""
     server = over_stdio(trust="requires_approval")
     a = agent(Script(Call("t__echo", {"text": "hi"})), server)
     conversation = await world.start(a)

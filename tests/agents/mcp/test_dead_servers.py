@@ -1,4 +1,4 @@
-"""Servers that die, hang, forget or never were: an error that the model can read, and another try at its time."""
+"""Servers that die, hang, forget their sessions or never existed: the model reads an error, and a retry comes later."""
 
 import asyncio
 import os
@@ -19,13 +19,13 @@ OPTIONS = pytest.mark.parametrize("option", [[], ["old"]], ids=["new", "old"])
 
 
 async def begun(caller: Caller) -> "asyncio.Task[ToolOutcome]":
-    """A call that the server is busy with."""
+    """A call that the server has begun."""
     call = asyncio.create_task(caller.call("hang", label="x"))
 
-    async def told() -> bool:
-        return bool(caller.told)
+    async def progress() -> bool:
+        return bool(caller.progress)
 
-    await until(told)
+    await until(progress)
     return call
 
 
@@ -103,7 +103,7 @@ async def test_a_program_that_does_not_exist(pool: McpPool) -> None:
     assert await pool.tools([ghost]) == []
     assert await Caller(pool, over_stdio()).read("add", a=1, b=1) == "2", "the others are not concerned"
     tool = await pool.find([ghost], "ghost__walk")
-    assert tool is not None, "a call of before may still be dispatched"
+    assert tool is not None, "a call from before may still be dispatched"
     assert tool.approval == "required"
 
 
@@ -114,15 +114,15 @@ async def test_a_program_that_ends_at_once_or_talks_nonsense(pool: McpPool) -> N
     assert await Caller(pool, short).call("walk") == ToolOutcome(AWAY, "error")
 
 
-class Silence:
-    """Listens, and never says a word; with `patience` 0 it hangs up at once."""
+class SilentServer:
+    """A server that accepts connections and never answers; with `patience` 0 it closes them at once."""
 
     def __init__(self, port: int = 0, patience: int = -1) -> None:
         self.visits = 0
         self.port = port
         self._patience = patience
 
-    async def __aenter__(self) -> "Silence":
+    async def __aenter__(self) -> "SilentServer":
         self._server = await asyncio.start_server(self._visit, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -135,26 +135,26 @@ class Silence:
 
     async def _visit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.visits += 1
-        await reader.read(self._patience)  # until the other side has enough of it
+        await reader.read(self._patience)  # until the other side closes
         writer.close()
 
 
 async def test_a_server_that_hangs_up_is_not_tried_every_turn(pool: McpPool, clock: Clock) -> None:
-    async with Silence(patience=0) as silence:
-        caller = Caller(pool, silence.server())
+    async with SilentServer(patience=0) as silent_server:
+        caller = Caller(pool, silent_server.server())
         visits = []
         for pause in (0, 0.9, 0.1, 1.9, 0.1, 3.9, 0.1):
             clock.now += pause
             assert await caller.names() == []
-            visits.append(silence.visits)
+            visits.append(silent_server.visits)
         assert visits == [1, 1, 2, 2, 3, 3, 4]
         assert await caller.call("walk") == ToolOutcome(AWAY, "error")
-        assert silence.visits == 4
+        assert silent_server.visits == 4
 
 
 async def test_a_silent_server_is_given_up(pool: McpPool) -> None:
-    async with Silence() as silence:
-        assert await pool.tools([silence.server(connect_timeout=0.1)]) == []
+    async with SilentServer() as silent_server:
+        assert await pool.tools([silent_server.server(connect_timeout=0.1)]) == []
 
 
 async def test_a_server_that_became_silent_costs_a_turn_its_grace_only(
@@ -166,11 +166,11 @@ async def test_a_server_that_became_silent_costs_a_turn_its_grace_only(
     names = await caller.names()
     http.kill()
     assert (await caller.call("pid")).status == "error"
-    async with Silence(http.port) as silence:
+    async with SilentServer(http.port) as silent_server:
         assert await caller.names() == names
 
         async def visited() -> bool:
-            return silence.visits == 1
+            return silent_server.visits == 1
 
         await until(visited)
         await pool.aclose()
@@ -188,11 +188,11 @@ async def test_closing_in_the_middle_of_everything(pool: McpPool, served: Served
 
 
 async def test_closing_while_it_connects(pool: McpPool) -> None:
-    async with Silence() as silence:
-        asking = asyncio.create_task(pool.tools([silence.server(connect_timeout=600)]))
+    async with SilentServer() as silent_server:
+        asking = asyncio.create_task(pool.tools([silent_server.server(connect_timeout=600)]))
 
         async def visited() -> bool:
-            return silence.visits == 1
+            return silent_server.visits == 1
 
         await until(visited)
         await pool.aclose()

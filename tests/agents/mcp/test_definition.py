@@ -1,4 +1,4 @@
-"""McpServer: what cannot work is refused where it is written down."""
+"""McpServer: a definition that cannot work is refused when it is made."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a server returns becomes what the model reads."""
+"""What a server returns, and what the model reads of it."""
 
 from typing import Any
 

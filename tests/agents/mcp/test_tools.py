@@ -1,4 +1,4 @@
-"""Tools of real servers, over stdio and HTTP, of the newer protocol and of the older one."""
+"""Tools of real servers, over stdio and HTTP, with the newer protocol and with the older one."""
 
 import asyncio
 import os
@@ -51,8 +51,8 @@ async def test_errors(caller: Caller) -> None:
 
 async def test_progress_and_cancel(caller: Caller) -> None:
     call = asyncio.create_task(caller.call("hang", label="one"))
-    await until(lambda: _true(caller.told))
-    assert caller.told == [{"progress": 1, "total": 3, "message": "began one"}]
+    await until(lambda: _true(caller.progress))
+    assert caller.progress == [{"progress": 1, "total": 3, "message": "began one"}]
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
@@ -135,7 +135,7 @@ async def test_trust_is_what_the_server_was_given(
 
 
 async def test_a_context_of_another_loop_task_is_not_kept(caller: Caller, server: McpServer) -> None:
-    """Who comes first opens the session and goes; others use it, and somebody else closes it."""
+    """One task opens the session and ends; other tasks use it, and another one closes it."""
     await asyncio.create_task(caller.names())
     tool = await asyncio.create_task(caller.pool.find([server], "t__add"))
     assert tool is not None

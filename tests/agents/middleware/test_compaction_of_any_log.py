@@ -33,10 +33,10 @@ class AnyCompactedLog(AnyLog):
 
     @invariant()
     def every_reduction_is_accepted(self) -> None:
-        ref = self.scene.machine.model
+        ref = self.harness.machine.model
         if ref is None:
             return
-        events = self.scene.events
+        events = self.harness.events
         whole = Request(system=[], messages=project(events, ref), tools=(), max_tokens=1)
         for turn in range(1, ref.turn + 1):
             reduced = Reduction(stubbed=(turn, 1), first_turn=turn).apply(whole, events).messages
@@ -46,12 +46,12 @@ class AnyCompactedLog(AnyLog):
 
     @invariant()
     def every_quiescent_point_is_a_safe_cut(self) -> None:
-        ref = self.scene.machine.model
+        ref = self.harness.machine.model
         if ref is None:
             return
-        logged = [Logged(seq, 0, event) for seq, event in enumerate(self.scene.events, 1)]
+        logged = [Logged(seq, 0, event) for seq, event in enumerate(self.harness.events, 1)]
         for rest in History(Facts(), None, logged).quiescent_points:
-            self._check_cut(self.scene.events[: rest.seq], self.scene.events[rest.seq :], ref)
+            self._check_cut(self.harness.events[: rest.seq], self.harness.events[rest.seq :], ref)
 
     def _check_cut(self, before: Sequence[Event], after: Sequence[Event], ref: ModelRef) -> None:
         whole, shown = project([*before, *after], ref), project(after, ref)

@@ -1,4 +1,4 @@
-"""A Claude at the stand-in, closed after the test."""
+"""A model that calls the stand-in, closed after the test."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Blocks grow out of the provider's events, each kind in its own way."""
+"""The provider's events become content blocks, each kind in its own way."""
 
 from collections.abc import Iterator
 from typing import Any

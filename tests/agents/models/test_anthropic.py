@@ -129,9 +129,7 @@ async def test_tokens_are_not_held_back(claude: AnthropicModel, messages_api: Me
     assert times[2] - times[0] > 0.15
 
 
-async def test_what_nobody_would_see_earlier_is_read_as_one_piece(
-    claude: AnthropicModel, messages_api: MessagesServer
-) -> None:
+async def test_pieces_that_may_wait_are_read_as_one(claude: AnthropicModel, messages_api: MessagesServer) -> None:
     words = [f"{number} " for number in range(20)]
     messages_api.enqueue(Reply(words, delay=0.01))
     with pace_reading(lambda: 0.1):
@@ -141,7 +139,7 @@ async def test_what_nobody_would_see_earlier_is_read_as_one_piece(
     assert isinstance(end, Completed)
 
 
-async def test_what_is_there_is_told_before_the_rest_may_wait(
+async def test_what_has_come_is_yielded_before_the_rest_may_wait(
     claude: AnthropicModel, messages_api: MessagesServer
 ) -> None:
     messages_api.enqueue(Reply("One two three."))

@@ -1,4 +1,4 @@
-"""What AnthropicModel makes of a provider in trouble: which failures it retries, and what they are called."""
+"""How AnthropicModel reports failures of the provider, and which of them it retries."""
 
 import socket
 import time
@@ -75,7 +75,7 @@ async def test_a_long_retry_after_is_reported_at_once(claude: AnthropicModel, me
 
 
 async def test_a_retry_after_that_is_a_date(claude: AnthropicModel, messages_api: MessagesServer) -> None:
-    """Far off by any clock: it is reported, and nothing is tried again."""
+    """The date is far away: it is reported, and the call is not retried."""
     messages_api.enqueue(Refusal(529, "overloaded_error", retry_after="Wed, 01 Jan 2200 00:00:00 GMT"))
     _, error = await read_until_failure(claude, request())
     assert error.retry_after is not None
@@ -157,7 +157,7 @@ async def test_a_malformed_stream_is_not_retried(
 
 @pytest.mark.parametrize("kind", ["stall", "bad_chunk"])
 async def test_silence_in_the_middle_is_a_timeout(messages_api: MessagesServer, kind: Any) -> None:
-    """`bad_chunk` too: aiohttp stops its own timer on a broken framing, without telling who reads the body."""
+    """`bad_chunk` too: aiohttp stops its own timer on a broken framing, and its reader gets no error."""
     model = model_at(messages_api, read_timeout=0.2)
     messages_api.enqueue(Reply("One two three.", trouble=Trouble(kind, after=2)))
     events, error = await read_until_failure(model, request())
@@ -174,7 +174,7 @@ async def test_silence_before_the_headers_is_a_timeout(messages_api: MessagesSer
     await model.aclose()
 
 
-async def test_nobody_listens() -> None:
+async def test_no_server_listens() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""Models in whole conversations: what is logged of their answers, and what goes back to a strict provider."""
+"""Models in whole conversations: what the log keeps of their answers, and what a strict provider gets back."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -57,7 +57,7 @@ def binding() -> Iterator[MessagesServer]:
 
 
 class Counter(Middleware):
-    """Injects something else each time."""
+    """Injects another text into each call."""
 
     async def before_model(self, request: Request, context: TurnContext) -> Request:
         return replace(request, injected=text(f"This is call {context.turn}.{context.step}."))
@@ -123,7 +123,7 @@ async def test_what_is_injected_does_not_stop_a_provider_that_binds_thinking(
     await say(conversation, "What is 6*7, three times?")
     await rest(conversation)
     assert ends(await world.events()) == [("completed", None)]
-    assert len(binding.rejections) == 1, "once it has said so, it is told to drop what it does not accept"
+    assert len(binding.rejections) == 1, "after the first refusal the provider is told to drop such thinking"
     assert [block["type"] for block in binding.requests[3].body["messages"][1]["content"]] == ["thinking", "tool_use"]
 
 
@@ -186,7 +186,7 @@ async def test_a_provider_tool_that_takes_its_time(
 async def test_a_provider_tool_that_never_came_to_its_end(
     world: World, make: Make, messages_api: MessagesServer
 ) -> None:
-    """The turn was stopped while the provider paused it: the conversation goes on without that search."""
+    """The turn was cancelled while the provider paused it: the conversation goes on without that search."""
     messages_api.enqueue(Reply("Let me look.", blocks=[CALL], stop_reason="pause_turn"), Reply("?", first_delay=60))
     conversation = await world.start(make(tools=[provider_tool("web_search_20250305", "web_search")]))
     await say(conversation, "Which river is the longest?")

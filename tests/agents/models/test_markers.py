@@ -1,4 +1,4 @@
-"""Where the cache markers stand in a request, and what a cache makes of them from call to call."""
+"""Where the cache markers stand in a request, and what a cache reads and writes by them from call to call."""
 
 from itertools import pairwise
 from typing import Any

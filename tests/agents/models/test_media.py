@@ -1,4 +1,4 @@
-"""Images and documents, of people and of tools, reach the provider as they are."""
+"""Images and documents of people and of tools reach the provider unchanged."""
 
 import base64
 from typing import Any

@@ -17,7 +17,7 @@ KEYS = {"north": "key of the north", "south": "key of the south"}
 
 @pytest.fixture
 def providers() -> Iterator[dict[str, MessagesServer]]:
-    """Two that accept one key each, and say who they are."""
+    """Two providers that accept one key each, and answer with their name."""
     with MessagesServer(key=KEYS["north"]) as north, MessagesServer(key=KEYS["south"]) as south:
         north.responder = lambda _: Reply("This is the north.")
         south.responder = lambda _: Reply("This is the south.")

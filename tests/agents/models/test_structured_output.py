@@ -1,4 +1,4 @@
-"""An answer held to a JSON schema: what is sent for it, to models that know schemas and to those that do not."""
+"""Answers that must match a JSON schema: the request to models with structured outputs, and to models without."""
 
 from enum import Enum
 from typing import Any
@@ -80,7 +80,7 @@ async def test_a_model_that_knows_no_schemas_is_told_in_words(messages_api: Mess
     assert second["system"][0]["text"].startswith("Answer with one JSON object")
 
 
-async def test_a_schema_that_holds_nobody_to_anything(claude: AnthropicModel, messages_api: MessagesServer) -> None:
+async def test_a_schema_that_constrains_nothing(claude: AnthropicModel, messages_api: MessagesServer) -> None:
     class Loose(BaseModel):
         anything: Any
 
@@ -115,7 +115,7 @@ async def test_a_script_sees_the_schema_that_is_asked_for() -> None:
 
 @pytest.mark.parametrize("knows_schemas", [True, False])
 async def test_the_answer_may_be_wrong_all_the_same(messages_api: MessagesServer, knows_schemas: bool) -> None:
-    """A model is not believed: whoever asked has to check."""
+    """A model may break the schema: the caller has to check its answer."""
     model = model_at(messages_api, knows_schemas=knows_schemas)
     messages_api.enqueue(Reply("I would rather not.", stop_reason="refusal"))
     answer = completed(await read(model, request(output_schema=SCHEMA)))

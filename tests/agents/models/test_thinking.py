@@ -1,4 +1,4 @@
-"""Thinking goes back as it came; what the provider does not take back, the call does without."""
+"""Thinking goes back as it came; thinking that the provider refuses is left out of the call."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -87,7 +87,7 @@ async def test_a_budget_beyond_the_limit_of_the_answer_is_refused(messages_api: 
 
 
 async def test_a_prefix_that_has_changed_is_admitted_once_and_known_from_then_on(binding: MessagesServer) -> None:
-    """What was injected before the first step is another thing before the second."""
+    """The text injected before the first step differs from the one before the second."""
     async with model_with(binding) as model:
         messages = await cycle(model, binding, REPLIES["shown"])
         first = [said("user", "What time is it?", "You are in Berlin."), *messages[1:]]
@@ -122,7 +122,7 @@ async def test_a_prefix_that_is_the_same_is_accepted(binding: MessagesServer) ->
 
 
 async def test_thinking_of_another_model_is_left_out(messages_api: MessagesServer) -> None:
-    """Nobody here has signed it; a conversation may have changed its model, or its provider."""
+    """The provider has not signed it: a conversation may have changed its model, or its provider."""
     foreign = {"type": "thinking", "thinking": "Elsewhere.", "signature": "scripted"}
     messages = [said("user", "Hello"), said("assistant", foreign, "Hi."), said("user", "And now?")]
     async with model_with(messages_api, options=ADAPTIVE) as model:
@@ -135,7 +135,7 @@ async def test_thinking_of_another_model_is_left_out(messages_api: MessagesServe
 
 
 async def test_a_budget_needs_the_thinking_that_is_not_there(messages_api: MessagesServer) -> None:
-    """The turn was begun by an agent that did not think, and waits for a person while a new one is deployed."""
+    """The turn began without thinking, and waited for a person while an agent with a budget was deployed."""
     call = {"type": "tool_use", "id": "toolu_1", "name": "clock", "input": {}}
     messages = [said("user", "The time?"), said("assistant", call), said("user", result(call))]
     async with model_with(messages_api, options=BUDGET) as model:

@@ -1,4 +1,4 @@
-"""Any result whatever: it becomes an outcome, and the log gives back what was stored."""
+"""Any result at all becomes an outcome, and the log gives back what was stored."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`@tool`: the schema comes from the signature, and a definition that could not work is refused."""
+"""`@tool`: the schema comes from the signature, and a definition that cannot work is refused."""
 
 from enum import Enum
 from typing import Annotated, Any, Literal

@@ -1,4 +1,4 @@
-"""What a definition may combine: executor with approval, approval with trust, and options that only some tools have."""
+"""What a definition may combine: executor and approval, approval and trust, and the options of some tools only."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -149,12 +149,12 @@ def test_an_option_that_does_not_exist() -> None:
         ({"accelerator_type": 4}, "accelerator_type must be a text"),
     ],
 )
-def test_resources_of_a_heavy_tool(ray: Any, problem: str) -> None:
+def test_resources_of_a_remote_tool(ray: Any, problem: str) -> None:
     assert problem in refusal(lambda: made(ray=ray))
 
 
 class Machine:
-    """Callable, but not a function; its method is one that is tied to it."""
+    """Callable, but not a function; its method is a bound one."""
 
     __name__ = "machine"
 
@@ -166,7 +166,7 @@ class Machine:
         return text
 
 
-def test_a_heavy_tool_is_a_plain_function_of_the_server() -> None:
+def test_a_remote_tool_is_a_plain_function_of_the_server() -> None:
     async def work() -> None:
         """Work."""
 

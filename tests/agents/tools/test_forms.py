@@ -1,4 +1,4 @@
-"""Answers to forms: each question answered once, with what it allows, or a sentence that says what is wrong."""
+"""Answers to forms: each question is answered once with an allowed value, or a sentence says what is wrong."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Results: texts, JSON, pictures and documents; whatever a tool returns, the log can hold what becomes of it."""
+"""Results: texts, JSON, images and documents; the log can hold the outcome of any result."""
 
 import threading
 from base64 import b64encode
@@ -131,7 +131,7 @@ async def test_what_cannot_be_written(value: Any) -> None:
 
 
 class Hostile:
-    """Fails whoever looks at it."""
+    """Raises when it is printed."""
 
     def __str__(self) -> str:
         raise RuntimeError("no")

@@ -1,4 +1,4 @@
-"""run_tool: whatever a tool does, the model gets an outcome that it can read; only a cancel of the caller passes."""
+"""run_tool: the model gets an outcome that it can read from any tool; only a cancel of the caller is raised."""
 
 import asyncio
 import contextvars

@@ -1,4 +1,4 @@
-"""Tries: again after an error or a timeout if the tool says so, never after an answer, and always the same call."""
+"""Retries: after an error or a timeout if the tool says so, never after an answer, and always with the same call id."""
 
 import asyncio
 import threading
@@ -25,7 +25,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Trying:
-    """A tool that does one of these things after the other: raise an error, or return a value."""
+    """A tool that raises or returns these, one after another."""
 
     def __init__(self, *deeds: object, blocking: bool = False, **options: Any) -> None:
         self._deeds = list(deeds)
@@ -106,7 +106,7 @@ def dawdling(begun: list[int], **options: Any) -> Tool:
         ({"retries": 1}, ToolOutcome("quick")),
         ({}, ToolOutcome("dawdle did not finish within 0.02 seconds.", "timeout")),
         (
-            {"retries": 1, "on_unknown_outcome": "report"},  # who knows what the first try has done
+            {"retries": 1, "on_unknown_outcome": "report"},  # the first try may have had an effect
             ToolOutcome("dawdle did not finish within 0.02 seconds.", "timeout"),
         ),
     ],
@@ -165,7 +165,7 @@ async def test_the_agents_context_goes_along(blocking: bool, options: dict[str, 
 async def test_a_tool_that_cancels_itself_fails_alone() -> None:
     @tool
     async def work() -> None:
-        """Cancel whatever task this is."""
+        """Cancel the current task."""
         task = asyncio.current_task()
         assert task is not None
         task.cancel()
@@ -200,10 +200,10 @@ async def test_a_tool_that_resists_its_timeout_is_given_up(monkeypatch: pytest.M
 
 
 async def test_patches_and_live_events_come_from_threads_too() -> None:
-    told: list[tuple[Any, int]] = []
+    reported: list[tuple[Any, int]] = []
 
     def note(value: Any) -> None:
-        told.append((value, threading.get_ident()))
+        reported.append((value, threading.get_ident()))
 
     @tool
     def change(context: ToolContext) -> None:
@@ -213,11 +213,11 @@ async def test_patches_and_live_events_come_from_threads_too() -> None:
 
     await run_tool(change, {}, ToolContext("c", "call-1", patch=note, tell=note))
     here = threading.get_ident()
-    assert told == [({"seen": 1}, here), ({"type": "seen"}, here)]
+    assert reported == [({"seen": 1}, here), ({"type": "seen"}, here)]
 
 
-class Elsewhere:
-    """Tasks that note what they are asked to do, do it here, and lose the first few."""
+class RecordingTasks:
+    """Tasks that record what they are asked for, run it in a thread, and lose the first few calls."""
 
     def __init__(self, losses: int = 0) -> None:
         self.asked: list[Mapping[str, Any]] = []
@@ -255,16 +255,16 @@ class Elsewhere:
         ),
     ],
 )
-async def test_a_heavy_tool_goes_elsewhere(
+async def test_a_remote_tool_is_run_by_the_tasks(
     losses: int, options: dict[str, Any], outcome: ToolOutcome, runs: int
 ) -> None:
-    elsewhere = Elsewhere(losses)
-    heavy = Trying("done", ray={"num_cpus": 2}, blocking=True, **options).tool
-    assert await run_tool(heavy, {}, elsewhere.context()) == outcome
-    assert elsewhere.asked == [{"num_cpus": 2}] * runs
+    tasks = RecordingTasks(losses)
+    remote = Trying("done", ray={"num_cpus": 2}, blocking=True, **options).tool
+    assert await run_tool(remote, {}, tasks.context()) == outcome
+    assert tasks.asked == [{"num_cpus": 2}] * runs
 
 
-async def test_a_heavy_tool_can_neither_patch_nor_broadcast() -> None:
+async def test_a_remote_tool_can_neither_patch_nor_broadcast() -> None:
     refused: list[str] = []
 
     @tool(ray={})
@@ -276,12 +276,12 @@ async def test_a_heavy_tool_can_neither_patch_nor_broadcast() -> None:
             refused.append(str(caught.value))
         assert context.services is None
 
-    await run_tool(reach, {}, Elsewhere().context())
+    await run_tool(reach, {}, RecordingTasks().context())
     assert len(refused) == 2
 
 
-async def test_a_heavy_tool_without_a_cluster_runs_in_a_thread() -> None:
-    told: list[Any] = []
+async def test_a_remote_tool_without_a_cluster_runs_in_a_thread() -> None:
+    reported: list[Any] = []
 
     @tool(ray={"num_gpus": 8})
     def dig(context: ToolContext) -> bool:
@@ -289,8 +289,8 @@ async def test_a_heavy_tool_without_a_cluster_runs_in_a_thread() -> None:
         context.progress({"depth": 1})
         return threading.current_thread() is threading.main_thread()
 
-    assert await run_tool(dig, {}, ToolContext("c", "call-1", progress=told.append)) == ToolOutcome("false")
-    assert told == [{"depth": 1}]
+    assert await run_tool(dig, {}, ToolContext("c", "call-1", progress=reported.append)) == ToolOutcome("false")
+    assert reported == [{"depth": 1}]
 
 
 async def test_cancelling_between_two_tries(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What every single step of the machine keeps, whoever drives it: checked after each input of each test."""
+"""What every step of the turn machine keeps; checked after each input of each test."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,11 +27,11 @@ def check_step(before: Machine, happened: Input, step: StepResult, log: Sequence
     check_order(step.commands)
     check_state(step.machine)
     check_effects(step.commands, log)
-    check_results_told(step.commands)
+    check_results_broadcast(step.commands)
 
 
 def check_order(commands: Sequence[Command]) -> None:
-    """One append at most and first, then what watchers are told, then effects."""
+    """At most one append, and first; then the broadcasts, then the effects."""
     ranks = [0 if isinstance(c, Append) else 1 if isinstance(c, Broadcast) else 2 for c in commands]
     assert ranks == sorted(ranks)
     assert ranks.count(0) <= 1
@@ -39,7 +39,7 @@ def check_order(commands: Sequence[Command]) -> None:
 
 
 def check_state(machine: Machine) -> None:
-    """The state says what is under way, and a fresh incarnation would take the log up in the same one."""
+    """The state fits what runs, and a new incarnation would begin with the log in the same state."""
     facts, state = machine.facts, machine.state
     assert (machine.model is not None) == (state in ASKING)
     if machine.model is not None:
@@ -49,7 +49,7 @@ def check_state(machine: Machine) -> None:
 
 
 def check_effects(commands: Sequence[Command], log: Sequence[Logged]) -> None:
-    """A tool runs only for a logged open call, as it was decided; the model is asked when none is open."""
+    """A tool runs only for a logged open call, as it was decided; the model is called when no call is open."""
     for command in commands:
         if isinstance(command, RunTool):
             assert (command.arguments, command.principal) == _decided(command.call, log)
@@ -57,24 +57,24 @@ def check_effects(commands: Sequence[Command], log: Sequence[Logged]) -> None:
             assert not fold(log).calls
 
 
-def check_results_told(commands: Sequence[Command]) -> None:
+def check_results_broadcast(commands: Sequence[Command]) -> None:
     logged = [(e.tool_call_id, e.status) for e in appended(commands) if isinstance(e, ToolResult)]
-    told = [
+    broadcasts = [
         (command.event.tool_call_id, command.event.status)
         for command in commands
         if isinstance(command, Broadcast) and isinstance(command.event, ToolCallResolved | ToolCallErrored)
     ]
-    assert told == logged
+    assert broadcasts == logged
 
 
 def _decided(call: ToolCall, log: Sequence[Logged]) -> tuple[Mapping[str, Any], str | None]:
-    """What `log` says the call runs with: the arguments as proposed or edited, and whose word it runs on."""
+    """The arguments, as proposed or edited, and the principal with which the call runs by `log`."""
     events = [logged.event for logged in log]
     assert call in events
     results = [e for e in events if isinstance(e, ToolResult) and e.tool_call_id == call.tool_call_id]
     assert not results, "a tool runs although its call has a result"
-    asked = next((i for i, e in enumerate(events) if _resumes(e, call)), len(events))
-    decisions = (e for e in events[:asked] if isinstance(e, Resolution))  # later ones answer the tool itself
+    model_call = next((i for i, e in enumerate(events) if _resumes(e, call)), len(events))
+    decisions = (e for e in events[:model_call] if isinstance(e, Resolution))  # later ones answer the tool itself
     answers = [e for e in decisions if e.tool_call_id == call.tool_call_id]
     senders = [e.principal for e in events if isinstance(e, UserMsg) and e.turn == call.turn and e.step == 1]
     if not answers:

@@ -1,8 +1,8 @@
-"""Scenes brought to each state, and the calls that a model proposes in them."""
+"""Harnesses in each state of a turn, and the calls that a model proposes there."""
 
 from agents.turn import Limits, State
 from agents.turn.inputs import ProposedCall, Question, ToolInterrupted
-from tests.support.scene import Scene
+from tests.support.turn_harness import TurnHarness
 
 EXPIRES = 1_000
 
@@ -47,34 +47,34 @@ def gated_client(key: str) -> ProposedCall:
     )
 
 
-def idle(limits: Limits | None = None) -> Scene:
-    return Scene(limits or Limits())
+def idle(limits: Limits | None = None) -> TurnHarness:
+    return TurnHarness(limits or Limits())
 
 
-def preparing(limits: Limits | None = None) -> Scene:
-    scene = idle(limits)
-    scene.say()
-    return scene
+def preparing(limits: Limits | None = None) -> TurnHarness:
+    harness = idle(limits)
+    harness.say()
+    return harness
 
 
-def streaming(limits: Limits | None = None) -> Scene:
-    scene = preparing(limits)
-    scene.start_model()
-    return scene
+def streaming(limits: Limits | None = None) -> TurnHarness:
+    harness = preparing(limits)
+    harness.start_model()
+    return harness
 
 
-def with_calls(*calls: ProposedCall, limits: Limits | None = None) -> Scene:
+def with_calls(*calls: ProposedCall, limits: Limits | None = None) -> TurnHarness:
     """The model has answered with these calls: they run, or wait."""
-    scene = preparing(limits)
-    scene.answer("let me see", *calls)
-    return scene
+    harness = preparing(limits)
+    harness.answer("let me see", *calls)
+    return harness
 
 
-def executing(limits: Limits | None = None) -> Scene:
+def executing(limits: Limits | None = None) -> TurnHarness:
     return with_calls(server("a"), limits=limits)
 
 
-def awaiting(limits: Limits | None = None) -> Scene:
+def awaiting(limits: Limits | None = None) -> TurnHarness:
     return with_calls(gated("g"), limits=limits)
 
 
@@ -92,18 +92,18 @@ def ask(key: str) -> ProposedCall:
     )
 
 
-def asking(limits: Limits | None = None) -> Scene:
-    """A tool has begun, and waits for people."""
-    scene = executing(limits)
+def asking(limits: Limits | None = None) -> TurnHarness:
+    """A tool has begun, asked people something, and waits for them."""
+    harness = executing(limits)
     question = Question(kind="approval", prompt="Sure?", expires_at=EXPIRES)
-    scene.feed(ToolInterrupted(turn=1, tool_call_id="a", question=question))
-    return scene
+    harness.feed(ToolInterrupted(turn=1, tool_call_id="a", question=question))
+    return harness
 
 
-def queued(scene: Scene) -> Scene:
-    """The same scene with a message held for the next turn."""
-    scene.say("and then?", on_busy="queue")
-    return scene
+def queued(harness: TurnHarness) -> TurnHarness:
+    """The same harness with a message held for the next turn."""
+    harness.say("and then?", on_busy="queue")
+    return harness
 
 
 BUSY = {

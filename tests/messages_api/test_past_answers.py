@@ -1,11 +1,11 @@
-"""The stand-in knows what it has said: thinking and the results of its tools come back unaltered or not at all."""
+"""The stand-in knows its answers: thinking and the results of its own tools come back unchanged or not at all."""
 
 from typing import Any
 
 import pytest
 
 from tests.messages_api.invalid import InvalidRequestError
-from tests.messages_api.memory import Memory
+from tests.messages_api.past_answers import PastAnswers
 
 Json = dict[str, Any]
 
@@ -25,26 +25,26 @@ def request(*turns: list[Json] | str, **fields: Any) -> Json:
     return {"messages": messages, **fields}
 
 
-def memory_of(answer: list[Json], **settings: bool) -> Memory:
-    memory = Memory(**settings)
-    memory.remember(request("The time?"), answer)
-    return memory
+def answers_of(answer: list[Json], **settings: bool) -> PastAnswers:
+    past = PastAnswers(**settings)
+    past.remember(request("The time?"), answer)
+    return past
 
 
 @pytest.mark.parametrize("fields", [{}, BUDGET], ids=["without", "with a budget"])
 def test_an_answer_that_comes_back_whole(fields: Json) -> None:
-    memory_of(ANSWER).check(request("The time?", ANSWER, [RESULT], **fields))
+    answers_of(ANSWER).check(request("The time?", ANSWER, [RESULT], **fields))
 
 
 def test_markers_are_no_alteration() -> None:
     marked = {**SEARCH, "cache_control": {"type": "ephemeral"}}
-    memory_of([SEARCH, FOUND]).check(request("The time?", [marked, FOUND], "And?"))
+    answers_of([SEARCH, FOUND]).check(request("The time?", [marked, FOUND], "And?"))
 
 
 def test_thinking_may_be_left_out_once_a_person_has_spoken() -> None:
     said = [*ANSWER[1:2], CALL]
     done = [{"type": "text", "text": "Noon."}]
-    memory_of(ANSWER).check(request("The time?", said, [RESULT], done, "Thanks.", **BUDGET))
+    answers_of(ANSWER).check(request("The time?", said, [RESULT], done, "Thanks.", **BUDGET))
 
 
 @pytest.mark.parametrize(
@@ -59,19 +59,19 @@ def test_thinking_may_be_left_out_once_a_person_has_spoken() -> None:
 )
 def test_an_answer_that_was_never_given(content: list[Json], problem: str) -> None:
     with pytest.raises(InvalidRequestError, match=problem):
-        memory_of(ANSWER).check(request("The time?", content, [RESULT]))
+        answers_of(ANSWER).check(request("The time?", content, [RESULT]))
 
 
 def test_a_budget_insists_on_thinking_within_the_cycle() -> None:
     without = request("The time?", [CALL], [RESULT])
-    memory_of(ANSWER).check(without)
+    answers_of(ANSWER).check(without)
     with pytest.raises(InvalidRequestError, match="Expected `thinking`"):
-        memory_of(ANSWER).check({**without, **BUDGET})
+        answers_of(ANSWER).check({**without, **BUDGET})
 
 
 def test_an_altered_result_of_the_providers_tool() -> None:
     with pytest.raises(InvalidRequestError, match="as it was received"):
-        memory_of([SEARCH, FOUND]).check(request("The time?", [SEARCH, {**FOUND, "content": []}], "And?"))
+        answers_of([SEARCH, FOUND]).check(request("The time?", [SEARCH, {**FOUND, "content": []}], "And?"))
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,9 @@ def test_an_altered_result_of_the_providers_tool() -> None:
     ids=["message", "system", "tools", "order"],
 )
 def test_bound_thinking(changed: Json) -> None:
-    memory = memory_of(ANSWER, binds_thinking=True)
-    memory.check(request([{"type": "text", "text": "The time?"}], ANSWER, [RESULT]))
+    past = answers_of(ANSWER, binds_thinking=True)
+    past.check(request([{"type": "text", "text": "The time?"}], ANSWER, [RESULT]))
     with pytest.raises(InvalidRequestError, match="bound to a different conversation"):
-        memory.check(changed)
+        past.check(changed)
     drop = {"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "drop_block"}}
-    memory.check({**changed, "thinking": drop})
+    past.check({**changed, "thinking": drop})

@@ -1,8 +1,8 @@
-"""What the stand-in has said, and whether a request brings it back as it was.
+"""The answers that the stand-in gave, and the check that a request sends them back unchanged.
 
-Thinking is signed. Within a tool cycle, the assistant's messages since the last message of a person, it has to come
-back complete and unaltered; further back it may be left out. With `binds_thinking` its signature covers all that
-stood before it too, as newer models do.
+Thinking is signed. Within a tool cycle (the assistant's messages since the last message of a person) it has to come
+back complete and unchanged; further back it may be left out. With `binds_thinking` the signature also covers everything
+before the thinking, as with newer models.
 """
 
 import hashlib
@@ -26,29 +26,29 @@ BOUND = (
 )
 
 
-class Memory:
-    """Of one stand-in, from its start on."""
+class PastAnswers:
+    """The answers of one stand-in since its start."""
 
     def __init__(self, *, binds_thinking: bool = False) -> None:
         self._binds_thinking = binds_thinking
-        self._said: dict[str, Json] = {}
+        self._blocks: dict[str, Json] = {}
         self._prefixes: dict[str, str] = {}
         self._thoughts: dict[str, list[Json]] = {}
 
     def remember(self, body: Json, content: Sequence[Json]) -> None:
-        """The answer that a request will get."""
+        """Keep the answer to a request."""
         prefix = [*_flat(body)]
         thoughts = [block for block in content if block["type"] in THINKING]
         for block in content:
             if (key := _key(block)) is not None:
-                self._said[key] = block
+                self._blocks[key] = block
                 self._prefixes[key] = _digest(prefix)
             if block["type"] == "tool_use":
                 self._thoughts[block["id"]] = thoughts
             prefix.append(("assistant", block))
 
     def check(self, body: Json) -> None:
-        """Raise InvalidRequestError when something comes back that was never said, or said differently."""
+        """Raise InvalidRequestError when a block was never part of an answer, or was different in it."""
         for position, message in enumerate(body["messages"]):
             blocks = () if isinstance(message["content"], str) else message["content"]
             for index, block in enumerate(blocks):
@@ -62,13 +62,13 @@ class Memory:
         key = _key(block)
         if key is None:
             return
-        said = self._said.get(key)
+        original = self._blocks.get(key)
         if block["type"] in THINKING:
-            require(said is not None, f"{where}: Invalid `signature` in `thinking` block")
-            require(said == block, f"{where}: {UNCHANGED}must remain as they were in the original response.")
+            require(original is not None, f"{where}: Invalid `signature` in `thinking` block")
+            require(original == block, f"{where}: {UNCHANGED}must remain as they were in the original response.")
         else:
-            require(said is not None, f"{where}: `{block['type']}` was never part of an answer")
-            require(said == _unmarked(block), f"{where}: `{block['type']}` must be sent back as it was received")
+            require(original is not None, f"{where}: `{block['type']}` was never part of an answer")
+            require(original == _unmarked(block), f"{where}: `{block['type']}` must be sent back as it was received")
 
     def _check_cycle(self, body: Json) -> None:
         insists = (body.get("thinking") or {}).get("type") == "enabled"
@@ -105,7 +105,7 @@ def _cycle(messages: Sequence[Json]) -> list[Json]:
 
 
 def _flat(body: Json) -> Iterator[tuple[str, Json]]:
-    """All that the model reads, in order and without the markers; where a message ends makes no difference."""
+    """All that the model reads, in order and without markers; the ends of messages make no difference."""
     for tool in body.get("tools") or ():
         yield "tools", {"type": "tool", **_unmarked(tool)}
     system = body.get("system") or []
@@ -118,7 +118,7 @@ def _flat(body: Json) -> Iterator[tuple[str, Json]]:
 
 
 def _key(block: Mapping[str, Any]) -> str | None:
-    """By what the block is recognised; None for those that anybody can write."""
+    """What identifies the block; None for a block that a client may write itself."""
     match block:
         case {"type": "thinking", "signature": str(signature)}:
             return signature

@@ -1,4 +1,4 @@
-"""A stage for the turn machine: does what it commands on plain values, checks the laws after every input."""
+"""A harness for the turn machine: it performs the commands on plain values, and checks the invariants at each input."""
 
 from dataclasses import dataclass, field
 
@@ -34,7 +34,7 @@ from agents.turn.inputs import (
 )
 from agents.turn.live import LiveEvent
 from tests.support.invariants import check_log
-from tests.support.turn_laws import appended, check_step
+from tests.support.turn_invariants import appended, check_step
 
 
 def text(words: str) -> tuple[Block, ...]:
@@ -42,8 +42,8 @@ def text(words: str) -> tuple[Block, ...]:
 
 
 @dataclass
-class Scene:
-    """One conversation: its machine, its durable log, and what runs outside because of them."""
+class TurnHarness:
+    """One conversation: its machine, its durable log, and the model call, tools and timers that run because of them."""
 
     limits: Limits = field(default_factory=Limits)
     log: list[Logged] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Scene:
         self.machine = revive(fold(self.log), self.limits)
 
     def feed(self, happened: Input) -> StepResult:
-        """Give the machine one input and do all that it asks for."""
+        """Give the machine one input and perform its commands."""
         self._consume(happened)
         result = self._append(happened)
         for command in result.commands:
@@ -65,13 +65,13 @@ class Scene:
         return result
 
     def crash(self) -> StepResult:
-        """Lose everything but the log, and let a new incarnation take it up."""
+        """Lose everything but the log, and go on with a new incarnation."""
         self.model, self.tools, self.timers = None, {}, {}
         self.machine = revive(check_log(self.log), self.limits)
         return self.feed(Recover())
 
     def crash_after_append(self, happened: Input) -> StepResult:
-        """Take an input and die when it is durable, before any of its effects is performed."""
+        """Take an input and crash when it is durable, before any of its effects is performed."""
         self._append(happened)
         return self.crash()
 
@@ -79,7 +79,7 @@ class Scene:
         return self.feed(UserMessage(content=text(words), on_busy=on_busy, principal=principal))
 
     def start_model(self) -> StepResult:
-        return self.feed(ModelStarted(ref=self.asked))
+        return self.feed(ModelStarted(ref=self.model_call))
 
     def answer(self, words: str = "hi", *calls: ProposedCall, stop_reason: str = "end_turn") -> StepResult:
         """The model streams and finishes; `words` may be blank."""
@@ -87,14 +87,14 @@ class Scene:
         return self.feed(self.finished(words, *calls, stop_reason=stop_reason))
 
     def finished(self, words: str = "hi", *calls: ProposedCall, stop_reason: str = "end_turn") -> ModelFinished:
-        """A `ModelFinished` of the call under way."""
-        ref = self.asked
+        """A `ModelFinished` of the running model call."""
+        ref = self.model_call
         message_id = f"m{ref.turn}.{ref.step}.{ref.attempt}"
         content = text(words)
         return ModelFinished(ref=ref, message_id=message_id, content=content, calls=calls, stop_reason=stop_reason)
 
     def fail_model(self, reason: str = "overloaded") -> StepResult:
-        return self.feed(ModelFailed(ref=self.asked, reason=reason, detail="The model is busy."))
+        return self.feed(ModelFailed(ref=self.model_call, reason=reason, detail="The model is busy."))
 
     def finish_tool(self, tool_call_id: str, content: str = "done") -> StepResult:
         return self.feed(ToolFinished(turn=self.machine.facts.turn, tool_call_id=tool_call_id, content=content))
@@ -103,8 +103,8 @@ class Scene:
         return self.feed(Resolve(tool_call_id=tool_call_id, decision="approve", principal="bob"))
 
     @property
-    def asked(self) -> ModelRef:
-        assert self.machine.model is not None, "no model call is under way"
+    def model_call(self) -> ModelRef:
+        assert self.machine.model is not None, "no model call runs"
         return self.machine.model
 
     @property
@@ -117,13 +117,13 @@ class Scene:
         return [logged.event for logged in self.log]
 
     @property
-    def told(self) -> list[LiveEvent]:
-        """What the last step told the watchers."""
+    def broadcasts(self) -> list[LiveEvent]:
+        """The live events of the last step."""
         return [command.event for command in self.last.commands if isinstance(command, Broadcast)]
 
     @property
     def effects(self) -> list[Command]:
-        """What the last step did to the outside."""
+        """The effects of the last step."""
         return [command for command in self.last.commands if not isinstance(command, Append | Broadcast)]
 
     def result(self, tool_call_id: str) -> ToolResult:
@@ -133,7 +133,7 @@ class Scene:
         return found[0]
 
     def _consume(self, happened: Input) -> None:
-        """What reports its end, or is asked to leave, does not run any more."""
+        """A model call or tool that reports its end runs no longer."""
         match happened:
             case ModelFailed(ref=ref) if ref == self.model:
                 self.model = None
@@ -186,7 +186,7 @@ class Scene:
                 assert not self.timers
 
     def _compare(self) -> None:
-        """What runs outside is exactly what the machine believes to run."""
+        """Check that exactly those things run that the machine believes to run."""
         facts = self.machine.facts
         if self.state is State.TERMINATING:
             assert (self.model, self.tools, self.timers) == (None, {}, {})

@@ -11,7 +11,7 @@ from agents.former_names import answer_to_former_names
 
 if TYPE_CHECKING:
     from agents.agent import Agent, Catalog
-    from agents.conversation.driver import Conversation
+    from agents.conversation.conversation import Conversation
     from agents.errors import ToolError, TurnError
     from agents.local import local_conversations
     from agents.middleware.pipeline.middleware import Middleware
@@ -27,7 +27,7 @@ else:
         "AnthropicModel": "agents.models.anthropic.model",
         "Call": "agents.models.scripted.steps",
         "Catalog": "agents.agent",
-        "Conversation": "agents.conversation.driver",
+        "Conversation": "agents.conversation.conversation",
         "Middleware": "agents.middleware.pipeline.middleware",
         "Resolve": "agents.turn.inputs",
         "ScriptedModel": "agents.models.scripted.model",

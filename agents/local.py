@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from agents.agent import Agent, Catalog
 from agents.clock import now_ms
 from agents.context import AgentContext
-from agents.conversation.driver import Conversation
+from agents.conversation.conversation import Conversation
 from agents.errors import Superseded
 from agents.receipt import Receipt
 from agents.services import Services

@@ -7,12 +7,11 @@ waits for the log, because nothing may happen before it is durable.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import structlog
 
-from agents.agent import Agent, Catalog
-from agents.answer import Answer, make_answer
+from agents.agent import Agent
 from agents.context import AgentContext
 from agents.conversation.archiving import Archiving
 from agents.conversation.effects import Effects
@@ -20,14 +19,14 @@ from agents.conversation.history import History
 from agents.conversation.journal import Journal
 from agents.conversation.mailbox import Envelope, Mailbox
 from agents.conversation.runtime import ConversationRuntime
-from agents.conversation.validation import complete_input, validate_message, validate_resolution
+from agents.conversation.validation import complete_input
 from agents.errors import Refused, Superseded
 from agents.former_names import sent_as
 from agents.receipt import Receipt
 from agents.services import Services
 from agents.turn import Input, Logged, State, StepResult, fsm_state, revive, step
-from agents.turn.events import Block, UserMsg
-from agents.turn.inputs import Cancel, OnBusy, Recover, Resolve, Stop, UserMessage
+from agents.turn.events import UserMsg
+from agents.turn.inputs import Recover, UserMessage
 from store import StoreError
 from store.errors import DuplicateMessage
 
@@ -58,191 +57,89 @@ class ConversationStatus:
     waits_for: Sequence[Mapping[str, str]]
 
 
-class Conversation:
-    """One incarnation of a conversation. Make it with `open`; it works until `stop`, or until it is fenced.
-
-    `gone` is done once this incarnation has ended: from then on every command raises `Superseded`.
-    """
+class Driver:
+    """One incarnation at work, until it is `gone`: it was stopped or fenced, and takes no input any more."""
 
     def __init__(
         self, journal: Journal, agent: Agent, history: History, services: Services, context: AgentContext
     ) -> None:
-        self.id = journal.conversation_id
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.agent = agent
         self.history = history
-        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._journal = journal
+        self.journal = journal
+        self.machine = revive(history.facts, agent.limits)
+        self.runtime = ConversationRuntime(journal, agent, history, services, context, self.post)
+        self.is_at_rest = False
         self._clock = services.clock
-        self._machine = revive(history.facts, agent.limits)
-        self._runtime = ConversationRuntime(journal, agent, history, services, context, self._post)
-        self._effects = Effects(self._runtime, self._post, self._submit, self._end_superseded)
-        self._archiving = Archiving(self._runtime)
-        self._mailbox = Mailbox(self._process, f"conversation {self.id}")
-        self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
-        self._is_at_rest = False
+        self._effects = Effects(self.runtime, self.post, self.submit, self._end_superseded)
+        self._archiving = Archiving(self.runtime)
+        self._mailbox = Mailbox(self._process, f"conversation {journal.conversation_id}")
         self._resting_since: int | None = None
         self._packing: asyncio.TimerHandle | None = None
 
-    @classmethod
-    async def open(cls, services: Services, conversation_id: str, catalog: Catalog) -> Self:
-        """Claim the log, fold it and take it up where it ends.
+    def start(self) -> None:
+        """Take up the log where it ends."""
+        self.post(Recover())
+        self.runtime.start_middleware()
 
-        Raises `store.ConversationNotFound`, `store.NewerFormat`, `agents.errors.UnknownAgent`,
-        `agents.errors.UnreadableRecord`.
-        """
-        journal = await Journal.open(services.store, conversation_id, services.place, services.cluster, services.clock)
-        agent, context = catalog.get(journal.meta.agent), catalog.context(journal.meta)
-        conversation = cls(journal, agent, await journal.replay(), services, context)
-        conversation._post(Recover())
-        conversation._runtime.start_middleware()
-        return conversation
+    def post(self, happened: Input) -> None:
+        """Put an input into the mailbox, unless this incarnation is gone."""
+        if not self.gone.done():
+            self._mailbox.put(Envelope(happened))
 
-    # What callers may ask of a conversation.
-
-    async def send(self, message: UserMessage, context: AgentContext | None = None) -> Receipt:
-        """Accept a message: durable when this returns. Raises `Refused`, `Superseded`.
-
-        `context` goes with the work of the turn in which the message is read. A message that was sent before, which
-        its client id tells, is answered as it was then.
-        """
-        receipt = await self.find_receipt(message.client_id)
-        return receipt or await self._submit(await validate_message(message, self._runtime), context)
-
-    async def ask(
-        self,
-        content: str | Sequence[Block],
-        *,
-        on_busy: OnBusy | None = None,
-        model: str | None = None,
-        client_id: str | None = None,
-        principal: str | None = None,
-        context: AgentContext | None = None,
-    ) -> Answer:
-        """Send a message and wait for the `answer` of its turn. Raises `Refused`, `TurnError`, `Superseded`.
-
-        `principal` is who sends it; None: the owner of the conversation. For the other options see `UserMessage`.
-        """
-        message = UserMessage(
-            content=[{"type": "text", "text": content}] if isinstance(content, str) else content,
-            on_busy=on_busy,
-            model=model,
-            client_id=client_id,
-            principal=self._journal.meta.principal if principal is None else principal,
-        )
-        receipt = await self.send(message, context)
-        return await self.answer(receipt.turn)
-
-    async def answer(self, turn: int | None = None) -> Answer:
-        """Wait until a turn (None: the newest) has ended or something waits for the outside; what it has said by then.
-
-        After a resolution, ask for it again. Raises `TurnError`, `Superseded`, and LookupError if no such turn began.
-        """
-        wanted = self._machine.facts.turn if turn is None else turn
-        await self._until(lambda: self.gone.done() or self._has_settled(wanted))
+    async def submit(self, happened: Input, context: AgentContext | None = None) -> Receipt:
+        """Put an input into the mailbox and wait for what comes of it. Raises `Refused`, `Superseded`."""
         if self.gone.done():
-            raise Superseded(self.id)
-        facts, summary = self._machine.facts, self.history.summary
-        if summary is not None and wanted <= summary.through_turn:
-            events = await self._journal.read_turn(wanted, summary.after)
-        else:
-            events = [event for event in self.history.events if event.turn == wanted]
-        if not events:
-            raise LookupError(f"{self.id} has no turn {wanted}")
-        pending = fsm_state(facts)["pending"] if wanted >= facts.turn else {}
-        return make_answer(wanted, events, pending, self.agent.output)
+            raise Superseded(self.journal.conversation_id)
+        reply: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._mailbox.put(Envelope(happened, reply, context))
+        return await reply
 
-    async def find_receipt(self, client_id: str | None) -> Receipt | None:
-        """The receipt of a message that is in the log already, however old; such a message is never refused."""
-        receipt = self.history.receipt(client_id)
-        if receipt is None and client_id is not None and self.history.is_partial:
-            return await self._journal.receipt(client_id)
-        return receipt
-
-    async def resolve(self, resolution: Resolve, context: AgentContext | None = None) -> Receipt:
-        """Answer a suspension: durable when this returns, carried out afterwards. Raises `Refused`, `Superseded`."""
-        call = self._machine.facts.suspended.get(resolution.tool_call_id)
-        if call is not None:
-            resolution = await validate_resolution(resolution, call, self._runtime)
-        return await self._submit(resolution, context)
-
-    async def cancel(self, principal: str | None = None) -> Receipt:
-        """End the turn that runs or waits. Raises `Refused`, `Superseded`."""
-        return await self._submit(Cancel(principal=principal))
-
-    def inspect(self) -> ConversationStatus:
-        """Answered at any moment, without waiting for anything."""
-        facts, streaming = self._machine.facts, self._effects.streaming
-        return ConversationStatus(
-            state=self._machine.state.value,
-            turn=facts.turn,
-            last_seq=facts.last_seq,
-            epoch=self._journal.epoch,
-            pending=fsm_state(facts)["pending"],
-            streaming=streaming.snapshot() if streaming else None,
-            progress_at=self._journal.progress_at,
-            waits_for=self._waits_for(),
-        )
-
-    @property
-    def is_in_turn(self) -> bool:
-        """Whether a turn has begun that is not over; it may wait for people."""
-        return self._machine.facts.running
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until the condition holds, or this incarnation is gone."""
+        await self._mailbox.until(lambda: self.gone.done() or condition())
 
     @property
     def resting_since(self) -> int | None:
-        """When (ms since the epoch) it came to rest, at which nothing is under way; None while it works.
+        """When (ms since the epoch) it came to rest; None while it has anything to do or to answer."""
+        return self._resting_since if self.is_at_rest and self._mailbox.is_quiet else None
 
-        A command that has not been answered yet is work, too.
-        """
-        return self._resting_since if self._is_at_rest and self._mailbox.is_quiet else None
-
-    @property
-    def next_expiry(self) -> int | None:
-        """When the earliest of its questions runs out, in ms since the epoch."""
-        return self._machine.facts.next_expiry
-
-    async def rest(self) -> ConversationStatus:
-        """Wait until the conversation is idle, waits for the outside, or is gone."""
-        await self._until(lambda: self._is_at_rest)
-        return self.inspect()
-
-    async def stop(self) -> None:
-        """Leave in good order: what is unfinished stays in the log for the next incarnation."""
-        if not self.gone.done():
-            self._post(Stop())
-            await asyncio.wait([self.gone])
-
-    async def leave(self) -> bool:
-        """Stop, unless there is work; return whether it has stopped. Later callers get `Superseded`."""
-        if self.resting_since is None:
-            return False
-        await self.stop()
-        return True
+    def status(self) -> ConversationStatus:
+        facts, streaming = self.machine.facts, self._effects.streaming
+        return ConversationStatus(
+            state=self.machine.state.value,
+            turn=facts.turn,
+            last_seq=facts.last_seq,
+            epoch=self.journal.epoch,
+            pending=fsm_state(facts)["pending"],
+            streaming=streaming.snapshot() if streaming else None,
+            progress_at=self.journal.progress_at,
+            waits_for=self._waits_for(),
+        )
 
     def abandon(self) -> None:
-        """Drop everything at once and write nothing more, as when the process dies or a newer one has claimed."""
+        """Drop everything at once and write nothing more."""
         if self.gone.done():
             return
         self.gone.set_result(None)
         self._note_rest()
         self._effects.drop()
         self._cancel_packing()
-        self._mailbox.close(lambda: Superseded(self.id))
-
-    # One envelope.
+        self._mailbox.close(lambda: Superseded(self.journal.conversation_id))
 
     async def _process(self, envelope: Envelope) -> None:
+        """One input; no error leaves the mailbox, but the incarnation ends with it."""
         try:
             await self._carry_out(envelope)
         except (StoreError, Superseded) as error:
-            envelope.refuse(Superseded(self.id))
+            envelope.refuse(Superseded(self.journal.conversation_id))
             self._end_superseded(error)
         except Exception as error:
-            log.exception("incarnation_failed", conversation=self.id)
+            log.exception("incarnation_failed", conversation=self.journal.conversation_id)
             envelope.refuse(error)
             self.abandon()
         except asyncio.CancelledError:
-            envelope.refuse(Superseded(self.id))
+            envelope.refuse(Superseded(self.journal.conversation_id))
             raise
         self._note_rest()
 
@@ -253,19 +150,19 @@ class Conversation:
         if isinstance(happened, UserMessage) and (known := self.history.receipt(happened.client_id)) is not None:
             envelope.accept(known)  # its first copy was still under way when this one was sent
             return
-        decided = step(self._machine, happened)
+        decided = step(self.machine, happened)
         if decided.refusal is not None:
             # An incarnation at rest does not hear of a newer one, in which a turn may run.
-            await self._journal.ownership.confirm()
+            await self.journal.ownership.confirm()
             envelope.refuse(Refused(decided.refusal.code, decided.refusal.detail))
             return
         try:
             receipt = await self._commit(decided)
         except DuplicateMessage as duplicate:
-            envelope.accept(await self._journal.receipt_at(duplicate.seq))
+            envelope.accept(await self.journal.receipt_at(duplicate.seq))
             return
         if envelope.context is not None:
-            self._runtime.keep_context(receipt.turn, envelope.context)
+            self.runtime.keep_context(receipt.turn, envelope.context)
         envelope.accept(receipt)
         for command in decided.commands:
             self._effects.perform(command)
@@ -275,8 +172,8 @@ class Conversation:
     async def _commit(self, decided: StepResult) -> Receipt:
         """Make the step's events durable; from then on its machine and its facts are the conversation's."""
         facts, current = decided.machine.facts, decided.machine.model
-        logged = await self._journal.append(decided, self._clock(), self._effects.message_ended_by(current))
-        self._machine = decided.machine
+        logged = await self.journal.append(decided, self._clock(), self._effects.message_ended_by(current))
+        self.machine = decided.machine
         self._effects.forget_message(current)
         if not logged:
             return Receipt(facts.last_seq, facts.turn)
@@ -285,63 +182,29 @@ class Conversation:
 
     def _end_superseded(self, error: Exception) -> None:
         """Another incarnation has the conversation, or it is deleted."""
-        log.warning("incarnation_superseded", conversation=self.id, cause=str(error))
+        log.warning("incarnation_superseded", conversation=self.journal.conversation_id, cause=str(error))
         self.abandon()
 
-    # The mailbox.
-
-    def _post(self, happened: Input) -> None:
-        if not self.gone.done():
-            self._mailbox.put(Envelope(happened))
-
-    async def _submit(self, happened: Input, context: AgentContext | None = None) -> Receipt:
-        if self.gone.done():
-            raise Superseded(self.id)
-        reply: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._mailbox.put(Envelope(happened, reply, context))
-        return await reply
-
-    # At rest.
-
     def _waits_for(self) -> list[Mapping[str, str]]:
-        if self._machine.model is not None:
+        if self.machine.model is not None:
             streaming = self._effects.streaming
             return [{"kind": "model", "name": streaming.model if streaming else self.agent.model.name}]
-        calls = [dispatched.call for dispatched in self._machine.facts.dispatched.values()]
+        calls = [dispatched.call for dispatched in self.machine.facts.dispatched.values()]
         return [{"kind": "tool", "name": call.name, "tool_call_id": call.tool_call_id} for call in calls]
 
     def _note_rest(self) -> None:
-        """After each envelope: find out whether there is work, and wake the callers whose condition holds now."""
+        """Find out after each input whether there is work left; at rest, the memory and the log can be made smaller."""
         is_gone = self.gone.done()
-        self._is_at_rest = is_gone or (not self._mailbox and self._machine.state in _AT_REST)
-        self._waiting = [waiting for waiting in self._waiting if not _wake(*waiting)]
-        if self._is_at_rest and not is_gone:
+        self.is_at_rest = is_gone or (not self._mailbox and self.machine.state in _AT_REST)
+        if self.is_at_rest and not is_gone:
             self._resting_since = self._clock()
             self._packing = asyncio.get_running_loop().call_later(PACK_SECONDS, self.history.pack)
             self._archiving.start_if_due()
-
-    def _has_settled(self, turn: int) -> bool:
-        """Whether the turn has ended, or goes on only when people or a client have acted."""
-        facts = self._machine.facts
-        return facts.turn > turn or not facts.running or self._machine.state is State.AWAITING_INPUT
-
-    async def _until(self, condition: Callable[[], bool]) -> None:
-        """Wait until the condition holds after an envelope."""
-        if not condition():
-            reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append((condition, reached))
-            await reached
 
     def _cancel_packing(self) -> None:
         if self._packing is not None:
             self._packing.cancel()
             self._packing = None
-
-
-def _wake(condition: Callable[[], bool], reached: asyncio.Future[None]) -> bool:
-    if not reached.done() and condition():
-        reached.set_result(None)
-    return reached.done()
 
 
 def _receipt_for(logged: Sequence[Logged], turn: int) -> Receipt:

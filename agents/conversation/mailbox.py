@@ -1,4 +1,4 @@
-"""The inputs of one conversation, handled one by one in their order; an empty mailbox has no task."""
+"""The inputs of one conversation, processed one by one in their order; an empty mailbox has no task."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -37,6 +37,7 @@ class Mailbox:
         self._process = process
         self._name = name
         self._envelopes: list[Envelope] = []
+        self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._context = copy_context()
         self._working: asyncio.Task[None] | None = None
 
@@ -54,14 +55,30 @@ class Mailbox:
         if self._working is None:
             self._working = asyncio.create_task(self._work(), name=self._name, context=self._context)
 
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until the condition holds: it is tried now, and whenever an envelope has been processed."""
+        if not condition():
+            reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append((condition, reached))
+            await reached
+
     def close(self, error: Callable[[], Exception]) -> None:
         """Refuse all that waits, and cancel what is being processed, unless the caller itself is doing that."""
         if self._working is not None and self._working is not asyncio.current_task():
             self._working.cancel()
         while self._envelopes:
             self._envelopes.pop(0).refuse(error())
+        self._wake()
 
     async def _work(self) -> None:
         while self._envelopes:
             await self._process(self._envelopes.pop(0))
+            self._wake()
         self._working = None
+
+    def _wake(self) -> None:
+        """Let those callers go on whose condition holds now."""
+        for condition, reached in self._waiting:
+            if not reached.done() and condition():
+                reached.set_result(None)
+        self._waiting = [waiting for waiting in self._waiting if not waiting[1].done()]

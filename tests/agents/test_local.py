@@ -49,7 +49,7 @@ async def test_a_directory_serves_one_script_at_a_time(tmp_path: Path) -> None:
 async def test_a_conversation_keeps_its_agent_and_owner(store: Store) -> None:
     local = LocalConversations(store, Catalog([PARROT, MUTE]))
     conversation = await local.open("demo", agent="mute", principal="ada")
-    assert (conversation.agent, conversation._journal.meta.principal) == (MUTE, "ada")
+    assert (conversation.agent, conversation._driver.journal.meta.principal) == (MUTE, "ada")
     assert await local.open("demo") is conversation
     assert (await local.open("other")).agent is PARROT, "the first one is the default"
     with pytest.raises(UnknownAgent):

@@ -126,7 +126,7 @@ def check_incarnation(conversation: Conversation) -> None:
     """The live state of an incarnation is the fold of its log, and can be packed and unpacked."""
     history = conversation.history
     base = restore_snapshot(history.summary.base, history.summary.after) if history.summary else None
-    assert fold(history.logged, base) == conversation._machine.facts
+    assert fold(history.logged, base) == conversation._driver.machine.facts
     seen = (history.logged, history.quiescent_points, history.tool_call_ids, history.facts)
     history.pack()
     assert (history.logged, history.quiescent_points, history.tool_call_ids, history.facts) == seen

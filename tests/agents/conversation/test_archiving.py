@@ -67,14 +67,14 @@ async def test_it_is_moved_when_it_rests_and_is_revived_and_goes_on(place: Place
     for number in range(12):
         await say(conversation, f"message {number}", client_id=f"m{number}")
         await rest(conversation)
-    await until(lambda: conversation._journal.archived_seq >= 2 * SEGMENT)
+    await until(lambda: conversation._driver.journal.archived_seq >= 2 * SEGMENT)
     whole = await world.log()
     check_at_rest(whole)
     assert len(whole) > 36
 
     await world.crash(conversation)
     conversation = await world.open(agent)
-    assert conversation._journal.archived_seq == await place.archived()
+    assert conversation._driver.journal.archived_seq == await place.archived()
     again = await say(conversation, "message 0", client_id="m0")
     assert (again.seq, again.turn, again.duplicate) == (1, 1, True)
     await say(conversation, "and another")
@@ -92,16 +92,16 @@ async def test_an_archive_that_is_away_stops_no_conversation(place: Place) -> No
     for number in range(12):
         await say(conversation, f"message {number}")
         assert await rest(conversation) == "idle"
-    await until(lambda: conversation._archiving._not_before)
+    await until(lambda: conversation._driver._archiving._not_before)
 
     assert await place.archived() == 0
-    assert conversation._archiving._archive is not None
+    assert conversation._driver._archiving._archive is not None
     check_at_rest(await world.log())
 
     place.directory.unlink()
     successor = await world.open(talker())
     await rest(successor)
-    await until(lambda: successor._journal.archived_seq)
+    await until(lambda: successor._driver.journal.archived_seq)
     check_at_rest(await world.log())
 
 
@@ -136,7 +136,7 @@ async def test_a_turn_does_not_wait_for_the_archive(place: Place) -> None:
     assert await place.archived() == 0
 
     Slow.go.set()
-    await until(lambda: conversation._journal.archived_seq)
+    await until(lambda: conversation._driver.journal.archived_seq)
     check_at_rest(await place.world.log())
 
 
@@ -149,7 +149,7 @@ async def test_redis_holds_of_ten_thousand_messages_what_it_holds_of_a_thousand(
         before = await place.memory("log", "clients")
         conversation = await place.world.open(talker())
         expected = (3 * turns - 6) // 500 * 500
-        await until(lambda: conversation._journal.archived_seq == expected)  # noqa: B023
+        await until(lambda: conversation._driver.journal.archived_seq == expected)  # noqa: B023
         left = await place.memory("log", "meta", "clients", "segments")
         sizes.append((before, left))
         assert [record.seq for record in await place.world.store.log.read("c")] == list(range(1, 3 * turns + 2))

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents import codec
@@ -63,6 +63,7 @@ def record(stored: dict[str, Any], seq: int = 1) -> Record:
     return Record(seq, orjson.dumps(stored))
 
 
+@settings(deadline=None)
 @given(event=events, at=st.integers(0, 2**53), seq=st.integers(1, 2**31))
 def test_every_event_comes_back_as_it_went(event: Event, at: int, seq: int) -> None:
     assert decode(record(encode(event, at), seq)) == Logged(seq, at, event)

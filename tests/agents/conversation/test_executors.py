@@ -183,7 +183,7 @@ async def test_a_call_for_a_client_that_is_connected_waits_for_it(world: World) 
         await say(conversation)
         await watcher.until("suspended")
         await rest(conversation)  # a watcher may hear of it before the conversation itself does
-        await until(lambda: not conversation._runtime._background)
+        await until(lambda: not conversation._driver.runtime._background)
         assert conversation.inspect().state == "awaiting_input"
         await resolve(conversation, "respond", answer="a picture")
     assert results(await world.events()) == [("ok", "a picture")]

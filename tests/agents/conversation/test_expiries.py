@@ -43,7 +43,7 @@ async def test_an_answer_in_time_disarms_it(world: World) -> None:
     await say(conversation)
     await rest(conversation)
     await conversation.resolve(Resolve(tool_call_id=next(iter(conversation.inspect().pending)), decision="approve"))
-    assert conversation._effects._expiries == {}
+    assert conversation._driver._effects._expiries == {}
     bench.finish.set()
     assert await rest(conversation) == "idle"
     assert [status for status, _ in results(await world.events())] == ["ok"]

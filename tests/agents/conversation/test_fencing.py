@@ -84,7 +84,7 @@ async def test_the_older_one_stops_all_that_it_has_under_way(world: World) -> No
 
     await older.gone
     await stopped.wait()
-    assert older._effects._expiries == {}
+    assert older._driver._effects._expiries == {}
     assert gated.runs == []
 
 

@@ -99,7 +99,7 @@ async def test_a_turn_outlives(name: str, own_server: Callable[..., RedisServer]
             with pytest.raises(StoreUnavailable):
                 await impatient.log.claim("c")
             bench.finish.set()
-            await until(lambda: not conversation._effects._tools)
+            await until(lambda: not conversation._driver._effects._tools)
             assert conversation.inspect().state == "executing_tools", "it does not go on before the result is durable"
             assert conversation.inspect().last_seq == len(logged)
             await asyncio.to_thread(end, place)

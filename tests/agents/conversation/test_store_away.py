@@ -20,7 +20,7 @@ async def test_a_pause_while_a_tool_runs(fragile: Fragile) -> None:
 
     with server.paused():
         bench.finish.set()
-        await until(lambda: not conversation._effects._tools)
+        await until(lambda: not conversation._driver._effects._tools)
         assert conversation.inspect().state == "executing_tools", "it does not go on before the result is durable"
         assert len(conversation.history.logged) == 3
 
@@ -50,7 +50,7 @@ async def test_a_message_sent_while_redis_is_away(fragile: Fragile) -> None:
 
     sending = asyncio.create_task(say(conversation, client_id="x"))
     doubling = asyncio.create_task(say(conversation, client_id="x"))
-    await until(lambda: len(conversation._mailbox) == 1)
+    await until(lambda: len(conversation._driver._mailbox) == 1)
     assert conversation.inspect().state == "idle"
     assert bench.runs == []
     await asyncio.to_thread(server.start)
@@ -90,7 +90,7 @@ async def test_cancel_during_a_pause_holds_when_redis_is_back(fragile: Fragile) 
 
     with server.paused():
         cancelling = asyncio.create_task(conversation.cancel("ada"))
-        await until(lambda: not conversation._mailbox)
+        await until(lambda: not conversation._driver._mailbox)
         assert bench.cancelled == 0, "first the log, then the effect"
 
     await cancelling

@@ -104,7 +104,7 @@ async def test_a_message_that_interrupts_cancels_sub_agents_too(world: World) ->
 async def crash_while_cancelling(world: World, conversation_id: str) -> None:
     """Have the parent die right after it has logged a cancel, before it has passed it on."""
     parent = await world.doors.reach(conversation_id)
-    parent._effects._calls.abandon = _do_nothing  # type: ignore[method-assign]
+    parent._driver._effects._calls.abandon = _do_nothing  # type: ignore[method-assign]
     await parent.cancel("ada")
     await world.crash(parent)
 

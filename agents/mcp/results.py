@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from mcp_types import (
     AudioContent,
@@ -17,11 +16,10 @@ from mcp_types import (
 )
 
 from agents.errors import ToolError
+from agents.models.protocol import Json
 
 IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 DOCUMENT = "application/pdf"
-
-Json = dict[str, Any]
 
 
 def content_of(result: CallToolResult) -> str | list[Json] | None:

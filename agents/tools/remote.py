@@ -82,4 +82,4 @@ def _drop_progress(value: object) -> None:
 
 @sent_as("agents.tools.heavy._not_from_here")
 def _refuse_effect(*_: object) -> NoReturn:
-    raise RuntimeError("a heavy tool runs apart from its conversation: it can neither patch its state nor tell of it")
+    raise RuntimeError("a remote tool runs apart from its conversation: it can neither patch its state nor tell of it")

@@ -62,7 +62,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ErrorReply:
     """An answer in another status than 200; `retry_after` is in seconds or an HTTP date."""
 
     status: int
@@ -71,7 +71,7 @@ class Refusal:
     retry_after: float | str | None = None
 
 
-Responder = Callable[[Json], Reply | Refusal]
+Responder = Callable[[Json], Reply | ErrorReply]
 """Chooses the answer from the body of the request."""
 
 

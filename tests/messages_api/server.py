@@ -13,7 +13,7 @@ from aiohttp import web
 
 from tests.messages_api.cache import PromptCache
 from tests.messages_api.past_answers import PastAnswers
-from tests.messages_api.reply import Json, Refusal, Reply, Responder, Trouble, tokens_reply
+from tests.messages_api.reply import ErrorReply, Json, Reply, Responder, Trouble, tokens_reply
 from tests.messages_api.rules import InvalidRequestError, check_headers, check_request
 from tests.messages_api.wire import Frame, content_of, error_event, frame, frames, usage_of, whole_message
 
@@ -57,7 +57,7 @@ class MessagesServer:
         binds_thinking: bool = False,
     ) -> None:
         self.responder: Responder = responder or (lambda _: tokens_reply(50))
-        self.replies: deque[Reply | Refusal] = deque()
+        self.replies: deque[Reply | ErrorReply] = deque()
         self.requests: list[Received] = []
         self.rejections: list[str] = []  # what was wrong with the requests that broke the provider's rules
         self.port = port
@@ -75,7 +75,7 @@ class MessagesServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def enqueue(self, *replies: Reply | Refusal) -> None:
+    def enqueue(self, *replies: Reply | ErrorReply) -> None:
         """Answer the next requests with these, in this order."""
         self.replies.extend(replies)
 
@@ -134,7 +134,7 @@ class MessagesServer:
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
         if self._key is not None and request.headers.get("authorization") != f"Bearer {self._key}":
-            return _refused(Refusal(401, "authentication_error", "invalid x-api-key"))
+            return _refused(ErrorReply(401, "authentication_error", "invalid x-api-key"))
         try:
             body = orjson.loads(await request.read())
             check_request(body)
@@ -143,7 +143,7 @@ class MessagesServer:
                 self._past_answers.check(body)
         except (orjson.JSONDecodeError, InvalidRequestError) as error:
             self.rejections.append(str(error))
-            return _refused(Refusal(400, "invalid_request_error", str(error)))
+            return _refused(ErrorReply(400, "invalid_request_error", str(error)))
         received = self._record(request, body)
         try:
             response = await self._answer(request, received)
@@ -166,7 +166,7 @@ class MessagesServer:
     async def _answer(self, request: web.Request, received: Received) -> web.StreamResponse:
         number = next(self._numbers)
         reply = self.replies.popleft() if self.replies else self.responder(received.body)
-        if isinstance(reply, Refusal):
+        if isinstance(reply, ErrorReply):
             return _refused(reply)
         if reply.first_delay:
             await asyncio.sleep(reply.first_delay)
@@ -233,7 +233,7 @@ async def _make_trouble(request: web.Request, response: web.StreamResponse, trou
             request.transport.abort()
 
 
-def _refused(refusal: Refusal) -> web.Response:
+def _refused(refusal: ErrorReply) -> web.Response:
     headers = {"request-id": "req_refused"}
     if refusal.retry_after is not None:
         seconds = refusal.retry_after

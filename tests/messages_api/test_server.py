@@ -8,7 +8,7 @@ import httpx
 import orjson
 from anthropic import AsyncAnthropic
 
-from tests.messages_api import MessagesServer, Refusal, Reply, ToolUse
+from tests.messages_api import ErrorReply, MessagesServer, Reply, ToolUse
 
 BODY: Any = {"model": "claude-test", "max_tokens": 100, "messages": [{"role": "user", "content": "Hello"}]}
 
@@ -57,7 +57,7 @@ async def test_the_event_stream(messages_api: MessagesServer) -> None:
 
 
 async def test_refusals(messages_api: MessagesServer) -> None:
-    messages_api.enqueue(Refusal(529, "overloaded_error", retry_after=1.5))
+    messages_api.enqueue(ErrorReply(529, "overloaded_error", retry_after=1.5))
     response = await post(messages_api)
     assert (response.status_code, response.headers["retry-after"]) == (529, "1.5")
     assert response.json()["error"]["type"] == "overloaded_error"

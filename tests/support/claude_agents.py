@@ -2,7 +2,7 @@
 
 import re
 
-from tests.messages_api import Refusal, Reply, Trouble
+from tests.messages_api import ErrorReply, Reply, Trouble
 from tests.messages_api.reply import Json, tokens_reply
 
 COUNT = re.compile(r"\bcount to (\d+)")
@@ -12,7 +12,7 @@ RESUMED = "This time the answer comes to its end."
 _stalled: set[str] = set()
 
 
-def answer(body: Json) -> Reply | Refusal:
+def answer(body: Json) -> Reply | ErrorReply:
     """`count to N`: N tokens. `stall after N`: silence after N tokens, the first time. Else a short echo."""
     said = _last_text(body)
     if found := STALL.search(said):

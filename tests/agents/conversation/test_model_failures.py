@@ -7,7 +7,7 @@ from agents.errors import ModelError
 from agents.models import Call, ScriptedModel, Step
 from agents.turn import Limits
 from agents.turn.events import AssistantMsg, TurnEnded
-from tests.messages_api import MessagesServer, Refusal, Reply, Trouble
+from tests.messages_api import ErrorReply, MessagesServer, Reply, Trouble
 from tests.support.conversation_workbench import Bench, Talker
 from tests.support.conversations import World, ends, rest, say, spoken, watching
 
@@ -15,7 +15,7 @@ from tests.support.conversations import World, ends, rest, say, spoken, watching
 async def test_failures_before_the_first_token_are_retried(
     world: World, messages_api: MessagesServer, talker: Talker
 ) -> None:
-    messages_api.enqueue(Refusal(529, "overloaded_error"), Reply(trouble=Trouble("error")), Reply("there"))
+    messages_api.enqueue(ErrorReply(529, "overloaded_error"), Reply(trouble=Trouble("error")), Reply("there"))
     conversation = await world.start(talker())
 
     await say(conversation)
@@ -62,7 +62,7 @@ async def test_a_silent_server_is_a_timeout(world: World, messages_api: Messages
 async def test_the_conversation_goes_on_after_a_failure(
     world: World, messages_api: MessagesServer, talker: Talker
 ) -> None:
-    messages_api.enqueue(Refusal(401, "authentication_error"), Reply("back"))
+    messages_api.enqueue(ErrorReply(401, "authentication_error"), Reply("back"))
     conversation = await world.start(talker())
     await say(conversation, "one")
     await rest(conversation)

@@ -20,7 +20,7 @@ from agents.middleware.pipeline.middleware import Middleware, StreamCall
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Call, ModelEvent, ModelRequest, ScriptedModel, Step
 from agents.models.anthropic.model import AnthropicModel
-from tests.messages_api import MessagesServer, Refusal
+from tests.messages_api import ErrorReply, MessagesServer
 from tests.support.conversations import PATIENCE, World, ends, rest, say, spoken, text, until
 
 KEY = "sk-very-secret"
@@ -137,7 +137,7 @@ async def test_an_unexpected_exception(world: World) -> None:
 @pytest.mark.parametrize("refuses", [False, True])
 async def test_no_key_is_recorded(world: World, messages_api: MessagesServer, refuses: bool) -> None:
     if refuses:
-        messages_api.responder = lambda _: Refusal(401, "authentication_error", f"invalid x-api-key {KEY}")
+        messages_api.responder = lambda _: ErrorReply(401, "authentication_error", f"invalid x-api-key {KEY}")
     model = AnthropicModel("claude", api_key=KEY, base_url=messages_api.url, headers={"x-api-key": KEY})
     conversation = await world.start(agent(model, ModelCalls()))
     await say(conversation)

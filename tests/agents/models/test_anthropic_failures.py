@@ -8,7 +8,7 @@ import pytest
 
 from agents.models.anthropic.failures import retry_after
 from agents.models.anthropic.model import AnthropicModel
-from tests.messages_api import MessagesServer, Refusal, Reply, Trouble
+from tests.messages_api import ErrorReply, MessagesServer, Reply, Trouble
 from tests.support.model_requests import model_at, read, read_until_failure, request, text_of
 
 STATUSES = [
@@ -31,7 +31,7 @@ PASSING = [408, 429, 500, 503, 504, 529]
 @pytest.mark.parametrize(("status", "error_type", "reason"), STATUSES)
 async def test_statuses(messages_api: MessagesServer, status: int, error_type: str, reason: str) -> None:
     model = model_at(messages_api, max_retries=0)
-    messages_api.enqueue(Refusal(status, error_type, "internal detail of the provider"))
+    messages_api.enqueue(ErrorReply(status, error_type, "internal detail of the provider"))
     events, error = await read_until_failure(model, request())
     assert (events, error.reason) == ([], reason)
     assert "internal detail" not in str(error)
@@ -41,34 +41,34 @@ async def test_statuses(messages_api: MessagesServer, status: int, error_type: s
 
 @pytest.mark.parametrize("status", PASSING)
 async def test_passing_trouble_is_retried(claude: AnthropicModel, messages_api: MessagesServer, status: int) -> None:
-    messages_api.enqueue(Refusal(status), Refusal(status), Reply("At last."))
+    messages_api.enqueue(ErrorReply(status), ErrorReply(status), Reply("At last."))
     assert text_of(await read(claude, request())) == "At last."
     assert len(messages_api.requests) == 3
 
 
 @pytest.mark.parametrize("status", sorted({status for status, *_ in STATUSES} - set(PASSING)))
 async def test_lasting_trouble_is_not(claude: AnthropicModel, messages_api: MessagesServer, status: int) -> None:
-    messages_api.enqueue(Refusal(status))
+    messages_api.enqueue(ErrorReply(status))
     await read_until_failure(claude, request())
     assert len(messages_api.requests) == 1
 
 
 async def test_retries_are_bounded(claude: AnthropicModel, messages_api: MessagesServer) -> None:
-    messages_api.responder = lambda _: Refusal(529, "overloaded_error")
+    messages_api.responder = lambda _: ErrorReply(529, "overloaded_error")
     _, error = await read_until_failure(claude, request())
     assert error.reason == "overloaded"
     assert len(messages_api.requests) == 3
 
 
 async def test_retry_after_is_respected(claude: AnthropicModel, messages_api: MessagesServer) -> None:
-    messages_api.enqueue(Refusal(429, "rate_limit_error", retry_after=0.2), Reply("Now."))
+    messages_api.enqueue(ErrorReply(429, "rate_limit_error", retry_after=0.2), Reply("Now."))
     started = time.monotonic()
     assert text_of(await read(claude, request())) == "Now."
     assert time.monotonic() - started >= 0.2
 
 
 async def test_a_long_retry_after_is_reported_at_once(claude: AnthropicModel, messages_api: MessagesServer) -> None:
-    messages_api.enqueue(Refusal(429, "rate_limit_error", retry_after=3600))
+    messages_api.enqueue(ErrorReply(429, "rate_limit_error", retry_after=3600))
     _, error = await read_until_failure(claude, request())
     assert (error.reason, error.retry_after) == ("rate_limited", 3600.0)
     assert len(messages_api.requests) == 1
@@ -76,7 +76,7 @@ async def test_a_long_retry_after_is_reported_at_once(claude: AnthropicModel, me
 
 async def test_a_retry_after_that_is_a_date(claude: AnthropicModel, messages_api: MessagesServer) -> None:
     """The date is far away: it is reported, and the call is not retried."""
-    messages_api.enqueue(Refusal(529, "overloaded_error", retry_after="Wed, 01 Jan 2200 00:00:00 GMT"))
+    messages_api.enqueue(ErrorReply(529, "overloaded_error", retry_after="Wed, 01 Jan 2200 00:00:00 GMT"))
     _, error = await read_until_failure(claude, request())
     assert error.retry_after is not None
     assert error.retry_after > 365 * 86_400
@@ -87,7 +87,7 @@ async def test_a_retry_after_that_is_a_date(claude: AnthropicModel, messages_api
 async def test_a_retry_after_that_has_passed_or_says_nothing(
     claude: AnthropicModel, messages_api: MessagesServer, date: str
 ) -> None:
-    messages_api.enqueue(Refusal(503, retry_after=date), Reply("Now."))
+    messages_api.enqueue(ErrorReply(503, retry_after=date), Reply("Now."))
     assert text_of(await read(claude, request())) == "Now."
 
 

@@ -17,7 +17,7 @@ CALL = {"type": "tool_use", "id": "toolu_1", "name": "first", "input": {}}
 RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "done"}
 
 
-def said(role: str, *blocks: Any) -> Json:
+def message_of(role: str, *blocks: Any) -> Json:
     return {"role": role, "content": [text(block) if isinstance(block, str) else block for block in blocks]}
 
 
@@ -25,7 +25,7 @@ def text(words: str) -> Json:
     return {"type": "text", "text": words}
 
 
-CYCLE = [said("user", "Go."), said("assistant", "I go.", CALL), said("user", RESULT)]
+CYCLE = [message_of("user", "Go."), message_of("assistant", "I go.", CALL), message_of("user", RESULT)]
 
 
 def marked(body: Json) -> list[str]:
@@ -53,15 +53,15 @@ def test_the_stable_messages_are_marked_at_their_end_and_where_the_last_call_end
 
 
 def test_nothing_is_marked_behind_the_stable_messages() -> None:
-    injected = [*CYCLE[:2], said("user", RESULT, "The time is 12:00.")]
+    injected = [*CYCLE[:2], message_of("user", RESULT, "The time is 12:00.")]
     assert marked(build_body(request(injected, stable=2), "m", {})) == ["system", "1.1"]
     assert marked(build_body(request(injected, stable=2, injected=1), "m", {})) == ["system", "0.0", "2.0"]
-    alone = [*CYCLE[:2], said("user", "The time is 12:00.")]
+    alone = [*CYCLE[:2], message_of("user", "The time is 12:00.")]
     assert marked(build_body(request(alone, stable=2, injected=1), "m", {})) == ["system", "1.1"]
 
 
 def test_there_are_never_more_than_four() -> None:
-    long = [*CYCLE, said("assistant", "Well."), said("user", "And?")] * 3
+    long = [*CYCLE, message_of("assistant", "Well."), message_of("user", "And?")] * 3
     for stable in range(len(long) + 1):
         assert len(marked(build_body(request(long, tools=TOOLS, stable=stable), "m", {}))) <= 4
 
@@ -73,14 +73,14 @@ def test_a_text_in_short_form_becomes_a_block() -> None:
 
 def test_thinking_and_the_providers_own_blocks_are_not_marked() -> None:
     search = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
-    last = said("assistant", "Let me look.", search, {"type": "redacted_thinking", "data": "x"})
-    assert marked(build_body(request([said("user", "?"), last], stable=2), "m", {})) == ["system", "1.0"]
-    only = said("assistant", search)
-    assert marked(build_body(request([said("user", "?"), only], stable=2), "m", {})) == ["system"]
+    last = message_of("assistant", "Let me look.", search, {"type": "redacted_thinking", "data": "x"})
+    assert marked(build_body(request([message_of("user", "?"), last], stable=2), "m", {})) == ["system", "1.0"]
+    only = message_of("assistant", search)
+    assert marked(build_body(request([message_of("user", "?"), only], stable=2), "m", {})) == ["system"]
 
 
 def test_the_markers_of_a_sender_are_taken_away() -> None:
-    greedy = said("user", *({**text(word), **MARKER} for word in "abcdef"))
+    greedy = message_of("user", *({**text(word), **MARKER} for word in "abcdef"))
     body = build_body(request([greedy], stable=1), "m", {})
     assert marked(body) == ["system", "0.5"]
     assert len(marked({"messages": [greedy]})) == 6, "the log is not changed"
@@ -100,14 +100,14 @@ def caching() -> Any:
 async def test_each_call_of_a_tool_cycle_reads_what_the_one_before_wrote(caching: MessagesServer) -> None:
     """Also when one step is longer than the twenty blocks that the provider looks back."""
     model = model_at(caching)
-    messages = [said("user", "Begin. " * 200)]
+    messages = [message_of("user", "Begin. " * 200)]
     usages: list[TokenUsage] = []
     for calls in (1, 15, 1):
         caching.enqueue(Reply("Working.", calls=[ToolUse("first")] * calls))
         answer = completed(await read(model, request(messages, tools=TOOLS, stable=len(messages))))
         usages.append(answer.usage)
         results = [{**RESULT, "tool_use_id": block["id"]} for block in answer.content if block["type"] == "tool_use"]
-        messages += [said("assistant", *answer.content), said("user", *results)]
+        messages += [message_of("assistant", *answer.content), message_of("user", *results)]
     await model.aclose()
     assert usages[0].cache_read_input_tokens == 0
     assert usages[0].cache_creation_input_tokens > 300
@@ -118,10 +118,10 @@ async def test_each_call_of_a_tool_cycle_reads_what_the_one_before_wrote(caching
 
 async def test_what_is_injected_is_paid_in_full_and_spoils_nothing(caching: MessagesServer) -> None:
     model = model_at(caching)
-    history = [said("user", "Begin. " * 200), said("assistant", "Good. " * 200)]
+    history = [message_of("user", "Begin. " * 200), message_of("assistant", "Good. " * 200)]
     usages = []
     for hour in ("noon", "one o'clock"):
-        asked = [*history, said("user", "What time is it?", f"It is {hour}.")]
+        asked = [*history, message_of("user", "What time is it?", f"It is {hour}.")]
         usages.append(completed(await read(model, request(asked, stable=2, injected=1))).usage)
     await model.aclose()
     assert usages[0].cache_creation_input_tokens > 500
@@ -132,16 +132,16 @@ async def test_what_is_injected_is_paid_in_full_and_spoils_nothing(caching: Mess
 
 async def test_each_call_of_a_cycle_finds_the_last_one_behind_what_is_injected(caching: MessagesServer) -> None:
     model = model_at(caching)
-    messages = [said("user", "Begin. " * 200)]
+    messages = [message_of("user", "Begin. " * 200)]
     usages: list[TokenUsage] = []
     for number in range(3):
         *earlier, last = messages
-        asked = [*earlier, said("user", *last["content"], f"This is call {number}.")]
+        asked = [*earlier, message_of("user", *last["content"], f"This is call {number}.")]
         caching.enqueue(Reply("Working.", calls=[ToolUse("first")] * 12))
         answer = completed(await read(model, request(asked, tools=TOOLS, stable=len(asked) - 1, injected=1)))
         usages.append(answer.usage)
         results = [{**RESULT, "tool_use_id": block["id"]} for block in answer.content if block["type"] == "tool_use"]
-        messages += [said("assistant", *answer.content), said("user", *results)]
+        messages += [message_of("assistant", *answer.content), message_of("user", *results)]
     await model.aclose()
     for before, after in pairwise(usages):
         assert after.cache_read_input_tokens == before.cache_read_input_tokens + before.cache_creation_input_tokens

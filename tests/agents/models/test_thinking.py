@@ -8,7 +8,7 @@ import pytest
 
 from agents.models import Json, TextChunk, ThinkingChunk
 from agents.models.anthropic.model import AnthropicModel
-from tests.messages_api import MessagesServer, Refusal, Reply, ToolUse
+from tests.messages_api import ErrorReply, MessagesServer, Reply, ToolUse
 from tests.support.model_requests import completed, model_at, read, read_until_failure, request, text_of
 
 TOOLS = [{"name": "clock", "description": "The time.", "input_schema": {"type": "object"}}]
@@ -17,7 +17,7 @@ ADAPTIVE = {"thinking": {"type": "adaptive"}}
 BETA = "thinking-binding-controls-2026-08-01"
 
 
-def said(role: str, *blocks: Any) -> Json:
+def message_of(role: str, *blocks: Any) -> Json:
     return {"role": role, "content": [{"type": "text", "text": b} if isinstance(b, str) else b for b in blocks]}
 
 
@@ -42,10 +42,10 @@ async def model_with(server: MessagesServer, **settings: Any) -> AsyncIterator[A
 async def cycle(model: AnthropicModel, server: MessagesServer, reply: Reply) -> list[Json]:
     """The messages of a turn after its first step: what was asked, the thoughtful answer, the results."""
     server.enqueue(reply)
-    asked = [said("user", "What time is it?")]
+    asked = [message_of("user", "What time is it?")]
     answer = completed(await read(model, request(asked, tools=TOOLS, max_tokens=4096)))
     calls = [block for block in answer.content if block["type"] == "tool_use"]
-    return [*asked, said("assistant", *answer.content), said("user", *map(result, calls))]
+    return [*asked, message_of("assistant", *answer.content), message_of("user", *map(result, calls))]
 
 
 REPLIES = {
@@ -90,7 +90,7 @@ async def test_a_prefix_that_has_changed_is_admitted_once_and_known_from_then_on
     """The text injected before the first step differs from the one before the second."""
     async with model_with(binding) as model:
         messages = await cycle(model, binding, REPLIES["shown"])
-        first = [said("user", "What time is it?", "You are in Berlin."), *messages[1:]]
+        first = [message_of("user", "What time is it?", "You are in Berlin."), *messages[1:]]
         for _ in range(2):
             await read(model, request(first, tools=TOOLS))
     assert len(binding.rejections) == 1, "the second time it is said at once"
@@ -124,20 +124,20 @@ async def test_a_prefix_that_is_the_same_is_accepted(binding: MessagesServer) ->
 async def test_thinking_of_another_model_is_left_out(messages_api: MessagesServer) -> None:
     """The provider has not signed it: a conversation may have changed its model, or its provider."""
     foreign = {"type": "thinking", "thinking": "Elsewhere.", "signature": "scripted"}
-    messages = [said("user", "Hello"), said("assistant", foreign, "Hi."), said("user", "And now?")]
+    messages = [message_of("user", "Hello"), message_of("assistant", foreign, "Hi."), message_of("user", "And now?")]
     async with model_with(messages_api, options=ADAPTIVE) as model:
         messages_api.enqueue(Reply("Now this."))
         assert text_of(await read(model, request(messages))) == "Now this."
     assert "Invalid `signature`" in messages_api.rejections[0]
     sent = messages_api.requests[0].body
-    assert sent["messages"] == [messages[0], said("assistant", "Hi."), messages[2]]
+    assert sent["messages"] == [messages[0], message_of("assistant", "Hi."), messages[2]]
     assert sent["thinking"] == {"type": "adaptive"}
 
 
 async def test_a_budget_needs_the_thinking_that_is_not_there(messages_api: MessagesServer) -> None:
     """The turn began without thinking, and waited for a person while an agent with a budget was deployed."""
     call = {"type": "tool_use", "id": "toolu_1", "name": "clock", "input": {}}
-    messages = [said("user", "The time?"), said("assistant", call), said("user", result(call))]
+    messages = [message_of("user", "The time?"), message_of("assistant", call), message_of("user", result(call))]
     async with model_with(messages_api, options=BUDGET) as model:
         messages_api.enqueue(Reply("Noon."))
         assert text_of(await read(model, request(messages, tools=TOOLS, max_tokens=4096))) == "Noon."
@@ -158,7 +158,7 @@ async def test_a_budget_needs_the_thinking_that_is_not_there(messages_api: Messa
 async def test_however_the_provider_puts_it(messages_api: MessagesServer, says: str) -> None:
     async with model_with(messages_api) as model:
         messages = await cycle(model, messages_api, REPLIES["shown"])
-        messages_api.enqueue(Refusal(400, "invalid_request_error", says), Reply("Noon."))
+        messages_api.enqueue(ErrorReply(400, "invalid_request_error", says), Reply("Noon."))
         assert text_of(await read(model, request(messages, tools=TOOLS))) == "Noon."
     kinds = [block["type"] for block in messages_api.requests[-1].body["messages"][1]["content"]]
     assert kinds == ["text", "tool_use"]
@@ -166,7 +166,7 @@ async def test_however_the_provider_puts_it(messages_api: MessagesServer, says: 
 
 async def test_it_does_not_try_for_ever(messages_api: MessagesServer) -> None:
     says = "messages.1.content.0: Invalid `signature` in `thinking` block. Set `thinking.block_binding`, or whatever."
-    messages_api.responder = lambda _: Refusal(400, "invalid_request_error", says)
+    messages_api.responder = lambda _: ErrorReply(400, "invalid_request_error", says)
     async with model_with(messages_api) as model:
         _, error = await read_until_failure(model, request())
     assert error.reason == "invalid_request"
@@ -177,7 +177,7 @@ async def test_other_refusals_are_final(claude: AnthropicModel, messages_api: Me
     thought = {"type": "redacted_thinking", "data": "b3BhcXVl"}
     messages_api.enqueue(Reply("Hm.", redacted="b3BhcXVl"))
     await read(claude, request())
-    messages_api.enqueue(Refusal(400, "invalid_request_error", "max_tokens: too many for thinking"))
-    history = [said("user", "Hello"), said("assistant", thought, "Hm."), said("user", "Go on.")]
+    messages_api.enqueue(ErrorReply(400, "invalid_request_error", "max_tokens: too many for thinking"))
+    history = [message_of("user", "Hello"), message_of("assistant", thought, "Hm."), message_of("user", "Go on.")]
     await read_until_failure(claude, request(history))
     assert len(messages_api.requests) == 2

@@ -79,7 +79,7 @@ def test_pictures_and_documents_of_a_type_that_no_model_reads() -> None:
 
 
 @pytest.mark.parametrize(
-    ("block", "flaw"),
+    ("block", "problem"),
     [
         ({"type": "text"}, "a block of type 'text' lacks what belongs to it"),
         ({"type": "text", "text": 7}, "a block of type 'text' lacks"),
@@ -88,9 +88,9 @@ def test_pictures_and_documents_of_a_type_that_no_model_reads() -> None:
         ({"type": "image", "source": {"type": "path", "path": "a.png"}}, "image has an unknown source 'path'"),
     ],
 )
-async def test_blocks_that_every_later_request_would_be_refused_for(block: Any, flaw: str) -> None:
+async def test_blocks_that_every_later_request_would_be_refused_for(block: Any, problem: str) -> None:
     found = await given([block])
-    assert (found.status, flaw in str(found.content)) == ("error", True)
+    assert (found.status, problem in str(found.content)) == ("error", True)
 
 
 async def test_blocks_without_words_are_left_out() -> None:

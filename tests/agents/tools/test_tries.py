@@ -125,9 +125,9 @@ async def test_a_question_passes_as_it_is(blocking: bool) -> None:
     assert len(trying.calls) == 1
 
 
-@pytest.mark.parametrize("flaw", [{"prompt": "\ud800"}, {"prompt": "?", "form": {"questions": object()}}])
-async def test_a_question_that_the_log_cannot_hold_is_a_failure(flaw: dict[str, Any]) -> None:
-    assert await run_tool(Trying(Interrupt(**flaw)).tool, {}, CONTEXT) == CRASHED
+@pytest.mark.parametrize("problem", [{"prompt": "\ud800"}, {"prompt": "?", "form": {"questions": object()}}])
+async def test_a_question_that_the_log_cannot_hold_is_a_failure(problem: dict[str, Any]) -> None:
+    assert await run_tool(Trying(Interrupt(**problem)).tool, {}, CONTEXT) == CRASHED
 
 
 async def test_the_answer_to_a_question_reaches_the_tool() -> None:

@@ -123,7 +123,7 @@ class Driver:
             return
         self.gone.set_result(None)
         self._note_rest()
-        self._effects.drop()
+        self._effects.stop_all()
         self._cancel_packing()
         self._mailbox.close(lambda: Superseded(self.journal.conversation_id))
 

@@ -69,7 +69,7 @@ class Effects:
         if self.message_ended_by(current) is not None:
             self.streaming = None
 
-    def drop(self) -> None:
+    def stop_all(self) -> None:
         """Stop everything at once; nothing reports back after this."""
         self._stop_model()
         self._stop_tools(tuple(self._tools))

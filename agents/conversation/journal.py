@@ -27,8 +27,8 @@ from store.records import Claim
 NO_EXPIRY = 2**53
 """The due time (ms) of a turn that waits for ever: the sweep never reaches it."""
 
-TURN_PAGE = 100
-"""How many events of an old turn are read at once."""
+MAX_PAGE_EVENTS = 100
+"""How many events of the log are read at once in search of an old turn."""
 
 PROOF_SECONDS = 0.02
 """How long a proof of ownership holds: longer than it takes from an append to its effects, and less than another
@@ -91,7 +91,7 @@ class Journal:
         """The events of a turn that ended at seq `upto` or earlier, oldest first; for one behind the last summary."""
         events: list[Event] = []
         before = upto + 1
-        while records := await self._store.log.read_back(self.conversation_id, before=before, limit=TURN_PAGE):
+        while records := await self._store.log.read_back(self.conversation_id, before=before, limit=MAX_PAGE_EVENTS):
             page = [decode(record).event for record in records]
             events = [*(event for event in page if event.turn == turn), *events]
             if page[0].turn < turn:

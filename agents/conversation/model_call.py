@@ -25,7 +25,7 @@ from agents.turn.inputs import ModelFailed, ModelFinished, ModelInterrupted, Mod
 
 log = structlog.get_logger(__name__)
 
-Report = ModelFinished | ModelFailed | ModelInterrupted
+ModelReport = ModelFinished | ModelFailed | ModelInterrupted
 
 
 class ModelCall:
@@ -44,7 +44,7 @@ class ModelCall:
         self._report_start = report_start
         self._contexts: TurnContexts = runtime.contexts(message.ref)
 
-    async def run(self) -> Report:
+    async def run(self) -> ModelReport:
         """Never raises: every error becomes a report."""
         runtime = self._runtime
         try:
@@ -60,7 +60,7 @@ class ModelCall:
             log.exception("model_call_failed", **self._place())
             return self._failed("internal", "The turn failed for an internal reason.")
 
-    async def _make_call(self) -> Report:
+    async def _make_call(self) -> ModelReport:
         interrupts: Interrupts = []
         request = await self._prepare_request(interrupts)
         if interrupts:

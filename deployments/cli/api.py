@@ -152,7 +152,7 @@ def _raise_for_problem(response: httpx.Response) -> None:
         return
     retry_after = _seconds(response.headers.get("Retry-After"))
     if response.status_code == SERVICE_UNAVAILABLE and response.headers.get("Content-Type") != PROBLEM:
-        # What stands in front of the service answers in its own words.
+        # The proxy in front of the service answers in its own words.
         raise ServiceRefused("unavailable", "The service takes no requests now", retry_after or PAUSE_SECONDS)
     problem = response.json()
     code = str(problem["type"]).rpartition(":")[2]

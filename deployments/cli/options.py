@@ -10,18 +10,20 @@ from deployments.cli.errors import CommandFailed
 from deployments.local.record import find_running
 from deployments.settings import Settings, environment_name
 
-Url = Annotated[str | None, typer.Option("--url", help="Address of the service; by default the one that runs here.")]
-DataDir = Annotated[
+UrlOption = Annotated[
+    str | None, typer.Option("--url", help="Address of the service; by default the one that runs here.")
+]
+DataDirOption = Annotated[
     Path | None, typer.Option("--data-dir", help="Where the local service keeps its data (RAYLOGUE_DATA_DIR).")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Agent = Annotated[str | None, typer.Option("--agent", help="Agent of a new conversation; else the default one.")]
-Model = Annotated[str | None, typer.Option("--model", help="One of the agent's models; else the agent's own.")]
-OnBusy = Annotated[
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+AgentOption = Annotated[str | None, typer.Option("--agent", help="Agent of a new conversation; else the default one.")]
+ModelOption = Annotated[str | None, typer.Option("--model", help="One of the agent's models; else the agent's own.")]
+OnBusyOption = Annotated[
     Literal["reject", "queue", "interrupt", "steer"] | None,
     typer.Option("--on-busy", help="What to do if a turn runs: the agent's policy otherwise."),
 ]
-ConversationId = Annotated[str, typer.Argument(help="Id of the conversation.")]
+ConversationArgument = Annotated[str, typer.Argument(help="Id of the conversation.")]
 
 
 def message_options(model: str | None, on_busy: str | None) -> dict[str, str]:

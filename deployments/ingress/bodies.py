@@ -29,7 +29,7 @@ def _validate_base64(data: str) -> str:
 
 
 Base64 = Annotated[str, AfterValidator(_validate_base64)]
-Address = Annotated[str, Field(pattern=r"^https://\S+$", max_length=2048)]
+HttpsUrl = Annotated[str, Field(pattern=r"^https://\S+$", max_length=2048)]
 
 
 class Image(_Strict):
@@ -54,7 +54,7 @@ class Linked(_Strict):
     """The provider fetches it, not this service."""
 
     type: Literal["url"]
-    url: Address
+    url: HttpsUrl
 
 
 class TextBlock(_Strict):

@@ -36,7 +36,7 @@ async def read_message(
 async def read_bytes(request: Request, limits: ReplicaLimits, max_bytes: int, code: str = "message_too_large") -> bytes:
     """The raw body; raises `Problem` with this code as soon as it has more than `max_bytes`.
 
-    What all requests have sent so far is bounded too: the one that exceeds that bound is refused as `overloaded`.
+    The bodies of all requests together are bounded too: a request that exceeds this bound is refused as `overloaded`.
     """
     received = bytearray()
     try:

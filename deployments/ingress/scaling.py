@@ -11,9 +11,9 @@ from deployments.settings import Settings
 MAX_OTHER_REQUESTS = 256
 """Requests that are neither streams nor messages, refusals among them: they are answered in milliseconds."""
 MAX_WAITING_REQUESTS = 512
-"""Requests that may wait in a replica for one of its places; Serve itself refuses those beyond."""
+"""Requests that may wait in a replica until others are done; Serve itself refuses further ones."""
 MAX_IDLE_CONNECTIONS = 1024
-"""Connections at HAProxy without a request of ours: its own checks, and those that are kept alive."""
+"""Connections at HAProxy without a request of ours: its own checks, and connections that clients keep alive."""
 MAX_LOOK_BACK_SECONDS = 30.0
 REPORTS_IN_A_DELAY = 4
 

@@ -8,7 +8,7 @@ from deployments.local.errors import CannotStart
 
 MAX_PORT = 65535
 OWN_PORTS = range(20_000, 30_000)
-"""Neither the system nor Ray gives these to a program that asks for any port: one that is free stays free."""
+"""Neither the system nor Ray gives these to a program that asks for any port, so a free one stays free."""
 
 
 def is_free(host: str, port: int) -> bool:

@@ -3,10 +3,10 @@
 import typer
 
 from deployments.cli.api import ApiClient
-from deployments.cli.options import ConversationId, Url, service_url
+from deployments.cli.options import ConversationArgument, UrlOption, service_url
 
 
-def abort(conversation: ConversationId, url: Url = None) -> None:
+def abort(conversation: ConversationArgument, url: UrlOption = None) -> None:
     """End a turn that makes no progress, even if its process does not answer; the conversation can be used again."""
     with ApiClient(service_url(url)) as client:
         aborted = client.abort(conversation)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from deployments.cli.api import ApiClient
 from deployments.cli.errors import CommandFailed
-from deployments.cli.options import ConversationId, Url, service_url
+from deployments.cli.options import ConversationArgument, UrlOption, service_url
 from deployments.cli.prompts import PendingCall, allowed_decisions, ask_for_decision, parse_arguments, tool_name
 from deployments.cli.transcript import format_arguments, format_time, strip_controls
 
@@ -23,7 +23,7 @@ CONFIRMATIONS = {
 
 
 def approve(
-    conversation: ConversationId,
+    conversation: ConversationArgument,
     call: Annotated[str | None, typer.Argument(help="Id of the call; without it, you are asked about each.")] = None,
     reject: Annotated[bool, typer.Option("--reject", help="Do not let it run.")] = False,
     reason: Annotated[str | None, typer.Option("--reason", help="Why not; the agent reads it.")] = None,
@@ -31,7 +31,7 @@ def approve(
         str | None, typer.Option("--arguments", help="Run it with these arguments instead, as JSON.")
     ] = None,
     answer: Annotated[str | None, typer.Option("--answer", help="Answer in its place, with this text.")] = None,
-    url: Url = None,
+    url: UrlOption = None,
 ) -> None:
     """Approve a call, edit, reject or answer it; without its id, see what waits and decide one by one."""
     decision = _decision_of_options(reject, reason, arguments, answer)

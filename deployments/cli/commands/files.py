@@ -7,14 +7,14 @@ from rich.console import Console
 from rich.table import Table
 
 from deployments.cli.api import ApiClient
-from deployments.cli.options import ConversationId, Url, service_url
+from deployments.cli.options import ConversationArgument, UrlOption, service_url
 from deployments.cli.transcript import format_time, strip_controls
 
 
 def files(
-    conversation: ConversationId,
+    conversation: ConversationArgument,
     path: Annotated[str | None, typer.Argument(help="Print this file; else all are listed.")] = None,
-    url: Url = None,
+    url: UrlOption = None,
 ) -> None:
     """List the files of a conversation, or print one on standard output, byte by byte."""
     with ApiClient(service_url(url)) as client:

@@ -9,7 +9,15 @@ import typer
 from rich.console import Console
 
 from deployments.cli.api import ApiClient, ApiEvent
-from deployments.cli.options import Agent, Json, Model, OnBusy, Url, message_options, service_url
+from deployments.cli.options import (
+    AgentOption,
+    JsonOption,
+    ModelOption,
+    OnBusyOption,
+    UrlOption,
+    message_options,
+    service_url,
+)
 from deployments.cli.streaming import RECONNECT, follow, send_until_accepted, show_until_rest
 from deployments.cli.transcript import Transcript, strip_controls
 
@@ -21,11 +29,11 @@ def send(
     conversation: Annotated[
         str | None, typer.Option("--conversation", "-c", help="Id of one to go on with; else a new one.")
     ] = None,
-    agent: Agent = None,
-    model: Model = None,
-    on_busy: OnBusy = None,
-    url: Url = None,
-    json: Json = False,
+    agent: AgentOption = None,
+    model: ModelOption = None,
+    on_busy: OnBusyOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Send one message and print the answer. The exit code is 1 if the turn failed, 2 if it waits for people."""
     message = {"text": sys.stdin.read() if text == "-" else text, "client_id": uuid.uuid4().hex}

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from deployments.cli.api import ApiClient, JsonObject
 from deployments.cli.errors import CommandFailed
-from deployments.cli.options import DataDir, Json, read_settings
+from deployments.cli.options import DataDirOption, JsonOption, read_settings
 from deployments.local.record import RunRecord, find_running
 
 NOT_RUNNING = 3
@@ -19,7 +19,7 @@ CAUSES = {
 }
 
 
-def status(data_dir: DataDir = None, json: Json = False) -> None:
+def status(data_dir: DataDirOption = None, json: JsonOption = False) -> None:
     """Show the service that runs on this machine; the exit code is 3 when there is none."""
     record = find_running(read_settings(data_dir=data_dir).data_dir)
     if record is None:

@@ -7,16 +7,16 @@ import typer
 from rich.console import Console
 
 from deployments.cli.api import ApiClient
-from deployments.cli.options import ConversationId, Json, Url, service_url
+from deployments.cli.options import ConversationArgument, JsonOption, UrlOption, service_url
 from deployments.cli.streaming import follow
 from deployments.cli.transcript import Transcript
 
 
 def tail(
-    conversation: ConversationId,
+    conversation: ConversationArgument,
     after: Annotated[int, typer.Option("--after", min=0, help="Show the log behind this seq.")] = 0,
-    url: Url = None,
-    json: Json = False,
+    url: UrlOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Follow a conversation until Ctrl-C."""
     console = Console(quiet=json)

@@ -15,7 +15,7 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 def bounded_response(
     body: bytes, limiter: CapacityLimiter, media_type: str, headers: Mapping[str, str] = NO_HEADERS
 ) -> Response:
-    """The body as a response; one that is no larger than a piece is bounded by the number of requests."""
+    """The body as a response. A small body counts for nothing: the number of requests bounds how many there are."""
     if len(body) <= MAX_PIECE_BYTES:
         return Response(body, headers=headers, media_type=media_type)
     return LargeResponse(body, limiter, media_type, headers)

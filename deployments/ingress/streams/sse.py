@@ -55,7 +55,7 @@ class EventStreamResponse(StreamingResponse):
 async def _frames(
     events: AsyncGenerator[WireEvent, None], heartbeat: float, draining: Draining
 ) -> AsyncIterator[bytes]:
-    """Frames as events come; those that come together leave as one piece, since every piece is a system call."""
+    """Frames as events come; several that are ready leave as one piece, since every piece is a system call."""
     ready: asyncio.Queue[bytes] = asyncio.Queue(MAX_FRAMES_AHEAD)
     reading = asyncio.create_task(_read_ahead(events, ready))
 

@@ -2,7 +2,7 @@
 
 import { h } from "./element.js";
 
-/** What the radio button or check box for "something else" stands for; no option of a form is called so. */
+/** The value of the radio button or check box for "something else"; no option of a form has it. */
 const OTHER = "\u0000other";
 let forms = 0;
 

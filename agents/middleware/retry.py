@@ -27,8 +27,8 @@ class Retry(Middleware):
 
     `retries` is the number of further tries, with the agent's model and then with each of the `fallbacks`, in order.
     `tools` has the number of further tries by name of a tool, after an error or a timeout; its calls must be safe to
-    repeat. Between two tries there is a pause of `first` seconds that doubles, with jitter, up to `longest`; the
-    Retry-After of a provider takes precedence. A model that retries by itself multiplies its tries with these.
+    repeat. Between two tries there is a pause of `first_pause` seconds that doubles, with jitter, up to `max_pause`. A
+    provider's Retry-After takes precedence. A model that retries by itself multiplies its tries with these.
     """
 
     def __init__(
@@ -37,10 +37,10 @@ class Retry(Middleware):
         retries: int = 2,
         fallbacks: Sequence[Model] = (),
         tools: Mapping[str, int] | None = None,
-        first: float = 0.5,
-        longest: float = 30.0,
+        first_pause: float = 0.5,
+        max_pause: float = 30.0,
     ) -> None:
-        self._policy = RetryPolicy(max_retries=retries, first_pause=first, max_pause=longest)
+        self._policy = RetryPolicy(max_retries=retries, first_pause=first_pause, max_pause=max_pause)
         self._fallbacks = tuple(fallbacks)
         self._tools = dict(tools or {})
         self._tool_policies = {tool: replace(self._policy, max_retries=number) for tool, number in self._tools.items()}

@@ -120,7 +120,7 @@ def killable(orders: Orders, note: Callable[[str, str, str], None]) -> Agent:
 
     tools: Sequence[Tool] = (keep, publish)
     model = ScriptedModel(_answer, delay=0.002)
-    return Agent(name="killable", model=model, tools=tools, middleware=(Retry(first=0.05), KillPoints(orders)))
+    return Agent(name="killable", model=model, tools=tools, middleware=(Retry(first_pause=0.05), KillPoints(orders)))
 
 
 def _answer(request: ModelRequest) -> Step:

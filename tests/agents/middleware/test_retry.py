@@ -52,7 +52,7 @@ async def outcome(world: World, model: ScriptedModel, retry: Retry) -> tuple[lis
 @pytest.mark.parametrize("reason", sorted(TRANSIENT_REASONS))
 async def test_a_transient_failure_is_retried(world: World, reason: str) -> None:
     model = Flaky(failure(reason), failure(reason))
-    said, ended = await outcome(world, model, Retry(first=0))
+    said, ended = await outcome(world, model, Retry(first_pause=0))
     assert (said, ended) == ([("hello", "completed")], [("completed", None)])
     assert len(model.models) == 3
 
@@ -60,28 +60,28 @@ async def test_a_transient_failure_is_retried(world: World, reason: str) -> None
 @pytest.mark.parametrize("reason", ["invalid_request", "authentication", "malformed_stream"])
 async def test_a_permanent_failure_is_not_retried(world: World, reason: str) -> None:
     model, fallback = Flaky(failure(reason)), Flaky()
-    said, ended = await outcome(world, model, Retry(first=0, fallbacks=[fallback]))
+    said, ended = await outcome(world, model, Retry(first_pause=0, fallbacks=[fallback]))
     assert (said, ended) == ([], [("failed", reason)])
     assert (len(model.models), fallback.models) == (1, [])
 
 
 async def test_there_is_no_retry_after_the_first_token(world: World) -> None:
     model, fallback = Flaky(failure("stream_broken"), after="hal"), Flaky()
-    said, ended = await outcome(world, model, Retry(first=0, fallbacks=[fallback]))
+    said, ended = await outcome(world, model, Retry(first_pause=0, fallbacks=[fallback]))
     assert (said, ended) == ([("hal", "interrupted")], [("failed", "stream_broken")])
     assert (len(model.models), fallback.models) == (1, [])
 
 
 async def test_the_number_of_tries_is_bounded(world: World) -> None:
     model = Flaky(*[failure()] * 5)
-    assert await outcome(world, model, Retry(retries=3, first=0)) == ([], [("failed", "overloaded")])
+    assert await outcome(world, model, Retry(retries=3, first_pause=0)) == ([], [("failed", "overloaded")])
     assert len(model.models) == 4
 
 
 async def test_fallbacks_come_in_order(world: World) -> None:
     model = Flaky(*[failure()] * 2)
     second, third = Flaky(*[failure()] * 2), Flaky(text="from the third")
-    said, ended = await outcome(world, model, Retry(retries=1, first=0, fallbacks=[second, third]))
+    said, ended = await outcome(world, model, Retry(retries=1, first_pause=0, fallbacks=[second, third]))
     assert (said, ended) == ([("from the third", "completed")], [("completed", None)])
     assert [len(each.models) for each in (model, second, third)] == [2, 2, 1]
 
@@ -115,7 +115,7 @@ async def test_named_tools_are_retried(world: World, failing: int, expected: tup
     runs: list[int] = []
     fetch = flaky_tool([ToolError(f"Away ({number}).") for number in range(1, failing + 1)], runs)
     model = ScriptedModel([Step(calls=[Call("fetch", {"number": 7})]), Step(text="so")])
-    agent = Agent(name="a", model=model, tools=[fetch], middleware=[Retry(tools={"fetch": 3}, first=0)])
+    agent = Agent(name="a", model=model, tools=[fetch], middleware=[Retry(tools={"fetch": 3}, first_pause=0)])
     conversation = await world.start(agent)
     await say(conversation)
     assert await rest(conversation) == "idle"
@@ -126,7 +126,9 @@ async def test_named_tools_are_retried(world: World, failing: int, expected: tup
 async def test_other_tools_are_not_retried(world: World) -> None:
     runs: list[int] = []
     model = ScriptedModel([Step(calls=[Call("fetch", {"number": 7})]), Step(text="so")])
-    agent = Agent(name="a", model=model, tools=[flaky_tool([ToolError("Away.")], runs)], middleware=[Retry(first=0)])
+    agent = Agent(
+        name="a", model=model, tools=[flaky_tool([ToolError("Away.")], runs)], middleware=[Retry(first_pause=0)]
+    )
     conversation = await world.start(agent)
     await say(conversation)
     await rest(conversation)

@@ -108,7 +108,7 @@ def apply(facts: Facts, event: Event, seq: int) -> Facts:
 def _applied(facts: Facts, event: Event) -> Facts:
     match event:
         case UserMsg():
-            return _accept(facts, event)
+            return _with_message(facts, event)
         case AssistantMsg():
             return _answered(facts, event)
         case ToolCall():
@@ -128,7 +128,7 @@ def _applied(facts: Facts, event: Event) -> Facts:
             return replace(facts, summarised=event.through_turn)
 
 
-def _accept(facts: Facts, message: UserMsg) -> Facts:
+def _with_message(facts: Facts, message: UserMsg) -> Facts:
     if facts.running and message.turn == facts.turn:
         return replace(facts, steered_to=message.step, steered=facts.steered + 1)
     by_user = message.origin == "user" or (facts.queued > 0 and facts.queued_by == "user")

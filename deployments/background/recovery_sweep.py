@@ -67,7 +67,7 @@ class RecoverySweep:
                 self._begin(self._ask(place, conversation_ids))
 
     async def _ask(self, place: str, conversation_ids: Sequence[str]) -> None:
-        """Wake those that the actor does not have: it lives, but may have let go of them."""
+        """Wake the conversations that the actor does not have: it lives, but may have let go of them."""
         try:
             self._wake_all(await self._door.liveness.missing(place, conversation_ids))
         finally:

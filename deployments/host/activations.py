@@ -23,7 +23,7 @@ class Activations:
         return conversation_id in self._active or conversation_id in self._activating
 
     def active(self) -> list[Conversation]:
-        """The conversations that live here, without those that are just being activated."""
+        """The conversations that live here, without any that is just being activated."""
         return list(self._active.values())
 
     def find(self, conversation_id: str) -> Conversation | None:

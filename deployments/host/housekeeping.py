@@ -94,7 +94,7 @@ class Housekeeping:
             self._shutdown.end()
 
     async def _let_go(self, conversations: Iterable[Conversation]) -> None:
-        """Let them leave, except those that have got work meanwhile."""
+        """Let them leave, except if they have got work meanwhile."""
         for conversation in conversations:
             if await conversation.leave():
                 self._activations.remove(conversation)  # at once: the caller counts on its room

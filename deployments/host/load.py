@@ -9,7 +9,7 @@ from deployments.settings import Settings
 from store import Store
 
 BUSY_SHARE = 0.7
-"""A host that uses more of a core makes new conversations wait noticeably for those that it has."""
+"""A host that uses more of a core makes new conversations wait noticeably for the present ones."""
 MIN_INTERVAL_SECONDS = 0.5
 
 

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.ray
 
 @pytest.fixture
 def placement() -> str:
-    """These tests need no conversation."""
+    """No conversation lives here."""
     return "shared"
 
 

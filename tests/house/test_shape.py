@@ -6,8 +6,8 @@ import re
 from tests.house.tree import PACKAGES, modules, name, parsed
 
 ALL = (*PACKAGES, "tests", "benchmarks")
-LONGEST_FILE = 400
-LONGEST_FUNCTION = 60
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 60
 NAMELESS = re.compile(r"(^|_)(utils?|helpers?|common|manager|misc)(_|$)")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
@@ -23,7 +23,9 @@ def test_every_package_can_be_imported_as_one() -> None:
 
 
 def test_no_file_grows_over_its_readers_heads() -> None:
-    long = {name(module): length for module in modules(*ALL) if (length := _length(module.read_text())) > LONGEST_FILE}
+    long = {
+        name(module): length for module in modules(*ALL) if (length := _length(module.read_text())) > MAX_FILE_LINES
+    }
     assert long == {}
 
 
@@ -33,7 +35,7 @@ def test_functions_fit_on_a_screen() -> None:
         for module in modules(*PACKAGES)
         for function in ast.walk(parsed(module))
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        if (length := (function.end_lineno or 0) - function.lineno) > LONGEST_FUNCTION
+        if (length := (function.end_lineno or 0) - function.lineno) > MAX_FUNCTION_LINES
     }
     assert long == {}
 

@@ -169,11 +169,11 @@ async def test_a_message_that_arrives_after_the_cancel_starts_nothing(world: Wor
 
 
 async def test_an_outage_does_not_end_a_sub_agent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    outages = [StoreUnavailable("gone fishing")] * 2
+    failures = [StoreUnavailable("gone fishing")] * 2
 
     async def read(*call: Any) -> ToolResult | None:
-        if outages:
-            raise outages.pop()
+        if failures:
+            raise failures.pop()
         return await read_result(*call)
 
     monkeypatch.setattr("agents.middleware.pipeline.store_retry.PAUSE_SECONDS", 0.01)
@@ -182,7 +182,7 @@ async def test_an_outage_does_not_end_a_sub_agent(world: World, monkeypatch: pyt
     await say(parent)
     assert await rest(parent) == "idle"
     assert results(await world.events()) == [("ok", "A beam.")]
-    assert outages == []
+    assert failures == []
 
 
 async def test_every_sub_agent_has_one_orphan_guard(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Route, expect
@@ -40,7 +41,8 @@ class Person:
 
     def choose(self, agent: str) -> None:
         """Begin with this agent instead of the default one."""
-        self.page.get_by_role("group", name="Agent").get_by_role("radio", name=agent).check()
+        named = re.compile(rf"^{re.escape(agent)}\b")  # what follows the name says what the agent is for
+        self.page.get_by_role("group", name="Agent").get_by_role("radio", name=named).check()
 
     def ask(self, agent: str, text: str) -> None:
         """Begin with this agent, in these words."""

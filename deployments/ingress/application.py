@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-import structlog
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
@@ -37,8 +36,6 @@ from deployments.process.logging import configure_logging
 from deployments.process.store import connect_store
 from deployments.routing.control_plane import cluster_name
 from deployments.settings import Settings
-
-log = structlog.get_logger(__name__)
 
 BODIES = (bodies.NewConversation, bodies.Renaming, bodies.NewMessage, bodies.NewResolution, bodies.ApprovalChoice)
 # Routes are tried in this order: those with the most requests come first.

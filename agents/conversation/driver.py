@@ -132,14 +132,14 @@ class Driver:
         try:
             await self._carry_out(envelope)
         except (StoreError, Superseded) as error:
-            envelope.refuse(Superseded(self.journal.conversation_id))
+            envelope.fail(Superseded(self.journal.conversation_id))
             self._end_superseded(error)
         except Exception as error:
             log.exception("incarnation_failed", conversation=self.journal.conversation_id)
-            envelope.refuse(error)
+            envelope.fail(error)
             self.abandon()
         except asyncio.CancelledError:
-            envelope.refuse(Superseded(self.journal.conversation_id))
+            envelope.fail(Superseded(self.journal.conversation_id))
             raise
         self._note_rest()
 
@@ -148,22 +148,22 @@ class Driver:
         self._cancel_packing()
         happened = complete_input(envelope.happened, self.agent, self._effects.streaming, self._clock())
         if isinstance(happened, UserMessage) and (known := self.history.receipt(happened.client_id)) is not None:
-            envelope.accept(known)  # its first copy was still under way when this one was sent
+            envelope.acknowledge(known)  # its first copy was still under way when this one was sent
             return
         decided = step(self.machine, happened)
         if decided.refusal is not None:
             # An incarnation at rest does not hear of a newer one, in which a turn may run.
             await self.journal.ownership.confirm()
-            envelope.refuse(Refused(decided.refusal.code, decided.refusal.detail))
+            envelope.fail(Refused(decided.refusal.code, decided.refusal.detail))
             return
         try:
             receipt = await self._commit(decided)
         except DuplicateMessage as duplicate:
-            envelope.accept(await self.journal.receipt_at(duplicate.seq))
+            envelope.acknowledge(await self.journal.receipt_at(duplicate.seq))
             return
         if envelope.context is not None:
             self.runtime.keep_context(receipt.turn, envelope.context)
-        envelope.accept(receipt)
+        envelope.acknowledge(receipt)
         for command in decided.commands:
             self._effects.perform(command)
         if decided.machine.state is State.TERMINATING:

@@ -18,11 +18,11 @@ class Envelope:
     reply: "asyncio.Future[Receipt] | None" = None
     context: AgentContext | None = None
 
-    def accept(self, receipt: Receipt) -> None:
+    def acknowledge(self, receipt: Receipt) -> None:
         if self.reply is not None and not self.reply.done():
             self.reply.set_result(receipt)
 
-    def refuse(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
         if self.reply is not None and not self.reply.done():
             self.reply.set_exception(error)
 
@@ -63,11 +63,11 @@ class Mailbox:
             await reached
 
     def close(self, error: Callable[[], Exception]) -> None:
-        """Refuse all that waits, and cancel what is being processed, unless the caller itself is doing that."""
+        """Fail all that waits, and cancel what is being processed, unless the caller itself is doing that."""
         if self._working is not None and self._working is not asyncio.current_task():
             self._working.cancel()
         while self._envelopes:
-            self._envelopes.pop(0).refuse(error())
+            self._envelopes.pop(0).fail(error())
         self._wake()
 
     async def _work(self) -> None:

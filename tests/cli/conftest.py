@@ -20,10 +20,10 @@ STOP_SECONDS = 60.0
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """This process's environment without anybody's settings, and with these."""
+    """This process's environment with these variables, and without other settings of Raylogue, its model or Ray."""
     prefixes = ("RAYLOGUE_", "ANTHROPIC_", "RAY_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
-    return {**kept, "COLUMNS": "200", **variables}
+    other = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+    return {**other, "COLUMNS": "200", **variables}
 
 
 class Terminal:
@@ -32,11 +32,11 @@ class Terminal:
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
 
-    def run(self, *arguments: str, said: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, with `said` on its standard input."""
+    def run(self, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
         return subprocess.run(
             [RAYLOGUE, *arguments],
-            input=said,
+            input=stdin,
             env=clean_environment(RAYLOGUE_DATA_DIR=str(self.data_dir), **variables),
             capture_output=True,
             text=True,
@@ -47,7 +47,7 @@ class Terminal:
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a command in a session of its own, its output in a file of the data directory."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        with self._log(arguments[0]).open("wb") as output:
+        with self._log_file(arguments[0]).open("wb") as output:
             return subprocess.Popen(
                 [RAYLOGUE, *arguments],
                 env=clean_environment(RAYLOGUE_DATA_DIR=str(self.data_dir), RAYLOGUE_PLACEMENT="shared"),
@@ -57,11 +57,11 @@ class Terminal:
                 start_new_session=True,
             )
 
-    def said(self, command: str) -> str:
-        """What this command has said since it was started last."""
-        return self._log(command).read_text()
+    def output(self, command: str) -> str:
+        """What this command has written since it was started last."""
+        return self._log_file(command).read_text()
 
-    def _log(self, command: str) -> Path:
+    def _log_file(self, command: str) -> Path:
         return self.data_dir / f"{command}.log"
 
 
@@ -82,20 +82,20 @@ class Up:
                 return
             time.sleep(0.1)
         self.stop()
-        raise AssertionError(self.terminal.said("up"))
+        raise AssertionError(self.terminal.output("up"))
 
     def stop(self) -> None:
         """Stop it if it still runs, with all that it started."""
         assert self.process is not None
-        family = [] if self.process.poll() is not None else self.family()
+        processes = [] if self.process.poll() is not None else self.processes()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(STOP_SECONDS)
         finally:
-            end_all(family, grace=0.5)
+            end_all(processes, grace=0.5)
 
-    def family(self) -> list[psutil.Process]:
+    def processes(self) -> list[psutil.Process]:
         """The service's process and everything that descends from it."""
         assert self.process is not None
         own = psutil.Process(self.process.pid)

@@ -1,4 +1,4 @@
-"""A service that was killed leaves nothing that keeps the next one from starting."""
+"""What a killed service leaves behind does not keep the next one from starting."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ def test_the_valkey_of_a_killed_service_is_ended(tmp_path: Path) -> None:
         assert following.running
 
 
-def test_somebody_elses_process_is_left_alone(tmp_path: Path) -> None:
+def test_the_process_of_another_program_is_left_alone(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], cwd=tmp_path) as other:
         (tmp_path / "valkey.pid").write_text(str(other.pid))
         end_orphan(tmp_path)
@@ -34,7 +34,7 @@ def test_somebody_elses_process_is_left_alone(tmp_path: Path) -> None:
         other.kill()
 
 
-def test_a_record_of_a_dead_process_counts_for_nothing(tmp_path: Path) -> None:
+def test_the_record_of_a_dead_process_is_ignored(tmp_path: Path) -> None:
     record = new_record("http://127.0.0.1:1")
     write_record(tmp_path, record)
     assert find_running(tmp_path) == record
@@ -44,7 +44,7 @@ def test_a_record_of_a_dead_process_counts_for_nothing(tmp_path: Path) -> None:
     assert find_running(tmp_path) is None
 
 
-def test_a_process_that_does_not_listen_is_killed() -> None:
+def test_a_process_that_ignores_sigterm_is_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE) as stubborn:
         assert stubborn.stdout is not None
         stubborn.stdout.readline()

@@ -1,4 +1,4 @@
-"""The ports that `raylogue up` chooses: nobody else gets them between the choice and the start of who listens there."""
+"""The ports that `raylogue up` chooses: no other program gets them before they are used."""
 
 import socket
 from pathlib import Path
@@ -12,7 +12,7 @@ LOOPBACK = "127.0.0.1"
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
-def test_any_port_is_none_that_the_system_gives_away() -> None:
+def test_a_free_port_is_none_that_the_system_gives_to_other_programs() -> None:
     chosen = ports.find_free_ports(LOOPBACK, 50)
     assert len(set(chosen)) == 50
     first, last = map(int, EPHEMERAL.read_text().split())
@@ -21,7 +21,7 @@ def test_any_port_is_none_that_the_system_gives_away() -> None:
     assert ports.next_free_port(LOOPBACK, 0) in ports.OWN_PORTS
 
 
-def test_one_that_is_taken_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_taken_port_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server((LOOPBACK, 0)) as taken:
         number = taken.getsockname()[1]
         monkeypatch.setattr(ports, "OWN_PORTS", range(number, number + 1))

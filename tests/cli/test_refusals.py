@@ -1,4 +1,4 @@
-"""What cannot work is said at once: one line, with the way out, and exit code 1."""
+"""A command that cannot work fails at once: one line with the reason and the way out, and exit code 1."""
 
 import socket
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.cli.conftest import Terminal
 
 
 def one_line(terminal: Terminal, *arguments: str, **variables: str) -> str:
-    """What the command said, which must have failed."""
+    """The only line of a command, which must have failed."""
     failed = terminal.run(*arguments, **variables)
     assert failed.returncode == 1
     assert failed.stdout == ""
@@ -37,20 +37,20 @@ def test_a_public_address(terminal: Terminal) -> None:
     assert one_line(terminal, "up", RAYLOGUE_HOST="0.0.0.0") == expected
 
 
-def test_a_redis_url_of_another_kind(terminal: Terminal) -> None:
-    said = one_line(terminal, "up", RAYLOGUE_REDIS_URL="http://127.0.0.1:6379")
-    assert said == "RAYLOGUE_REDIS_URL: the scheme must be redis://, rediss://, unix:// or sentinel://"
+def test_a_redis_url_with_an_unknown_scheme(terminal: Terminal) -> None:
+    line = one_line(terminal, "up", RAYLOGUE_REDIS_URL="http://127.0.0.1:6379")
+    assert line == "RAYLOGUE_REDIS_URL: the scheme must be redis://, rediss://, unix:// or sentinel://"
 
 
-def test_an_archive_that_cannot_be_one(terminal: Terminal) -> None:
-    said = one_line(terminal, "up", RAYLOGUE_ARCHIVE_URL="nonsense://bucket")
-    assert said.startswith("the archive nonsense://bucket cannot be used: Protocol not known: nonsense")
+def test_an_archive_address_that_cannot_be_used(terminal: Terminal) -> None:
+    line = one_line(terminal, "up", RAYLOGUE_ARCHIVE_URL="nonsense://bucket")
+    assert line.startswith("the archive nonsense://bucket cannot be used: Protocol not known: nonsense")
     assert one_line(terminal, "up", RAYLOGUE_ARCHIVE_URL="memory://x") == (
         "RAYLOGUE_ARCHIVE_URL: memory:// is lost with the process: name a directory, or object storage"
     )
 
 
-def test_a_number_that_is_none(terminal: Terminal) -> None:
+def test_a_port_that_is_no_number(terminal: Terminal) -> None:
     assert one_line(terminal, "up", RAYLOGUE_PORT="eight").startswith("RAYLOGUE_PORT: Input should be a valid integer")
 
 
@@ -73,7 +73,7 @@ def test_help_lists_a_command_under_its_name_alone(terminal: Terminal) -> None:
     assert "release" not in listed
 
 
-def test_arguments_that_are_no_json(terminal: Terminal) -> None:
+def test_arguments_that_are_no_json_object(terminal: Terminal) -> None:
     assert one_line(terminal, "approve", "c", "t", "--arguments", "[1]") == "--arguments must be a JSON object"
 
 
@@ -84,9 +84,9 @@ def test_redis_that_stays_away_is_waited_for_and_named_without_its_password() ->
         wait_for_redis(settings, remarks.append, patience=3.0)
     assert remarks
     assert all(remark.endswith("; trying again") for remark in remarks)
-    said = str(refusal.value)
-    assert said.startswith("Redis at redis://:***@127.0.0.1:1/0 did not answer in 3 s (")
-    assert said.endswith("correct RAYLOGUE_REDIS_URL, or unset it to use the embedded Valkey")
+    text = str(refusal.value)
+    assert text.startswith("Redis at redis://:***@127.0.0.1:1/0 did not answer in 3 s (")
+    assert text.endswith("correct RAYLOGUE_REDIS_URL, or unset it to use the embedded Valkey")
 
 
 @pytest.mark.parametrize(
@@ -102,21 +102,21 @@ def test_passwords_are_never_shown(url: str, shown: str) -> None:
 
 
 def test_doctor_names_what_is_wrong_and_the_way_out(terminal: Terminal) -> None:
-    sick = terminal.run("doctor", RAYLOGUE_REDIS_URL="redis://127.0.0.1:1/0", ANTHROPIC_API_KEY="k")
-    assert sick.returncode == 1
-    assert "✗ Redis at redis://127.0.0.1:1/0: " in sick.stdout
-    assert "start it or correct RAYLOGUE_REDIS_URL" in sick.stdout
+    failed = terminal.run("doctor", RAYLOGUE_REDIS_URL="redis://127.0.0.1:1/0", ANTHROPIC_API_KEY="k")
+    assert failed.returncode == 1
+    assert "✗ Redis at redis://127.0.0.1:1/0: " in failed.stdout
+    assert "start it or correct RAYLOGUE_REDIS_URL" in failed.stdout
 
 
-def test_doctor_finds_this_machine_well(terminal: Terminal) -> None:
-    well = terminal.run("doctor", RAYLOGUE_PORT="0")
-    assert well.returncode == 0, well.stdout
-    assert "✓ Valkey 8.1" in well.stdout
-    assert "· Offline: set ANTHROPIC_API_KEY" in well.stdout
+def test_doctor_finds_nothing_wrong_on_this_machine(terminal: Terminal) -> None:
+    done = terminal.run("doctor", RAYLOGUE_PORT="0")
+    assert done.returncode == 0, done.stdout
+    assert "✓ Valkey 8.1" in done.stdout
+    assert "· Offline: set ANTHROPIC_API_KEY" in done.stdout
 
 
-def test_a_data_directory_that_cannot_be(tmp_path: Path) -> None:
+def test_a_data_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
-    sick = Terminal(tmp_path / "data" / "below").run("doctor")
-    assert sick.returncode == 1
-    assert "cannot be written: set RAYLOGUE_DATA_DIR to another place" in sick.stdout
+    failed = Terminal(tmp_path / "data" / "below").run("doctor")
+    assert failed.returncode == 1
+    assert "cannot be written: set RAYLOGUE_DATA_DIR to another place" in failed.stdout

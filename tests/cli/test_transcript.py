@@ -1,4 +1,4 @@
-"""What a person sees of events, in whatever order a lossy broadcast and a log bring them."""
+"""What a person sees of events, which a lossy broadcast and the log may bring in any order."""
 
 import io
 import json
@@ -12,7 +12,7 @@ from deployments.cli.transcript import Transcript
 
 
 class Screen:
-    """A transcript, and what stands on its screen."""
+    """A transcript, and what is on its screen."""
 
     def __init__(self) -> None:
         self._page = io.StringIO()
@@ -38,19 +38,19 @@ def snapshot(state: str, last_seq: int, **pending: dict[str, Any]) -> dict[str, 
     return {"type": "snapshot", "state": state, "last_seq": last_seq, "pending": pending}
 
 
-def test_a_repeated_piece_is_shown_once() -> None:
+def test_a_repeated_delta_is_shown_once() -> None:
     assert Screen().show(delta(0, "Hel"), delta(1, "lo"), delta(1, "lo"), answer(2, "Hello")) == "Hello\n"
 
 
-def test_a_lost_piece_is_made_good_by_the_log() -> None:
+def test_a_lost_delta_is_replaced_from_the_log() -> None:
     assert Screen().show(delta(0, "Hel"), delta(2, "!"), answer(2, "Hello!")) == "Hello!\n"
 
 
-def test_text_that_starts_anew_gets_a_line_of_its_own() -> None:
+def test_text_that_starts_again_gets_its_own_line() -> None:
     assert Screen().show(delta(0, "Hel"), delta(0, "Good day")) == "Hel\nGood day"
 
 
-def test_a_cut_answer_says_so() -> None:
+def test_a_cut_answer_is_marked() -> None:
     assert Screen().show(answer(2, "Hel", status="cancelled")) == "Hel\n[cancelled]\n"
 
 
@@ -58,7 +58,7 @@ def test_an_event_of_the_log_is_shown_once() -> None:
     assert Screen().show(answer(2, "one"), answer(2, "one"), answer(3, "two", message_id="m2")) == "one\ntwo\n"
 
 
-def test_what_a_model_says_cannot_command_the_terminal() -> None:
+def test_the_text_of_a_model_cannot_command_the_terminal() -> None:
     assert Screen().show(answer(2, "\x1b]0;title\x07 red \x9b31m")) == "]0;title red 31m\n"
 
 
@@ -70,7 +70,7 @@ def test_it_rests_when_the_turn_has_ended() -> None:
     assert screen.transcript.is_at_rest
 
 
-def test_a_resumed_stream_rests_behind_the_events_that_were_missed() -> None:
+def test_a_resumed_stream_rests_after_the_events_that_were_missed() -> None:
     screen = Screen()
     screen.show(answer(2, "one"), snapshot("idle", 3))
     assert not screen.transcript.is_at_rest
@@ -84,7 +84,7 @@ def test_an_unfinished_turn_does_not_rest_because_its_actor_is_gone() -> None:
     assert not screen.transcript.is_at_rest
 
 
-def test_what_is_noted_behind_the_end_of_a_turn_begins_none() -> None:
+def test_a_state_patch_after_the_end_of_a_turn_begins_no_turn() -> None:
     screen = Screen()
     screen.show({"type": "turn_ended", "seq": 3, "outcome": "completed", "reason": None, "detail": None})
     screen.show({"type": "state_patch", "seq": 4, "source": "ConversationTitle", "patch": {"done": True}})
@@ -92,7 +92,7 @@ def test_what_is_noted_behind_the_end_of_a_turn_begins_none() -> None:
     assert screen.transcript.is_at_rest
 
 
-def test_what_waits_is_known_from_a_snapshot() -> None:
+def test_waiting_calls_are_known_from_a_snapshot() -> None:
     screen = Screen()
     screen.transcript.last_seq = 4
     screen.show(snapshot("awaiting_input", 4, t1={"kind": "approval"}))
@@ -106,7 +106,7 @@ def test_a_plan_is_shown_as_it_changes() -> None:
     assert Screen().show(kept, kept) == "  ☑ read\n  ▸ write\n"
 
 
-def test_what_other_middleware_keeps_is_not_for_people() -> None:
+def test_what_other_middleware_keeps_is_not_shown() -> None:
     assert Screen().show({"type": "state_patch", "seq": 4, "source": "Budget", "patch": {"todos": [1]}}) == ""
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.deployments.conftest import in_the_ingress
-from tests.deployments.test_problems import check
+from tests.deployments.test_problems import check_problem
 from tests.support.api import Api
 from tests.support.service_agents import Ledger
 
@@ -22,8 +22,8 @@ async def test_a_turn_is_ended_as_failed(api: Api, ledger: Ledger, name: str) ->
     assert response.json() == {"conversation_id": conversation_id, "turn": 1, "seq": log[-1]["seq"], "killed": None}
     assert (failed["reason"], log[-1]["outcome"], log[-1]["reason"]) == ("released", "failed", "released")
     assert [deed for _, deed in ledger.read(conversation_id)] == ["started"]
-    check(await api.post(conversation_id, name), 409, "not_running")
-    check(await api.http.post(f"/v1/conversations/nobody/{name}"), 404, "unknown_conversation")
+    check_problem(await api.post(conversation_id, name), 409, "not_running")
+    check_problem(await api.http.post(f"/v1/conversations/nobody/{name}"), 404, "unknown_conversation")
 
 
 @in_the_ingress

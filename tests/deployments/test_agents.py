@@ -10,7 +10,7 @@ pytestmark = pytest.mark.ray
 
 @pytest.fixture
 def placement() -> str:
-    """No conversation lives here."""
+    """These tests need no conversation."""
     return "shared"
 
 

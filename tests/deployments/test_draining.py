@@ -53,7 +53,7 @@ async def test_a_stream_that_begins_late_is_sent_elsewhere_too() -> None:
     assert [frame async for frame in frames(logged(1, 0), draining)] == [RECONNECT]
 
 
-async def test_what_a_slow_reader_has_not_seen_is_left_to_the_next_stream() -> None:
+async def test_a_slow_client_gets_what_it_has_not_seen_from_the_next_stream() -> None:
     draining = Draining()
     body = frames(logged(1, 10 * MAX_FRAMES_AHEAD), draining)
     seen = (await anext(body)).count(b"id: ")

@@ -1,4 +1,4 @@
-"""The files of a conversation over HTTP: versions are ETags, nobody overwrites what they have not read."""
+"""The files of a conversation over HTTP: versions are ETags, and only a version that was read is overwritten."""
 
 import uuid
 from typing import Any
@@ -7,7 +7,7 @@ import httpx
 import orjson
 import pytest
 
-from tests.deployments.test_problems import check
+from tests.deployments.test_problems import check_problem
 from tests.support.api import Api
 
 pytestmark = pytest.mark.ray
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.ray
 
 @pytest.fixture
 def placement() -> str:
-    """They are in the store, wherever conversations live."""
+    """Files are in the store, wherever conversations live."""
     return "shared"
 
 
@@ -48,7 +48,7 @@ async def listed(api: Api, conversation_id: str) -> dict[str, tuple[int, int]]:
     return {file["path"]: (file["version"], file["size"]) for file in files}
 
 
-async def test_what_the_agent_writes_people_read(api: Api, clerk: str) -> None:
+async def test_people_read_what_the_agent_writes(api: Api, clerk: str) -> None:
     arguments = {"path": "notes/tea.md", "content": "# Tée\n"}
     async with api.watching(clerk) as stream:
         await api.send(clerk, f"create_file {orjson.dumps(arguments).decode()}")
@@ -64,7 +64,7 @@ async def test_what_the_agent_writes_people_read(api: Api, clerk: str) -> None:
     assert await listed(api, clerk) == {"notes/tea.md": (changed["version"], 7)}
 
 
-async def test_what_people_write_the_agent_and_the_watchers_see(api: Api, clerk: str) -> None:
+async def test_the_agent_and_the_watchers_see_what_people_write(api: Api, clerk: str) -> None:
     async with api.watching(clerk) as stream:
         await stream.until("snapshot")
         created = await put(api, clerk, "plan.txt", b"tea\n", NEW)
@@ -77,16 +77,16 @@ async def test_what_people_write_the_agent_and_the_watchers_see(api: Api, clerk:
 
 async def test_an_edit_says_which_version_it_replaces(api: Api, clerk: str) -> None:
     first = (await put(api, clerk, "a.txt", b"one", NEW)).json()["version"]
-    check(await put(api, clerk, "a.txt", b"two", NEW), 409, "file_exists")
+    check_problem(await put(api, clerk, "a.txt", b"two", NEW), 409, "file_exists")
     second = await put(api, clerk, "a.txt", b"two", {"If-Match": f'"{first}"'})
     assert second.json() == {"path": "a.txt", "version": second.json()["version"]}
     late = await put(api, clerk, "a.txt", b"three", {"If-Match": f'"{first}"'})
-    check(late, 412, "file_conflict")
+    check_problem(late, 412, "file_conflict")
     assert late.json()["version"] == second.json()["version"]
     assert (await get(api, clerk, "a.txt")).content == b"two"
 
 
-async def test_bytes_stay_bytes(api: Api, clerk: str) -> None:
+async def test_any_bytes_are_kept_as_they_are(api: Api, clerk: str) -> None:
     content = bytes(range(256))
     await put(api, clerk, "raw.bin", content, NEW)
     response = await get(api, clerk, "raw.bin")
@@ -98,7 +98,7 @@ async def test_bytes_stay_bytes(api: Api, clerk: str) -> None:
 async def test_a_file_or_a_folder_is_deleted(api: Api, clerk: str) -> None:
     version = (await put(api, clerk, "notes/a.txt", b"a", NEW)).json()["version"]
     await put(api, clerk, "notes/b.txt", b"b", NEW)
-    check(await delete(api, clerk, "notes/a.txt", **{"If-Match": f'"{version + 100}"'}), 412, "file_conflict")
+    check_problem(await delete(api, clerk, "notes/a.txt", **{"If-Match": f'"{version + 100}"'}), 412, "file_conflict")
     async with api.watching(clerk) as stream:
         await stream.until("snapshot")
         assert (await delete(api, clerk, "notes/a.txt", **{"If-Match": f'"{version}"'})).status_code == 204
@@ -106,7 +106,7 @@ async def test_a_file_or_a_folder_is_deleted(api: Api, clerk: str) -> None:
     assert list(await listed(api, clerk)) == ["notes/b.txt"]
     assert (await delete(api, clerk, "notes")).status_code == 204
     assert await listed(api, clerk) == {}
-    check(await delete(api, clerk, "notes"), 404, "unknown_file")
+    check_problem(await delete(api, clerk, "notes"), 404, "unknown_file")
 
 
 async def test_a_users_and_a_projects_files_are_shared_by_their_conversations(api: Api, clerk: str) -> None:
@@ -118,13 +118,13 @@ async def test_a_users_and_a_projects_files_are_shared_by_their_conversations(ap
         assert path in await listed(api, other)
         assert (await delete(api, other, path)).status_code == 204
     await put(api, clerk, "own.txt", b"mine", NEW)
-    check(await get(api, other, "own.txt"), 404, "unknown_file")
+    check_problem(await get(api, other, "own.txt"), 404, "unknown_file")
 
 
 async def test_files_go_with_their_conversation(api: Api, clerk: str) -> None:
     await put(api, clerk, "own.txt", b"mine", NEW)
     await api.http.delete(f"/v1/conversations/{clerk}")
-    check(await get(api, clerk, "own.txt"), 404, "unknown_conversation")
+    check_problem(await get(api, clerk, "own.txt"), 404, "unknown_conversation")
     await api.create("clerk", id=clerk)
     assert await listed(api, clerk) == {}
 
@@ -132,15 +132,15 @@ async def test_files_go_with_their_conversation(api: Api, clerk: str) -> None:
 async def test_an_agent_without_files(api: Api) -> None:
     conversation_id = await api.create("worker")
     assert await listed(api, conversation_id) == {}
-    check(await get(api, conversation_id, "a.txt"), 404, "unknown_file")
-    check(await put(api, conversation_id, "a.txt", b"a", NEW), 404, "unknown_file")
-    check(await delete(api, conversation_id, "a.txt"), 404, "unknown_file")
+    check_problem(await get(api, conversation_id, "a.txt"), 404, "unknown_file")
+    check_problem(await put(api, conversation_id, "a.txt", b"a", NEW), 404, "unknown_file")
+    check_problem(await delete(api, conversation_id, "a.txt"), 404, "unknown_file")
 
 
 @pytest.mark.parametrize(
     "path", ["%2e%2e/secret", "a/%2e%2e/b", "%2fetc/passwd", "a%5cb", "a%00b", "", "me", "x" * 513]
 )
-async def test_a_path_that_is_none(api: Api, clerk: str, path: str) -> None:
+async def test_a_bad_path(api: Api, clerk: str, path: str) -> None:
     for response in (await get(api, clerk, path), await put(api, clerk, path, b"", NEW)):
         assert (response.status_code, response.json()["type"]) == (422, "urn:raylogue:problem:bad_path")
 
@@ -151,16 +151,16 @@ async def test_a_path_that_is_none(api: Api, clerk: str, path: str) -> None:
     ids=str,
 )
 async def test_a_write_without_a_version(api: Api, clerk: str, headers: dict[str, str]) -> None:
-    check(await put(api, clerk, "a.txt", b"", headers), 422, "invalid_request")
+    check_problem(await put(api, clerk, "a.txt", b"", headers), 422, "invalid_request")
 
 
-async def test_what_is_not_there(api: Api, clerk: str) -> None:
-    check(await get(api, clerk, "a.txt"), 404, "unknown_file")
-    check(await put(api, clerk, "a.txt", b"a", {"If-Match": '"7"'}), 404, "unknown_file")
+async def test_an_unknown_file(api: Api, clerk: str) -> None:
+    check_problem(await get(api, clerk, "a.txt"), 404, "unknown_file")
+    check_problem(await put(api, clerk, "a.txt", b"a", {"If-Match": '"7"'}), 404, "unknown_file")
 
 
 async def test_a_file_has_its_bounds(api: Api, clerk: str) -> None:
     limit = 1024 * 1024
-    check(await put(api, clerk, "large.txt", b"x" * (limit + 1), NEW), 413, "file_too_large")
+    check_problem(await put(api, clerk, "large.txt", b"x" * (limit + 1), NEW), 413, "file_too_large")
     assert (await put(api, clerk, "large.txt", b"x" * limit, NEW)).status_code == 200
     assert (await listed(api, clerk))["large.txt"][1] == limit

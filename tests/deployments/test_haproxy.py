@@ -51,7 +51,7 @@ backend default_backend
 """
 
 
-def test_every_listener_becomes_private() -> None:
+def test_every_listener_moves_to_loopback() -> None:
     assert haproxy.bind_to_loopback(GENERATED) == PRIVATE
     assert haproxy.bind_to_loopback(PRIVATE) == PRIVATE
 
@@ -67,7 +67,7 @@ def test_it_becomes_the_program_with_the_same_arguments(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("program", [ON_ONE_MACHINE, ON_A_CLUSTER], ids=["one machine", "cluster"])
-async def test_one_that_knows_no_routes_yet_says_try_again(tmp_path: Path, program: list[str]) -> None:
+async def test_without_routes_it_answers_503_until_serve_names_them(tmp_path: Path, program: list[str]) -> None:
     template = haproxy_templates.HAPROXY_CONFIG_TEMPLATE
     [no_route] = (line for line in template.splitlines() if "return status 404 content-type text/plain" in line)
     port, configuration = free_port(), tmp_path / "haproxy.cfg"

@@ -1,4 +1,4 @@
-"""A service with small limits: what is too much is refused and leaves nothing behind, what was accepted is finished."""
+"""A service with small limits: a request too many is refused and leaves nothing behind, accepted work is finished."""
 
 import asyncio
 import socket
@@ -16,7 +16,7 @@ from agents.codec import encode
 from agents.turn.events import TurnEnded, UserMsg
 from store import Store
 from tests.cli.conftest import RAYLOGUE, clean_environment
-from tests.deployments.test_problems import check
+from tests.deployments.test_problems import check_problem
 from tests.support.api import EVENTS, Api, eventually
 from tests.support.service import RunningService
 from tests.support.service_agents import Ledger
@@ -36,28 +36,28 @@ LIMITS = {
     "RAYLOGUE_UPSCALE_SECONDS": "1",
     "RAYLOGUE_DOWNSCALE_SECONDS": "1",
     "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "2",
-    # Serve waits for load balancers to hear of a replica that leaves; HAProxy hears of it at once.
+    # Serve waits until load balancers know of a replica that stops; HAProxy knows at once.
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.5",
 }
 
 
 @pytest.fixture
 def placement() -> str:
-    """The limits are those of hosts that many conversations share."""
+    """These are limits of shared hosts."""
     return "shared"
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """Not the run's service, which has room for everybody."""
+    """A service of its own: the run's service has room for all tests."""
     directory = tmp_path_factory.mktemp("limits")
     with RunningService(directory, agents="tests.support.service_agents:catalog", env=LIMITS) as running:
         yield running
 
 
 @pytest.fixture
-async def waits(api: Api, ledger: Ledger) -> Callable[[], Awaitable[str]]:
-    """Begins a turn that ends when its gate opens."""
+async def start_waiting_turn(api: Api, ledger: Ledger) -> Callable[[], Awaitable[str]]:
+    """Begins a turn that ends when its gate opens; returns the conversation's id."""
 
     async def begin() -> str:
         conversation_id = await api.create("worker")
@@ -72,21 +72,21 @@ async def started(ledger: Ledger, conversation_id: str) -> bool:
     return bool(ledger.read(conversation_id))
 
 
-async def test_a_turn_too_many_waits_at_its_client(
-    api: Api, ledger: Ledger, waits: Callable[[], Awaitable[str]]
+async def test_a_turn_too_many_is_refused_until_there_is_room(
+    api: Api, ledger: Ledger, start_waiting_turn: Callable[[], Awaitable[str]]
 ) -> None:
-    running = [await waits() for _ in range(TURNS)]
+    running = [await start_waiting_turn() for _ in range(TURNS)]
     waiting = await api.create()
-    check(await api.post(waiting, "messages", {"text": "and I"}), 429, "too_many_turns")
+    check_problem(await api.post(waiting, "messages", {"text": "and I"}), 429, "too_many_turns")
     assert (await api.show(waiting))["last_seq"] == 0
-    # What belongs to a turn that runs is taken, and so is what was said before.
+    # A message to a turn that runs is accepted, and so is a message that was accepted before.
     assert (await api.post(running[0], "messages", {"text": "later", "on_busy": "queue"})).status_code == 202
     sent = {"text": "more", "on_busy": "queue", "client_id": "once"}
     first, again = [await api.post(running[1], "messages", sent) for _ in range(2)]
     assert again.json() == {**first.json(), "duplicate": True}
     command = [RAYLOGUE, "send", "and I", "--conversation", waiting, "--url", str(api.http.base_url)]
     patient = subprocess.Popen(command, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    check(await api.post(waiting, "messages", {"text": "still not"}), 429, "too_many_turns")
+    check_problem(await api.post(waiting, "messages", {"text": "still not"}), 429, "too_many_turns")
     for conversation_id in running:
         ledger.open_gate(conversation_id)
     said, notes = await asyncio.to_thread(patient.communicate)
@@ -97,7 +97,7 @@ async def test_a_turn_too_many_waits_at_its_client(
         await api.rest(conversation_id, turns=2)
 
 
-async def test_accepted_work_finds_room_where_nothing_new_does(api: Api, ledger: Ledger) -> None:
+async def test_accepted_work_finds_room_where_new_messages_do_not(api: Api, ledger: Ledger) -> None:
     boss = await api.create("chief")
     await api.send(boss, "wait: one\nwait: two")
     children: list[str] = []
@@ -109,21 +109,23 @@ async def test_accepted_work_finds_room_where_nothing_new_does(api: Api, ledger:
 
     await eventually(working)
     late = await api.create()
-    check(await api.post(late, "messages", {"text": "hello"}), 503, "cluster_full")
+    check_problem(await api.post(late, "messages", {"text": "hello"}), 503, "cluster_full")
     assert (await api.show(late))["last_seq"] == 0
     for child in children:
         ledger.open_gate(child)
     assert (await api.rest(boss))[-1]["outcome"] == "completed"
-    # Those that rest make room for it.
+    # Conversations at rest make room for it.
     await api.turn(late, "hello")
 
 
-async def test_of_many_messages_at_once_every_accepted_one_is_answered_and_no_other_is_there(api: Api) -> None:
+async def test_of_many_messages_at_once_the_accepted_are_answered_and_the_refused_not_logged(
+    api: Api,
+) -> None:
     conversations = [await api.create() for _ in range(12)]
     answers: Counter[int] = Counter()
 
-    async def insist(conversation_id: str, number: int) -> None:
-        """The same message until it is accepted, as our own clients do."""
+    async def send_until_accepted(conversation_id: str, number: int) -> None:
+        """Send the same message until it is accepted, as our own clients do."""
         body = {"text": f"message {number}", "client_id": f"c{number}", "on_busy": "queue"}
         while True:
             answer = await api.post(conversation_id, "messages", body)
@@ -135,7 +137,7 @@ async def test_of_many_messages_at_once_every_accepted_one_is_answered_and_no_ot
             assert not any(event.get("client_id") == f"c{number}" for event in logged)
             await asyncio.sleep(0.05)
 
-    await asyncio.gather(*(insist(key, number) for key in conversations for number in range(2)))
+    await asyncio.gather(*(send_until_accepted(key, number) for key in conversations for number in range(2)))
     assert answers[202] == 24
     assert answers[429] + answers[503] == answers.total() - 24 > 0
     for conversation_id in conversations:
@@ -158,12 +160,12 @@ async def test_the_bodies_of_all_requests_together_are_bounded(api: Api) -> None
     answers = [asyncio.create_task(status(reader)) for reader, _ in uploads]
     fitting = BODIES // len(half)
 
-    async def only_those_that_fit() -> bool:
+    async def only_what_fits() -> bool:
         return sum(not answer.done() for answer in answers) == fitting
 
-    await eventually(only_those_that_fit)
+    await eventually(only_what_fits)
     assert {answer.result() for answer in answers if answer.done()} == {503}
-    check(await api.post(conversation_id, "messages", {"text": "x" * 150_000}), 503, "overloaded")
+    check_problem(await api.post(conversation_id, "messages", {"text": "x" * 150_000}), 503, "overloaded")
     assert (await api.show(conversation_id))["last_seq"] == 0
     waiting = [number for number, answer in enumerate(answers) if not answer.done()]
     for number in waiting[:-1]:
@@ -173,12 +175,12 @@ async def test_the_bodies_of_all_requests_together_are_bounded(api: Api) -> None
         writer.close()
     answers[waiting[-1]].cancel()
 
-    async def all_given_back() -> bool:
+    async def is_all_released() -> bool:
         body = {"text": "x" * 200_000, "on_busy": "queue"}
         answers = await asyncio.gather(*(api.post(conversation_id, "messages", body) for _ in range(4)))
         return {answer.status_code for answer in answers} == {202}
 
-    await eventually(all_given_back)
+    await eventually(is_all_released)
 
 
 async def upload(
@@ -196,9 +198,7 @@ async def status(reader: asyncio.StreamReader) -> int:
     return int((await reader.readuntil(b"\r\n")).split()[1])
 
 
-async def test_readers_who_do_not_read_keep_no_more_than_their_share(
-    api: Api, store: Store, service: RunningService
-) -> None:
+async def test_clients_that_do_not_read_hold_a_bounded_amount(api: Api, store: Store, service: RunningService) -> None:
     conversation_id = await api.create()
     size, count = 250_000, 40
     claim = await store.log.claim(conversation_id)
@@ -210,21 +210,21 @@ async def test_readers_who_do_not_read_keep_no_more_than_their_share(
     [(_, process)] = replicas(service).items()
     before = process.memory_info().rss
     stuck = [await watch_without_reading(api, conversation_id) for _ in range(STREAMS - 10)]
-    for _ in range(2):  # others are served meanwhile
+    for _ in range(2):  # other clients are served meanwhile
         async with api.watching(conversation_id) as stream:
             await stream.until("turn_ended")
     assert process.memory_info().rss - before < len(stuck) * 8 * size < len(stuck) * count * size / 4
-    # Nor do they keep it for long: a client that takes nothing loses its stream.
+    # Nor do they hold it for long: a client that reads nothing loses its stream.
 
-    async def nobody_watches() -> bool:
+    async def has_no_watchers() -> bool:
         return await store.live.watchers(conversation_id) == 0
 
-    await eventually(nobody_watches)
+    await eventually(has_no_watchers)
     for writer in stuck:
         writer.close()
 
 
-async def test_streams_too_many_are_told_to_come_back_until_another_replica_takes_them(
+async def test_a_stream_too_many_is_refused_until_another_replica_takes_it(
     api: Api, ledger: Ledger, service: RunningService
 ) -> None:
     conversation_id = await api.create()
@@ -232,9 +232,9 @@ async def test_streams_too_many_are_told_to_come_back_until_another_replica_take
         for _ in range(STREAMS):
             await watchers.enter_async_context(api.watching(conversation_id))
         address = f"/v1/conversations/{conversation_id}"
-        check(await api.http.get(f"{address}/events", headers=EVENTS), 503, "too_many_streams")
+        check_problem(await api.http.get(f"{address}/events", headers=EVENTS), 503, "too_many_streams")
         speaking = await api.http.post(f"{address}/messages", json={"text": "hello"}, headers=EVENTS)
-        check(speaking, 503, "too_many_streams")
+        check_problem(speaking, 503, "too_many_streams")
         assert (await api.show(conversation_id))["last_seq"] == 0
         await api.send(conversation_id, "without a stream")
 
@@ -256,7 +256,7 @@ async def test_streams_too_many_are_told_to_come_back_until_another_replica_take
 
 
 async def check_two_replicas(one: Api, other: Api, ledger: Ledger, service: RunningService) -> None:
-    """Whichever of the two is asked, it is the same conversation."""
+    """Check that both replicas serve the same conversations."""
     for near, far in ((one, other), (other, one)):
         conversation_id = await near.create("worker")
         await far.send(conversation_id, "wait: here")
@@ -264,7 +264,7 @@ async def check_two_replicas(one: Api, other: Api, ledger: Ledger, service: Runn
         assert (await near.post(conversation_id, "messages", {"text": "me too"})).status_code == 409
         assert (await near.post(conversation_id, "cancel")).status_code == 202
         assert (await far.rest(conversation_id))[-1]["outcome"] == "cancelled"
-    # Both look for turns without an owner; such a turn is taken up once.
+    # Both replicas look for turns without an owner; such a turn is resumed once.
     conversation_id = await one.create("worker")
     await other.send(conversation_id, "wait: here")
     await eventually(lambda: started(ledger, conversation_id))
@@ -292,7 +292,7 @@ def replicas(service: RunningService) -> dict[int, psutil.Process]:
 
 
 async def watch_without_reading(api: Api, conversation_id: str) -> asyncio.StreamWriter:
-    """A watcher with the smallest buffers, who reads the first line and stops."""
+    """A watcher with the smallest buffers, which reads the first line and no more."""
     connection = socket.create_connection((api.http.base_url.host, api.http.base_url.port or 80))
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     reader, writer = await asyncio.open_connection(sock=connection, limit=4096)

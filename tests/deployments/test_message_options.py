@@ -1,4 +1,4 @@
-"""What a message may say beside its words: the model, and images and documents within their bounds."""
+"""What a message may have beside text: a model, and images and documents within their bounds."""
 
 import base64
 from typing import Any
@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from tests.deployments.conftest import in_the_ingress
-from tests.deployments.test_problems import check
+from tests.deployments.test_problems import check_problem
 from tests.support.api import Api
 
 pytestmark = pytest.mark.ray
@@ -38,7 +38,7 @@ async def test_a_message_chooses_its_model(api: Api) -> None:
 async def test_an_unknown_model_is_refused(api: Api) -> None:
     conversation_id = await api.create("clerk")
     body = {"text": "hello", "model": "clever"}
-    check(await api.post(conversation_id, "messages", body), 422, "unknown_model")
+    check_problem(await api.post(conversation_id, "messages", body), 422, "unknown_model")
     assert await api.log(conversation_id) == []
 
 
@@ -63,7 +63,7 @@ async def test_images_and_documents_go_to_the_log_as_they_are(api: Api, block: d
     assert log[0]["content"] == [TEXT, block]
 
 
-async def test_an_attachment_may_be_larger_than_words(api: Api) -> None:
+async def test_a_message_with_an_attachment_may_be_larger(api: Api) -> None:
     conversation_id = await api.create("clerk")
     data = base64.b64encode(bytes(1_000_000)).decode()
     response = await api.post(conversation_id, "messages", {"content": [image(data), TEXT]})
@@ -91,29 +91,29 @@ async def test_an_attachment_may_be_larger_than_words(api: Api) -> None:
     ],
     ids=str,
 )
-async def test_what_is_no_attachment(api: Api, block: dict[str, Any]) -> None:
+async def test_a_bad_attachment(api: Api, block: dict[str, Any]) -> None:
     conversation_id = await api.create("clerk")
-    check(await api.post(conversation_id, "messages", {"content": [TEXT, block]}), 422, "invalid_request")
+    check_problem(await api.post(conversation_id, "messages", {"content": [TEXT, block]}), 422, "invalid_request")
 
 
 @in_the_ingress
 async def test_attachments_have_their_bounds(api: Api) -> None:
     conversation_id = await api.create("clerk")
-    check(await api.post(conversation_id, "messages", {"content": [image()] * 21}), 422, "invalid_request")
+    check_problem(await api.post(conversation_id, "messages", {"content": [image()] * 21}), 422, "invalid_request")
     huge = base64.b64encode(bytes(5_000_000)).decode()
-    check(await api.post(conversation_id, "messages", {"content": [image(huge)]}), 413, "message_too_large")
+    check_problem(await api.post(conversation_id, "messages", {"content": [image(huge)]}), 413, "message_too_large")
     words = {"content": [{"type": "text", "text": "x" * 262_144}]}
-    check(await api.post(conversation_id, "messages", words), 413, "message_too_large")
+    check_problem(await api.post(conversation_id, "messages", words), 413, "message_too_large")
 
 
-async def test_an_approval_of_what_was_not_shown(api: Api) -> None:
+async def test_an_approval_of_arguments_that_were_not_shown(api: Api) -> None:
     conversation_id = await api.create("clerk")
     events = await api.turn(conversation_id, 'publish {"text": "tea"}')
     [(call, asked)] = events[-2]["pending"].items()
     assert (asked["name"], asked["decisions"], asked["form"]) == ("publish", ["approve", "edit", "reject"], None)
     body = {"tool_call_id": call, "decision": "approve"}
     changed = await api.post(conversation_id, "resolutions", {**body, "arguments_hash": "0" * 64})
-    check(changed, 409, "arguments_changed")
+    check_problem(changed, 409, "arguments_changed")
     shown = await api.post(conversation_id, "resolutions", {**body, "arguments_hash": asked["arguments_hash"]})
     assert shown.status_code == 202
     assert [event["status"] for event in await api.rest(conversation_id) if event["type"] == "tool_result"] == ["ok"]
@@ -124,15 +124,15 @@ async def test_a_decision_that_the_tool_does_not_take(api: Api) -> None:
     events = await api.turn(conversation_id, 'publish {"text": "tea"}')
     [call] = events[-2]["pending"]
     body = {"tool_call_id": call, "decision": "respond", "answer": "done"}
-    check(await api.post(conversation_id, "resolutions", body), 422, "invalid_decision")
-    check(
+    check_problem(await api.post(conversation_id, "resolutions", body), 422, "invalid_decision")
+    check_problem(
         await api.post(conversation_id, "resolutions", {"tool_call_id": call, "decision": "expire"}),
         422,
         "invalid_request",
     )
 
 
-async def test_a_form_is_answered_as_it_asks(api: Api) -> None:
+async def test_the_answer_to_a_form_must_fit_its_questions(api: Api) -> None:
     conversation_id = await api.create("clerk")
     question = '{"id": "where", "prompt": "Where?", "options": [{"label": "here"}, {"label": "there"}]}'
     events = await api.turn(conversation_id, f'ask_user {{"questions": [{question}]}}')
@@ -141,7 +141,9 @@ async def test_a_form_is_answered_as_it_asks(api: Api) -> None:
     assert asked["form"]["questions"][0]["id"] == "where"
     body = {"tool_call_id": call, "decision": "respond"}
     for answer in ("here", {"where": "nowhere"}, {}, {"where": "here", "when": "now"}):
-        check(await api.post(conversation_id, "resolutions", {**body, "answer": answer}), 422, "invalid_decision")
+        check_problem(
+            await api.post(conversation_id, "resolutions", {**body, "answer": answer}), 422, "invalid_decision"
+        )
     response = await api.post(conversation_id, "resolutions", {**body, "answer": {"where": "there"}})
     assert response.status_code == 202
     [result] = [event for event in await api.rest(conversation_id) if event["type"] == "tool_result"]

@@ -1,4 +1,4 @@
-"""Saying something: the receipt, the turn as a stream, the same message twice, and a message while a turn runs."""
+"""A message: its receipt, its turn as a stream, the same message twice, and a message while a turn runs."""
 
 import asyncio
 
@@ -85,7 +85,7 @@ async def test_two_clicks_on_approve_execute_once(api: Api) -> None:
     assert [event["type"] for event in log].count("tool_result") == 1
 
 
-async def test_the_same_client_id_is_one_message_answered_alike(api: Api) -> None:
+async def test_the_same_client_id_is_one_message_with_the_same_receipt(api: Api) -> None:
     conversation_id = await api.create()
     first = await api.send(conversation_id, "hello", client_id="m1")
     await api.rest(conversation_id)
@@ -129,7 +129,7 @@ async def test_conversations_are_listed_by_their_last_activity(api: Api) -> None
     assert [shown["id"] for shown in response.json()["conversations"]] == [created[1]]
 
 
-async def test_deleted_is_deleted(api: Api) -> None:
+async def test_a_deleted_conversation_is_gone(api: Api) -> None:
     conversation_id = await api.create()
     await api.turn(conversation_id, "hello")
     assert (await api.http.delete(f"/v1/conversations/{conversation_id}")).status_code == 204
@@ -139,7 +139,7 @@ async def test_deleted_is_deleted(api: Api) -> None:
     assert conversation_id not in [shown["id"] for shown in listed]
 
 
-async def test_the_service_says_what_it_is(api: Api) -> None:
+async def test_the_service_tells_its_health_and_version(api: Api) -> None:
     assert (await api.http.get("/healthz")).json() == {"status": "ok"}
     assert (await api.http.get("/readyz")).json() == {"status": "ready"}
     info = (await api.http.get("/v1/info")).json()

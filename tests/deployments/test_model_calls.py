@@ -1,8 +1,8 @@
-"""The audit of what was sent to the model: for people who want to know, as long as the agent has it kept."""
+"""The audit of what was sent to the model, which an agent may keep for some time."""
 
 import pytest
 
-from tests.deployments.test_problems import check
+from tests.deployments.test_problems import check_problem
 from tests.support.api import Api, eventually
 
 pytestmark = pytest.mark.ray
@@ -32,8 +32,8 @@ async def test_an_agent_without_an_audit(api: Api) -> None:
 
 
 async def test_bad_requests(api: Api) -> None:
-    check(await api.http.get("/v1/conversations/nobody/model_calls"), 404, "unknown_conversation")
+    check_problem(await api.http.get("/v1/conversations/nobody/model_calls"), 404, "unknown_conversation")
     conversation_id = await api.create("clerk")
     for limit in (0, 101, "x"):
         address = f"/v1/conversations/{conversation_id}/model_calls"
-        check(await api.http.get(address, params={"limit": limit}), 422, "invalid_request")
+        check_problem(await api.http.get(address, params={"limit": limit}), 422, "invalid_request")

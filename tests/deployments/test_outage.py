@@ -3,7 +3,7 @@
 import pytest
 
 from tests.deployments.conftest import in_the_ingress
-from tests.deployments.test_problems import check
+from tests.deployments.test_problems import check_problem
 from tests.servers.process import send_command
 from tests.support.api import Api, eventually
 from tests.support.service import RunningService
@@ -80,11 +80,11 @@ async def test_a_redis_that_takes_no_writes_is_read_and_waited_for(
     begin, end = REFUSALS[refusal]
     assert send_command(service.redis.port, *begin).startswith("+OK")
     try:
-        check(await api.http.post("/v1/conversations", json={}), 503, "store_unavailable")
+        check_problem(await api.http.post("/v1/conversations", json={}), 503, "store_unavailable")
         assert len(await api.log(resting)) == 3, "reading goes on"
         ledger.open_gate(working)  # the tool ends while nothing can be written
         body = {"text": "what is my name?", "client_id": "m2"}
-        check(await api.post(resting, "messages", body), 503, "store_unavailable")
+        check_problem(await api.post(resting, "messages", body), 503, "store_unavailable")
     finally:
         assert send_command(service.redis.port, *end).startswith("+OK")
     await api.send(resting, body["text"], client_id=body["client_id"])

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from agents.agent import Limits
-from tests.deployments.test_problems import check
+from tests.deployments.test_problems import check_problem
 from tests.support.api import Api, Event, Stream
 from tests.support.service_agents import Ledger
 
@@ -40,7 +40,7 @@ def answers(log: list[Event]) -> list[str]:
 async def test_reject_says_no_and_writes_nothing(api: Api, busy: tuple[str, Stream], ledger: Ledger) -> None:
     conversation_id, _ = busy
     response = await api.post(conversation_id, "messages", {"text": "me too", "on_busy": "reject"})
-    check(response, 409, "turn_running")
+    check_problem(response, 409, "turn_running")
     ledger.open_gate(conversation_id)
     assert heard(await api.rest(conversation_id)) == [(1, "wait: here")]
 
@@ -64,7 +64,9 @@ async def test_a_queue_that_is_full_refuses_for_now_and_all_that_waited_is_read(
     waiting = [f"message {number}" for number in range(Limits().queued)]
     for text in waiting:
         await api.send(conversation_id, text, on_busy="queue")
-    check(await api.post(conversation_id, "messages", {"text": "too many", "on_busy": "queue"}), 429, "queue_full")
+    check_problem(
+        await api.post(conversation_id, "messages", {"text": "too many", "on_busy": "queue"}), 429, "queue_full"
+    )
     ledger.open_gate(conversation_id)
     log = await api.rest(conversation_id, turns=2)
     assert heard(log)[1:] == [(2, text) for text in waiting]
@@ -101,7 +103,7 @@ async def test_an_agent_has_a_policy_of_its_own(api: Api) -> None:
     assert first[-1]["state"] == "awaiting_input"
     assert (await api.send(conversation_id, "hello"))["turn"] == 2, "it queues, unless the message says otherwise"
     refused = await api.post(conversation_id, "messages", {"text": "hello", "on_busy": "reject"})
-    check(refused, 409, "turn_running")
+    check_problem(refused, 409, "turn_running")
     await api.post(conversation_id, "cancel")
     log = await api.rest(conversation_id, turns=2)
     assert ended(log) == [(1, "cancelled"), (2, "completed")]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.deployments.test_problems import check
+from tests.deployments.test_problems import check_problem
 from tests.support.api import Api
 
 pytestmark = pytest.mark.ray
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.ray
 
 @pytest.fixture
 def placement() -> str:
-    """They are in the store, wherever conversations live."""
+    """Preferences are in the store, wherever conversations live."""
     return "shared"
 
 
@@ -21,8 +21,8 @@ APPROVALS = "/v1/preferences/approvals"
 
 
 @pytest.fixture(autouse=True)
-async def undone(api: Api) -> AsyncIterator[None]:
-    """No choice outlives its test."""
+async def reset_choice(api: Api) -> AsyncIterator[None]:
+    """Take the choice back after each test."""
     yield
     await choose(api, None)
 
@@ -42,7 +42,7 @@ async def test_a_choice_is_kept_until_it_is_taken_back(api: Api) -> None:
     assert (await api.http.get(APPROVALS)).json() == {"approvals": {}}
 
 
-async def test_who_chose_so_is_not_asked(api: Api) -> None:
+async def test_a_person_who_chose_auto_is_not_asked(api: Api) -> None:
     conversation_id = await api.create("clerk")
     await choose(api, "auto")
     events = await api.turn(conversation_id, 'publish {"text": "tea"}')
@@ -53,15 +53,15 @@ async def test_who_chose_so_is_not_asked(api: Api) -> None:
 
 
 @pytest.mark.parametrize("tool", ["announce", "wait", "nothing", "ask_user"])
-async def test_only_tools_that_leave_a_choice(api: Api, tool: str) -> None:
-    check(await api.http.put(f"{APPROVALS}/{tool}", json={"approval": "auto"}), 422, "invalid_request")
+async def test_a_tool_that_leaves_no_choice(api: Api, tool: str) -> None:
+    check_problem(await api.http.put(f"{APPROVALS}/{tool}", json={"approval": "auto"}), 422, "invalid_request")
 
 
 @pytest.mark.parametrize("body", [{}, {"approval": "maybe"}, {"approval": True}, {"approval": "auto", "for": "ada"}])
 async def test_a_bad_choice(api: Api, body: Any) -> None:
-    check(await api.http.put(f"{APPROVALS}/publish", json=body), 422, "invalid_request")
+    check_problem(await api.http.put(f"{APPROVALS}/publish", json=body), 422, "invalid_request")
 
 
 async def test_a_name_that_no_tool_has(api: Api) -> None:
-    check(await api.http.get(f"{APPROVALS}/a%20b"), 422, "invalid_request")
-    check(await api.http.put(f"{APPROVALS}/{'x' * 129}", json={"approval": "auto"}), 422, "invalid_request")
+    check_problem(await api.http.get(f"{APPROVALS}/a%20b"), 422, "invalid_request")
+    check_problem(await api.http.put(f"{APPROVALS}/{'x' * 129}", json={"approval": "auto"}), 422, "invalid_request")

@@ -1,4 +1,4 @@
-"""What bad input gets: each its own type and status as problem+json, and nothing is written."""
+"""Every bad request gets a problem of its own type and status, and writes nothing."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.ray
 
 @pytest.fixture
 def placement() -> str:
-    """What is refused here is refused at the ingress, wherever conversations live."""
+    """The ingress refuses these requests, wherever conversations live."""
     return "shared"
 
 
@@ -26,8 +26,8 @@ JSON = {"Content-Type": "application/json"}
 LIMIT = 262_144
 
 
-def check(response: httpx.Response, status: int, code: str) -> None:
-    """Assert everything a client may rely on."""
+def check_problem(response: httpx.Response, status: int, code: str) -> None:
+    """Check everything that a client may rely on in a problem."""
     assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
     problem = response.json()
     assert problem["type"] == f"urn:raylogue:problem:{code}"
@@ -40,7 +40,7 @@ def check(response: httpx.Response, status: int, code: str) -> None:
 
 @pytest.fixture
 async def conversation_id(api: Api) -> AsyncIterator[str]:
-    """A conversation in which nothing is written by any refusal."""
+    """A conversation in which no refusal writes anything."""
     conversation_id = await api.create()
     yield conversation_id
     assert (await api.show(conversation_id))["last_seq"] == 0
@@ -73,7 +73,7 @@ async def conversation_id(api: Api) -> AsyncIterator[str]:
 )
 async def test_a_bad_message(api: Api, conversation_id: str, content: bytes, status: int, code: str) -> None:
     address = f"/v1/conversations/{conversation_id}/messages"
-    check(await api.http.post(address, content=content, headers=JSON), status, code)
+    check_problem(await api.http.post(address, content=content, headers=JSON), status, code)
 
 
 @pytest.mark.parametrize("media_type", [None, "text/plain", "application/x-www-form-urlencoded", "application/jsonx"])
@@ -81,7 +81,7 @@ async def test_a_message_that_is_not_json(api: Api, conversation_id: str, media_
     headers = {"Content-Type": media_type} if media_type else {}
     address = f"/v1/conversations/{conversation_id}/messages"
     response = await api.http.post(address, content=b'{"text": "hello"}', headers=headers)
-    check(response, 415, "unsupported_media_type")
+    check_problem(response, 415, "unsupported_media_type")
 
 
 async def test_the_limit_itself_is_accepted(api: Api) -> None:
@@ -108,31 +108,31 @@ async def test_the_limit_itself_is_accepted(api: Api) -> None:
 )
 async def test_an_unknown_conversation(api: Api, method: str, path: str, body: Any, headers: dict[str, str]) -> None:
     response = await api.http.request(method, f"/v1/conversations/nobody{path}", json=body, headers=headers)
-    check(response, 404, "unknown_conversation")
+    check_problem(response, 404, "unknown_conversation")
 
 
 @pytest.mark.parametrize("bad", ["-dash", "a b", "a%0A", "ü", "x" * 129, "a{b}", ".hidden"])
 async def test_a_bad_id(api: Api, bad: str) -> None:
-    check(await api.http.get(f"/v1/conversations/{bad}"), 400, "invalid_conversation_id")
+    check_problem(await api.http.get(f"/v1/conversations/{bad}"), 400, "invalid_conversation_id")
     if "%" not in bad:
-        check(await api.http.post("/v1/conversations", json={"id": bad}), 400, "invalid_conversation_id")
+        check_problem(await api.http.post("/v1/conversations", json={"id": bad}), 400, "invalid_conversation_id")
 
 
 async def test_an_unknown_agent(api: Api) -> None:
-    check(await api.http.post("/v1/conversations", json={"agent": "nobody"}), 422, "unknown_agent")
+    check_problem(await api.http.post("/v1/conversations", json={"agent": "nobody"}), 422, "unknown_agent")
 
 
 async def test_an_id_that_is_taken(api: Api, conversation_id: str) -> None:
     response = await api.http.post("/v1/conversations", json={"id": conversation_id})
-    check(response, 409, "conversation_exists")
+    check_problem(response, 409, "conversation_exists")
 
 
 @pytest.mark.parametrize("body", [{"agent": 7}, {"id": 7}, {"title": "x" * 201}, {"unknown": 1}])
 async def test_a_bad_conversation(api: Api, body: Any) -> None:
-    check(await api.http.post("/v1/conversations", json=body), 422, "invalid_request")
+    check_problem(await api.http.post("/v1/conversations", json=body), 422, "invalid_request")
 
 
-async def test_a_message_in_mid_turn(api: Api, ledger: Ledger) -> None:
+async def test_a_message_during_a_turn(api: Api, ledger: Ledger) -> None:
     conversation_id = await api.create("worker")
     async with api.watching(conversation_id) as stream:
         await api.send(conversation_id, "wait: here")
@@ -140,16 +140,16 @@ async def test_a_message_in_mid_turn(api: Api, ledger: Ledger) -> None:
         before = (await api.show(conversation_id))["last_seq"]
         for headers in ({}, {"Accept": "text/event-stream"}):
             address = f"/v1/conversations/{conversation_id}/messages"
-            check(await api.http.post(address, json={"text": "me too"}, headers=headers), 409, "turn_running")
+            check_problem(await api.http.post(address, json={"text": "me too"}, headers=headers), 409, "turn_running")
         assert (await api.show(conversation_id))["last_seq"] == before
         ledger.open_gate(conversation_id)
         await stream.until("turn_completed")
 
 
 async def test_a_cancel_and_a_resolution_of_nothing(api: Api, conversation_id: str) -> None:
-    check(await api.post(conversation_id, "cancel"), 409, "not_running")
+    check_problem(await api.post(conversation_id, "cancel"), 409, "not_running")
     body = {"tool_call_id": "x", "decision": "approve"}
-    check(await api.post(conversation_id, "resolutions", body), 409, "stale_resolution")
+    check_problem(await api.post(conversation_id, "resolutions", body), 409, "stale_resolution")
 
 
 async def test_a_resolution_too_late_or_of_the_wrong_kind(api: Api) -> None:
@@ -159,14 +159,14 @@ async def test_a_resolution_too_late_or_of_the_wrong_kind(api: Api) -> None:
     [call] = before["pending"]
     for decision in ({"decision": "edit"}, {"decision": "approve", "arguments": {"text": "dinner"}}):
         response = await api.post(conversation_id, "resolutions", {"tool_call_id": call, **decision})
-        check(response, 422, "invalid_decision")
+        check_problem(response, 422, "invalid_decision")
     bad = await api.post(conversation_id, "resolutions", {"tool_call_id": call, "decision": "maybe"})
-    check(bad, 422, "invalid_request")
+    check_problem(bad, 422, "invalid_request")
     assert await api.show(conversation_id) == before
     reject = {"tool_call_id": call, "decision": "reject", "reason": "not now"}
     first = await api.post(conversation_id, "resolutions", reject)
     assert (first.status_code, first.json()["seq"]) == (202, before["last_seq"] + 1)
-    check(await api.post(conversation_id, "resolutions", reject), 409, "stale_resolution")
+    check_problem(await api.post(conversation_id, "resolutions", reject), 409, "stale_resolution")
     await api.rest(conversation_id)
 
 
@@ -175,19 +175,19 @@ async def test_a_resolution_too_late_or_of_the_wrong_kind(api: Api) -> None:
 )
 async def test_a_bad_query(api: Api, conversation_id: str, query: str) -> None:
     response = await api.http.get(f"/v1/conversations/{conversation_id}/events?{query}")
-    check(response, 422, "invalid_request")
+    check_problem(response, 422, "invalid_request")
 
 
-async def test_nothing_there(api: Api) -> None:
-    check(await api.http.get("/v1/nothing"), 404, "not_found")
-    check(await api.http.put("/v1/conversations"), 405, "method_not_allowed")
+async def test_an_unknown_address_and_an_unknown_method(api: Api) -> None:
+    check_problem(await api.http.get("/v1/nothing"), 404, "not_found")
+    check_problem(await api.http.put("/v1/conversations"), 405, "method_not_allowed")
 
 
-async def test_what_a_middleware_refuses_under_a_code_of_its_own(api: Api) -> None:
+async def test_a_middleware_refuses_under_a_code_of_its_own(api: Api) -> None:
     conversation_id = await api.create("clerk")
-    check(await api.post(conversation_id, "messages", {"text": "HELLO"}), 422, "no_shouting")
+    check_problem(await api.post(conversation_id, "messages", {"text": "HELLO"}), 422, "no_shouting")
     failed = await api.post(conversation_id, "messages", {"text": "STUMBLE"})
-    check(failed, 500, "middleware_failed")
+    check_problem(failed, 500, "middleware_failed")
     assert "Doorkeeper" in failed.json()["detail"]
     assert "secret" not in failed.text
     assert await api.log(conversation_id) == []
@@ -209,7 +209,7 @@ async def test_the_document_lists_every_problem_of_every_route(api: Api) -> None
 
 
 def check_references(value: Any, document: dict[str, Any]) -> None:
-    """Every `$ref` leads somewhere."""
+    """Check that every `$ref` names a schema of the document."""
     if isinstance(value, dict):
         if reference := value.get("$ref"):
             assert reference.removeprefix("#/components/schemas/") in document["components"]["schemas"]
@@ -220,14 +220,14 @@ def check_references(value: Any, document: dict[str, Any]) -> None:
             check_references(inner, document)
 
 
-async def test_what_newer_code_has_had_is_left_alone(api: Api, store: Store, conversation_id: str) -> None:
+async def test_a_conversation_of_newer_code_is_left_alone(api: Api, store: Store, conversation_id: str) -> None:
     await store.log.claim(conversation_id, reads=VERSION + 1)
     epoch = (await store.registry.get(conversation_id)).epoch
     address = f"/v1/conversations/{conversation_id}"
-    check(await api.http.post(f"{address}/messages", json={"text": "hello"}), 503, "newer_code")
-    check(await api.http.post(f"{address}/cancel"), 503, "newer_code")
-    check(await api.http.get(f"{address}/events"), 503, "newer_code")
-    check(await api.http.get(f"{address}/events", headers=EVENTS), 503, "newer_code")
+    check_problem(await api.http.post(f"{address}/messages", json={"text": "hello"}), 503, "newer_code")
+    check_problem(await api.http.post(f"{address}/cancel"), 503, "newer_code")
+    check_problem(await api.http.get(f"{address}/events"), 503, "newer_code")
+    check_problem(await api.http.get(f"{address}/events", headers=EVENTS), 503, "newer_code")
     assert (await store.registry.get(conversation_id)).epoch == epoch
 
 
@@ -236,6 +236,6 @@ async def test_a_damaged_log_is_named_and_left_alone(api: Api, store: Store) -> 
     claim = await store.log.claim(conversation_id)
     await store.log.append(claim, [b"no JSON"], expected_last_seq=0, state=b"{}", due_at=None, now=1)
     address = f"/v1/conversations/{conversation_id}"
-    check(await api.http.post(f"{address}/messages", json={"text": "hello"}), 500, "unreadable_log")
-    check(await api.http.get(f"{address}/events"), 500, "unreadable_log")
+    check_problem(await api.http.post(f"{address}/messages", json={"text": "hello"}), 500, "unreadable_log")
+    check_problem(await api.http.get(f"{address}/events"), 500, "unreadable_log")
     await store.registry.delete(conversation_id)

@@ -26,7 +26,7 @@ from deployments.process.agents import catalog
 from deployments.process.store import connect_store
 from deployments.settings import Settings
 from store import ConversationNotFound, Store
-from tests.deployments.test_problems import check
+from tests.deployments.test_problems import check_problem
 from tests.support.api import EVENTS, eventually
 
 LARGE = 1_000_000
@@ -105,7 +105,7 @@ async def test_readers_who_do_not_read_keep_a_bounded_number_of_pages(http: http
     assert int(whole.headers["content-length"]) == len(whole.content) > LARGE
 
     stuck = [await ask_without_reading(http, address) for _ in range(ROOM)]
-    check(await http.get(address), 503, "overloaded")
+    check_problem(await http.get(address), 503, "overloaded")
     assert (await http.get(address, params={"after": 1})).status_code == 200, "a small one is answered"
     for writer in stuck:
         writer.close()
@@ -136,7 +136,7 @@ async def test_a_stream_that_cannot_begin_says_why(http: httpx.AsyncClient, stor
     try:
         for after in (0, 1, 9):  # there is no event 9 yet: that id is ignored
             answer = await http.get(address, headers={**EVENTS, "Last-Event-ID": str(after)})
-            check(answer, 503, "archive_unavailable")
+            check_problem(answer, 503, "archive_unavailable")
         with suppress(httpx.ReadTimeout):  # a stream that begins in the log never ends
             await http.get(address, headers={**EVENTS, "Last-Event-ID": "2"}, timeout=0.5)
             raise AssertionError("the stream has ended")
@@ -144,7 +144,7 @@ async def test_a_stream_that_cannot_begin_says_why(http: httpx.AsyncClient, stor
         (tmp_path / "unmounted").rename(place)
     [segment] = (place / "c").iterdir()
     segment.write_bytes(b"spoilt")
-    check(await http.get(address, headers=EVENTS), 500, "archive_damaged")
+    check_problem(await http.get(address, headers=EVENTS), 500, "archive_damaged")
 
 
 async def test_messages_that_do_not_arrive_keep_a_bounded_number_of_places(http: httpx.AsyncClient) -> None:
@@ -155,7 +155,7 @@ async def test_messages_that_do_not_arrive_keep_a_bounded_number_of_places(http:
         return (await http.post(address, json={"text": "hello"})).status_code == 503
 
     await eventually(refused)
-    check(await http.post(address, json={"text": "hello"}), 503, "overloaded")
+    check_problem(await http.post(address, json={"text": "hello"}), 503, "overloaded")
     for writer in slow:
         writer.close()
 
@@ -180,7 +180,7 @@ async def test_a_replica_that_goes_is_not_ready_and_answers_all_the_same(
     await written(store, "one")
     assert (await http.get("/readyz")).status_code == 200
     draining.begin()
-    check(await http.get("/readyz"), 503, "replica_draining")
+    check_problem(await http.get("/readyz"), 503, "replica_draining")
     assert (await http.get("/healthz")).status_code == 200
     assert (await http.get("/v1/conversations/c")).status_code == 200
     stream = await http.get("/v1/conversations/c/events", headers=EVENTS)

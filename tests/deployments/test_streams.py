@@ -1,4 +1,4 @@
-"""Watching: the snapshot, then the tail; resumed at any point it shows what a watcher that never left has seen."""
+"""Event streams: the snapshot, then the tail; a resumed stream ends with the events of one that never broke."""
 
 import asyncio
 
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.ray
 SENTENCE = "what is 6*7?"
 
 
-async def watchers(service: RunningService, store: Store, conversation_id: str) -> int:
-    """How many processes listen to the conversation's channel."""
+async def count_subscribers(service: RunningService, store: Store, conversation_id: str) -> int:
+    """How many processes are subscribed to the conversation's channel."""
     channel = store.keys.conversation(conversation_id).live
     async with Redis.from_url(service.redis.url) as redis:
         [(_, number)] = await redis.pubsub_numsub(channel)
@@ -44,11 +44,11 @@ async def test_first_the_snapshot_then_the_tail(api: Api) -> None:
 
 async def test_resumed_at_any_seq_the_rows_are_the_same(api: Api) -> None:
     conversation_id = await api.create()
-    async with api.watching(conversation_id) as faithful:
-        await faithful.until("snapshot")
+    async with api.watching(conversation_id) as undisturbed:
+        await undisturbed.until("snapshot")
         await api.turn(conversation_id, SENTENCE)
-        await faithful.until("turn_completed")
-    rows = canonical(faithful.seen)
+        await undisturbed.until("turn_completed")
+    rows = canonical(undisturbed.seen)
     for seq in range(len(rows) + 1):
         async with api.watching(conversation_id, last_event_id=seq) as stream:
             await read_up_to(stream, len(rows), seq)
@@ -75,15 +75,15 @@ async def test_silence_is_filled_with_heartbeats(api: Api) -> None:
     async with api.watching(conversation_id) as stream:
         reading = asyncio.create_task(stream.until("turn_completed"))
 
-        async def beaten_twice() -> bool:
+        async def has_two_heartbeats() -> bool:
             return stream.heartbeats >= 2
 
-        await eventually(beaten_twice)
+        await eventually(has_two_heartbeats)
         await api.send(conversation_id, "hello")
         await reading
 
 
-async def test_a_late_joiner_gets_the_whole_text_under_way(api: Api) -> None:
+async def test_a_late_watcher_gets_the_streaming_text_from_its_beginning(api: Api) -> None:
     conversation_id = await api.create("claude")
     async with api.watching(conversation_id) as early:
         await api.send(conversation_id, f"stall after 40 {conversation_id}")
@@ -130,19 +130,19 @@ async def test_answers_are_rendered_when_asked_for(api: Api) -> None:
     assert [event["html"] for event in stream.seen if event["type"] == "assistant_msg"] == rendered
 
 
-async def test_who_leaves_frees_what_was_held_and_the_turn_goes_on(
+async def test_a_client_that_leaves_frees_its_subscription_and_the_turn_goes_on(
     api: Api, service: RunningService, store: Store, ledger: Ledger
 ) -> None:
     conversation_id = await api.create("worker")
     async with api.watching(conversation_id) as watch, api.speaking(conversation_id, "wait: here") as turn:
         await turn.until("tool_progress")
         await watch.until("tool_progress")
-        assert await watchers(service, store, conversation_id) == 1
+        assert await count_subscribers(service, store, conversation_id) == 1
 
-    async def nobody_listens() -> bool:
-        return await watchers(service, store, conversation_id) == 0
+    async def is_unsubscribed() -> bool:
+        return await count_subscribers(service, store, conversation_id) == 0
 
-    await eventually(nobody_listens)
+    await eventually(is_unsubscribed)
     ledger.open_gate(conversation_id)
     log = await api.rest(conversation_id)
     assert log[-1]["outcome"] == "completed"
@@ -153,10 +153,10 @@ async def test_a_refused_message_leaves_no_subscription(api: Api, service: Runni
     address = f"/v1/conversations/{conversation_id}/messages"
     response = await api.http.post(address, json={"text": " "}, headers=EVENTS)
     assert response.status_code == 422
-    assert await watchers(service, store, conversation_id) == 0
+    assert await count_subscribers(service, store, conversation_id) == 0
 
 
-async def test_a_slow_reader_is_put_back_to_the_snapshot(api: Api, service: RunningService, store: Store) -> None:
+async def test_a_slow_client_gets_a_new_snapshot(api: Api, service: RunningService, store: Store) -> None:
     conversation_id = await api.create()
     await api.turn(conversation_id, "hello")
     channel = store.keys.conversation(conversation_id).live
@@ -203,7 +203,7 @@ async def test_cancel_in_the_middle_of_a_tool(api: Api, ledger: Ledger) -> None:
     assert [deed for _, deed in ledger.read(conversation_id)] == ["started"]
 
 
-async def test_a_stream_of_a_closed_client_is_no_cancel(api: Api, ledger: Ledger) -> None:
+async def test_a_client_that_leaves_cancels_nothing(api: Api, ledger: Ledger) -> None:
     conversation_id = await api.create("worker")
     async with httpx.AsyncClient(base_url=str(api.http.base_url), timeout=PATIENCE) as leaving:
         address = f"/v1/conversations/{conversation_id}/messages"

@@ -62,7 +62,7 @@ def test_thinking_is_counted_on_its_own() -> None:
     assert list(state.accept(payload(delta(0, "x")))) == [delta(0, "x")]
 
 
-def test_another_message_starts_anew_and_late_words_of_a_finished_one_are_dropped() -> None:
+def test_another_message_starts_at_0_and_late_deltas_of_a_finished_one_are_dropped() -> None:
     state = WatcherState()
     done = logged(1, "assistant_msg", message_id="m")
     assert len(list(state.accept(payload(delta(0, "abc"), done)))) == 2
@@ -70,14 +70,14 @@ def test_another_message_starts_anew_and_late_words_of_a_finished_one_are_droppe
     assert list(state.accept(payload(delta(0, "x", "n")))) == [delta(0, "x", "n")]
 
 
-def test_an_old_incarnation_is_heard_no_more_but_its_log_counts() -> None:
+def test_live_events_of_an_old_incarnation_are_dropped_but_its_log_counts() -> None:
     state = WatcherState(epoch=1)
     list(state.accept(payload({"type": "turn_started", "turn": 1}, epoch=2)))
     old = payload({"type": "state_changed", "turn": 1, "state": "idle"}, delta(0, "zombie"), logged(1), epoch=1)
     assert list(state.accept(old)) == [logged(1)]
 
 
-def test_the_answer_under_way_comes_from_its_beginning() -> None:
+def test_the_streaming_message_comes_from_its_beginning() -> None:
     state = WatcherState()
     answer = {"turn": 1, "message_id": "m", "text": "abc", "thinking": "hm"}
     assert list(state.accept_streaming("c", answer)) == [delta(0, "hm", kind="thinking_delta"), delta(0, "abc")]
@@ -89,7 +89,7 @@ def test_the_answer_under_way_comes_from_its_beginning() -> None:
 
 @dataclass
 class Past:
-    """The log and the answer under way at one moment."""
+    """The log and the streaming message at one moment."""
 
     log: list[Event] = field(default_factory=list)
     answer: Event | None = None
@@ -109,7 +109,7 @@ class Past:
 
 @dataclass
 class Rows:
-    """What a client makes of the events, by the rule for clients: all of it keyed."""
+    """What a client makes of the events, by the rule for clients: every row has a key."""
 
     log: dict[int, Event] = field(default_factory=dict)
     parts: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -152,7 +152,7 @@ def histories(draw: st.DrawFn) -> list[list[Event]]:
 
 
 def snapshot(state: WatcherState, past: Past) -> Iterator[Event]:
-    """What `deployments.ingress.streams.watch` shows first: the log after what was seen, then the current answer."""
+    """What `deployments.ingress.streams.watch` shows first: the log after what was seen, then the streaming message."""
     for event in past.log[state.last_seq :]:
         yield from state.accept_canonical(event)
     if past.answer is not None:
@@ -177,7 +177,7 @@ def watch(broadcasts: Sequence[Sequence[Event]], start: int, lost: frozenset[int
         except SequenceGap:
             for event in snapshot(state, past):
                 rows.take(event)
-    for event in snapshot(state, past):  # whoever lost the last broadcast learns it at the next occasion
+    for event in snapshot(state, past):  # a watcher that lost the last broadcast learns of it from its next snapshot
         rows.take(event)
     return rows
 
@@ -186,12 +186,12 @@ def watch(broadcasts: Sequence[Sequence[Event]], start: int, lost: frozenset[int
 def test_a_watcher_that_comes_at_any_time_ends_with_the_same_rows(
     broadcasts: list[list[Event]], data: st.DataObject
 ) -> None:
-    faithful = watch(broadcasts, 0, frozenset(), 0)
+    undisturbed = watch(broadcasts, 0, frozenset(), 0)
     start = data.draw(st.integers(0, len(broadcasts)))
     lost = frozenset(data.draw(st.sets(st.integers(0, len(broadcasts) - 1))))
     repeated = data.draw(st.integers(0, 3))
-    assert watch(broadcasts, start, lost, repeated) == faithful
-    assert list(faithful.log) == list(range(1, len(faithful.log) + 1))
+    assert watch(broadcasts, start, lost, repeated) == undisturbed
+    assert list(undisturbed.log) == list(range(1, len(undisturbed.log) + 1))
 
 
 @given(histories(), st.data())

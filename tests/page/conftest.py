@@ -28,7 +28,7 @@ FLAGS = (
 Visit = Callable[..., Person]
 
 
-# Playwright's loop lives in this thread while the fixture does, so no other folder's tests may come behind these.
+# Playwright keeps a loop in this thread until the session ends, so no tests of other folders may run after these.
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, headless."""
@@ -55,7 +55,7 @@ def visit_at(browser: Browser) -> Iterator[Visit]:
     yield opened
     for person in people:
         person.context.close()
-    assert [complaint for person in people for complaint in person.complaints] == []
+    assert [error for person in people for error in person.console_errors] == []
 
 
 @pytest.fixture
@@ -66,13 +66,13 @@ def visit(visit_at: Visit, service_url: str) -> Visit:
 
 @pytest.fixture
 def person(visit: Visit) -> Person:
-    """Somebody with the page open and no conversation begun."""
+    """A person with the page open and no conversation begun."""
     return visit()
 
 
 @pytest.fixture
-def base(service_url: str) -> str:
-    """Where the page's modules are: a test imports them from there, so that it gets those that the page runs."""
+def modules(service_url: str) -> str:
+    """The path of the page's modules: a test imports from there, so that it gets what the page itself runs."""
     found = re.search(r'src="(/static/[^"]+/)app\.js"', httpx.get(f"{service_url}/").text)
     assert found is not None
     return found[1]

@@ -1,4 +1,4 @@
-"""The page for everybody: by keyboard alone, on a phone, in the dark."""
+"""The page by keyboard alone, on a phone, and in both themes."""
 
 import re
 from typing import Any, Literal
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-ALL_IS_STILL = "() => document.getAnimations().every(animation => animation.playState === 'finished')"
+NOTHING_MOVES = "() => document.getAnimations().every(animation => animation.playState === 'finished')"
 READ_COLOURS = """nodes => {
   const opaque = (element) => {
     const colour = getComputedStyle(element).backgroundColor;
@@ -59,7 +59,7 @@ def test_escape_stops_the_turn(person: Person) -> None:
     person.wait_until_idle()
 
 
-def test_arrow_keys_walk_the_list(person: Person) -> None:
+def test_arrow_keys_move_through_the_list(person: Person) -> None:
     for text in ("older one", "newer one"):
         person.page.keyboard.press("Control+k")
         person.say(text)
@@ -86,7 +86,7 @@ def test_nothing_is_wider_than_a_phone(visit: Visit) -> None:
     person = visit(**PHONE)
     person.ask("steward", "A" * 300)
     person.wait_until_idle()
-    person.say(everything("b" * 200))
+    person.say(everything_at_once("b" * 200))
     expect(person.page.get_by_role("button", name="Approve", exact=True)).to_be_visible()
     expect(person.page.get_by_role("button", name="Answer", exact=True)).to_be_visible()
     assert person.page.evaluate("document.documentElement.scrollWidth") == 360
@@ -109,10 +109,10 @@ def test_the_list_is_a_drawer_on_a_phone(visit: Visit) -> None:
     expect(new).to_be_hidden()
 
 
-def test_words_stand_out_from_their_ground_in_both_themes(person: Person) -> None:
+def test_text_has_enough_contrast_in_both_themes(person: Person) -> None:
     person.choose("steward")
     assert_readable(person, ".agent-card span, .welcome p, .picker select")
-    person.say(everything("c"))
+    person.say(everything_at_once("c"))
     expect(person.page.get_by_role("button", name="Approve", exact=True)).to_be_visible()
     person.page.get_by_role("radio").first.check()
     person.page.locator(".plan summary").click()
@@ -123,18 +123,18 @@ def test_words_stand_out_from_their_ground_in_both_themes(person: Person) -> Non
 
 
 def test_the_theme_can_be_chosen_and_is_remembered(person: Person) -> None:
-    ground = "getComputedStyle(document.body).backgroundColor"
-    light = person.page.evaluate(ground)
+    background = "getComputedStyle(document.body).backgroundColor"
+    light = person.page.evaluate(background)
     person.press("Switch to dark")
-    dark = person.page.evaluate(ground)
+    dark = person.page.evaluate(background)
     assert dark != light
     person.page.reload()
-    assert person.page.evaluate(ground) == dark
+    assert person.page.evaluate(background) == dark
     person.press("Switch to light")
-    assert person.page.evaluate(ground) == light
+    assert person.page.evaluate(background) == light
 
 
-def everything(word: str) -> str:
+def everything_at_once(word: str) -> str:
     """A message that brings a plan, a file, an approval and a form, all with this word."""
     question = {
         "id": "q",
@@ -152,14 +152,14 @@ def everything(word: str) -> str:
 
 
 def assert_readable(person: Person, places: str) -> None:
-    """Whoever looks at these places in the light or in the dark can read what stands there."""
+    """The text at these places has enough contrast in both themes."""
     found = person.page.locator(places)
     expect(found.first).to_be_visible()
     for scheme in SCHEMES:
         person.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        person.page.wait_for_function(ALL_IS_STILL)
-        for words, ink, ground in found.evaluate_all(READ_COLOURS):
-            assert contrast(ink, ground) >= 4.5, (scheme, words, ink, ground)
+        person.page.wait_for_function(NOTHING_MOVES)
+        for text, colour, background in found.evaluate_all(READ_COLOURS):
+            assert contrast(colour, background) >= 4.5, (scheme, text, colour, background)
         ((_, _, page),) = person.page.locator("body").evaluate_all(READ_COLOURS)
         assert (luminance(page) < 0.2) == (scheme == "dark")
 

@@ -1,4 +1,4 @@
-"""What answers consist of beside words: thoughts, objects, sources, pictures, summaries, titles, and what they cost."""
+"""What an answer has beside text: thoughts, objects, sources, pictures, summaries, titles, and its cost."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ PLAN = """async ([base, page]) => {
 }"""
 
 
-def test_thoughts_are_folded_and_usage_is_told_on_demand(person: Person) -> None:
+def test_thoughts_are_folded_and_usage_is_shown_on_demand(person: Person) -> None:
     person.ask("steward", "hello")
     person.wait_until_idle()
     thought = person.page.get_by_text("What was said?")
@@ -72,7 +72,7 @@ def test_a_picture_of_a_tool_is_shown(person: Person) -> None:
     person.wait_until_idle()
 
 
-def test_the_agent_gives_a_title_and_sums_up_what_was_said(person: Person) -> None:
+def test_the_agent_gives_a_title_and_summarises_earlier_messages(person: Person) -> None:
     person.ask("novelist", "hello")
     expect(person.title).to_have_text(TITLE)
     expect(person.page.locator("#conversations [aria-current]")).to_have_text(TITLE)
@@ -91,7 +91,7 @@ def test_the_agent_gives_a_title_and_sums_up_what_was_said(person: Person) -> No
     assert [key.partition(":")[0] for key, _ in person.rows()] == order
 
 
-def test_what_a_turn_used_is_the_sum_of_its_answers(person: Person, base: str) -> None:
+def test_what_a_turn_used_is_the_sum_of_its_answers(person: Person, modules: str) -> None:
     def answer(turn: int, cost: int | None, **usage: int) -> dict[str, Any]:
         return {"type": "assistant_msg", "turn": turn, "usage": usage, "cost": cost}
 
@@ -101,7 +101,7 @@ def test_what_a_turn_used_is_the_sum_of_its_answers(person: Person, base: str) -
         {"type": "tool_call", "turn": 2},
         answer(2, None, input_tokens=200, output_tokens=20, cache_creation_input_tokens=50),
     ]
-    assert person.page.evaluate(USAGE, [base, events]) == {
+    assert person.page.evaluate(USAGE, [modules, events]) == {
         "answers": 2,
         "input": 1250,
         "cached": 900,
@@ -110,12 +110,12 @@ def test_what_a_turn_used_is_the_sum_of_its_answers(person: Person, base: str) -
     }
 
 
-def test_the_newest_plan_counts_in_whatever_order_history_is_read(person: Person, base: str) -> None:
+def test_the_newest_plan_counts_in_whatever_order_history_is_read(person: Person, modules: str) -> None:
     def patch(seq: int, text: str) -> dict[str, Any]:
         todos = [{"text": text, "status": "pending"}]
         return {"type": "state_patch", "seq": seq, "turn": 1, "source": "TodoList", "patch": {"todos": todos}}
 
     other = {"type": "state_patch", "seq": 4, "turn": 1, "source": "Memory", "patch": {"todos": []}}
-    backwards = person.page.evaluate(PLAN, [base, [[patch(3, "new"), other], [patch(1, "old"), patch(2, "older")]]])
-    forwards = person.page.evaluate(PLAN, [base, [[patch(1, "old"), patch(2, "older"), patch(3, "new"), other]]])
+    backwards = person.page.evaluate(PLAN, [modules, [[patch(3, "new"), other], [patch(1, "old"), patch(2, "older")]]])
+    forwards = person.page.evaluate(PLAN, [modules, [[patch(1, "old"), patch(2, "older"), patch(3, "new"), other]]])
     assert backwards == forwards == {"seq": 3, "todos": [{"text": "new", "status": "pending"}]}

@@ -1,4 +1,4 @@
-"""Talking on the page: answers stream in, tools show what they do, people decide, and everything is kept."""
+"""A conversation on the page: answers stream in, tools show what they do, people decide, and everything is kept."""
 
 import re
 
@@ -71,7 +71,7 @@ def test_a_call_runs_with_the_arguments_that_a_person_changed(person: Person) ->
     person.wait_until_idle()
 
 
-def test_stopping_keeps_what_was_said(person: Person) -> None:
+def test_stopping_keeps_the_text_so_far(person: Person) -> None:
     person.say("Tell me a story")
     expect(person.answers.last).to_contain_text("Once upon")
     person.press("Stop")
@@ -115,7 +115,7 @@ def test_renaming_and_deleting(person: Person) -> None:
     expect(person.page.get_by_role("link", name="A new name")).to_have_count(0)
 
 
-def test_an_address_that_leads_nowhere_says_so(person: Person) -> None:
-    person.expects_trouble = True
+def test_the_address_of_no_conversation_says_so(person: Person) -> None:
+    person.expects_failed_requests = True
     person.go("/#/c/nobody-home")
     expect(person.page.get_by_text("This conversation is not here")).to_be_visible()

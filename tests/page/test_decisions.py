@@ -1,4 +1,4 @@
-"""Approvals on the page: only what may be decided is offered, it is bound to what was shown, and decided once."""
+"""Approvals on the page: only allowed decisions are offered, for the arguments that were shown, and one is taken."""
 
 import re
 from typing import Any
@@ -9,7 +9,7 @@ from playwright.sync_api import Route, expect
 
 from tests.page.conftest import Visit
 from tests.support.person import Person
-from tests.support.written import Wire, written
+from tests.support.service_log import WireEvent, read_log
 
 pytestmark = pytest.mark.browser
 
@@ -17,8 +17,8 @@ SCALE = 'scale {"service": "api", "replicas": 3}'
 WIPE = 'wipe {"disk": "sda"}'
 
 
-def resolutions(url: str, conversation_id: str) -> list[Wire]:
-    return [event for event in written(url, conversation_id) if event["type"] == "resolution"]
+def resolutions(url: str, conversation_id: str) -> list[WireEvent]:
+    return [event for event in read_log(url, conversation_id) if event["type"] == "resolution"]
 
 
 def buttons(person: Person, tool: str) -> list[str]:
@@ -59,7 +59,7 @@ def test_the_arguments_are_checked_while_they_are_edited(person: Person, service
     expect(card.get_by_text("The arguments must be one JSON object.")).to_be_visible()
     arguments.fill('{"service": "api", "replicas": "many"}')
     expect(card.locator(".form-error:visible")).to_have_count(0)
-    person.expects_trouble = True
+    person.expects_failed_requests = True
     person.press("Approve with these arguments")
     expect(card.locator(".form-error:visible")).to_contain_text("replicas")
     arguments.fill('{"service": "api", "replicas": 5}')
@@ -73,14 +73,14 @@ def test_the_arguments_are_checked_while_they_are_edited(person: Person, service
 def test_a_decision_is_bound_to_what_was_shown(person: Person, service_url: str) -> None:
     person.ask("steward", WIPE)
     expect(person.tool("wipe").locator(".decision")).to_be_visible()
-    (shown,) = (event for event in written(service_url, person.conversation_id) if event["type"] == "suspension")
+    (shown,) = (event for event in read_log(service_url, person.conversation_id) if event["type"] == "suspension")
 
     def change(route: Route) -> None:
         body: Any = route.request.post_data_json
         assert body["arguments_hash"] == shown["arguments_hash"]
         route.continue_(post_data=httpx.Request("POST", "http://x", json={**body, "arguments_hash": "f" * 64}).content)
 
-    person.expects_trouble = True
+    person.expects_failed_requests = True
     person.page.route("**/resolutions", change, times=1)
     person.press("Approve")
     card = person.tool("wipe")
@@ -94,8 +94,8 @@ def test_a_decision_that_comes_too_late_says_so(person: Person, visit: Visit, se
     person.ask("steward", WIPE)
     expect(person.page.get_by_role("button", name="Approve", exact=True)).to_be_visible()
     card = person.tool("wipe")
-    # What the other one decides does not reach this page before its own decision is out.
-    person.expects_trouble = True
+    # This page hears nothing of the other decision before its own is sent.
+    person.expects_failed_requests = True
     person.page.route("**/events?*", lambda route: route.abort())
     person.lose_network()
     expect(person.banner).to_contain_text("Connection lost")
@@ -113,7 +113,7 @@ def test_a_decision_that_comes_too_late_says_so(person: Person, visit: Visit, se
     assert resolution["decision"] == "reject"
 
 
-def test_a_decided_card_has_no_gate_after_a_reload(person: Person) -> None:
+def test_a_decided_card_has_no_form_after_a_reload(person: Person) -> None:
     person.ask("steward", f"{WIPE}\n{SCALE}")
     person.tool("wipe").get_by_role("button", name="Approve").click()
     expect(person.tool("wipe").locator(".decision")).to_have_count(0)

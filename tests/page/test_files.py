@@ -1,4 +1,4 @@
-"""The plan and the files of a conversation on the page: seen, changed, and never lost to whoever was faster."""
+"""The plan and the files of a conversation on the page: shown, changed, and never overwritten unseen."""
 
 import httpx
 import orjson
@@ -41,7 +41,7 @@ def test_the_plan_is_shown_while_it_changes_and_after_a_reload(person: Person) -
 
 
 def test_a_plan_from_long_ago_is_found(person: Person, service_url: str) -> None:
-    """It stands before the page of history that is shown, and nobody scrolls up for it."""
+    """It is older than the page of history that is shown, and is found without scrolling."""
     with httpx.Client(base_url=service_url, timeout=30.0) as http:
         conversation_id: str = http.post("/v1/conversations", json={"agent": "steward"}).json()["id"]
         for text in (call("write_todos", todos=PLAN), *map(str, range(SHORT_TURNS))):
@@ -83,7 +83,7 @@ def test_a_person_creates_changes_and_deletes_a_file(person: Person, service_url
     person.files.get_by_label("Content").fill("one\n")
     person.press("Save")
     expect(person.files.get_by_role("alert")).to_have_text("Give the file a name.")
-    person.expects_trouble = True
+    person.expects_failed_requests = True
     for path in ("../secret.txt", "back\\slash.txt"):
         person.files.get_by_label("Path").fill(path)
         person.press("Save")
@@ -108,7 +108,7 @@ def test_a_person_creates_changes_and_deletes_a_file(person: Person, service_url
     expect(person.files.get_by_role("button", name="Edit")).to_have_count(0)
 
 
-def test_two_versions_of_a_file_are_shown_and_a_person_decides(person: Person, service_url: str) -> None:
+def test_a_conflict_shows_both_versions_and_a_person_decides(person: Person, service_url: str) -> None:
     person.ask("steward", call("create_file", path="list.txt", content="one\ntwo\nthree\n"))
     person.wait_until_idle()
     address = f"{service_url}/v1/conversations/{person.conversation_id}/files/list.txt"
@@ -117,7 +117,7 @@ def test_two_versions_of_a_file_are_shown_and_a_person_decides(person: Person, s
         version = httpx.get(address).headers["ETag"]
         httpx.put(address, content=text, headers={"If-Match": version}).raise_for_status()
 
-    person.expects_trouble = True
+    person.expects_failed_requests = True
     person.press("Files (1)")
     person.files.get_by_role("button", name="list.txt").click()
     person.files.get_by_role("button", name="Edit").click()
@@ -143,7 +143,7 @@ def test_two_versions_of_a_file_are_shown_and_a_person_decides(person: Person, s
     assert httpx.get(address).text == "theirs again\n"
 
 
-def test_what_is_not_saved_is_not_left_by_accident(person: Person) -> None:
+def test_unsaved_changes_are_not_lost_by_accident(person: Person) -> None:
     person.ask("steward", call("create_file", path="list.txt", content="one\n"))
     person.wait_until_idle()
     person.press("Files (1)")

@@ -25,7 +25,7 @@ def test_cells_are_aligned_without_a_style() -> None:
     assert "style" not in html
 
 
-def test_links_open_elsewhere_and_tell_nothing() -> None:
+def test_links_open_in_a_new_tab_without_a_referrer() -> None:
     assert render_markdown("[a](https://example.com)") == (
         '<p><a href="https://example.com" target="_blank" rel="noopener noreferrer nofollow">a</a></p>\n'
     )
@@ -61,7 +61,7 @@ def test_a_sentence_that_cites_its_sources_stays_one() -> None:
         "<svg onload=alert(1)>",
     ],
 )
-def test_attacks_are_words(attack: str) -> None:
+def test_attacks_become_text(attack: str) -> None:
     html = render_markdown(attack).lower()
     for tag in ("<script", "<img", "<style", "<svg", 'href="/', 'href="javascript', 'href="data', '"onerror'):
         assert tag not in html

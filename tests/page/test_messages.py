@@ -1,4 +1,4 @@
-"""Messages with a will of their own: into the running turn or over it, to another model, with pictures, or refused."""
+"""The options of a message: into the running turn or instead of it, to another model, with pictures; and refusals."""
 
 import base64
 import re
@@ -10,11 +10,11 @@ from tests.support.page_agents import PIXEL
 from tests.support.person import Person
 from tests.support.service import RunningService
 from tests.support.service_agents import Ledger
-from tests.support.written import Wire, written
+from tests.support.service_log import WireEvent, read_log
 
 pytestmark = pytest.mark.browser
 
-MAX_BYTES = 60_000
+MAX_MESSAGE_BYTES = 60_000
 NOISE = """size => new Promise(done => {
   const canvas = Object.assign(document.createElement('canvas'), {width: size, height: size});
   const context = canvas.getContext('2d');
@@ -34,8 +34,8 @@ DROP = """([selector, name, type, data]) => {
 }"""
 
 
-def said(service: RunningService, person: Person) -> list[Wire]:
-    return [event for event in written(service.url, person.conversation_id) if event["type"] == "user_msg"]
+def user_messages(service: RunningService, person: Person) -> list[WireEvent]:
+    return [event for event in read_log(service.url, person.conversation_id) if event["type"] == "user_msg"]
 
 
 def policy(person: Person) -> Locator:
@@ -54,7 +54,7 @@ def test_a_message_is_steered_into_the_running_turn(person: Person, service: Run
     Ledger(service.data_dir).open_gate(person.conversation_id)
     person.wait_until_idle()
     expect(newest).not_to_contain_text("Goes into this turn")
-    first, second = said(service, person)
+    first, second = user_messages(service, person)
     assert (first["turn"], second["turn"], second["step"]) == (1, 1, 2)
 
 
@@ -66,13 +66,13 @@ def test_a_message_stops_the_turn_and_is_sent(person: Person, service: RunningSe
     expect(person.answers.last).to_contain_text("42")
     person.wait_until_idle()
     expect(person.page.locator(".notice")).to_have_text("Stopped")
-    assert [event["turn"] for event in said(service, person)] == [1, 2]
+    assert [event["turn"] for event in user_messages(service, person)] == [1, 2]
 
 
-def test_a_refused_message_keeps_its_words(person: Person) -> None:
+def test_a_refused_message_keeps_its_text(person: Person) -> None:
     person.ask("miser", "hello")
     person.wait_until_idle()
-    person.expects_trouble = True
+    person.expects_failed_requests = True
     person.say("and another thing")
     refused = person.page.locator(".user[data-delivery=failed]")
     expect(refused).to_contain_text("Not sent: ")
@@ -98,7 +98,7 @@ def test_every_agent_is_introduced_and_its_models_are_offered(person: Person, se
     model.select_option("quick")
     person.say("again")
     person.wait_until_idle()
-    assert [event["model"] for event in said(service, person)] == ["thorough", None]
+    assert [event["model"] for event in user_messages(service, person)] == ["thorough", None]
 
 
 def test_pictures_and_documents_go_with_a_message(person: Person, service: RunningService) -> None:
@@ -121,7 +121,7 @@ def test_pictures_and_documents_go_with_a_message(person: Person, service: Runni
     message = person.page.locator(".user")
     expect(message.get_by_role("img", name="Picture 1")).to_be_visible()
     expect(message.get_by_role("link", name="contract.pdf")).to_have_attribute("download", "contract.pdf")
-    (event,) = said(service, person)
+    (event,) = user_messages(service, person)
     assert [block["type"] for block in event["content"]] == ["document", "image", "text"]
     before = person.rows()
     person.reload()
@@ -130,16 +130,16 @@ def test_pictures_and_documents_go_with_a_message(person: Person, service: Runni
 
 
 def test_a_picture_that_is_too_large_is_made_smaller(person: Person) -> None:
-    """Noise cannot be compressed: as it is, this picture is larger than what the page is told a message may be."""
+    """The picture is noise, which cannot be compressed: it is larger than the page is told that a message may be."""
 
     def limit(route: Route) -> None:
-        route.fulfill(json={**route.fetch().json(), "max_attachment_bytes": MAX_BYTES})
+        route.fulfill(json={**route.fetch().json(), "max_attachment_bytes": MAX_MESSAGE_BYTES})
 
     person.page.route("**/v1/info", limit)
     with person.page.expect_response("**/v1/info"):
         person.reload()
     data: str = person.page.evaluate(NOISE, 200)
-    assert len(data) > MAX_BYTES
+    assert len(data) > MAX_MESSAGE_BYTES
     noise: FilePayload = {"name": "noise.png", "mimeType": "image/png", "buffer": base64.b64decode(data)}
     person.page.get_by_label("Files to attach").set_input_files([noise, noise])
     small = person.page.get_by_role("img", name="Attached picture")

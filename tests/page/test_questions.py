@@ -1,4 +1,4 @@
-"""Questions with choices, asked by the agent or by its middleware: answered in a form, by keyboard alone if need be."""
+"""Questions with choices, asked by the agent or by its middleware: answered in a form, also by keyboard alone."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.support.person import Person
-from tests.support.written import written
+from tests.support.service_log import read_log
 
 pytestmark = pytest.mark.browser
 
@@ -27,7 +27,7 @@ ANSWER = {"colour": "blue", "rooms": ["hall", "attic"], "tone": "like an old fri
 
 
 def answer_in(url: str, conversation_id: str) -> Any:
-    (resolution,) = (event for event in written(url, conversation_id) if event["type"] == "resolution")
+    (resolution,) = (event for event in read_log(url, conversation_id) if event["type"] == "resolution")
     return resolution["answer"]
 
 
@@ -73,14 +73,14 @@ def test_a_form_by_keyboard_alone(person: Person, service_url: str) -> None:
     assert answer_in(service_url, person.conversation_id) == ANSWER
 
 
-def test_what_the_service_has_against_an_answer_is_shown(person: Person) -> None:
+def test_why_the_service_refuses_an_answer_is_shown(person: Person) -> None:
     def spoil(route: Route) -> None:
         body: Any = route.request.post_data_json
         body["answer"]["colour"] = "green"
         route.continue_(post_data=httpx.Request("POST", "http://x", json=body).content)
 
     person.ask("steward", f"ask_user {orjson.dumps({'questions': QUESTIONS[:1]}).decode()}")
-    person.expects_trouble = True
+    person.expects_failed_requests = True
     person.page.route("**/resolutions", spoil, times=1)
     person.page.get_by_role("radio", name="red").check()
     person.press("Answer")
@@ -98,7 +98,7 @@ def test_a_question_can_be_declined(person: Person) -> None:
     expect(person.answers.last).to_contain_text("none of your business")
 
 
-def test_what_middleware_asks_is_no_tool_of_the_model(person: Person) -> None:
+def test_a_question_of_a_middleware_is_no_tool_call_of_the_model(person: Person) -> None:
     person.ask("steward", "here is a stranger")
     row = person.page.get_by_role("article", name="Doorkeeper asks: A stranger is at the door. Let them in?")
     expect(row.locator(".decision button:visible")).to_have_text(["Approve", "Reject…"])

@@ -1,4 +1,4 @@
-"""Tabs and trouble: every watcher shows the same rows, whatever happened to its connection meanwhile."""
+"""Several tabs and broken connections: every tab ends with the same rows."""
 
 import json
 
@@ -10,8 +10,8 @@ from tests.support.person import Person
 
 pytestmark = pytest.mark.browser
 
-SENT_ON = 'event: reconnect\nretry: 100\ndata: {"type":"reconnect"}\n\n'
-"""What a replica that goes says at the end of each stream."""
+RECONNECT = 'event: reconnect\nretry: 100\ndata: {"type":"reconnect"}\n\n'
+"""What a replica that stops sends at the end of each stream."""
 NOTE_BANNERS = """
   window.banners = [];
   document.addEventListener("DOMContentLoaded", () => {
@@ -45,7 +45,7 @@ def test_a_decision_in_one_tab_settles_the_other(person: Person) -> None:
     expect(person.page.get_by_role("button", name="Approve", exact=True)).to_have_count(0)
 
 
-def test_a_tab_that_joins_in_mid_sentence_sees_its_beginning(person: Person) -> None:
+def test_a_tab_that_opens_during_an_answer_shows_it_from_the_beginning(person: Person) -> None:
     person.say("Tell me a story")
     expect(person.answers.last).to_contain_text("Once upon")
     other = person.another_tab()
@@ -56,7 +56,7 @@ def test_a_tab_that_joins_in_mid_sentence_sees_its_beginning(person: Person) -> 
     assert person.rows() == other.rows()
 
 
-def test_nothing_is_missing_or_double_after_the_network_was_away(visit: Visit) -> None:
+def test_no_row_is_missing_or_double_after_the_network_was_away(visit: Visit) -> None:
     person = visit()
     person.say("Tell me a story")
     expect(person.answers.last).to_contain_text("Once upon")
@@ -75,20 +75,20 @@ def test_nothing_is_missing_or_double_after_the_network_was_away(visit: Visit) -
     assert person.rows() == witness.rows()
 
 
-def test_a_page_that_is_sent_on_shows_nothing_of_it(person: Person) -> None:
+def test_a_page_that_is_sent_to_another_replica_shows_nothing_of_it(person: Person) -> None:
     person.say("hello")
     person.wait_until_idle()
     told: list[str] = []
 
-    def send_on(route: Route) -> None:
+    def send_elsewhere(route: Route) -> None:
         if told or "text/event-stream" not in route.request.headers.get("accept", ""):
             route.continue_()
             return
         told.append(route.request.url)
-        route.fulfill(content_type="text/event-stream", body=SENT_ON)
+        route.fulfill(content_type="text/event-stream", body=RECONNECT)
 
     person.page.add_init_script(NOTE_BANNERS)
-    person.page.route("**/v1/conversations/*/events*", send_on)
+    person.page.route("**/v1/conversations/*/events*", send_elsewhere)
     person.reload()
     expect(person.answers).to_have_count(1)
     person.say("What is 6*7?")
@@ -110,11 +110,11 @@ def test_a_message_typed_while_offline_is_sent_once_later(person: Person) -> Non
     expect(person.questions).to_have_text(["hello", "What is 6*7?"])
 
 
-def test_an_answer_that_got_lost_does_not_double_the_message(person: Person) -> None:
-    """The service takes the message, the page never hears so and sends it again under the same client id."""
+def test_a_lost_answer_does_not_double_the_message(person: Person) -> None:
+    """The service accepts the message, but its answer is lost: the page sends the message again, with its client id."""
     person.say("hello")
     person.wait_until_idle()
-    person.expects_trouble = True
+    person.expects_failed_requests = True
     sent: list[str | None] = []
 
     def note(request: Request) -> None:
@@ -135,7 +135,7 @@ def test_an_answer_that_got_lost_does_not_double_the_message(person: Person) -> 
     assert (len(sent), len(set(sent))) == (2, 1)
 
 
-def test_a_message_that_no_service_took_survives_a_reload(person: Person) -> None:
+def test_a_message_that_was_not_accepted_survives_a_reload(person: Person) -> None:
     person.block("**/v1/**")
     person.say("What is 6*7?")
     expect(person.page.locator(".user").last).to_contain_text("Waiting for the connection")
@@ -146,7 +146,7 @@ def test_a_message_that_no_service_took_survives_a_reload(person: Person) -> Non
     expect(person.questions).to_have_text(["What is 6*7?"])
 
 
-def test_a_busy_service_gets_the_message_when_it_says_so(person: Person) -> None:
+def test_a_busy_service_gets_the_message_after_the_time_that_it_names(person: Person) -> None:
     refusals: list[str] = []
 
     def refuse_once(route: Route, request: Request) -> None:
@@ -157,7 +157,7 @@ def test_a_busy_service_gets_the_message_when_it_says_so(person: Person) -> None
         headers = {"Content-Type": "application/problem+json", "Retry-After": "2"}
         return route.fulfill(status=429, headers=headers, body=json.dumps(problem))
 
-    person.expects_trouble = True
+    person.expects_failed_requests = True
     person.page.route("**/messages", refuse_once)
     person.say("hello")
     expect(person.banner).to_contain_text("The service is busy. Trying again")

@@ -1,4 +1,4 @@
-"""What the page must never do: run what somebody wrote, load what is not ours, or send headers that allow either."""
+"""What the page must never do: run code in a message, load from other origins, or have headers that allow either."""
 
 import re
 
@@ -52,5 +52,5 @@ def test_the_page_is_revalidated_and_its_parts_are_kept_for_ever(service_url: st
 
 
 @pytest.mark.parametrize("name", ["%2e%2e/%2e%2e/routes.py", "nothing.js", ""])
-def test_there_is_nothing_beside_the_static_files(service_url: str, name: str) -> None:
+def test_only_the_static_files_are_served(service_url: str, name: str) -> None:
     assert httpx.get(f"{service_url}/static/current/{name}").status_code == 404

@@ -1,4 +1,4 @@
-"""A long conversation: the page holds its end, and fetches what came before as somebody scrolls up."""
+"""A long conversation: the page holds its end, and fetches earlier events when the person scrolls up."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from playwright.sync_api import Locator, Request, expect
 from tests.support.person import Person
 from tests.support.service import RunningService
 from tests.support.service_agents import Ledger
-from tests.support.written import keys_of, written
+from tests.support.service_log import read_log, row_keys
 
 pytestmark = pytest.mark.browser
 
 TURNS = 60
-"""Six events each, which divide no page of history: its edges run through calls and their results."""
+"""Six events each, which do not divide a page of history: it begins and ends between a call and its result."""
 
 NEAR_THE_TOP = 100
 PLACE_OF_FIRST_VISIBLE = """thread => {
@@ -41,25 +41,25 @@ def long_conversation(service: RunningService) -> str:
 def test_scrolling_up_brings_the_whole_history_in_order(
     person: Person, service: RunningService, long_conversation: str
 ) -> None:
-    log = written(service.url, long_conversation)
+    log = read_log(service.url, long_conversation)
     assert len(log) == 6 * TURNS
-    asked: list[str] = []
-    person.page.on("request", lambda request: asked.extend(_history_page(request)))
+    requested: list[str] = []
+    person.page.on("request", lambda request: requested.extend(_history_page(request)))
     person.go(f"/#/c/{long_conversation}")
     expect(person.answers.last).to_have_text(f"It returned: {TURNS - 1}")
     expect(person.answers.last).to_be_in_viewport()
-    while len(keys := [key for key, _ in person.rows()]) < len(keys_of(log)):
-        assert keys == keys_of(log)[-len(keys) :]
+    while len(keys := [key for key, _ in person.rows()]) < len(row_keys(log)):
+        assert keys == row_keys(log)[-len(keys) :]
         scroll_up(person)
-    assert keys == keys_of(log)
+    assert keys == row_keys(log)
     expect(person.page.locator(".tool .chip")).to_have_text(["Done"] * TURNS)
-    assert len(asked) == len(set(asked)) == -(-len(log) // 80)
+    assert len(requested) == len(set(requested)) == -(-len(log) // 80)
     person.press("Latest")
     expect(person.answers.last).to_be_in_viewport()
 
 
 def scroll_up(person: Person) -> None:
-    """Scroll until the next page of history is there; what was under the eyes must still be where it was."""
+    """Scroll until the next page of history is there; the rows that were visible must stay where they were."""
     thread = person.page.locator("#thread")
     before = person.page.locator(".row").count()
     thread.evaluate("(thread, top) => { thread.scrollTop = top; }", NEAR_THE_TOP)

@@ -1,4 +1,4 @@
-"""The reducer of the page, in the browser that runs it: snapshot, then tail, and a repeat is harmless."""
+"""The reducer of the page, run in the browser: snapshot, then tail, and a repeated event changes nothing."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tests.support.person import Person
 
 pytestmark = pytest.mark.browser
 
-Wire = dict[str, Any]
+WireEvent = dict[str, Any]
 
 RUN = """async ([base, sequences]) => {
   const { initial, receive } = await import(base + 'state.js');
@@ -20,15 +20,15 @@ RUN = """async ([base, sequences]) => {
 }"""
 
 
-def logged(seq: int, event_type: str, /, **fields: Any) -> Wire:
+def logged(seq: int, event_type: str, /, **fields: Any) -> WireEvent:
     return {"type": event_type, "seq": seq, "turn": 1, "at": 0, "principal": None, **fields}
 
 
-def snapshot(last_seq: int, state: str) -> Wire:
+def snapshot(last_seq: int, state: str) -> WireEvent:
     return {"type": "snapshot", "turn": 1, "state": state, "last_seq": last_seq, "pending": {}}
 
 
-def piece(index: int, text: str, following: int) -> Wire:
+def delta(index: int, text: str, following: int) -> WireEvent:
     return {"type": "text_delta", "turn": 1, "message_id": "m1", "index": index, "next": following, "text": text}
 
 
@@ -44,13 +44,13 @@ LOG = [
     logged(7, "assistant_msg", message_id="m2", content=[{"type": "text", "text": "42"}], status="completed"),
     logged(8, "turn_ended", outcome="completed"),
 ]
-STREAM = [snapshot(0, "idle"), QUESTION, piece(0, "a ", 1), piece(1, "b ", 2), piece(2, "c", 3), *LOG[1:]]
+STREAM = [snapshot(0, "idle"), QUESTION, delta(0, "a ", 1), delta(1, "b ", 2), delta(2, "c", 3), *LOG[1:]]
 
 
 @pytest.fixture
-def reduce(person: Person, base: str) -> Any:
+def reduce(person: Person, modules: str) -> Any:
     """Runs sequences of events through the page's own modules."""
-    return lambda *sequences: person.page.evaluate(RUN, [base, list(sequences)])
+    return lambda *sequences: person.page.evaluate(RUN, [modules, list(sequences)])
 
 
 def test_a_watcher_that_reconnected_anywhere_ends_with_the_same_rows(reduce: Any) -> None:
@@ -64,33 +64,33 @@ def test_a_watcher_that_reconnected_anywhere_ends_with_the_same_rows(reduce: Any
         assert other == undisturbed
 
 
-def test_everything_twice_is_everything_once(reduce: Any) -> None:
+def test_a_repeated_event_changes_nothing(reduce: Any) -> None:
     once, twice = reduce(STREAM, [event for event in STREAM for _ in range(2)])
     assert twice == once
 
 
-def test_a_piece_that_was_seen_is_dropped_and_one_that_is_missing_is_noticed(reduce: Any) -> None:
-    begun = [snapshot(0, "idle"), QUESTION, piece(0, "a ", 1), piece(1, "b ", 2)]
-    repeated, torn, anew = reduce(
-        [*begun, piece(1, "b ", 2)], [*begun, piece(3, "d", 4)], [*begun, piece(3, "d", 4), piece(0, "a b c d", 4)]
+def test_a_repeated_delta_is_dropped_and_a_missing_one_is_noticed(reduce: Any) -> None:
+    begun = [snapshot(0, "idle"), QUESTION, delta(0, "a ", 1), delta(1, "b ", 2)]
+    repeated, torn, restarted = reduce(
+        [*begun, delta(1, "b ", 2)], [*begun, delta(3, "d", 4)], [*begun, delta(3, "d", 4), delta(0, "a b c d", 4)]
     )
     assert repeated["rows"][-1]["text"] == "a b "
     assert (torn["rows"][-1]["text"], torn["hole"]) == ("a b ", True)
-    assert anew["rows"][-1]["text"] == "a b c d"
+    assert restarted["rows"][-1]["text"] == "a b c d"
 
 
-def test_a_late_piece_of_a_finished_message_changes_nothing(reduce: Any) -> None:
-    clean, late = reduce(STREAM, [*STREAM, piece(0, "zombie", 1)])
+def test_a_late_delta_of_a_finished_message_changes_nothing(reduce: Any) -> None:
+    clean, late = reduce(STREAM, [*STREAM, delta(0, "zombie", 1)])
     assert late["rows"] == clean["rows"]
 
 
-def test_an_event_from_the_future_is_a_gap_and_not_a_row(reduce: Any) -> None:
+def test_an_event_behind_a_gap_makes_no_row(reduce: Any) -> None:
     (result,) = reduce([snapshot(0, "idle"), QUESTION, CALL])
     assert result["gap"]
     assert [row["kind"] for row in result["rows"] if row["kind"] != "working"] == ["user"]
 
 
-def test_the_log_alone_says_what_the_machine_is_doing(reduce: Any) -> None:
+def test_the_log_alone_gives_the_state_of_the_machine(reduce: Any) -> None:
     prefixes = reduce(*[LOG[:length] for length in range(1, len(LOG) + 1)])
     assert [result["machine"] for result in prefixes] == [
         "preparing",
@@ -104,7 +104,7 @@ def test_the_log_alone_says_what_the_machine_is_doing(reduce: Any) -> None:
     ]
 
 
-def test_a_message_queued_behind_a_turn_stands_below_it(reduce: Any) -> None:
+def test_a_message_queued_during_a_turn_comes_after_it(reduce: Any) -> None:
     queued = logged(2, "user_msg", content=[{"type": "text", "text": "next"}], client_id="c2") | {"turn": 2}
     answer = logged(
         3, "assistant_msg", message_id="m1", content=[{"type": "text", "text": "first"}], status="completed"

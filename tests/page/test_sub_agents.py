@@ -1,4 +1,4 @@
-"""Sub-agents on the page: who works for a call, what they ask, and their transcripts, which are for reading."""
+"""Sub-agents on the page: the card of their call, their questions, and their transcripts, which take no messages."""
 
 import orjson
 import pytest
@@ -33,7 +33,7 @@ def test_a_sub_agents_call_is_decided_at_its_parent(person: Person) -> None:
     expect(card.locator(".decision")).to_have_count(0)
 
 
-def test_a_sub_agents_transcript_is_read_and_answered_elsewhere(person: Person) -> None:
+def test_a_sub_agents_transcript_takes_no_message_and_its_call_is_answered_at_its_parent(person: Person) -> None:
     person.ask("steward", WIPE)
     parent = person.page.url
     person.page.get_by_role("link", name="Open its transcript").click()

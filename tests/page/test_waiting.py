@@ -1,11 +1,11 @@
-"""Calls that wait for somebody: a person answers on the page, a program answers over HTTP and the page says so."""
+"""Calls that wait: a person answers on the page, a program answers over HTTP and the page shows it."""
 
 import httpx
 import pytest
 from playwright.sync_api import expect
 
 from tests.support.person import Person
-from tests.support.written import written
+from tests.support.service_log import read_log
 
 pytestmark = pytest.mark.browser
 
@@ -32,7 +32,7 @@ def test_a_question_is_answered_in_its_form(person: Person, service_url: str) ->
     expect(person.box).to_be_focused()
     card.locator("summary").click()
     expect(card).to_contain_text("Answered")
-    log = written(service_url, person.conversation_id)
+    log = read_log(service_url, person.conversation_id)
     (resolution,) = (event for event in log if event["type"] == "resolution")
     assert (resolution["decision"], resolution["answer"]) == ("respond", "blue\nor green")
 
@@ -51,14 +51,14 @@ def test_an_unfinished_answer_stays_while_other_things_happen(person: Person) ->
     person.wait_until_idle()
 
 
-def test_a_call_that_a_program_runs_asks_nobody_here(person: Person, service_url: str) -> None:
+def test_a_call_that_a_program_runs_shows_no_form(person: Person, service_url: str) -> None:
     person.choose("worker")
     person.say("photograph: the sea")
     card = person.tool("photograph")
     expect(card.locator(".chip")).to_have_text("Waiting")
     expect(card.locator(".decision")).to_contain_text("Waiting for the program that runs photograph.")
     expect(card.locator(".decision").get_by_role("button")).to_have_count(0)
-    log = written(service_url, person.conversation_id)
+    log = read_log(service_url, person.conversation_id)
     (call,) = (event for event in log if event["type"] == "tool_call")
     resolution = {"tool_call_id": call["tool_call_id"], "decision": "respond", "answer": "waves"}
     address = f"{service_url}/v1/conversations/{person.conversation_id}/resolutions"

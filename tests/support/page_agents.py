@@ -1,4 +1,4 @@
-"""The agents that the page's tests talk to: each does what its message says, one call a line."""
+"""The agents of the page's tests: each makes the calls that its message names, one to a line."""
 
 from base64 import b64decode
 from collections.abc import AsyncGenerator, Sequence
@@ -28,13 +28,13 @@ SUMMARY = "They said hello.\nNothing else happened."
 
 
 def page_agents() -> tuple[Agent, ...]:
-    """What the catalog of the service under test has for the page."""
+    """The agents in the catalog of the service under test that the page's tests use."""
     miser = Agent(name="miser", model=ScriptedModel(act), middleware=(Budget(conversation_tokens=1),))
     return steward(), novelist(), registrar(), miser, Agent(name="reader", model=Reader())
 
 
 def act(request: ModelRequest) -> Step:
-    """Make the calls that the message spells out, a name and its arguments as JSON on a line; then tell the results."""
+    """Make the calls in the message, on each line a name and its arguments as JSON; then tell the results."""
     turn = turn_of(request)
     if turn.results:
         return Step("It returned: " + " and ".join(result.text for result in turn.results))
@@ -63,7 +63,7 @@ def paint(colour: str) -> list[str | Image]:
 
 
 class Doorkeeper(Middleware):
-    """Asks whether a stranger may come in, before the model hears of one."""
+    """Asks whether a stranger may come in, before the model reads the message about one."""
 
     async def before_model(self, request: Request, context: TurnContext) -> Request:
         if "a stranger" not in str(request.messages[-1]["content"]):
@@ -77,7 +77,7 @@ class Doorkeeper(Middleware):
 
 
 def steward() -> Agent:
-    """Plans, keeps files, asks, delegates, and has tools that must not run just so."""
+    """Plans, keeps files, asks, delegates, and has tools that need an approval."""
     scout = Agent(name="scout", model=ScriptedModel(act), tools=(wipe,), middleware=(AskUser(),))
     return Agent(
         name="steward",
@@ -90,7 +90,7 @@ def steward() -> Agent:
 
 
 class Bookbinder(Middleware):
-    """Puts what was said so far into a few words, when asked to."""
+    """Summarises the earlier turns when a message asks for it."""
 
     async def before_model(self, request: Request, context: TurnContext) -> Request:
         if "summarise" in str(request.messages[-1]["content"]) and context.quiescent_turns:
@@ -99,7 +99,7 @@ class Bookbinder(Middleware):
 
 
 def novelist() -> Agent:
-    """Gives its conversations titles, and forgets their words for a summary."""
+    """Gives its conversations titles, and summarises them."""
 
     async def title_of(exchange: FirstExchange) -> str:
         return TITLE
@@ -110,7 +110,7 @@ def novelist() -> Agent:
 
 
 class Guest(BaseModel):
-    """Somebody who is expected."""
+    """A guest who is expected."""
 
     name: str
     nights: int

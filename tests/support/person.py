@@ -11,20 +11,20 @@ READ_ROWS = """nodes => nodes.map(node => [node.dataset.key, node.innerText.repl
 
 
 class Person:
-    """One tab in one browser profile; `complaints` are the errors of its console."""
+    """One tab in one browser profile; `console_errors` are the errors in its console."""
 
     def __init__(self, context: BrowserContext, page: Page | None = None) -> None:
         self.context = context
         self.page = page or context.new_page()
-        self.complaints: list[str] = []
-        self.expects_trouble = False
-        self.page.on("console", self._heard)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.console_errors: list[str] = []
+        self.expects_failed_requests = False
+        self.page.on("console", self._note_console)
+        self.page.on("pageerror", lambda error: self.console_errors.append(str(error)))
 
-    def _heard(self, message: ConsoleMessage) -> None:
-        # A browser reports every request that fails; a test that cuts the connection asks for that.
-        if message.type == "error" and not (self.expects_trouble and "Failed to load" in message.text):
-            self.complaints.append(message.text)
+    def _note_console(self, message: ConsoleMessage) -> None:
+        # A browser reports every request that fails; a test that cuts the connection expects that.
+        if message.type == "error" and not (self.expects_failed_requests and "Failed to load" in message.text):
+            self.console_errors.append(message.text)
 
     def go(self, path: str) -> Person:
         self.page.goto(path)
@@ -45,7 +45,7 @@ class Person:
         self.page.get_by_role("group", name="Agent").get_by_role("radio", name=named).check()
 
     def ask(self, agent: str, text: str) -> None:
-        """Begin with this agent, in these words."""
+        """Begin a conversation with this agent and this message."""
         self.choose(agent)
         self.say(text)
 
@@ -89,25 +89,25 @@ class Person:
         return self.page.locator(".tool", has=self.page.locator(".tool-name", has_text=name))
 
     def rows(self) -> list[tuple[str, str]]:
-        """Every row on the screen: its key and its words."""
+        """Every row on the screen: its key and its text."""
         found: list[Any] = self.page.locator(".row").evaluate_all(READ_ROWS)
         return [(key, text) for key, text in found]
 
     def wait_until_idle(self) -> None:
-        """The turn has ended: nothing can be stopped, nothing streams, nothing is on its way."""
+        """Wait until the turn has ended: nothing can be stopped, nothing streams, no message is on its way."""
         expect(self.page.get_by_role("button", name="Stop", exact=True)).to_be_hidden()
         expect(self.page.locator(".row.streaming, .row.working, .user:not([data-delivery=logged])")).to_have_count(0)
 
     def lose_network(self) -> None:
-        self.expects_trouble = True
+        self.expects_failed_requests = True
         self.context.set_offline(True)
 
     def regain_network(self) -> None:
         self.context.set_offline(False)
 
     def block(self, pattern: str) -> None:
-        """Requests to addresses like `pattern` reach nobody, until `unblock`."""
-        self.expects_trouble = True
+        """Requests to addresses like `pattern` fail, until `unblock`."""
+        self.expects_failed_requests = True
         self.page.route(pattern, _refuse)
 
     def unblock(self, pattern: str) -> None:

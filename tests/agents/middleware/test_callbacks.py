@@ -196,11 +196,11 @@ async def test_a_failure_in_on_start_does_not_stop_the_conversation(world: World
 
 
 async def test_a_callback_must_return_a_value_of_the_right_type(world: World) -> None:
-    class Forgetful(Middleware):
+    class ReturnsNone(Middleware):
         async def before_model(self, request: Request, context: TurnContext) -> Request:
             return None  # type: ignore[return-value]
 
-    agent = Agent(name="a", model=ScriptedModel([Step("hi")]), middleware=(Forgetful(),))
+    agent = Agent(name="a", model=ScriptedModel([Step("hi")]), middleware=(ReturnsNone(),))
     conversation = await world.start(agent)
     await say(conversation)
     await rest(conversation)

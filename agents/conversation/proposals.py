@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, count
 from typing import Any
 
@@ -12,7 +13,8 @@ from agents.conversation.history import History
 from agents.errors import ToolError
 from agents.models import Completed
 from agents.tools import Tool, bind
-from agents.turn.events import Block
+from agents.turn.answers import UNFINISHED_CALL
+from agents.turn.events import UNFINISHED, Block
 from agents.turn.inputs import ModelRef, ProposedCall
 
 _TOOL_CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -35,7 +37,10 @@ def propose_calls(
             continue
         tool_call_id = _choose_id(block["id"], ref, len(calls), history, new_ids)
         new_ids.add(tool_call_id)
-        calls.append(_make_call(block, tool_call_id, agent, tools))
+        call = _make_call(block, tool_call_id, agent, tools)
+        if answer.stop_reason in UNFINISHED:
+            call = replace(call, refusal=UNFINISHED_CALL.format(answer.stop_reason))
+        calls.append(call)
         content.append({"type": "tool_call", "tool_call_id": tool_call_id})
     return content, calls
 

@@ -9,9 +9,9 @@ from agents.agent import Agent
 from agents.errors import TurnStopped
 from agents.middleware.pipeline.exchange import Reply
 from agents.turn import Event
-from agents.turn.events import AssistantMsg, Block
+from agents.turn.events import WINDOW_EXCEEDED, AssistantMsg, Block
 
-EXEMPT_STOP_REASONS = ("pause_turn", "refusal")
+EXEMPT_STOP_REASONS = ("pause_turn", "refusal", WINDOW_EXCEEDED)
 """After these nothing more is required of the answer."""
 
 MAX_ATTEMPTS = 3

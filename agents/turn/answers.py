@@ -4,12 +4,27 @@ from collections.abc import Sequence
 
 from agents.turn import flow
 from agents.turn.draft import Draft
-from agents.turn.events import AssistantMsg, Block, Suspension, SuspensionKind, ToolCall, UserMsg, arguments_hash
+from agents.turn.events import (
+    UNFINISHED,
+    WINDOW_EXCEEDED,
+    AssistantMsg,
+    Block,
+    Suspension,
+    SuspensionKind,
+    ToolCall,
+    UserMsg,
+    arguments_hash,
+)
 from agents.turn.inputs import ModelFailed, ModelFinished, ModelInterrupted, ModelStarted, ProposedCall
 from agents.turn.live import MessageCompleted, ToolCallStarted
 from agents.turn.states import State
 
 NOT_EXECUTED = "Not executed: the turn was stopped."
+REFUSAL = ("refusal", "The model refused to answer.")
+UNFINISHED_CALL = "Not run: the answer ended before it was complete ({}), so the arguments may lack a part."
+
+MAX_CUT_OFF = 2
+"""How many answers in a row may end at `max_tokens` before they have done what they were to do."""
 
 
 def on_model_started(draft: Draft, started: ModelStarted) -> None:
@@ -31,13 +46,16 @@ def on_model_finished(draft: Draft, answer: ModelFinished) -> None:
     if answer.ref != draft.model:
         return
     draft.model = None
-    if not answer.calls and answer.stop is None and _is_blank(answer.content):
+    stop = answer.stop or _stop_of(answer)
+    if not answer.calls and stop is None and _is_blank(answer.content):
         _retry_blank_answer(draft, answer)
         return
     flow.patch(draft, answer.patches)
     _log_answer(draft, answer)
-    if answer.stop is not None:
-        flow.fail(draft, *answer.stop)
+    if stop is None and draft.facts.cut_off >= MAX_CUT_OFF and (answer.calls or answer.feedback):
+        stop = ("answer_too_long", f"The model's answer was cut off at max_tokens, {MAX_CUT_OFF} times in a row.")
+    if stop is not None:
+        flow.fail(draft, *stop)
         return
     _ask_people(draft, answer.asks, answer.ref.step)
     if answer.feedback:
@@ -53,6 +71,15 @@ def on_model_failed(draft: Draft, failure: ModelFailed) -> None:
     flow.fail(draft, failure.reason, failure.detail)
 
 
+def _stop_of(answer: ModelFinished) -> tuple[str, str] | None:
+    """Why the turn ends as failed with an answer that another one like it would not help: reason and detail."""
+    if answer.stop_reason == WINDOW_EXCEEDED:
+        return "context_window_exceeded", "The conversation does not fit into the model's context window any more."
+    if answer.stop_reason == "refusal" and answer.calls:
+        return REFUSAL
+    return None
+
+
 def _is_blank(content: Sequence[Block]) -> bool:
     """Whether it holds nothing but thinking and white space."""
     return all(
@@ -65,7 +92,7 @@ def _is_blank(content: Sequence[Block]) -> bool:
 def _retry_blank_answer(draft: Draft, answer: ModelFinished) -> None:
     """Ask the model again, within the limit; not after a refusal, which it would repeat."""
     if answer.stop_reason == "refusal":
-        flow.fail(draft, "refusal", "The model refused to answer.")
+        flow.fail(draft, *REFUSAL)
     elif answer.ref.attempt > draft.limits.blank_answers:
         flow.fail(draft, "empty_answer", "The model gave no answer.")
     else:
@@ -92,7 +119,10 @@ def _log_answer(draft: Draft, answer: ModelFinished) -> None:
     for call in answer.calls:
         _log_call(draft, call, answer.ref.step)
     for call in answer.calls:
-        if answer.stop is not None:
+        if answer.stop_reason in UNFINISHED:
+            refusal = UNFINISHED_CALL.format(answer.stop_reason)
+            flow.close(draft, call.tool_call_id, refusal, "error", draft.facts.principal)
+        elif answer.stop is not None:
             flow.close(draft, call.tool_call_id, NOT_EXECUTED, "error", draft.facts.principal)
         else:
             _dispatch(draft, call)

@@ -23,6 +23,10 @@ ResultStatus = Literal["ok", "error", "denied", "timeout", "cancelled", "unknown
 MessageStatus = Literal["completed", "cancelled", "interrupted"]
 Outcome = Literal["completed", "cancelled", "failed"]
 
+WINDOW_EXCEEDED = "model_context_window_exceeded"
+UNFINISHED = ("max_tokens", "refusal", WINDOW_EXCEEDED)
+"""The stop reasons of an answer that the model did not finish: what it calls may lack a part, so none of it runs."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnEvent:

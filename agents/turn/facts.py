@@ -42,7 +42,7 @@ class Facts:
     `turn` is the number of the newest turn that began, `running` whether it has not ended yet, `step` how many
     answers of the model it has. `queued` counts the messages held for the next turn, `steered_to` is the step that the
     newest steering message waits for, `steered` how many of them came since the last answer. `self_started` counts
-    the turns in a row that the agent began itself.
+    the turns in a row that the agent began itself. `cut_off` counts the answers in a row that ended at `max_tokens`.
 
     `final`: the model is not asked again once the open calls have their results. `state` is the durable state of the
     middleware, by name. `usage` are the totals of the conversation: tokens by kind, and `cost`.
@@ -59,6 +59,7 @@ class Facts:
     queued_principal: str | None = None
     steered_to: int = 0
     steered: int = 0
+    cut_off: int = 0
     principal: str | None = None
     self_started: int = 0
     final: bool = False
@@ -159,7 +160,9 @@ def _begin(facts: Facts) -> Facts:
 def _answered(facts: Facts, answer: AssistantMsg) -> Facts:
     counted = {**answer.usage, **({} if answer.cost is None else {"cost": answer.cost})}
     usage = {kind: facts.usage.get(kind, 0) + counted.get(kind, 0) for kind in (*facts.usage, *counted)}
-    return replace(facts, step=answer.step, steered=0, final=answer.stop_reason != "pause_turn", usage=usage)
+    cut_off = facts.cut_off + 1 if answer.stop_reason == "max_tokens" else 0
+    final = answer.stop_reason != "pause_turn"
+    return replace(facts, step=answer.step, steered=0, cut_off=cut_off, final=final, usage=usage)
 
 
 def _patched(facts: Facts, event: StatePatch) -> Mapping[str, Any]:
@@ -168,7 +171,7 @@ def _patched(facts: Facts, event: StatePatch) -> Mapping[str, Any]:
 
 
 def _end(facts: Facts) -> Facts:
-    ended = replace(facts, running=False, calls={}, steered_to=0, steered=0, final=False)
+    ended = replace(facts, running=False, calls={}, steered_to=0, steered=0, cut_off=0, final=False)
     return _begin(ended) if ended.queued else ended
 
 

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from agents.agent import Agent, Catalog
 from agents.clock import now_ms
 from agents.context import AgentContext
+from agents.conversation.command_target import find_turn
 from agents.conversation.conversation import Conversation
 from agents.errors import Superseded
 from agents.receipt import Receipt
@@ -63,8 +64,9 @@ class LocalConversations:
     async def resolve(self, conversation_id: str, resolution: Resolve, context: AgentContext) -> Receipt:
         return await self._deliver(conversation_id, lambda conversation: conversation.resolve(resolution, context))
 
-    async def cancel(self, conversation_id: str, principal: str | None) -> Receipt:
-        return await self._deliver(conversation_id, lambda conversation: conversation.cancel(principal))
+    async def cancel(self, conversation_id: str, principal: str | None, turn: int | None = None) -> Receipt:
+        wanted = await find_turn(self._services.store, conversation_id) if turn is None else turn
+        return await self._deliver(conversation_id, lambda conversation: conversation.cancel(principal, wanted))
 
     async def start(self, conversation_id: str) -> Conversation:
         """A new incarnation, which fences any older one. Raises `store.ConversationNotFound`."""

@@ -19,7 +19,8 @@ class Conversations(Protocol):
 
     async def resolve(self, conversation_id: str, resolution: Resolve, context: AgentContext) -> Receipt: ...
 
-    async def cancel(self, conversation_id: str, principal: str | None) -> Receipt: ...
+    async def cancel(self, conversation_id: str, principal: str | None, turn: int | None = None) -> Receipt:
+        """End that turn; None: the one that runs now, which is found out once, before the first try."""
 
 
 class Tasks(Protocol):
@@ -44,7 +45,7 @@ class NullConversations:
     async def resolve(self, conversation_id: str, resolution: Resolve, context: AgentContext) -> Receipt:
         raise LookupError(f"there is no door to {conversation_id} here")
 
-    async def cancel(self, conversation_id: str, principal: str | None) -> Receipt:
+    async def cancel(self, conversation_id: str, principal: str | None, turn: int | None = None) -> Receipt:
         raise LookupError(f"there is no door to {conversation_id} here")
 
 

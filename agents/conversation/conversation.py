@@ -107,9 +107,13 @@ class Conversation:
             resolution = await validate_resolution(resolution, call, self._driver.runtime)
         return await self._driver.submit(resolution, context)
 
-    async def cancel(self, principal: str | None = None) -> Receipt:
-        """End the turn that runs or waits. Raises `Refused`, `Superseded`."""
-        return await self._driver.submit(Cancel(principal=principal))
+    async def cancel(self, principal: str | None = None, turn: int | None = None) -> Receipt:
+        """End the turn with this number (None: the one that runs or waits). Raises `Refused`, `Superseded`.
+
+        A cancel of a turn that was cancelled before gets the same receipt as then, whatever runs now; as long as the
+        end of the turn is in the working set.
+        """
+        return await self._driver.submit(Cancel(principal=principal, turn=turn))
 
     def inspect(self) -> ConversationStatus:
         """Answered at any moment, without waiting for anything."""

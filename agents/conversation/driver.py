@@ -25,8 +25,9 @@ from agents.former_names import sent_as
 from agents.receipt import Receipt
 from agents.services import Services
 from agents.turn import Input, Logged, State, StepResult, fsm_state, revive, step
-from agents.turn.events import UserMsg
-from agents.turn.inputs import Recover, UserMessage
+from agents.turn.events import TurnEnded, UserMsg
+from agents.turn.inputs import Cancel, Recover, UserMessage
+from agents.turn.states import Signal
 from store import StoreError
 from store.errors import DuplicateMessage
 
@@ -154,10 +155,13 @@ class Driver:
         if decided.refusal is not None:
             # An incarnation at rest does not hear of a newer one, in which a turn may run.
             await self.journal.ownership.confirm()
+            if (counted := self._receipt_of_first(happened)) is not None:
+                envelope.acknowledge(counted)
+                return
             envelope.fail(Refused(decided.refusal.code, decided.refusal.detail))
             return
         try:
-            receipt = await self._commit(decided)
+            receipt = await self._commit(happened, decided)
         except DuplicateMessage as duplicate:
             envelope.acknowledge(await self.journal.receipt_at(duplicate.seq))
             return
@@ -169,7 +173,13 @@ class Driver:
         if decided.machine.state is State.TERMINATING:
             self.abandon()
 
-    async def _commit(self, decided: StepResult) -> Receipt:
+    def _receipt_of_first(self, command: Input) -> Receipt | None:
+        """How this command was answered when it came first, if it did and counted: callers repeat what is in doubt."""
+        if isinstance(command, Cancel) and command.turn is not None:
+            return self.history.cancelled(command.turn)
+        return None
+
+    async def _commit(self, happened: Input, decided: StepResult) -> Receipt:
         """Make the step's events durable; from then on its machine and its facts are the conversation's."""
         facts, current = decided.machine.facts, decided.machine.model
         logged = await self.journal.append(decided, self._clock(), self._effects.message_ended_by(current))
@@ -178,7 +188,7 @@ class Driver:
         if not logged:
             return Receipt(facts.last_seq, facts.turn)
         self.history.extend(logged, facts)
-        return _receipt_for(logged, facts.turn)
+        return _receipt_for(happened, logged)
 
     def _end_superseded(self, error: Exception) -> None:
         """Another incarnation has the conversation, or it is deleted."""
@@ -207,9 +217,8 @@ class Driver:
             self._packing = None
 
 
-def _receipt_for(logged: Sequence[Logged], turn: int) -> Receipt:
-    """What the sender is told of: a message's own event, else the first one."""
-    for entry in logged:
-        if isinstance(entry.event, UserMsg):
-            return Receipt(entry.seq, entry.event.turn)
-    return Receipt(logged[0].seq, turn)
+def _receipt_for(happened: Input, logged: Sequence[Logged]) -> Receipt:
+    """What the sender is told of: a message's own event, the end of the turn that it cancelled, else the first one."""
+    own = {Signal.USER_MESSAGE: UserMsg, Signal.CANCEL: TurnEnded}.get(happened.signal)
+    entry = next((entry for entry in logged if own is not None and isinstance(entry.event, own)), logged[0])
+    return Receipt(entry.seq, entry.event.turn)

@@ -9,8 +9,9 @@ import orjson
 from agents.codec import decode, encode
 from agents.receipt import Receipt
 from agents.turn import Event, Facts, Logged
-from agents.turn.events import Summary, ToolCall, UserMsg
+from agents.turn.events import Summary, ToolCall, TurnEnded, UserMsg
 from agents.turn.facts import apply
+from agents.turn.machine import CANCELLED_BY_PERSON
 from agents.turn.snapshot import restore_snapshot
 from store import Record
 
@@ -101,6 +102,14 @@ class History:
     def receipt(self, client_id: str | None) -> Receipt | None:
         """How the message with this client id was answered, if it is in the working set."""
         return None if client_id is None else self._unpacked().receipts.get(client_id)
+
+    def cancelled(self, turn: int) -> Receipt | None:
+        """The receipt of the cancel that ended this turn, if that is in the working set."""
+        for entry in reversed(self.logged):
+            if isinstance(entry.event, TurnEnded) and entry.event.turn == turn:
+                is_cancelled = entry.event.reason == CANCELLED_BY_PERSON
+                return Receipt(entry.seq, turn, duplicate=True) if is_cancelled else None
+        return None
 
     def pack(self) -> None:
         """Keep the working set as compressed records, a tenth of its size, until it is used again.

@@ -201,10 +201,14 @@ class Expire:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
-    """The running turn is to end now; `partial` is the text that its answer has so far."""
+    """A turn is to end now: the one with this number, and no other (None: the one that runs).
+
+    `partial` is the text that its answer has so far.
+    """
 
     principal: str | None = None
     partial: Partial | None = None
+    turn: int | None = None
 
     signal = Signal.CANCEL
 

@@ -35,6 +35,9 @@ from agents.turn.states import TRANSITIONS, Signal, State
 
 UNKNOWN_OUTCOME = "The outcome of this call is unknown: it was interrupted and is not repeated."
 
+CANCELLED_BY_PERSON = "user_cancelled"
+"""The reason of a turn that a `Cancel` ended."""
+
 ABORTED = "released"
 """The reason of a turn that an operator ended, as logs have always held it."""
 ABORTED_DETAIL = "The turn made no progress, and an operator has released it."
@@ -42,11 +45,12 @@ ABORTED_RUNNING = "The outcome of this call is unknown: an operator released the
 ABORTED_WAITING = "cancelled: an operator released the turn"
 
 _LEAVING = Refusal("terminating", "The conversation is moving; send this again.")
+_NOT_RUNNING = Refusal("not_running", "No turn is running.")
 
 # The sender of these waits for an answer; any other signal that the table does not list is stale.
 _REFUSED = {
     Signal.USER_MESSAGE: _LEAVING,
-    Signal.CANCEL: Refusal("not_running", "No turn is running."),
+    Signal.CANCEL: _NOT_RUNNING,
     Signal.RESOLVE: Refusal("stale_resolution", "Nothing waits for this answer any more."),
 }
 
@@ -93,8 +97,7 @@ def _handle(draft: Draft, happened: Input) -> Refusal | None:
         case Resolve():
             return on_resolve(draft, happened)
         case Cancel():
-            flow.abandon(draft, happened.partial, happened.principal, flow.USER_CANCELLED)
-            flow.cancel(draft, happened.principal, "user_cancelled")
+            return _cancel(draft, happened)
         case Recover():
             _recover(draft)
         case Stop():
@@ -143,6 +146,14 @@ def _recover(draft: Draft) -> None:
         else:
             draft.run_tool(call)
     flow.go_on(draft)
+
+
+def _cancel(draft: Draft, cancel: Cancel) -> Refusal | None:
+    if cancel.turn not in (None, draft.facts.turn):
+        return Refusal("not_running", f"Turn {cancel.turn} is not running.")
+    flow.abandon(draft, cancel.partial, cancel.principal, flow.USER_CANCELLED)
+    flow.cancel(draft, cancel.principal, CANCELLED_BY_PERSON)
+    return None
 
 
 def _summarise(draft: Draft, made: Summarised) -> None:

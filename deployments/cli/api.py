@@ -66,8 +66,10 @@ class ApiClient:
         events: list[ApiEvent] = page["events"]
         return events
 
-    def cancel(self, conversation_id: str) -> JsonObject:
-        return self._request("POST", f"{_conversation_path(conversation_id)}/cancel")
+    def cancel(self, conversation_id: str, turn: int | None = None) -> JsonObject:
+        """End that turn; None: the one that runs or waits."""
+        body = None if turn is None else {"turn": turn}
+        return self._request("POST", f"{_conversation_path(conversation_id)}/cancel", body)
 
     def list_stuck_turns(self) -> list[JsonObject]:
         """The turns without progress, longest first."""

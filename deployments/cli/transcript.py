@@ -25,6 +25,7 @@ class Transcript:
     """Text of answers goes to `answers`, everything about them to `notes`; they may be the same console.
 
     `last_seq` is the last event of the log that was shown, `pending` the calls that wait for people, by tool call id.
+    `turn` is the turn that runs, None as long as no event of it tells.
     """
 
     def __init__(self, answers: Console, notes: Console) -> None:
@@ -36,6 +37,7 @@ class Transcript:
         self._own_messages: set[str] = set()
         self._rests_at: int | None = None
         self.last_seq = 0
+        self.turn: int | None = None
         self.has_unfinished_turn = False
         self.is_at_rest = False
         self.outcome: str | None = None
@@ -69,6 +71,8 @@ class Transcript:
             self.last_seq = seq
             if event["type"] not in BETWEEN_TURNS:
                 self.has_unfinished_turn = event["type"] != "turn_ended"
+                if event["type"] != "user_msg":  # which may wait for the next turn
+                    self.turn = event.get("turn") if self.has_unfinished_turn else None
         if handler := self._handlers.get(event["type"]):
             handler(event)
         self.is_at_rest = self._rests_after(event)

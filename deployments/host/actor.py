@@ -42,8 +42,10 @@ class HostActor:
     ) -> Receipt:
         return await self._host.resolve(conversation_id, resolution, context, door_version)
 
-    async def cancel(self, conversation_id: str, principal: str | None, door_version: int = 0) -> Receipt:
-        return await self._host.cancel(conversation_id, principal, door_version)
+    async def cancel(
+        self, conversation_id: str, principal: str | None, door_version: int = 0, turn: int | None = None
+    ) -> Receipt:
+        return await self._host.cancel(conversation_id, principal, door_version, turn)
 
     async def wake(self, conversation_id: str, door_version: int = 0) -> ConversationStatus:
         """Activate the conversation if need be, so that it goes on with what is unfinished."""

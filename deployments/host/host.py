@@ -71,8 +71,8 @@ class Host:
         self._admission.note_working(conversation)
         return await conversation.resolve(resolution, context)
 
-    async def cancel(self, conversation_id: str, principal: str | None, door_version: int) -> Receipt:
-        return await (await self._find_or_activate(conversation_id, door_version)).cancel(principal)
+    async def cancel(self, conversation_id: str, principal: str | None, door_version: int, turn: int | None) -> Receipt:
+        return await (await self._find_or_activate(conversation_id, door_version)).cancel(principal, turn)
 
     async def wake(self, conversation_id: str, door_version: int) -> ConversationStatus:
         return (await self._find_or_activate(conversation_id, door_version)).inspect()

@@ -129,6 +129,12 @@ class NewMessage(_Strict):
         return kept
 
 
+class NewCancel(_Strict):
+    """`turn` is the number of the turn to end; null: the one that runs or waits."""
+
+    turn: Annotated[int, Field(ge=1)] | None = None
+
+
 class NewResolution(_Strict):
     """The answer to a suspension: see the kinds of decisions each kind of call takes.
 
@@ -149,7 +155,7 @@ class ApprovalChoice(_Strict):
     approval: Approval | None
 
 
-def body_schema(model: type[BaseModel]) -> dict[str, Any]:
+def body_schema(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
     """The `openapi_extra` of a route that reads its body itself."""
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}

@@ -23,6 +23,15 @@ async def read_body(
     return body
 
 
+async def read_optional_body(request: Request, model: type[T], limits: ReplicaLimits) -> T:
+    """The request's JSON body as `model`; a request without a body leaves out all its fields. Raises `Problem`."""
+    received = await read_bytes(request, limits, MAX_SMALL_BODY_BYTES)
+    if not received:
+        return model()
+    _check_media_type(request)
+    return _parse(received, model)
+
+
 async def read_message(
     request: Request, limits: ReplicaLimits, max_bytes: int, max_attached_bytes: int
 ) -> tuple[NewMessage, int]:
@@ -52,16 +61,24 @@ async def read_bytes(request: Request, limits: ReplicaLimits, max_bytes: int, co
 
 async def _read_json(request: Request, model: type[T], limits: ReplicaLimits, max_bytes: int) -> tuple[T, int]:
     """The body, and how many bytes it had."""
+    _check_media_type(request)
+    received = await read_bytes(request, limits, max_bytes)
+    return _parse(received, model), len(received)
+
+
+def _check_media_type(request: Request) -> None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise Problem("unsupported_media_type", f"Send application/json, not {media_type or 'nothing'}.")
-    received = await read_bytes(request, limits, max_bytes)
+
+
+def _parse(received: bytes, model: type[T]) -> T:
     try:
         parsed = orjson.loads(received)
     except orjson.JSONDecodeError as error:
         raise Problem("malformed_json", str(error)) from error
     try:
-        return model.model_validate(parsed), len(received)
+        return model.model_validate(parsed)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "body"

@@ -13,6 +13,7 @@ from ray.exceptions import ActorUnschedulableError, RayActorError, RayError, Ray
 from agents.agent import Catalog
 from agents.context import AgentContext
 from agents.conversation import ConversationStatus, Receipt
+from agents.conversation.command_target import find_turn
 from agents.errors import Refused, Superseded
 from agents.turn.inputs import Resolve, UserMessage
 from deployments.routing.code_version import OwnCodeVersion
@@ -103,7 +104,17 @@ class Door:
             conversation_id, lambda actor, version: actor.resolve.remote(conversation_id, resolution, context, version)
         )
 
-    async def cancel(self, conversation_id: str, principal: str | None) -> Receipt:
+    async def cancel(self, conversation_id: str, principal: str | None, turn: int | None = None) -> Receipt:
+        wanted = await find_turn(self._store, conversation_id) if turn is None else turn
+        try:
+            return await self._call(
+                conversation_id,
+                lambda actor, version: actor.cancel.remote(conversation_id, principal, version, turn=wanted),
+            )
+        except TypeError as error:
+            if "unexpected keyword argument 'turn'" not in str(error):
+                raise
+        # Its actor has the code before, which knows no turn and did nothing. That is so during one rollout only.
         return await self._call(
             conversation_id, lambda actor, version: actor.cancel.remote(conversation_id, principal, version)
         )

@@ -70,6 +70,21 @@ def test_it_rests_when_the_turn_has_ended() -> None:
     assert screen.transcript.is_at_rest
 
 
+def test_it_knows_the_turn_that_runs_from_its_own_events_only() -> None:
+    screen = Screen()
+    turns = []
+    for event in (
+        {"type": "user_msg", "seq": 1, "turn": 1, "content": [], "client_id": None, "origin": "user"},
+        {**answer(2, "one"), "turn": 1},
+        {"type": "user_msg", "seq": 3, "turn": 2, "content": [], "client_id": None, "origin": "user"},
+        {"type": "turn_ended", "seq": 4, "turn": 1, "outcome": "completed"},
+        {**answer(5, "two", message_id="m2"), "turn": 2},
+    ):
+        screen.show(event)
+        turns.append(screen.transcript.turn)
+    assert turns == [None, 1, 1, None, 2]
+
+
 def test_a_resumed_stream_rests_after_the_events_that_were_missed() -> None:
     screen = Screen()
     screen.show(answer(2, "one"), snapshot("idle", 3))

@@ -11,11 +11,12 @@ pytestmark = pytest.mark.browser
 WireEvent = dict[str, Any]
 
 RUN = """async ([base, sequences]) => {
-  const { initial, receive } = await import(base + 'state.js');
+  const { initial, receive, turnToCancel } = await import(base + 'state.js');
   const { screenRows } = await import(base + 'screen_rows.js');
   return sequences.map(events => {
     const state = events.reduce(receive, initial);
-    return { rows: screenRows(state, []), gap: state.hasGap, hole: state.hasHole, machine: state.machine };
+    return { rows: screenRows(state, []), gap: state.hasGap, hole: state.hasHole, machine: state.machine,
+      turn: turnToCancel(state) };
   });
 }"""
 
@@ -114,3 +115,10 @@ def test_a_message_queued_during_a_turn_comes_after_it(reduce: Any) -> None:
     kinds = [(row["kind"], row.get("delivery")) for row in waiting["rows"] if row["kind"] != "working"]
     assert kinds == [("user", None), ("assistant", None), ("user", "queued")]
     assert "delivery" not in begun["rows"][2]
+
+
+def test_a_cancel_names_the_turn_that_the_log_shows_running(reduce: Any) -> None:
+    queued = logged(9, "user_msg", content=[], client_id="c2") | {"turn": 2}
+    behind = logged(10, "assistant_msg", message_id="m3", content=[], status="completed") | {"turn": 2}
+    shown = reduce([], LOG[:1], LOG[:6], LOG, [*LOG, queued], [*LOG, queued, behind])
+    assert [state["turn"] for state in shown] == [1, 1, 1, 2, 2, 2]

@@ -94,7 +94,7 @@ class Chat:
 
     def _cancel(self) -> None:
         try:
-            self._client.cancel(self._id)
+            self._client.cancel(self._id, self._transcript.turn)
         except ServiceRefused as refusal:
             if refusal.code != "not_running":
                 raise

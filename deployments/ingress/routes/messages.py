@@ -9,8 +9,8 @@ from fastapi.responses import ORJSONResponse
 
 from agents.context import AgentContext
 from agents.turn.inputs import Resolve, UserMessage
-from deployments.ingress.bodies import NewMessage, NewResolution, body_schema
-from deployments.ingress.body_reader import read_body, read_message
+from deployments.ingress.bodies import NewCancel, NewMessage, NewResolution, body_schema
+from deployments.ingress.body_reader import read_body, read_message, read_optional_body
 from deployments.ingress.dependencies import LOCAL_PRINCIPAL, ConversationId, Dependencies, Deps, agent_context
 from deployments.ingress.problems import (
     BODY_PROBLEMS,
@@ -75,12 +75,18 @@ async def send(conversation_id: ConversationId, request: Request, deps: Deps) ->
     return ORJSONResponse(answer, 202)
 
 
-@router.post("/cancel", status_code=202, responses=openapi_problems(*REACH_PROBLEMS, "not_running"))
-async def cancel(conversation_id: ConversationId, deps: Deps) -> dict[str, Any]:
-    """End the turn that runs or waits."""
+@router.post(
+    "/cancel",
+    status_code=202,
+    openapi_extra=body_schema(NewCancel, required=False),
+    responses=openapi_problems(*BODY_PROBLEMS, *REACH_PROBLEMS, "not_running"),
+)
+async def cancel(conversation_id: ConversationId, request: Request, deps: Deps) -> dict[str, Any]:
+    """End a turn: the one that the body names, or else the one that runs or waits."""
+    body = await read_optional_body(request, NewCancel, deps.limits)
     await deps.store.registry.get(conversation_id)
-    await deps.door.cancel(conversation_id, LOCAL_PRINCIPAL)
-    return {"conversation_id": conversation_id, "cancelled": True}
+    receipt = await deps.door.cancel(conversation_id, LOCAL_PRINCIPAL, body.turn)
+    return {"conversation_id": conversation_id, "turn": receipt.turn, "cancelled": True}
 
 
 @router.post(

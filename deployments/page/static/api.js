@@ -45,7 +45,8 @@ export const one = (id) => call("GET", path(id));
 export const create = (fields) => call("POST", "/v1/conversations", fields);
 export const rename = (id, title) => call("PATCH", path(id), { title });
 export const remove = (id) => call("DELETE", path(id));
-export const cancel = (id) => call("POST", path(id, "/cancel"), {});
+/** Without a turn: the one that runs. */
+export const cancel = (id, turn) => call("POST", path(id, "/cancel"), turn ? { turn } : {});
 export const resolve = (id, resolution) => call("POST", path(id, "/resolutions"), resolution);
 export const send = (id, message) => call("POST", path(id, "/messages"), message);
 export const subAgents = (id) => call("GET", path(id, "/children"));

@@ -10,7 +10,7 @@ import { Link } from "./link.js";
 import { newId, Outbox } from "./outbox.js";
 import { Permissions } from "./permissions.js";
 import { Screen } from "./screen.js";
-import { isBusy } from "./state.js";
+import { isBusy, turnToCancel } from "./state.js";
 import { usageOf } from "./usage.js";
 import { Banner } from "./views/banner.js";
 import { Composer } from "./views/composer.js";
@@ -148,8 +148,8 @@ class App {
   }
 
   #cancel() {
-    const { id } = this.#open;
-    this.#try(() => api.cancel(id), ["not_running"]);
+    const { id, state } = this.#open;
+    this.#try(() => api.cancel(id, turnToCancel(state)), ["not_running"]);
   }
 
   #dismiss() {

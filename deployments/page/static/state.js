@@ -4,6 +4,8 @@ import { applyEvent, CANONICAL, messageKey, toolKey } from "./log_rows.js";
 
 /** States of the machine in which a model or a tool works. */
 const BUSY = new Set(["preparing", "streaming", "executing_tools", "terminating"]);
+/** Events that may carry the number of a turn that does not run: it comes next, or has ended. */
+const OF_NO_TURN = new Set(["user_msg", "state_patch", "summary"]);
 /** The middleware that keeps the plan. */
 const PLANNER = "TodoList";
 
@@ -30,6 +32,13 @@ export const initial = Object.freeze({
 
 export const isBusy = (state) => BUSY.has(state.machine);
 export const hasOlder = (state) => state.firstSeq > 1;
+
+/** The turn that runs as far as the log is known; undefined if what is loaded does not tell. */
+export function turnToCancel(state) {
+  const last = state.events.findLast((event) => !OF_NO_TURN.has(event.type));
+  if (!last) return hasOlder(state) ? undefined : 1;
+  return last.type === "turn_ended" ? last.turn + 1 : last.turn;
+}
 
 /** The state after one event of the stream, canonical or live; a repeat changes nothing. */
 export function receive(state, event) {

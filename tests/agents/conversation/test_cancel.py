@@ -1,14 +1,17 @@
 """Cancel: all that is under way ends, its connection closes, and the text so far is kept."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from agents.agent import Agent
-from agents.conversation import Conversation
-from agents.errors import Refused
+from agents.conversation import Conversation, Receipt
+from agents.conversation.command_target import find_turn
+from agents.errors import Refused, Superseded
 from agents.models import Call, ScriptedModel, Step
+from agents.turn.events import TurnEnded
 from store.errors import DuplicateMessage
 from tests.messages_api import MessagesServer, Reply, ToolUse, Trouble
 from tests.support.conversation_workbench import Bench, Talker, worker
@@ -143,3 +146,94 @@ async def test_an_answer_goes_on_when_it_was_not_to_end_after_all(
     assert (await say(conversation, "stop", on_busy="interrupt", client_id="m1")).seq == receipt.seq
     assert await rest(conversation) == "idle"
     assert spoken(await world.events()) == [(STORY, "completed")]
+
+
+async def test_a_repeated_cancel_ends_its_own_turn_only(world: World) -> None:
+    bench = Bench()
+    conversation = await world.start(worker(bench.tool))
+    await say(conversation)
+    await bench.begun()
+    await say(conversation, "and this", on_busy="queue")
+
+    first = await conversation.cancel("ada", turn=1)
+    await until(lambda: conversation.inspect().turn == 2)
+    again = await conversation.cancel("ada", turn=1)
+
+    [ended] = [entry.seq for entry in await world.log() if isinstance(entry.event, TurnEnded)]
+    assert first == Receipt(seq=ended, turn=1)
+    assert again == Receipt(seq=ended, turn=1, duplicate=True)
+    assert conversation.inspect().turn == 2
+    assert conversation.is_in_turn
+    bench.finish.set()
+    await rest(conversation)
+    assert ends(await world.events()) == [("cancelled", "user_cancelled"), ("completed", None)]
+
+
+async def test_a_repeated_cancel_is_answered_alike_by_the_next_incarnation(world: World) -> None:
+    bench = Bench()
+    conversation = await world.start(worker(bench.tool))
+    await say(conversation)
+    await bench.begun()
+    first = await conversation.cancel("ada", turn=1)
+    await world.crash(conversation)
+
+    revived = await world.revive("c")
+
+    assert await revived.cancel("ada", turn=1) == replace(first, duplicate=True)
+    with pytest.raises(Refused) as refused:
+        await revived.cancel("ada")
+    assert refused.value.code == "not_running"
+
+
+async def test_a_cancel_of_a_turn_that_ended_otherwise_is_refused(world: World) -> None:
+    bench = Bench()
+    bench.finish.set()
+    conversation = await world.start(worker(bench.tool))
+    await say(conversation)
+    await rest(conversation)
+    for turn in (1, 2, 7):
+        with pytest.raises(Refused) as refused:
+            await conversation.cancel("ada", turn=turn)
+        assert refused.value.code == "not_running"
+    assert ends(await world.events()) == [("completed", None)]
+
+
+async def test_a_door_that_repeats_a_cancel_ends_one_turn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The incarnation dies behind the append: its answer is lost, and the next one runs the message behind it."""
+    bench = Bench()
+    conversation = await world.start(worker(bench.tool))
+    await say(conversation)
+    await bench.begun()
+    await say(conversation, "and this", on_busy="queue")
+    cancel = Conversation.cancel
+
+    async def cancel_and_lose_the_answer(target: Conversation, *command: Any) -> Receipt:
+        receipt = await cancel(target, *command)
+        if target is conversation:
+            await world.crash(conversation)
+            raise Superseded("c")
+        return receipt
+
+    monkeypatch.setattr(Conversation, "cancel", cancel_and_lose_the_answer)
+    receipt = await world.doors.cancel("c", "ada")
+
+    assert (receipt.turn, receipt.duplicate) == (1, True)
+    bench.finish.set()
+    await rest(await world.doors.reach("c"))
+    assert ends(await world.events()) == [("cancelled", "user_cancelled"), ("completed", None)]
+
+
+async def test_the_turn_that_a_cancel_is_meant_for(world: World) -> None:
+    bench = Bench()
+    conversation = await world.start(worker(bench.tool))
+    assert await find_turn(world.store, "c") == 1, "none has begun"
+    await say(conversation)
+    await bench.begun()
+    for number in range(6):
+        await say(conversation, f"later {number}", on_busy="queue")
+    assert await find_turn(world.store, "c") == 1, "the messages of the next turn wait"
+    await conversation.cancel(turn=1)
+    assert await find_turn(world.store, "c") == 2, "it runs"
+    bench.finish.set()
+    await rest(conversation)
+    assert await find_turn(world.store, "c") == 3, "it would be the next one"

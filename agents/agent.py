@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -50,8 +50,15 @@ class AgentMiddleware(Protocol):
     def tools(self) -> Sequence[Tool]:
         """The tools that it adds for the model."""
 
+    @property
+    def sub_agents(self) -> "Sequence[Agent]":
+        """The agents to which it delegates, except copies of the agent itself."""
+
     def delegate(self, agent: "Agent", name: str) -> "Agent | None":
         """The sub-agent to which `agent` delegates work under this name."""
+
+    def pass_down(self, agent: "Agent") -> "AgentMiddleware | None":
+        """What of it holds for the sub-agents of `agent`; None: nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +123,12 @@ class Agent:
         """The tool called `name`, its own or its middleware's; the tools of MCP servers are not known here."""
         return next((tool for tool, _ in self.sourced_tools() if tool.name == name), None)
 
+    def tool_below(self, name: str) -> Tool | None:
+        """The tool called `name` of an agent to which this one delegates, at any depth."""
+        below = (agent for middleware in self.each_middleware() for agent in middleware.sub_agents)
+        found = (agent.tool(name) or agent.tool_below(name) for agent in below)
+        return next((tool for tool in found if tool is not None), None)
+
     def model_named(self, name: str | None) -> Model:
         """The model that a message chose, or the agent's own."""
         return self.models.get(name, self.model) if name is not None else self.model
@@ -178,8 +191,24 @@ class Catalog:
         if not above:
             return None
         agent = self.get(above)
-        found = (middleware.delegate(agent, name) for middleware in agent.each_middleware())
-        return next((delegate for delegate in found if delegate is not None), None)
+        for middleware in agent.each_middleware():
+            delegate = middleware.delegate(agent, name)
+            if delegate is not None:
+                return _with_restrictions(delegate, agent, middleware)
+        return None
+
+
+def _with_restrictions(delegate: Agent, above: Agent, delegating: AgentMiddleware) -> Agent:
+    """The delegate within what the agent above passes down: it may add restrictions, never leave one out.
+
+    A delegate that has the middleware which delegated to it is a copy of the agent above: what it copied is in place.
+    Otherwise even the same object in its own list is not enough, since other middleware may be outside of it there.
+    """
+    own = list(delegate.each_middleware())
+    copied = own if delegating in own else []
+    passed = (member.pass_down(above) for member in above.each_middleware() if member not in copied)
+    missing = [member for member in passed if member is not None and member not in own]
+    return replace(delegate, middleware=(*missing, *delegate.middleware)) if missing else delegate
 
 
 def _by_name(agents: Iterable[Agent]) -> Mapping[str, Agent]:

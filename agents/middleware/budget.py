@@ -53,9 +53,12 @@ class UsageLimit:
 class Budget(Middleware):
     """Counts tokens of input (cached or not) and of output; costs are in millionths of a US dollar.
 
-    What sub-agents use counts for the conversation they work for. The person is its owner; the day is the one in UTC on
-    which the turn began. A call whose price is unknown counts only its tokens. State: `{"day": "YYYY-MM-DD"}`.
+    What sub-agents use counts for the conversation they work for, whose budget binds them besides their own. The person
+    is its owner; the day is the one in UTC on which the turn began. A call whose price is unknown counts only its
+    tokens. State: `{"day": "YYYY-MM-DD"}`.
     """
+
+    inherited = True
 
     def __init__(
         self,

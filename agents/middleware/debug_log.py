@@ -23,8 +23,10 @@ log = structlog.get_logger(__name__)
 class DebugLog(Middleware):
     """One log line per callback. What people and models say is logged only with `contents=True`.
 
-    Sizes are in bytes of JSON, durations in milliseconds.
+    Sizes are in bytes of JSON, durations in milliseconds. The work of sub-agents is logged as well, under their names.
     """
+
+    inherited = True
 
     def __init__(self, *, contents: bool = False) -> None:
         self._contents = contents

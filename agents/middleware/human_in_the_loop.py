@@ -22,8 +22,11 @@ class HumanInTheLoop(Middleware):
     """`interrupt_on` names tools: True requires an approval of their calls, a list also restricts the decisions.
 
     It only adds to what the tools require: False changes nothing, and a decision that the tool forbids stays
-    forbidden. The names of MCP servers' tools (`server__tool`) are not checked: they become known later.
+    forbidden. The names of MCP servers' tools (`server__tool`) are not checked: they become known later. Calls of
+    sub-agents wait as well, so it may name a tool that only a sub-agent has.
     """
+
+    inherited = True
 
     def __init__(self, interrupt_on: Mapping[str, bool | Sequence[Decision]]) -> None:
         self._allowed: dict[str, Sequence[Decision]] = {
@@ -57,7 +60,7 @@ class HumanInTheLoop(Middleware):
             return "at least one decision must be allowed"
         if "__" in name:
             return None
-        tool = agent.tool(name)
+        tool = agent.tool(name) or agent.tool_below(name)
         if tool is None:
             return "there is no such tool"
         if tool.executor not in APPROVABLE:

@@ -25,7 +25,8 @@ class ModelCalls(Middleware):
 
     It must be the last middleware that wraps the stream, so that the request is exactly what the model was given; keys
     and addresses belong to the model and are never in it. Entries live for `lifetime` seconds. They are written in the
-    background: the turn does not wait for the store. An entry that cannot be written is lost, and that is logged.
+    background: the turn does not wait for the store. An entry that cannot be written is lost, and that is logged. It
+    restricts nothing, and outside of a sub-agent's middleware it would not see what is sent: so it is not inherited.
     """
 
     def __init__(self, lifetime: int = 7 * 86_400) -> None:

@@ -163,8 +163,10 @@ class Redaction(Middleware):
     """Redacts text and thinking; `arguments` says whether the arguments of calls are redacted as well.
 
     Put it before middleware that must not see the matches, and after middleware that must. Changed thinking loses the
-    provider's signature, so it is kept for people and not sent again.
+    provider's signature, so it is kept for people and not sent again. The answers of sub-agents are redacted as well.
     """
+
+    inherited = True
 
     def __init__(self, patterns: Sequence[Pattern] = DEFAULTS, *, arguments: bool = False) -> None:
         self._patterns = tuple(patterns)

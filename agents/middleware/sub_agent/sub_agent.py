@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from agents.errors import AgentDefinitionError, ToolError
-from agents.middleware.budget import Budget
 from agents.middleware.pipeline.exchange import Reply, Request
 from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.turn_context import TurnContext
@@ -38,7 +37,8 @@ class SubAgent(Middleware):
 
     `max_depth` bounds how deep sub-agents may delegate further (1: not at all), `max_children` the calls in one turn. A
     call ends after `timeout` seconds, without the time spent waiting for people, and its sub-agent is cancelled. The
-    conversations of an agent whose placement is `auto` are shared.
+    conversations of an agent whose placement is `auto` are shared. Middleware that restricts the agent holds for all of
+    them: it is `inherited`, and outside of theirs.
     """
 
     def __init__(
@@ -72,18 +72,17 @@ class SubAgent(Middleware):
     def tools(self) -> Sequence[Tool]:
         return (self._tool,)
 
+    @property
+    def sub_agents(self) -> Sequence["Agent"]:
+        return self._agents
+
     def delegate(self, agent: "Agent", name: str) -> "Agent | None":
         own = self._general_of(agent) if self._general and name == GENERAL else self._named(name)
         if own is None:
             return None
         own_middleware = [member for member in own.middleware if not isinstance(member, OrphanGuard)]
-        inherited = [member for member in agent.middleware if isinstance(member, Budget)]
-        if any(isinstance(member, Budget) for member in own_middleware):
-            inherited = []
         delegate = _with_shared_placement(own)
-        return replace(
-            delegate, name=agent_path(agent.name, name), middleware=(self._orphan_guard, *inherited, *own_middleware)
-        )
+        return replace(delegate, name=agent_path(agent.name, name), middleware=(self._orphan_guard, *own_middleware))
 
     async def before_model(self, request: Request, context: TurnContext) -> Request:
         """Leave the tool out at the greatest depth; a call of it is then refused as a call of an unknown tool."""

@@ -5,6 +5,7 @@ that a step reads, its answer, the results of its calls. Roles alternate because
 every call is followed by its result because both are looked up by id.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,10 @@ from agents.turn.inputs import ModelRef
 Message = dict[str, Any]
 
 RUN_BY_PROVIDER = frozenset({"server_tool_use", "mcp_tool_use"})
+WORDLESS = "The call failed without a word about it."
+TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+INVALID_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]")
+MAX_NAME = 128
 THINKING = frozenset({"thinking", "redacted_thinking"})
 
 
@@ -85,7 +90,9 @@ class _MessageList:
         result = self._results.get(call.tool_call_id)
         content = CANCELLED if result is None else result.content
         block: dict[str, Any] = {"type": "tool_result", "tool_use_id": call.tool_call_id, "content": content}
-        return block if result is not None and result.status == "ok" else {**block, "is_error": True}
+        if result is not None and result.status == "ok":
+            return block
+        return {**block, "content": _error_text(content), "is_error": True}
 
     def _add(self, role: str, blocks: list[dict[str, Any]]) -> None:
         if not blocks:
@@ -123,5 +130,18 @@ def _has_words(block: Block) -> bool:
     return block["type"] == "text" and bool(str(block["text"]).strip())
 
 
+def _error_text(content: str | Sequence[Block]) -> str | Sequence[Block]:
+    """The content of an error as providers take it: texts only, and at least one with words."""
+    if isinstance(content, str):
+        return content if content.strip() else WORDLESS
+    return [block for block in content if _has_words(block)] or WORDLESS
+
+
 def _tool_use(call: ToolCall) -> dict[str, Any]:
-    return {"type": "tool_use", "id": call.tool_call_id, "name": call.name, "input": dict(call.arguments)}
+    name = call.name if TOOL_NAME.fullmatch(call.name) else _valid_name(call.name)
+    return {"type": "tool_use", "id": call.tool_call_id, "name": name, "input": dict(call.arguments)}
+
+
+def _valid_name(made_up: str) -> str:
+    """A name that providers take, for a call whose name the model made up."""
+    return INVALID_IN_A_NAME.sub("_", made_up)[:MAX_NAME] or "unnamed"

@@ -21,6 +21,9 @@ _TOOL_CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 MALFORMED = "The arguments are not a JSON object; send them again."
 
+MAX_NAME = 128
+"""How much of a name that the model made up is repeated to it."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -60,7 +63,7 @@ def _make_call(block: dict[str, Any], tool_call_id: str, agent: Agent, tools: Ma
     name, arguments = block["name"], block["input"]
     tool = tools.get(name)
     if tool is None:
-        unknown = f"There is no tool named {name}. Tools: {', '.join(tools) or 'none'}."
+        unknown = f"There is no tool named {name[:MAX_NAME]}. Tools: {', '.join(tools) or 'none'}."
         return ProposedCall(tool_call_id=tool_call_id, name=name, arguments=arguments, refusal=unknown)
     form, refusal = _check_arguments(tool, arguments) if "malformed" not in block else (None, MALFORMED)
     return ProposedCall(

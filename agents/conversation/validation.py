@@ -13,6 +13,7 @@ from agents.conversation.runtime import ConversationRuntime
 from agents.conversation.streaming_message import StreamingMessage
 from agents.errors import MiddlewareError, Refused, ToolError
 from agents.tools import Tool, bind
+from agents.tools.content import problem_of_bytes, with_true_type
 from agents.tools.forms import check_form_answer
 from agents.turn import Input
 from agents.turn.facts import OpenCall
@@ -26,6 +27,9 @@ async def validate_message(message: UserMessage, runtime: ConversationRuntime) -
     agent = runtime.agent
     if message.model is not None and message.model not in agent.models:
         raise Refused("unknown_model", f"{agent.name} has no model called {message.model}.")
+    message = replace(message, content=[with_true_type(block) for block in message.content])
+    if problem := next(filter(None, map(problem_of_bytes, message.content)), None):
+        raise Refused("unreadable_attachment", f"Nothing was sent: {problem}.")
     if message.on_busy is None:
         message = replace(message, on_busy=agent.on_busy)
     try:

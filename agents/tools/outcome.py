@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from agents.tools.content import blocks_in, is_blank, problem_of
+from agents.tools.content import blocks_in, is_blank, problem_of, with_true_type
 from agents.tools.tool import ToolOutcome
 
 MAX_BYTES = 256 * 1024
@@ -49,7 +49,7 @@ def _content(result: object) -> str | list[dict[str, Any]]:
     if (blocks := blocks_in(result)) is not None:
         plain = to_jsonable_python(blocks)
         json.dumps(plain, allow_nan=False)  # orjson would store null for NaN and infinity
-        return [block for block in orjson.loads(orjson.dumps(plain)) if not is_blank(block)] or ""
+        return [with_true_type(block) for block in orjson.loads(orjson.dumps(plain)) if not is_blank(block)] or ""
     return json.dumps(to_jsonable_python(result), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 

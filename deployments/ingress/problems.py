@@ -65,6 +65,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "invalid_request": ProblemType(422, "The request does not fit its schema"),
     "invalid_decision": ProblemType(422, "The decision does not fit the call"),
     "unknown_agent": ProblemType(422, "There is no such agent"),
+    "unreadable_attachment": ProblemType(422, "An image or document is not what it says"),
     "unknown_model": ProblemType(422, "The agent has no such model"),
     "bad_path": ProblemType(422, "The path is not valid"),
     "queue_full": ProblemType(429, "Too many messages wait", SOON_SECONDS),

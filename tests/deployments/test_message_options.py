@@ -47,7 +47,6 @@ async def test_an_unknown_model_is_refused(api: Api) -> None:
     "block",
     [
         image(),
-        image(media_type="image/jpeg"),
         {"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}},
         {**document(type="base64", media_type="application/pdf", data=PDF), "title": "Contract"},
         document(type="text", media_type="text/plain", data="Once upon a time"),
@@ -65,11 +64,33 @@ async def test_images_and_documents_go_to_the_log_as_they_are(api: Api, block: d
 
 async def test_a_message_with_an_attachment_may_be_larger(api: Api) -> None:
     conversation_id = await api.create("clerk")
-    data = base64.b64encode(bytes(1_000_000)).decode()
+    data = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(1_000_000)).decode()
     response = await api.post(conversation_id, "messages", {"content": [image(data), TEXT]})
     assert response.status_code == 202
     log = await api.rest(conversation_id)
     assert log[0]["content"][0]["source"]["data"] == data
+
+
+async def test_an_image_gets_the_media_type_that_its_bytes_have(api: Api) -> None:
+    conversation_id = await api.create("clerk")
+    response = await api.post(conversation_id, "messages", {"content": [image(media_type="image/jpeg"), TEXT]})
+    assert response.status_code == 202
+    log = await api.rest(conversation_id)
+    assert log[0]["content"] == [image(), TEXT], "a provider would refuse the whole conversation from now on"
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        image(base64.b64encode(b"<svg/>").decode()),
+        document(type="base64", media_type="application/pdf", data=PIXEL),
+    ],
+    ids=["image", "document"],
+)
+async def test_an_attachment_is_what_it_says(api: Api, block: dict[str, Any]) -> None:
+    conversation_id = await api.create("clerk")
+    check(await api.post(conversation_id, "messages", {"content": [TEXT, block]}), 422, "unreadable_attachment")
+    assert await api.log(conversation_id) == []
 
 
 @in_the_ingress

@@ -10,8 +10,17 @@ from tests.messages_api.invalid import require
 from tests.messages_api.reply import Json
 
 IDENTIFIER = re.compile(r"[a-zA-Z0-9_-]+")
+TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 SERVER_IDENTIFIER = re.compile(r"srvtoolu_[a-zA-Z0-9_]+")
 IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+SIGNATURES = {
+    "image/png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "image/jpeg": re.compile(rb"\xff\xd8\xff"),
+    "image/gif": re.compile(rb"GIF8[79]a"),
+    "image/webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "application/pdf": re.compile(rb".{0,1024}?%PDF", re.DOTALL),
+}
+"""How the bytes of each type begin."""
 IN_A_RESULT = frozenset({"text", "image", "document", "search_result"})
 OF_THE_ASSISTANT = frozenset({"tool_use", "thinking", "redacted_thinking", "server_tool_use", "mcp_tool_use"})
 FIELDS = {
@@ -96,6 +105,8 @@ def check_source(block: Json, where: str) -> None:
             source["media_type"] in allowed, f"{where}: source.media_type: Input should be one of {sorted(allowed)}"
         )
         require(_is_base64(source["data"]), f"{where}: source.data: invalid base64 data")
+        data = base64.b64decode(source["data"])
+        require(SIGNATURES[source["media_type"]].match(data), f"{where}: source: not a valid {source['media_type']}")
     elif kind == "text":
         require(source["media_type"] == "text/plain" and source["data"], f"{where}: source: must be text/plain")
     elif kind == "url":
@@ -117,6 +128,10 @@ def check_server_calls(content: Sequence[Json], where: str, *, last: bool) -> No
 def _check_call(block: Json, where: str) -> None:
     pattern = SERVER_IDENTIFIER if block["type"] == "server_tool_use" else IDENTIFIER
     require(pattern.fullmatch(str(block.get("id", ""))), f"{where}: {block['type']}.id: bad pattern")
+    name = str(block.get("name", ""))
+    require(
+        TOOL_NAME.fullmatch(name), f"{where}: {block['type']}.name: String should match pattern '{TOOL_NAME.pattern}'"
+    )
     require(isinstance(block.get("input"), dict), f"{where}: {block['type']}.input: must be an object")
 
 
@@ -125,6 +140,10 @@ def _check_result(block: Json, where: str) -> None:
     require(IDENTIFIER.fullmatch(identifier), f"{where}: tool_result.tool_use_id: bad pattern")
     content = block.get("content", "")
     require(isinstance(content, str | list), f"{where}: tool_result.content: a text or blocks")
+    if block.get("is_error"):
+        require(content, f"{where}: tool_result: content cannot be empty if `is_error` is true")
+        kinds = {inner.get("type") for inner in content if isinstance(inner, dict)}
+        require(kinds <= {"text"}, f"{where}: tool_result: all content must be type `text` if `is_error` is true")
     for inner in content if isinstance(content, list) else ():
         require(isinstance(inner, dict), f"{where}: tool_result.content: not an object")
         require(inner.get("type") in IN_A_RESULT, f"{where}: tool_result.content: no {inner.get('type')} in a result")

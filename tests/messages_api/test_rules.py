@@ -1,5 +1,6 @@
 """The stand-in is as strict as the provider: requests that the provider refuses are refused here."""
 
+import base64
 from typing import Any
 
 import pytest
@@ -14,6 +15,17 @@ SEARCH = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "
 FOUND = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}
 THOUGHT = {"type": "thinking", "thinking": "", "signature": ""}
 PICTURE = {"type": "image", "source": {}}
+FAILED = {**RESULT, "is_error": True}
+
+
+def picture(data: bytes, media_type: str = "image/png") -> dict[str, Any]:
+    source = {"type": "base64", "media_type": media_type, "data": base64.b64encode(data).decode()}
+    return {"type": "image", "source": source}
+
+
+PNG = picture(b"\x89PNG\r\n\x1a\n")
+PNG_AS_JPEG = picture(b"\x89PNG\r\n\x1a\n", "image/jpeg")
+NO_PNG = picture(b"<svg/>")
 ANSWERED = {"role": "user", "content": [RESULT]}
 
 
@@ -36,7 +48,8 @@ def assistant(*blocks: Any) -> dict[str, Any]:
         [USER, assistant({"type": "text", "text": "Hi"}), USER],
         [USER, CALLED, ANSWERED],
         [USER, CALLED, user(RESULT, {"type": "text", "text": "and?"})],
-        [USER, CALLED, user({**RESULT, "is_error": True, "content": ""})],
+        [USER, CALLED, user({**RESULT, "is_error": True, "content": "no"})],
+        [USER, CALLED, user({**RESULT, "content": ""})],
         [USER, assistant({"type": "thinking", "thinking": "Hm", "signature": "s"}, CALL), ANSWERED],
         [USER, assistant(SEARCH, FOUND), USER],
         [USER, assistant(SEARCH)],
@@ -73,6 +86,14 @@ def test_valid_requests(messages: list[Any]) -> None:
             body(USER, assistant(CALL, CALL), ANSWERED), "unique", id="the same id twice"
         ),
         pytest.param(body(USER, assistant({**CALL, "id": "a b"}), ANSWERED), "pattern", id="bad id"),
+        pytest.param(body(USER, assistant({**CALL, "name": ""}), ANSWERED), "name", id="a tool without a name"),
+        pytest.param(body(USER, assistant({**CALL, "name": "a" * 129}), ANSWERED), "name", id="a long tool name"),
+        pytest.param(body(USER, assistant({**CALL, "name": "a.b"}), ANSWERED), "name", id="a dot in a tool name"),
+        pytest.param(body(USER, CALLED, user({**FAILED, "content": ""})), "cannot be empty", id="a silent error"),
+        pytest.param(body(USER, CALLED, user({**FAILED, "content": []})), "cannot be empty", id="an empty error"),
+        pytest.param(body(USER, CALLED, user({**FAILED, "content": [PNG]})), "must be type", id="an error with it"),
+        pytest.param(body(user(NO_PNG)), "not a valid image/png", id="a picture that is none"),
+        pytest.param(body(user(PNG_AS_JPEG)), "not a valid image/jpeg", id="a picture of another type"),
         pytest.param(body(USER, assistant({**CALL, "input": "{}"}), ANSWERED), "object", id="input as text"),
         pytest.param(body(USER, assistant({**CALL, "malformed": "{"}), ANSWERED), "extra", id="our own mark"),
         pytest.param(body(user({"type": "tool_call", "tool_call_id": "x"})), "does not match", id="our own block"),

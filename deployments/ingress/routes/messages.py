@@ -42,6 +42,7 @@ MESSAGE_PROBLEMS = (
     "cluster_full",
     "too_many_streams",
     "unknown_model",
+    "unreadable_attachment",
     "self_run_limit",
     "budget_exhausted",
     "middleware_failed",

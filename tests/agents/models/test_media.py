@@ -59,7 +59,7 @@ async def test_the_provider_refuses_what_it_cannot_read(claude: AnthropicModel, 
 
 
 async def test_a_large_image(claude: AnthropicModel, messages_api: MessagesServer) -> None:
-    data = base64.b64encode(bytes(5 * 1024 * 1024)).decode()
+    data = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(5 * 1024 * 1024)).decode()
     large = {"type": "image", "source": {**IMAGE["source"], "data": data}}
     await read(claude, request(from_person(large)))
     assert messages_api.requests[0].body["messages"][0]["content"][0] == large

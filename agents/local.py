@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from agents.agent import Agent, Catalog
 from agents.clock import now_ms
 from agents.context import AgentContext
-from agents.conversation.command_target import find_turn
+from agents.conversation.command_target import find_turn, name_question
 from agents.conversation.conversation import Conversation
 from agents.errors import Superseded
 from agents.receipt import Receipt
@@ -62,7 +62,8 @@ class LocalConversations:
         return await self._deliver(conversation_id, lambda conversation: conversation.send(message, context))
 
     async def resolve(self, conversation_id: str, resolution: Resolve, context: AgentContext) -> Receipt:
-        return await self._deliver(conversation_id, lambda conversation: conversation.resolve(resolution, context))
+        named = await name_question(self._services.store, conversation_id, resolution)
+        return await self._deliver(conversation_id, lambda conversation: conversation.resolve(named, context))
 
     async def cancel(self, conversation_id: str, principal: str | None, turn: int | None = None) -> Receipt:
         wanted = await find_turn(self._services.store, conversation_id) if turn is None else turn

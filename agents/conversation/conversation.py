@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Self
 
 from agents.agent import Catalog
@@ -10,7 +11,7 @@ from agents.context import AgentContext
 from agents.conversation.driver import ConversationStatus, Driver
 from agents.conversation.journal import Journal
 from agents.conversation.validation import validate_message, validate_resolution
-from agents.errors import Superseded
+from agents.errors import Refused, Superseded
 from agents.receipt import Receipt
 from agents.services import Services
 from agents.turn import Event, State, fsm_state
@@ -101,11 +102,21 @@ class Conversation:
         return make_answer(wanted, events, pending, self.agent.output)
 
     async def resolve(self, resolution: Resolve, context: AgentContext | None = None) -> Receipt:
-        """Answer a suspension: durable when this returns, carried out afterwards. Raises `Refused`, `Superseded`."""
+        """Answer a suspension: durable when this returns, carried out afterwards. Raises `Refused`, `Superseded`.
+
+        The same decision of the same person gets the same receipt again, as long as it is in the working set.
+        """
         call = self._driver.machine.facts.suspended.get(resolution.tool_call_id)
-        if call is not None:
-            resolution = await validate_resolution(resolution, call, self._driver.runtime)
-        return await self._driver.submit(resolution, context)
+        try:
+            if call is None or resolution.question not in (None, call.question):
+                return await self._driver.submit(resolution, context)
+            checked = await validate_resolution(resolution, call, self._driver.runtime)
+            return await self._driver.submit(checked, context)
+        except Refused:
+            counted = await self._find_decision(resolution)
+            if counted is None:
+                raise
+            return counted
 
     async def cancel(self, principal: str | None = None, turn: int | None = None) -> Receipt:
         """End the turn with this number (None: the one that runs or waits). Raises `Refused`, `Superseded`.
@@ -113,7 +124,13 @@ class Conversation:
         A cancel of a turn that was cancelled before gets the same receipt as then, whatever runs now; as long as the
         end of the turn is in the working set.
         """
-        return await self._driver.submit(Cancel(principal=principal, turn=turn))
+        try:
+            return await self._driver.submit(Cancel(principal=principal, turn=turn))
+        except Refused:
+            counted = None if turn is None else self.history.cancelled(turn)
+            if counted is None:
+                raise
+            return counted
 
     def inspect(self) -> ConversationStatus:
         """Answered at any moment, without waiting for anything."""
@@ -163,6 +180,14 @@ class Conversation:
         """Whether the turn has ended, or goes on only when people or a client have acted."""
         machine = self._driver.machine
         return machine.facts.turn > turn or not machine.facts.running or machine.state is State.AWAITING_INPUT
+
+    async def _find_decision(self, resolution: Resolve) -> Receipt | None:
+        """The receipt that the same decision got when it came first, if it did and counted."""
+        for decided in self.history.decisions(resolution.tool_call_id):
+            with suppress(Refused):
+                if decided.is_same(await validate_resolution(resolution, decided.call, self._driver.runtime)):
+                    return decided.receipt
+        return None
 
     async def _events_of(self, turn: int) -> Sequence[Event]:
         """From the working set, or from the log when a summary stands for the turn."""

@@ -26,7 +26,7 @@ from agents.receipt import Receipt
 from agents.services import Services
 from agents.turn import Input, Logged, State, StepResult, fsm_state, revive, step
 from agents.turn.events import TurnEnded, UserMsg
-from agents.turn.inputs import Cancel, Recover, UserMessage
+from agents.turn.inputs import Recover, UserMessage
 from agents.turn.states import Signal
 from store import StoreError
 from store.errors import DuplicateMessage
@@ -155,9 +155,6 @@ class Driver:
         if decided.refusal is not None:
             # An incarnation at rest does not hear of a newer one, in which a turn may run.
             await self.journal.ownership.confirm()
-            if (counted := self._receipt_of_first(happened)) is not None:
-                envelope.acknowledge(counted)
-                return
             envelope.fail(Refused(decided.refusal.code, decided.refusal.detail))
             return
         try:
@@ -172,12 +169,6 @@ class Driver:
             self._effects.perform(command)
         if decided.machine.state is State.TERMINATING:
             self.abandon()
-
-    def _receipt_of_first(self, command: Input) -> Receipt | None:
-        """How this command was answered when it came first, if it did and counted: callers repeat what is in doubt."""
-        if isinstance(command, Cancel) and command.turn is not None:
-            return self.history.cancelled(command.turn)
-        return None
 
     async def _commit(self, happened: Input, decided: StepResult) -> Receipt:
         """Make the step's events durable; from then on its machine and its facts are the conversation's."""

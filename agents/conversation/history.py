@@ -9,14 +9,17 @@ import orjson
 from agents.codec import decode, encode
 from agents.receipt import Receipt
 from agents.turn import Event, Facts, Logged
-from agents.turn.events import Summary, ToolCall, TurnEnded, UserMsg
-from agents.turn.facts import apply
+from agents.turn.events import Resolution, Summary, Suspension, ToolCall, TurnEnded, UserMsg
+from agents.turn.facts import OpenCall, apply, resolve_call, suspend_call
+from agents.turn.inputs import Resolve
 from agents.turn.machine import CANCELLED_BY_PERSON
 from agents.turn.snapshot import restore_snapshot
 from store import Record
 
 ZLIB_LEVEL = 1
 """The fastest: records are so alike that even this level makes them six times smaller."""
+DECISION_FIELDS = ("decision", "arguments", "reason", "answer", "principal")
+"""What makes two decisions on one question the same."""
 MAX_PACKED_EVENTS = 1000
 """Unpacking more events would hold up the other conversations of the process for too long."""
 
@@ -28,6 +31,27 @@ class QuiescentPoint:
     turn: int
     seq: int
     facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision that stands in the log at `seq`, and the call as it waited for it."""
+
+    call: OpenCall
+    resolution: Resolution
+    seq: int
+
+    @property
+    def receipt(self) -> Receipt:
+        """The answer to a repetition."""
+        return Receipt(self.seq, self.resolution.turn, duplicate=True)
+
+    def is_same(self, resolve: Resolve) -> bool:
+        """Whether `resolve` decides the same question alike, in the same person's name."""
+        shown = self.call.suspension.arguments_hash if self.call.suspension is not None else None
+        if resolve.question not in (None, self.call.question) or resolve.arguments_hash not in (None, shown):
+            return False
+        return all(getattr(self.resolution, name) == getattr(resolve, name) for name in DECISION_FIELDS)
 
 
 @dataclass(slots=True)
@@ -110,6 +134,21 @@ class History:
                 is_cancelled = entry.event.reason == CANCELLED_BY_PERSON
                 return Receipt(entry.seq, turn, duplicate=True) if is_cancelled else None
         return None
+
+    def decisions(self, tool_call_id: str) -> Sequence[Decided]:
+        """What people have decided about this call, newest first, as far as it is in the working set."""
+        found: list[Decided] = []
+        call: OpenCall | None = None
+        for entry in self.logged:
+            match entry.event:
+                case ToolCall() as event if event.tool_call_id == tool_call_id:
+                    call = OpenCall(event, event.arguments)
+                case Suspension() as event if event.tool_call_id == tool_call_id and call is not None:
+                    call = suspend_call(call, event, entry.seq)
+                case Resolution() as event if event.tool_call_id == tool_call_id and call is not None:
+                    found.append(Decided(call, event, entry.seq))
+                    call = resolve_call(call, event)
+        return found[::-1]
 
     def pack(self) -> None:
         """Keep the working set as compressed records, a tenth of its size, until it is used again.

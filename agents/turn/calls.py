@@ -50,7 +50,7 @@ def on_tool_interrupted(draft: Draft, interrupted: ToolInterrupted) -> None:
 
 def on_resolve(draft: Draft, resolve: Resolve) -> Refusal | None:
     call = draft.facts.suspended.get(resolve.tool_call_id)
-    if call is None or call.suspension is None:
+    if call is None or call.suspension is None or resolve.question not in (None, call.question):
         return Refusal("stale_resolution", "Nothing waits for this answer any more.")
     if resolve.arguments_hash not in (None, call.suspension.arguments_hash):
         return Refusal("arguments_changed", "What waits here is not what was decided on; look at it again.")

@@ -24,7 +24,8 @@ from agents.turn.states import State
 class OpenCall:
     """A tool call without its result: it runs, or it waits for the outside under `suspension`.
 
-    `interrupted`: the running tool has asked people something; `resolution` is the answer to its last question.
+    `question` is the seq of its newest suspension. `interrupted`: the running tool has asked people something;
+    `resolution` is the answer to its last question.
     """
 
     call: ToolCall
@@ -33,6 +34,7 @@ class OpenCall:
     approver: str | None = None
     interrupted: bool = False
     resolution: Resolution | None = None
+    question: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +105,10 @@ def fold(log: Iterable[Logged], base: Facts | None = None) -> Facts:
 
 def apply(facts: Facts, event: Event, seq: int) -> Facts:
     """The facts after `event`; live and replayed events both pass here, and nothing else changes facts."""
-    return replace(_applied(facts, event), last_seq=seq)
+    return replace(_applied(facts, event, seq), last_seq=seq)
 
 
-def _applied(facts: Facts, event: Event) -> Facts:
+def _applied(facts: Facts, event: Event, seq: int) -> Facts:
     match event:
         case UserMsg():
             return _with_message(facts, event)
@@ -116,9 +118,9 @@ def _applied(facts: Facts, event: Event) -> Facts:
             final = facts.final and event.source is not None
             return _with_call(replace(facts, final=final), OpenCall(event, event.arguments))
         case Suspension():
-            return _with_call(facts, _suspended(facts.calls[event.tool_call_id], event))
+            return _with_call(facts, suspend_call(facts.calls[event.tool_call_id], event, seq))
         case Resolution():
-            return _with_call(facts, _resolved(facts.calls[event.tool_call_id], event))
+            return _with_call(facts, resolve_call(facts.calls[event.tool_call_id], event))
         case ToolResult():
             return _without_call(facts, event)
         case TurnEnded():
@@ -185,11 +187,14 @@ def _without_call(facts: Facts, result: ToolResult) -> Facts:
     return replace(facts, calls=left, final=facts.final or ends)
 
 
-def _suspended(call: OpenCall, suspension: Suspension) -> OpenCall:
-    return replace(call, suspension=suspension, interrupted=call.interrupted or suspension.resumes, resolution=None)
+def suspend_call(call: OpenCall, suspension: Suspension, seq: int) -> OpenCall:
+    """The call as it waits under the suspension that is logged at `seq`."""
+    interrupted = call.interrupted or suspension.resumes
+    return replace(call, suspension=suspension, interrupted=interrupted, resolution=None, question=seq)
 
 
-def _resolved(call: OpenCall, resolution: Resolution) -> OpenCall:
+def resolve_call(call: OpenCall, resolution: Resolution) -> OpenCall:
+    """The call as it goes on with the answer."""
     if call.suspension is not None and call.suspension.resumes:
         answer = None if resolution.decision == "expire" else resolution
         return replace(call, suspension=None, resolution=answer)

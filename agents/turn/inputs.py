@@ -1,7 +1,7 @@
 """What may happen to a conversation: everything the machine reacts to, as values; time and ids arrive with them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from agents.turn.events import Approval, Block, Decision, Executor, ResultStatus, SuspensionKind, UnknownOutcome
@@ -173,7 +173,8 @@ class Resolve:
     """The answer to a suspension; `expires_at` is for the second suspension of a gated client call.
 
     `arguments_hash` says which arguments the person who decided was shown; it is refused when the suspension has
-    another one.
+    another one. `question` is the seq of the suspension that is answered, and of no other one of the same call (None:
+    the one that waits).
     """
 
     tool_call_id: str
@@ -184,8 +185,16 @@ class Resolve:
     principal: str | None = None
     arguments_hash: str | None = None
     expires_at: int | None = None
+    question: int | None = None
 
     signal = Signal.RESOLVE
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        """Also what a process with the code before has sent, which lacks the newest fields."""
+        known = fields(self)
+        values = (*state, *(added.default for added in known[len(state) :]))
+        for own, value in zip(known, values, strict=False):
+            object.__setattr__(self, own.name, value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

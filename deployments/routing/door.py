@@ -13,7 +13,7 @@ from ray.exceptions import ActorUnschedulableError, RayActorError, RayError, Ray
 from agents.agent import Catalog
 from agents.context import AgentContext
 from agents.conversation import ConversationStatus, Receipt
-from agents.conversation.command_target import find_turn
+from agents.conversation.command_target import find_turn, name_question
 from agents.errors import Refused, Superseded
 from agents.turn.inputs import Resolve, UserMessage
 from deployments.routing.code_version import OwnCodeVersion
@@ -53,8 +53,9 @@ class Address(NamedTuple):
 class Door:
     """One per process: `agents.services.Conversations` on the cluster that it belongs to.
 
-    Commands are idempotent (client ids, tool call ids, epochs), so a call that an actor's death left in doubt is
-    simply made again. Handles already held keep working while the control plane is away; new ones need it.
+    Commands are idempotent (a message by its client id, a cancel by its turn, a resolution by its question), so a call
+    that an actor's death left in doubt is simply made again. Handles already held keep working while the control plane
+    is away; new ones need it.
     `host_class` is the class of the actors: a host has a door itself, so neither module can import the other's class.
     """
 
@@ -100,8 +101,9 @@ class Door:
         )
 
     async def resolve(self, conversation_id: str, resolution: Resolve, context: AgentContext) -> Receipt:
+        named = await name_question(self._store, conversation_id, resolution)
         return await self._call(
-            conversation_id, lambda actor, version: actor.resolve.remote(conversation_id, resolution, context, version)
+            conversation_id, lambda actor, version: actor.resolve.remote(conversation_id, named, context, version)
         )
 
     async def cancel(self, conversation_id: str, principal: str | None, turn: int | None = None) -> Receipt:

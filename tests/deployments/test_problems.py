@@ -166,7 +166,10 @@ async def test_a_resolution_too_late_or_of_the_wrong_kind(api: Api) -> None:
     reject = {"tool_call_id": call, "decision": "reject", "reason": "not now"}
     first = await api.post(conversation_id, "resolutions", reject)
     assert (first.status_code, first.json()["seq"]) == (202, before["last_seq"] + 1)
-    check_problem(await api.post(conversation_id, "resolutions", reject), 409, "stale_resolution")
+    again = await api.post(conversation_id, "resolutions", reject)
+    assert (again.status_code, again.json()) == (202, first.json()), "the same decision is answered alike"
+    other = {"tool_call_id": call, "decision": "approve"}
+    check_problem(await api.post(conversation_id, "resolutions", other), 409, "stale_resolution")
     await api.rest(conversation_id)
 
 

@@ -63,6 +63,7 @@ def resolution_for(suspension: SuspensionRef, record: CallRecord, resolution: Re
         answer=resolution.answer,
         principal=resolution.principal,
         arguments_hash=record.question.arguments_hash if record.question else None,
+        question=suspension.seq,
     )
 
 

@@ -1,14 +1,19 @@
 """Calls that wait, of every kind: killed and revived, answered late, twice, wrongly or not at all."""
 
+import pickle
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from agents.agent import Expiries
-from agents.errors import Refused
+from agents.context import AgentContext
+from agents.conversation import Conversation, Receipt
+from agents.errors import Refused, Superseded
 from agents.interrupt import Interrupt
 from agents.models import Call
 from agents.tools import ToolContext, tool
+from agents.turn.events import Resolution
 from agents.turn.inputs import Resolve
 from tests.support.answering import TOOLS, book, only, resolve, waiting
 from tests.support.conversation_workbench import worker
@@ -55,13 +60,18 @@ async def test_answers_that_come_late_twice_or_to_nothing(
     with pytest.raises(Refused) as unknown:
         await conversation.resolve(Resolve(tool_call_id="call_unknown", **decisions[0]))
     assert unknown.value.code == "stale_resolution"
+    receipts = []
     for decision in decisions:
-        await resolve(conversation, **decision)
+        receipts.append(await conversation.resolve(Resolve(tool_call_id=tool_call_id, principal="bob", **decision)))
+        await rest(conversation)
     before = await world.events()
-    for decision in decisions:
-        with pytest.raises(Refused) as double:
-            await conversation.resolve(Resolve(tool_call_id=tool_call_id, **decision))
-        assert double.value.code == "stale_resolution"
+    for decision, receipt in zip(decisions, receipts, strict=True):
+        same = Resolve(tool_call_id=tool_call_id, principal="bob", **decision)
+        assert await conversation.resolve(same) == replace(receipt, duplicate=True), "the first counts, and it is it"
+        for other in (replace(same, principal="eve"), replace(same, reason="because")):
+            with pytest.raises(Refused) as late:
+                await conversation.resolve(other)
+            assert late.value.code == "stale_resolution"
     assert await world.events() == before
     assert results(before) == [result]
 
@@ -194,3 +204,56 @@ async def test_an_answer_that_cannot_be_checked_is_not_taken(world: World) -> No
     assert (refused.value.code, refused.value.detail) == ("invalid_decision", "This answer cannot be checked.")
     await resolve(conversation, "reject")
     assert results(await world.events()) == [("denied", "Denied by the user.")]
+
+
+@tool
+async def ask_twice(context: ToolContext) -> str:
+    """Ask, and ask again."""
+    if context.resolution is None:
+        raise Interrupt("Delete it?", kind="approval")
+    if not asked_again:
+        asked_again.append(context.resolution)
+        raise Interrupt("Really?", kind="approval")
+    return f"{context.resolution.decision} by {context.resolution.principal}"
+
+
+asked_again: list[Any] = []
+
+
+async def test_a_door_that_repeats_a_decision_does_not_answer_the_next_question(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The incarnation dies behind the append; the next one runs the tool, which asks something else."""
+    asked_again.clear()
+    conversation = await waiting(world, worker(ask_twice, calls=[Call("ask_twice")]))
+    call, _ = only(conversation)
+    resolve_there = Conversation.resolve
+
+    async def resolve_and_lose_the_answer(target: Conversation, *command: Any) -> Receipt:
+        receipt = await resolve_there(target, *command)
+        if target is conversation:
+            await world.crash(conversation)
+            await rest(await world.revive("c"))
+            raise Superseded("c")
+        return receipt
+
+    monkeypatch.setattr(Conversation, "resolve", resolve_and_lose_the_answer)
+    yes = Resolve(tool_call_id=call, decision="approve", principal="bob")
+    context = AgentContext(principal="bob")
+    first = await world.doors.resolve("c", yes, context)
+
+    [logged] = [entry for entry in await world.log() if isinstance(entry.event, Resolution)]
+    assert first == Receipt(logged.seq, 1, duplicate=True)
+    newest = await world.doors.reach("c")
+    assert only(newest)[1]["prompt"] == "Really?"
+    second = await world.doors.resolve("c", yes, context)
+    assert (second.seq > first.seq, second.duplicate) == (True, False), "it is for the question that waits now"
+    await rest(newest)
+    assert results(await world.events()) == [("ok", "approve by bob")]
+
+
+async def test_a_resolution_of_the_code_before_is_understood() -> None:
+    now = Resolve(tool_call_id="t", decision="approve", question=7)
+    before = pickle.loads(pickle.dumps(now))
+    before.__setstate__(now.__getstate__()[:-1])  # type: ignore[attr-defined]
+    assert before == replace(now, question=None)

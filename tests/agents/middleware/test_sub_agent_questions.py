@@ -1,6 +1,7 @@
 """The parent conversation asks a sub-agent's questions, and the answer is forwarded to the sub-agent."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -131,10 +132,12 @@ async def test_what_was_shown_for_one_question_does_not_answer_the_next(world: W
     parent = await world.start(boss(letters.clerk("same", "same"), calls=[task("clerk", "write")]))
     await say(parent)
     tool_call_id, first = await wait_for_question(parent)
-    await parent.resolve(answer(tool_call_id, arguments_hash=first["arguments_hash"]))
+    decision = answer(tool_call_id, arguments_hash=first["arguments_hash"])
+    counted = await parent.resolve(decision)
     await wait_for_question(parent)
+    assert await parent.resolve(decision) == replace(counted, duplicate=True), "it repeats the first answer"
     with pytest.raises(Refused) as refused:
-        await parent.resolve(answer(tool_call_id, arguments_hash=first["arguments_hash"]))
+        await parent.resolve(replace(decision, principal="eve"))
     assert refused.value.code == "arguments_changed"
     assert len(letters.sent) == 1
 

@@ -12,6 +12,10 @@ from agents.tools.tool import Tool, Trust
 from agents.turn.events import Approval, Decision, Executor, UnknownOutcome
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+PARAMETER = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+"""What the Messages API takes as a key of the schema's properties; those of inner objects are not its concern."""
+COMBINATORS = ("anyOf", "oneOf", "allOf")
+"""What it takes inside of a schema only."""
 EXECUTORS: tuple[str, ...] = get_args(Executor)
 APPROVALS: tuple[str, ...] = get_args(Approval)
 TRUSTS: tuple[str, ...] = get_args(Trust)
@@ -24,6 +28,7 @@ def check(tool: Tool) -> None:
     """Raises ToolDefinitionError with the first rule that the definition breaks."""
     rules = chain(
         _name_rules(tool),
+        _schema_rules(tool),
         _axis_rules(tool),
         _approval_rules(tool),
         _bound_rules(tool),
@@ -40,6 +45,18 @@ def _name_rules(tool: Tool) -> Iterator[str]:
         yield "a name has 1 to 64 letters, digits, `_` or `-`"
     if not tool.description:
         yield "the docstring is missing: it tells the model when to call the tool"
+
+
+def _schema_rules(tool: Tool) -> Iterator[str]:
+    """What a provider refuses, and with it every other tool of the request."""
+    if tool.provider_definition is not None:
+        return
+    schema = tool.input_schema
+    if schema.get("type") != "object" or any(combinator in schema for combinator in COMBINATORS):
+        yield f"its schema is that of one object, without {', '.join(COMBINATORS)} at the root"
+    for parameter in schema.get("properties", {}):
+        if not PARAMETER.fullmatch(parameter):
+            yield f"a parameter's name has 1 to 64 letters (a to z), digits, `_`, `.` or `-`, unlike {parameter}"
 
 
 def _axis_rules(tool: Tool) -> Iterator[str]:

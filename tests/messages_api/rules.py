@@ -1,5 +1,6 @@
 """The provider's rules for a request; a broken one gets a 400 invalid_request_error, as from the provider."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from tests.messages_api.settings import check_markers, check_output, check_think
 
 __all__ = ["InvalidRequestError", "check_headers", "check_request"]
 
+PROPERTY_KEY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+COMBINATORS = {"oneOf", "allOf", "anyOf"}
 BINDING_BETA = "thinking-binding-controls-2026-08-01"
 
 
@@ -42,13 +45,23 @@ def check_headers(body: Json, headers: Mapping[str, str]) -> None:
 def _check_tools(tools: Sequence[Json]) -> None:
     names = [tool.get("name") for tool in tools]
     require(len(set(names)) == len(names), "tools: tool names must be unique")
-    for tool in tools:
+    for position, tool in enumerate(tools):
         require(isinstance(tool.get("name"), str) and IDENTIFIER.fullmatch(tool["name"]), "tools: bad name")
         typed = "type" in tool and tool["type"] != "custom"
         require(
             typed or tool.get("input_schema", {}).get("type") == "object",
             "tools: input_schema: not an object",
         )
+        _check_schema(tool.get("input_schema") or {}, f"tools.{position}.custom.input_schema")
+
+
+def _check_schema(schema: Json, where: str) -> None:
+    """The rules for the root of a schema; anything is taken below it."""
+    simple = COMBINATORS.isdisjoint(schema)
+    require(simple, f"{where}: input_schema does not support oneOf, allOf, or anyOf at the top level")
+    keys = schema.get("properties") or {}
+    allowed = all(PROPERTY_KEY.fullmatch(key) for key in keys)
+    require(allowed, f"{where}.properties: Property keys should match pattern '^{PROPERTY_KEY.pattern}$'")
 
 
 def _check_order(messages: Sequence[Json]) -> None:

@@ -29,6 +29,14 @@ NO_PNG = picture(b"<svg/>")
 ANSWERED = {"role": "user", "content": [RESULT]}
 
 
+def with_schema(**schema: Any) -> dict[str, Any]:
+    return {"name": "a", "input_schema": {"type": "object", **schema}}
+
+
+CLOCK = {**with_schema(properties={"x.y-z_1": {"properties": {"größe": {"anyOf": []}}}}), "name": "clock"}
+"""A tool as the provider takes it: its rules are for the root of the schema only."""
+
+
 def body(*messages: Any, **fields: Any) -> dict[str, Any]:
     return {"model": "m", "max_tokens": 10, "messages": list(messages), **fields}
 
@@ -57,6 +65,7 @@ def assistant(*blocks: Any) -> dict[str, Any]:
 )
 def test_valid_requests(messages: list[Any]) -> None:
     check_request(body(*messages))
+    check_request(body(*messages, tools=[CLOCK]))
 
 
 @pytest.mark.parametrize(
@@ -108,6 +117,12 @@ def test_valid_requests(messages: list[Any]) -> None:
         pytest.param(body(USER, CALLED, user({**RESULT, "content": {}})), "a text or blocks", id="an object as result"),
         pytest.param(body(USER, tools=[{"name": "a b"}]), "bad name", id="tool name"),
         pytest.param(body(USER, tools=[{"name": "a"}]), "input_schema", id="tool without schema"),
+        pytest.param(body(USER, tools=[with_schema(anyOf=[])]), "does not support oneOf, allOf, or anyOf", id="anyOf"),
+        pytest.param(body(USER, tools=[with_schema(oneOf=[])]), "at the top level", id="oneOf"),
+        pytest.param(body(USER, tools=[CLOCK, with_schema(allOf=[])]), r"tools\.1\.custom.*top level", id="allOf"),
+        pytest.param(body(USER, tools=[with_schema(properties={"größe": {}})]), "should match", id="umlaut"),
+        pytest.param(body(USER, tools=[with_schema(properties={"a[b]": {}})]), "Property keys", id="bracket"),
+        pytest.param(body(USER, tools=[with_schema(properties={"x" * 65: {}})]), "Property keys", id="long key"),
     ],
 )  # fmt: skip
 def test_invalid_requests(request_body: Any, problem: str) -> None:

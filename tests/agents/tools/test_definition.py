@@ -1,5 +1,6 @@
 """`@tool`: the schema comes from the signature, and a definition that cannot work is refused."""
 
+from dataclasses import replace
 from enum import Enum
 from typing import Annotated, Any, Literal
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from agents.errors import ToolDefinitionError
 from agents.tools import Tool, ToolContext, provider_tool, tool
+from agents.tools.checks import check
 
 
 class Colour(Enum):
@@ -163,6 +165,18 @@ def with_type_without_schema(text: "Opaque") -> None:
     """Act."""
 
 
+def with_umlaut(größe: int) -> None:
+    """Act."""
+
+
+def with_alias(size: Annotated[int, Field(alias="size in cm")]) -> None:
+    """Act."""
+
+
+def with_long_name(x234567890123456789012345678901234567890123456789012345678901234_: int) -> None:
+    """Act."""
+
+
 class Opaque:
     """A type that pydantic knows nothing about."""
 
@@ -177,12 +191,32 @@ class Opaque:
         (with_positional, "passable by name"),
         (with_unknown_type, "cannot be resolved"),
         (with_type_without_schema, "no schema"),
+        (with_umlaut, "a parameter's name has 1 to 64 letters .a to z., digits, `_`, `.` or `-`, unlike größe"),
+        (with_alias, "unlike size in cm"),
+        (with_long_name, "unlike x234567890"),
     ],
 )
 def test_functions_that_are_no_tool(function: Any, problem: str) -> None:
     with pytest.raises(ToolDefinitionError, match=problem) as caught:
         tool(function)
     assert caught.value.tool == function.__name__
+
+
+@pytest.mark.parametrize("combinator", ["anyOf", "oneOf", "allOf"])
+def test_a_schema_is_one_object_with_properties(combinator: str) -> None:
+    made = tool(typed_value)
+    check(made)
+    assert made.input_schema["properties"]["value"]["anyOf"] == [{"type": "integer"}, {"type": "string"}], (
+        "nested it may"
+    )
+    for schema in ({**made.input_schema, combinator: [{"required": ["value"]}]}, {combinator: []}, {"type": "string"}):
+        with pytest.raises(ToolDefinitionError, match="its schema is that of one object") as caught:
+            check(replace(made, input_schema=schema))
+        assert caught.value.tool == "typed_value"
+
+
+def typed_value(value: int | str) -> None:
+    """Act."""
 
 
 def test_a_tool_of_the_provider() -> None:

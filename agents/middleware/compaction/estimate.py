@@ -1,7 +1,7 @@
 """How many tokens something has: by the provider's count if there is one, else estimated from its characters."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from agents.middleware.pipeline.exchange import Request
 from agents.turn.events import AssistantMsg, Event, Summary, ToolCall, ToolResult, TurnEnded, UserMsg
@@ -9,6 +9,8 @@ from agents.turn.events import AssistantMsg, Event, Summary, ToolCall, ToolResul
 CHARACTERS_PER_TOKEN = 4
 FLAT_TOKENS = {"image": 1_600, "document": 8_000}
 """Tokens of a block whose size in characters says nothing: its cost depends on its pixels or pages."""
+BYTES_PER_TOKEN = 160
+"""An image or document has at least so many tokens by its bytes: a request may have 32 MB, and 200,000 tokens."""
 
 
 def estimate_tokens(value: Any) -> int:  # noqa: ANN401 - any JSON value
@@ -69,11 +71,11 @@ def _after_last_answer(messages: Sequence[Mapping[str, Any]]) -> Sequence[Mappin
 def _characters(value: Any) -> int:  # noqa: ANN401 - any JSON value
     match value:
         case str():
-            return len(value)
+            return len(value) if value.isascii() else _letters(value)
         case Mapping():
             flat = FLAT_TOKENS.get(str(value.get("type")))
-            if flat is not None and _is_opaque(value.get("source")):
-                return flat * CHARACTERS_PER_TOKEN
+            if flat is not None and _is_opaque(source := value.get("source")):
+                return max(flat, len(str(source.get("data", ""))) // BYTES_PER_TOKEN) * CHARACTERS_PER_TOKEN
             return sum(len(key) + _characters(part) for key, part in value.items())
         case Sequence():
             return sum(map(_characters, value))
@@ -81,5 +83,10 @@ def _characters(value: Any) -> int:  # noqa: ANN401 - any JSON value
             return CHARACTERS_PER_TOKEN
 
 
-def _is_opaque(source: object) -> bool:
+def _letters(text: str) -> int:
+    """The text in letters of ours: a Chinese character has as many tokens as four of them."""
+    return len(text) + 3 * (len(text.encode(errors="replace")) - len(text)) // 2
+
+
+def _is_opaque(source: object) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(source, Mapping) and source.get("type") not in ("text", "content")

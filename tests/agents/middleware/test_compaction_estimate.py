@@ -47,6 +47,18 @@ def test_four_characters_are_a_token() -> None:
     assert estimate_tokens({"n": 5, "list": [True, None]}) > 1
 
 
+def test_other_scripts_have_more_tokens_for_each_character() -> None:
+    assert estimate_tokens("語" * 25_000) == 25_000
+    assert 10_000 <= estimate_tokens("ж" * 20_000) <= 20_000
+    assert estimate_tokens("\ud800" * 8) > 0, "half of a pair is counted too"
+
+
+def test_large_images_count_by_their_bytes() -> None:
+    large = {"type": "image", "source": {"type": "base64", "data": "A" * 5_000_000}}
+    assert estimate_tokens(large) == 5_000_000 // 160
+    assert estimate_tokens([large] * 6) > 150_000, "before 32 MB are reached, the window is"
+
+
 def test_images_and_documents_have_a_fixed_estimate() -> None:
     assert estimate_tokens(image("base64")) == estimate_tokens(image("url")) == 1_600
     assert estimate_tokens([image("base64")] * 3) == 4_800

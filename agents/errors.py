@@ -1,5 +1,10 @@
 """What can go wrong with an agent. Each error passes its arguments on unchanged, so that pickling keeps its type."""
 
+from typing import Literal
+
+RefusedPart = Literal["content", "size"]
+"""What of a request a provider refuses to read: something in its messages, or that it is too long."""
+
 
 class AgentError(Exception):
     """The base of every error that `agents` raises."""
@@ -9,14 +14,18 @@ class ModelError(AgentError):
     """The model gave no complete answer; `message` is for users, `retry_after` is in seconds.
 
     `reason` is one of rate_limited, overloaded, unavailable, invalid_request, authentication, stream_broken,
-    malformed_stream, timeout.
+    malformed_stream, timeout. `refused` is set when the messages themselves are what the provider refuses: they would
+    be refused again.
     """
 
-    def __init__(self, reason: str, message: str, retry_after: float | None = None) -> None:
-        super().__init__(reason, message, retry_after)
+    def __init__(
+        self, reason: str, message: str, retry_after: float | None = None, refused: RefusedPart | None = None
+    ) -> None:
+        super().__init__(reason, message, retry_after, refused)
         self.reason = reason
         self.message = message
         self.retry_after = retry_after
+        self.refused = refused
 
     def __str__(self) -> str:
         return self.message

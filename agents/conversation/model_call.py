@@ -9,6 +9,7 @@ import structlog
 from agents.context import in_context
 from agents.conversation.approval_policy import enforce_approval, require_approval, with_expiry
 from agents.conversation.interrupts import propose_questions
+from agents.conversation.left_out import LeftOut
 from agents.conversation.proposals import propose_calls
 from agents.conversation.request_builder import build_model_request, build_request
 from agents.conversation.runtime import ConversationRuntime, TurnContexts
@@ -24,6 +25,8 @@ from agents.projection import project
 from agents.turn.inputs import ModelFailed, ModelFinished, ModelInterrupted, ModelRef, ProposedCall
 
 log = structlog.get_logger(__name__)
+
+WITHOUT_THIS_TURN = "The conversation goes on without this turn."
 
 ModelReport = ModelFinished | ModelFailed | ModelInterrupted
 
@@ -51,7 +54,9 @@ class ModelCall:
             context = runtime.agent_context(runtime.history.facts.principal)
             with in_context(context), pace_reading(runtime.journal.coalescing_delay):
                 return await self._make_call()
-        except (ModelError, TurnStopped) as error:
+        except ModelError as error:
+            return self._failed(error.reason, error.message) if error.refused is None else self._leave_out(error)
+        except TurnStopped as error:
             return self._failed(error.reason, error.message)
         except MiddlewareError as error:
             log.exception("middleware_failed", middleware=error.middleware, callback=error.callback, **self._place())
@@ -73,7 +78,7 @@ class ModelCall:
         runtime, history = self._runtime, self._runtime.history
         tools = await runtime.toolset.offered()
         sections = await runtime.stack.system_prompt(self._contexts)
-        messages = project(history.events, self._ref)
+        messages = project(runtime.shown_events, self._ref)
         request = build_request(runtime.agent, sections, messages, tools, history.summary)
         return await runtime.stack.before_model(request, self._contexts, interrupts)
 
@@ -138,6 +143,16 @@ class ModelCall:
     def _questions(self, interrupts: Interrupts) -> list[ProposedCall]:
         runtime, used_ids = self._runtime, self._runtime.history.tool_call_ids
         return propose_questions(interrupts, self._ref, used_ids, runtime.services.clock(), runtime.agent.expiries)
+
+    def _leave_out(self, error: ModelError) -> ModelFailed:
+        """The same request would be refused for ever: the newest suspects are left out, and the turn goes on."""
+        assert error.refused is not None
+        history = self._runtime.history
+        before = LeftOut.of(history.facts.state)
+        left_out, again = before.further(history.events, self._ref.turn, error.refused)
+        log.warning("content_left_out", refused=error.refused, again=again, **self._place(), **left_out.patch().changes)
+        failed = self._failed(error.reason, error.message if again else f"{error.message} {WITHOUT_THIS_TURN}")
+        return replace(failed, patches=[left_out.patch()], again=again)
 
     def _failed(self, reason: str, detail: str) -> ModelFailed:
         return ModelFailed(ref=self._ref, reason=reason, detail=detail)

@@ -12,12 +12,14 @@ from agents.context import AgentContext, in_context
 from agents.conversation.history import History
 from agents.conversation.interrupts import find_answers
 from agents.conversation.journal import Journal
+from agents.conversation.left_out import LeftOut
 from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.stack import Stack
 from agents.middleware.pipeline.turn_context import SummaryText, TurnContext
 from agents.services import Services
 from agents.tools import Tool, ToolContext
 from agents.turn.commands import RunTool
+from agents.turn.events import Event
 from agents.turn.inputs import Input, ModelRef, Patch, Patched, Summarised
 from agents.turn.snapshot import take_snapshot
 
@@ -53,6 +55,11 @@ class ConversationRuntime:
             started = self.stack.on_start(middleware, self.turn_context(middleware))
             self.run_in_background(middleware.name, started)
 
+    @property
+    def shown_events(self) -> Sequence[Event]:
+        """The events since the last summary, without what a provider has refused."""
+        return LeftOut.of(self.history.facts.state).shown(self.history.events)
+
     def contexts(self, ref: ModelRef | None = None) -> "TurnContexts":
         """The contexts for the middleware in one model call, or outside of any."""
         return TurnContexts(self, ref)
@@ -61,7 +68,7 @@ class ConversationRuntime:
         """What `middleware` sees now."""
         facts, name = self.history.facts, middleware.name
         turn, step = (ref.turn, ref.step) if ref else (facts.turn, 0)
-        events, summary = self.history.events, self.history.summary
+        events, summary = self.shown_events, self.history.summary
         return TurnContext(
             conversation_id=self.journal.conversation_id,
             agent=self.agent,

@@ -67,6 +67,10 @@ def on_model_failed(draft: Draft, failure: ModelFailed) -> None:
     if failure.ref != draft.model:
         return
     draft.model = None
+    flow.patch(draft, failure.patches)
+    if failure.again:
+        draft.call_model(failure.ref.attempt + 1)
+        return
     flow.keep(draft, failure.partial, "interrupted")
     flow.fail(draft, failure.reason, failure.detail)
 

@@ -133,12 +133,17 @@ class ModelFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFailed:
-    """The model call failed for good; `reason` is a stable code, `detail` a sentence for people."""
+    """The model call failed for good; `reason` is a stable code, `detail` a sentence for people.
+
+    `patches` make it last what the model is not shown any more; `again`: then the call is made once more.
+    """
 
     ref: ModelRef
     reason: str
     detail: str
     partial: Partial | None = None
+    patches: Sequence[Patch] = ()
+    again: bool = False
 
     signal = Signal.MODEL_FAILED
 

@@ -9,7 +9,7 @@ from tests.messages_api.invalid import InvalidRequestError, require
 from tests.messages_api.reply import Json
 from tests.messages_api.settings import check_markers, check_output, check_thinking
 
-__all__ = ["InvalidRequestError", "check_headers", "check_request"]
+__all__ = ["InvalidRequestError", "check_headers", "check_request", "check_size"]
 
 PROPERTY_KEY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 COMBINATORS = {"oneOf", "allOf", "anyOf"}
@@ -33,6 +33,26 @@ def check_request(body: Any) -> None:
     check_thinking(body)
     check_output(body)
     check_markers(body)
+
+
+def check_size(body: Json, window: int) -> None:
+    """Check that the model can read it all: four letters of ours are a token, as is each of other scripts."""
+    tokens = _tokens([body.get("tools") or [], body.get("system") or "", body["messages"]]) // 4
+    require(tokens <= window, f"prompt is too long: {tokens} tokens > {window} maximum")
+
+
+def _tokens(value: Any) -> int:
+    """In quarters."""
+    match value:
+        case str():
+            return sum(1 if character.isascii() else 4 for character in value) if not value.isascii() else len(value)
+        case {"type": "image" | "document", "source": {"type": "base64" | "url" | "file"}}:
+            return 4 * 1_600
+        case dict():
+            return sum(map(_tokens, value.values()))
+        case list():
+            return sum(map(_tokens, value))
+    return 1
 
 
 def check_headers(body: Json, headers: Mapping[str, str]) -> None:

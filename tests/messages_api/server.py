@@ -14,10 +14,12 @@ from aiohttp import web
 from tests.messages_api.cache import PromptCache
 from tests.messages_api.past_answers import PastAnswers
 from tests.messages_api.reply import ErrorReply, Json, Reply, Responder, Trouble, tokens_reply
-from tests.messages_api.rules import InvalidRequestError, check_headers, check_request
+from tests.messages_api.rules import InvalidRequestError, check_headers, check_request, check_size
 from tests.messages_api.wire import Frame, content_of, error_event, frame, frames, usage_of, whole_message
 
 MAX_BODY = 64 * 1024 * 1024
+MAX_REQUEST = 32 * 1024 * 1024
+"""A longer body is answered with a 413."""
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +62,7 @@ class MessagesServer:
         self.replies: deque[Reply | ErrorReply] = deque()
         self.requests: list[Received] = []
         self.rejections: list[str] = []  # what was wrong with the requests that broke the provider's rules
+        self.window = 200_000  # tokens that the models read
         self.port = port
         self._keeps_requests = keeps_requests
         self._key = key
@@ -136,8 +139,13 @@ class MessagesServer:
         if self._key is not None and request.headers.get("authorization") != f"Bearer {self._key}":
             return _refused(ErrorReply(401, "authentication_error", "invalid x-api-key"))
         try:
-            body = orjson.loads(await request.read())
+            data = await request.read()
+            if len(data) > MAX_REQUEST:
+                self.rejections.append("request_too_large")
+                return _refused(ErrorReply(413, "request_too_large", "Request exceeds the maximum size"))
+            body = orjson.loads(data)
             check_request(body)
+            check_size(body, self.window)
             check_headers(body, request.headers)
             if self._keeps_requests:
                 self._past_answers.check(body)

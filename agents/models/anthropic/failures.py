@@ -10,7 +10,7 @@ import anthropic
 import httpx2
 import structlog
 
-from agents.errors import ModelError
+from agents.errors import ModelError, RefusedPart
 from agents.models.protocol import Json
 
 SENTENCES = {
@@ -51,13 +51,27 @@ THINKING_REFUSED = re.compile(
     r"`signature`.*`thinking`|thinking\.signature|`thinking`.*cannot be modified|Expected `thinking`"
 )
 
+TOO_LONG = re.compile(
+    r"too long|too large|exceeds? (the )?(maximum )?context|context (length|limit|window)", re.IGNORECASE
+)
+NOT_OF_THE_MESSAGES = re.compile(
+    r'"message": ?"(tools|tool_choice|system|model|max_tokens|thinking|output_config|temperature|metadata)\b'
+    r"|credit balance|anthropic-beta|api key|usage limits",
+    re.IGNORECASE,
+)
+
 log = structlog.get_logger(__name__)
 
 
-def failure(reason: str, request_id: str | None = None, retry_after: float | None = None) -> ModelError:
+def failure(
+    reason: str,
+    request_id: str | None = None,
+    retry_after: float | None = None,
+    refused: RefusedPart | None = None,
+) -> ModelError:
     """The error for a reason; with the request id an operator finds the details in the log."""
     suffix = f" (request {request_id})." if request_id else "."
-    return ModelError(reason, SENTENCES[reason] + suffix, retry_after)
+    return ModelError(reason, SENTENCES[reason] + suffix, retry_after, refused)
 
 
 def from_error_event(event: Json, request_id: str | None) -> ModelError:
@@ -97,7 +111,16 @@ def _from_status(error: anthropic.APIStatusError) -> ModelError:
     )
     fallback = "unavailable" if error.status_code >= 500 else "invalid_request"
     reason = REASON_OF_STATUS.get(error.status_code, fallback)
-    return failure(reason, error.request_id, retry_after(error.response.headers))
+    return failure(reason, error.request_id, retry_after(error.response.headers), _refused_part(error))
+
+
+def _refused_part(error: anthropic.APIStatusError) -> RefusedPart | None:
+    """What of the messages is refused; None if the fault is elsewhere, such as in the options of the model."""
+    if error.status_code == 413:
+        return "size"
+    if error.status_code not in (400, 422) or NOT_OF_THE_MESSAGES.search(error.message):
+        return None
+    return "size" if TOO_LONG.search(error.message) else "content"
 
 
 def thinking_complaint(error: ModelError) -> str | None:
@@ -129,6 +152,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 def _date(header: str | None) -> datetime | None:
     try:
         date = parsedate_to_datetime(header or "")
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or one beyond the calendar
         return None
     return date if date.tzinfo is not None else date.replace(tzinfo=UTC)

@@ -194,3 +194,10 @@ async def test_the_model_works_after_a_failure(claude: AnthropicModel, messages_
     await read_until_failure(claude, request())
     messages_api.enqueue(Reply("Fine."))
     assert text_of(await read(claude, request())) == "Fine."
+
+
+def test_a_date_beyond_the_calendar_is_no_retry_after() -> None:
+    assert retry_after({"retry-after": "Fri, 31 Dec 99999999999 23:59:59 GMT"}) is None
+    assert retry_after({"retry-after": "Mon, 99999999999999999999 Jan 2026 00:00:00 GMT"}) is None
+    assert retry_after({"retry-after": "Fri, 31 Dec 9999 23:59:59 -2359", "date": "x"}) is not None
+    assert retry_after({"retry-after": "Mon, 01 Jan 2026 00:00:00 +99999999999999"}) is None

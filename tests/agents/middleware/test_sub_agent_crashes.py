@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,11 @@ import pytest
 from agents.agent import Agent
 from agents.context import AgentContext
 from agents.errors import Refused
+from agents.middleware.budget import Budget
+from agents.middleware.human_in_the_loop import HumanInTheLoop
 from agents.models import Call, ScriptedModel, Step
 from agents.tools import ToolContext, tool
+from agents.turn.events import Suspension
 from agents.turn.inputs import Resolve, UserMessage
 from tests.support.conversations import World, ends, results, text
 from tests.support.crashes import CrashingWorld, Moment, Victims, crashing_world, transcripts, wait_for_state
@@ -23,9 +27,12 @@ APPENDS = 19
 
 
 class TreeScenario:
-    """The root delegates to a manager, which delegates to a clerk; a letter of the clerk needs an approval."""
+    """The root delegates to a manager, which delegates to a clerk; a letter of the clerk needs an approval.
 
-    def __init__(self) -> None:
+    Either the tool requires it, or a gate of the root does.
+    """
+
+    def __init__(self, *, gated_by_root: bool = False) -> None:
         self.executed: list[str] = []
 
         @tool
@@ -34,7 +41,7 @@ class TreeScenario:
             self.executed.append(f"{context.conversation_id} {context.tool_call_id}")
             return f"{word}: a word"
 
-        @tool(approval="required")
+        @tool(approval="auto" if gated_by_root else "required")
         async def send(words: str, context: ToolContext) -> str:
             """Send a letter."""
             self.executed.append(f"{context.conversation_id} {context.tool_call_id}")
@@ -48,6 +55,11 @@ class TreeScenario:
         clerk = Agent(name="clerk", model=ScriptedModel(steps), tools=(look_up, send))
         middle = manager(clerk, calls=[task("clerk", "write")])
         self.root = boss(middle, calls=[task("manager", "see to it")])
+        if gated_by_root:
+            gate = HumanInTheLoop({"send": True})
+            self.root = replace(
+                self.root, middleware=(gate, Budget(conversation_tokens=1_000_000), *self.root.middleware)
+            )
 
     async def play(self, world: World) -> None:
         """Send a message, approve the call, and wait for the end."""
@@ -105,6 +117,23 @@ async def test_killed_at_any_append_of_any_member(
 
     assert await transcripts(crashing_world) == without_crash
     assert len(set(scenario.executed)) == 2, "a repeated call keeps its id"
+
+
+@pytest.mark.parametrize("append", range(1, APPENDS + 1))
+async def test_what_the_root_restricts_holds_after_a_crash_at_any_append(
+    crashing_world: CrashingWorld, append: int
+) -> None:
+    scenario = TreeScenario(gated_by_root=True)
+    crashing_world.victims = "all"
+    crashing_world.schedule.moments = {append: "after"}
+
+    await scenario.play(crashing_world)
+
+    bottom = max(await transcripts(crashing_world), key=len)
+    events = await crashing_world.events(bottom)
+    assert results(events) == [("ok", "ray: a word"), ("ok", "hi, signed bob")]
+    assert [type(event) for event in events].count(Suspension) == 1
+    assert results(await crashing_world.events()) == [("ok", "managed")]
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

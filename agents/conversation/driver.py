@@ -24,7 +24,7 @@ from agents.errors import Refused, Superseded
 from agents.former_names import sent_as
 from agents.receipt import Receipt
 from agents.services import Services
-from agents.turn import Input, Logged, State, StepResult, fsm_state, revive, step
+from agents.turn import Facts, Input, Logged, State, StepResult, fsm_state, revive, step
 from agents.turn.events import TurnEnded, UserMsg
 from agents.turn.inputs import Recover, UserMessage
 from agents.turn.states import Signal
@@ -174,12 +174,12 @@ class Driver:
         """Make the step's events durable; from then on its machine and its facts are the conversation's."""
         facts, current = decided.machine.facts, decided.machine.model
         logged = await self.journal.append(decided, self._clock(), self._effects.message_ended_by(current))
-        self.machine = decided.machine
+        before, self.machine = self.machine.facts, decided.machine
         self._effects.forget_message(current)
         if not logged:
             return Receipt(facts.last_seq, facts.turn)
         self.history.extend(logged, facts)
-        return _receipt_for(happened, logged)
+        return _receipt_for(happened, logged, before)
 
     def _end_superseded(self, error: Exception) -> None:
         """Another incarnation has the conversation, or it is deleted."""
@@ -208,8 +208,9 @@ class Driver:
             self._packing = None
 
 
-def _receipt_for(happened: Input, logged: Sequence[Logged]) -> Receipt:
+def _receipt_for(happened: Input, logged: Sequence[Logged], before: Facts) -> Receipt:
     """What the sender is told of: a message's own event, the end of the turn that it cancelled, else the first one."""
     own = {Signal.USER_MESSAGE: UserMsg, Signal.CANCEL: TurnEnded}.get(happened.signal)
     entry = next((entry for entry in logged if own is not None and isinstance(entry.event, own)), logged[0])
-    return Receipt(entry.seq, entry.event.turn)
+    steered = isinstance(entry.event, UserMsg) and before.running and entry.event.turn == before.turn
+    return Receipt(entry.seq, entry.event.turn, steered=steered)

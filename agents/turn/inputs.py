@@ -10,6 +10,14 @@ from agents.turn.states import Signal
 OnBusy = Literal["reject", "queue", "interrupt", "steer"]
 
 
+def restore_fields(value: Any, state: Sequence[Any]) -> None:  # noqa: ANN401 - any dataclass
+    """The `__setstate__` of a value that a process with the code before may have sent, without its newest fields."""
+    known = fields(value)
+    values = (*state, *(added.default for added in known[len(state) :]))
+    for own, part in zip(known, values, strict=False):
+        object.__setattr__(value, own.name, part)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRef:
     """Names one call of the model. A signal with another reference than the current one is stale."""
@@ -195,11 +203,7 @@ class Resolve:
     signal = Signal.RESOLVE
 
     def __setstate__(self, state: Sequence[Any]) -> None:
-        """Also what a process with the code before has sent, which lacks the newest fields."""
-        known = fields(self)
-        values = (*state, *(added.default for added in known[len(state) :]))
-        for own, value in zip(known, values, strict=False):
-            object.__setattr__(self, own.name, value)
+        restore_fields(self, state)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

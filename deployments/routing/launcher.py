@@ -1,6 +1,8 @@
 """In which actors a conversation may be started, by its requested placement and the room there is; and how."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -10,10 +12,13 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from agents.agent import Catalog
 from deployments.routing.code_version import OwnCodeVersion
 from deployments.routing.control_plane import Actor, ControlPlane
+from deployments.routing.errors import ControlPlaneUnavailable
 from deployments.routing.placement import actor_name, decide, host_slots, load_of_node, loads_with_full, rank_slots
 from deployments.settings import Settings
 from store import ConversationMeta, Placement, Store
 
+RACE_PAUSES = (0.05, 0.2, 1.0)
+"""Seconds before each further look for an actor that dies while it is looked up."""
 MAX_CALLS = 100_000
 """How many calls an actor takes at once: it never waits, so they are answered fast."""
 
@@ -102,4 +107,20 @@ class Launcher:
             }
             return self._host_class.options(**{"num_cpus": 0, **spec.resources}, **fixed).remote(spec.name, version)
 
-        return await self._control_plane.ask(spec.name, create)
+        return await repeat_lost_races(spec.name, lambda: self._control_plane.ask(spec.name, create))
+
+
+async def repeat_lost_races(name: str, start: Callable[[], Awaitable[Actor]]) -> Actor:
+    """Start an actor, or get the one of that name; again, if that one dies while Ray looks it up.
+
+    Ray finds no actor, then cannot create one, since another door just has, then finds none again: `ValueError`. Raises
+    `ControlPlaneUnavailable` when that goes on.
+    """
+    for pause in RACE_PAUSES:
+        with suppress(ValueError):
+            return await start()
+        await asyncio.sleep(pause)
+    try:
+        return await start()
+    except ValueError as error:
+        raise ControlPlaneUnavailable(name) from error

@@ -145,3 +145,16 @@ async def test_the_service_tells_its_health_and_version(api: Api) -> None:
     assert (await api.http.get("/readyz")).json() == {"status": "ready"}
     info = (await api.http.get("/v1/info")).json()
     assert info["offline"] is True
+
+
+async def test_the_stream_of_a_steered_message_begins_with_it_and_ends_when_its_turn_waits(api: Api) -> None:
+    conversation_id = await api.create()
+    before = await api.turn(conversation_id, "announce: lunch is ready")
+    assert before[-1]["state"] == "awaiting_input"
+
+    events = await api.turn(conversation_id, "at noon", on_busy="steer")
+
+    assert [event["type"] for event in events] == ["user_msg", "suspended", "state_changed"]
+    assert (events[0]["turn"], events[0]["content"]) == (1, [{"type": "text", "text": "at noon"}])
+    assert events[1]["pending"] == before[-2]["pending"]
+    assert (events[2]["state"], events[2]["last_seq"]) == ("awaiting_input", events[0]["seq"])

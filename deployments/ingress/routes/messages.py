@@ -137,5 +137,6 @@ async def _stream_turn(
     except BaseException:
         await stack.aclose()
         raise
-    events = watcher.turn_events(receipt.turn, receipt.seq, fresh=not receipt.duplicate)
+    fresh = not (receipt.duplicate or receipt.steered)
+    events = watcher.turn_events(receipt.turn, receipt.seq, fresh=fresh)
     return EventStreamResponse(events, deps.settings.heartbeat_seconds, stack, deps.draining)

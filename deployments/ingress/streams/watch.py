@@ -49,10 +49,13 @@ class Watcher:
     async def turn_events(self, turn: int, seq: int, fresh: bool) -> AsyncGenerator[WireEvent, None]:
         """The events of `turn` from seq on, until it has ended or waits for people.
 
-        `fresh`: it has only just begun, so the tail holds all of it and no snapshot is needed.
+        `fresh`: it has only just begun, so the tail holds all of it and no snapshot is needed. Otherwise the tail may
+        begin with states of the turn from before seq, which are left out.
         """
         self._state.last_seq = seq - 1
         async for event in self._endless_turn_events(turn, fresh):
+            if event["type"] == "state_changed" and event["last_seq"] < seq:
+                continue
             yield event
             if _ends_stream(event, turn):
                 return

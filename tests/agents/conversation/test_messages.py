@@ -212,3 +212,22 @@ async def test_an_agent_may_not_start_itself_for_ever(world: World) -> None:
     await rest(conversation)
     await conversation.send(reminder)
     assert await rest(conversation) == "idle"
+
+
+async def test_a_receipt_says_whether_the_turn_had_begun_before(world: World) -> None:
+    bench = Bench()
+    conversation = await world.start(worker(bench.tool))
+    first = await say(conversation, "one")
+    await bench.begun()
+    queued = await say(conversation, "two", on_busy="queue")
+    steered = await say(conversation, "three", on_busy="steer")
+    assert [(receipt.turn, receipt.steered) for receipt in (first, queued, steered)] == [
+        (1, False),
+        (2, False),
+        (1, True),
+    ]
+    sent = steered.__getstate__()  # type: ignore[attr-defined]
+    steered.__setstate__(sent[:-1])
+    assert not steered.steered, "as a host with the code before sends it"
+    bench.finish.set()
+    await rest(conversation)

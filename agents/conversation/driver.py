@@ -26,7 +26,7 @@ from agents.receipt import Receipt
 from agents.services import Services
 from agents.turn import Facts, Input, Logged, State, StepResult, fsm_state, revive, step
 from agents.turn.events import TurnEnded, UserMsg
-from agents.turn.inputs import Recover, UserMessage
+from agents.turn.inputs import Cancel, Recover, UserMessage
 from agents.turn.states import Signal
 from store import StoreError
 from store.errors import DuplicateMessage
@@ -35,6 +35,9 @@ log = structlog.get_logger(__name__)
 
 PACK_SECONDS = 3.0
 """How long a conversation at rest keeps its working set unpacked: people often answer within that time."""
+
+STOP_SECONDS = 5.0
+"""How long a cancel waits for what its calls have begun elsewhere; a sub-agent finds out by itself after that."""
 
 _AT_REST = frozenset({State.IDLE, State.AWAITING_INPUT, State.TERMINATING})
 
@@ -164,11 +167,31 @@ class Driver:
             return
         if envelope.context is not None:
             self.runtime.keep_context(receipt.turn, envelope.context)
-        envelope.acknowledge(receipt)
+        if not isinstance(happened, Cancel):
+            envelope.acknowledge(receipt)
         for command in decided.commands:
             self._effects.perform(command)
+        if isinstance(happened, Cancel):
+            self._accept_once_stopped(envelope, receipt)
         if decided.machine.state is State.TERMINATING:
             self.abandon()
+
+    def _accept_once_stopped(self, envelope: Envelope, receipt: Receipt) -> None:
+        """Acknowledge a cancel when no call begins any more, in sub-agents neither, or after `STOP_SECONDS`."""
+        left = {task for task in self._effects.abandoning if not task.done()}
+        if not left:
+            envelope.accept(receipt)
+            return
+        timer = asyncio.get_running_loop().call_later(STOP_SECONDS, envelope.accept, receipt)
+
+        def note_stopped(task: asyncio.Task[None]) -> None:
+            left.discard(task)
+            if not left:
+                timer.cancel()
+                envelope.accept(receipt)
+
+        for task in tuple(left):
+            task.add_done_callback(note_stopped)
 
     async def _commit(self, happened: Input, decided: StepResult) -> Receipt:
         """Make the step's events durable; from then on its machine and its facts are the conversation's."""

@@ -1,7 +1,7 @@
 """What an incarnation has under way: one model call, tools, and timers; each reports back with an input."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import structlog
 
@@ -22,7 +22,7 @@ class Effects:
     """Performs the machine's commands as tasks, so that the mailbox never waits for a model or a tool.
 
     `post` puts an input into the mailbox, `submit` also waits until it has been processed. `streaming` is the message
-    of the model call under way.
+    of the model call under way, `abandoning` stops what the calls that were last abandoned have begun elsewhere.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class Effects:
         end_superseded: Callable[[Exception], None],
     ) -> None:
         self.streaming: StreamingMessage | None = None
+        self.abandoning: Sequence[asyncio.Task[None]] = ()
         self._runtime = runtime
         self._calls = ToolCalls(runtime)
         self._post = post
@@ -53,8 +54,9 @@ class Effects:
                 self._tools[command.call.tool_call_id] = asyncio.create_task(self._run_tool(command))
             case StopTools(tool_call_ids, abandoned):
                 self._stop_tools(tool_call_ids)
-                for run in abandoned:
-                    self._runtime.run_in_background(run.call.name, self._calls.abandon(run))
+                self.abandoning = [
+                    self._runtime.run_in_background(run.call.name, self._calls.abandon(run)) for run in abandoned
+                ]
             case ArmExpiry(tool_call_id, at):
                 self._arm(tool_call_id, at)
             case DisarmExpiry(tool_call_id):

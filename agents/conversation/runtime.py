@@ -121,12 +121,13 @@ class ConversationRuntime:
         self._context_of_turn = {kept: known for kept, known in self._context_of_turn.items() if kept >= current}
         self._context_of_turn.setdefault(turn, context)
 
-    def run_in_background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    def run_in_background(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` as a task of its own; an error is logged under `name`."""
         task = asyncio.create_task(self._log_errors(name, work))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         task.add_done_callback(lambda _: work.close())  # a task that is cancelled at once never begins its work
+        return task
 
     def cancel_background(self) -> None:
         """Stop what runs in the background."""

@@ -46,7 +46,7 @@ class TurnContext:
     services: Services
     tell: Callable[[LiveEvent], None]
     """Broadcast a live event to the watchers; it may be lost."""
-    background: Callable[[Coroutine[Any, Any, None]], None]
+    background: Callable[[Coroutine[Any, Any, None]], object]
     """Run a coroutine beside the turn. It is cancelled with the incarnation; its errors are logged with our name."""
     patch_later: Callable[[Mapping[str, Any]], None]
     """Patch the durable state from a background task."""

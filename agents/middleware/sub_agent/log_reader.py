@@ -63,6 +63,15 @@ async def read_call(store: Store, conversation_id: str, tool_call_id: str) -> Ca
     return None
 
 
+async def read_turn_of(store: Store, conversation_id: str, client_id: str) -> int | None:
+    """The turn of the message with this client id; None if there is no such message."""
+    seq = await store.log.seq_of(conversation_id, client_id)
+    if seq is None:
+        return None
+    [record] = await store.log.read(conversation_id, after=seq - 1, limit=1)
+    return decode(record).event.turn
+
+
 async def read_ending(store: Store, conversation_id: str, turn: int) -> Ending | None:
     """How that turn ended; None while it runs."""
     newest_first: list[Logged] = []

@@ -7,14 +7,17 @@ import structlog
 
 from agents.errors import Refused, TurnStopped
 from agents.middleware.pipeline.exchange import Request
-from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.middleware import Middleware, ToolRun
 from agents.middleware.pipeline.store_retry import retry_while_store_is_away
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.middleware.sub_agent.log_reader import read_result
+from agents.tools import ToolOutcome
+from agents.turn.commands import RunTool
 from agents.turn.events import UserMsg
 
 log = structlog.get_logger(__name__)
 
+NOT_BEGUN = "Not executed: the call that this was done for is over."
 LOOK_SECONDS = 30.0
 """How often a waiting sub-agent reads its parent's log.
 
@@ -25,8 +28,8 @@ A cancel reaches the sub-agent at once, unless the parent dies before it has sen
 class OrphanGuard(Middleware):
     """Part of every sub-agent: cancels its turn when the parent's call has ended without it, or is gone.
 
-    It reads the parent's log before each model call, and from time to time while the sub-agent waits for people, who
-    might never answer.
+    It reads the parent's log before each call of the model or of a tool. While the sub-agent waits for people, who
+    might never answer, it does so from time to time.
     """
 
     async def on_start(self, context: TurnContext) -> None:
@@ -38,6 +41,13 @@ class OrphanGuard(Middleware):
             await _cancel(context)
             raise TurnStopped("given_up", "The call that this was done for is over.")
         return request
+
+    async def run_tool(self, command: RunTool, run: ToolRun, context: TurnContext) -> ToolOutcome:
+        """Begin no call once the parent's has ended: its cancel may not have arrived here."""
+        if _works_for_parent(context) and await _parent_call_status(context) == "given up":
+            await _cancel(context)
+            return ToolOutcome(NOT_BEGUN, "error")
+        return await run(command)
 
 
 async def _watch_parent_call(context: TurnContext) -> None:
@@ -65,7 +75,7 @@ async def _parent_call_status(context: TurnContext) -> str:
 async def _cancel(context: TurnContext) -> None:
     log.info("sub_agent_given_up", conversation_id=context.conversation_id, parent=context.meta.parent)
     with suppress(Refused):  # its turn has just ended by itself
-        await context.services.conversations.cancel(context.conversation_id, context.principal)
+        await context.services.conversations.cancel(context.conversation_id, context.principal, _task_turn(context))
 
 
 def _task_turn(context: TurnContext) -> int | None:

@@ -17,7 +17,7 @@ import structlog
 from agents.errors import AgentError, Refused, Superseded, ToolError
 from agents.interrupt import Interrupt
 from agents.middleware.sub_agent.forwarding import interrupt_for, resolution_for, suspension_behind
-from agents.middleware.sub_agent.log_reader import CallRecord, Ending, read_call, read_ending
+from agents.middleware.sub_agent.log_reader import CallRecord, Ending, read_call, read_ending, read_turn_of
 from agents.ports import ToolServices
 from agents.tools import ToolContext
 from agents.turn.inputs import UserMessage
@@ -109,7 +109,9 @@ class SubAgentCall:
         return await self._follow(turn, objection)
 
     async def _cancel(self) -> None:
-        await self.services.conversations.cancel(self.child, self.context.principal)
+        turn = await read_turn_of(self.services.store, self.child, self.context.tool_call_id)
+        if turn is not None:  # if the task is still on its way to the sub-agent, its OrphanGuard ends the turn
+            await self.services.conversations.cancel(self.child, self.context.principal, turn)
 
     async def _read_own_call(self) -> CallRecord:
         own = await read_call(self.services.store, self.meta.id, self.context.tool_call_id)

@@ -10,6 +10,7 @@ from agents.middleware.sub_agent.log_reader import read_result
 from agents.middleware.sub_agent.orphan_guard import OrphanGuard
 from agents.models import Call, ScriptedModel, Step
 from agents.turn.events import ToolResult, TurnEnded
+from agents.turn.inputs import Resolve
 from store import StoreUnavailable
 from tests.support.conversation_workbench import Bench
 from tests.support.conversations import World, ends, rest, results, say, until
@@ -45,6 +46,37 @@ async def test_cancel_reaches_a_working_sub_agent(world: World) -> None:
         assert ends(events) == CANCELLED
         assert [event.principal for event in events if isinstance(event, TurnEnded)] == ["ada"]
     assert results(await world.events()) == [("cancelled", "[cancelled]")] * 2
+
+
+async def test_a_cancel_is_acknowledged_when_no_sub_agent_works_any_more(world: World) -> None:
+    bench = Bench()
+    middle = manager(working_agent(bench), calls=[task("scholar", "work")])
+    root = await world.start(boss(middle, calls=[task("manager", "see to it")]))
+    await say(root)
+    await bench.begun()
+    child = await child_of(world)
+    grandchild = await child_of(world, child.id)
+
+    await root.cancel("ada")
+
+    assert ends(await world.events(child.id)) == CANCELLED
+    assert ends(await world.events(grandchild.id)) == CANCELLED
+
+
+async def test_no_call_begins_in_a_sub_agent_that_the_cancel_has_not_reached(world: World) -> None:
+    letters = LetterTool()
+    parent = await world.start(boss(letters.clerk("hello"), calls=[task("clerk", "write")]))
+    await say(parent)
+    await wait_for_question(parent)
+    child = await world.doors.reach((await child_of(world)).id)
+    [call] = child.inspect().pending
+    await crash_while_cancelling(world, "c")
+
+    await child.resolve(Resolve(tool_call_id=call, decision="approve", principal="ada"))
+
+    await wait_for_end(world, child.id)
+    assert letters.sent == []
+    assert ends(await world.events(child.id)) == CANCELLED
 
 
 async def test_cancel_reaches_sub_agents_of_sub_agents(world: World) -> None:

@@ -21,6 +21,10 @@ class Attempt:
     outcome: Outcome
     answer: Mapping[str, Any]
 
+    def has_code(self, code: str) -> bool:
+        """Whether it was refused with this code."""
+        return self.outcome == "refused" and str(self.answer.get("type", self.answer.get("code"))).endswith(code)
+
 
 @dataclass(slots=True)
 class Operation:

@@ -67,6 +67,21 @@ def with_operation(kind: Any, request: Mapping[str, Any], outcome: Any, answer: 
     return falsify
 
 
+def cancelled_by_a_person(evidence: Evidence, turns: int = 2) -> Evidence:
+    """The first turns have ended by a cancel."""
+
+    def change(log: list[Event]) -> list[Event]:
+        cancelled = {"outcome": "cancelled", "reason": "user_cancelled"}
+        return [{**e, **cancelled} if e["type"] == "turn_ended" and e["turn"] <= turns else e for e in log]
+
+    return with_log(evidence, change)
+
+
+def signature(evidence: Evidence) -> Mapping[str, Any]:
+    """What the person has asked for who approved."""
+    return next(operation.request for operation in evidence.operations if operation.kind == "decide")
+
+
 def begun_twice(tool: str) -> Falsification:
     """The ledger has the beginning of a tool twice."""
 
@@ -167,6 +182,22 @@ FALSIFICATIONS: Mapping[str, tuple[Falsification, str]] = {
     "a turn failed for no reason": (with_changed("turn_ended", outcome="failed"), "failed_by_itself"),
     "a turn has no end": (without("turn_ended", turn=3), "unfinished"),
     "a cancel did nothing": (with_operation("cancel", {}, "ok", {}), "cancel_lost"),
+    "one cancel ended two turns": (
+        lambda evidence: with_operation("cancel", {}, "ok", {})(cancelled_by_a_person(evidence)),
+        "cancelled_twice",
+    ),
+    "a cancel that ended its turn was refused": (
+        lambda evidence: with_operation("cancel", {}, "refused", {"code": "not_running"})(
+            cancelled_by_a_person(evidence, turns=1)
+        ),
+        "cancel_denied",
+    ),
+    "a decision that counted was refused": (
+        lambda evidence: with_operation("decide", signature(evidence), "refused", {"code": "stale_resolution"})(
+            evidence
+        ),
+        "decision_denied",
+    ),
     "a decision is missing": (
         with_operation("decide", {"tool_call_id": "x", "decision": "approve"}, "ok", {"seq": 1}),
         "decision_lost",

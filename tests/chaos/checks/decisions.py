@@ -1,4 +1,4 @@
-"""An acknowledged decision is in the log where its receipt says, once, and the result of the call fits it."""
+"""A decision is in the log where its receipt says, once; one that is there was not refused; the results fit."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -30,6 +30,13 @@ def _decision_is_logged(operation: Operation, transcript: StoredTranscript) -> I
         if event is None or (event["tool_call_id"], event["decision"]) != (call, decision):
             seen = f"{decision} of {call} was acknowledged at {attempt.answer['seq']}, where the log has {event}"
             yield Violation("decision_lost", transcript.id, seen)
+    for attempt in operation.attempts:
+        # All people have one principal, so that the same decision of another person is the same.
+        same = [e for e in logged.values() if (e["tool_call_id"], e["decision"]) == (call, decision)]
+        counted = [e["seq"] for e in same if e["at"] / 1000 <= attempt.ended]
+        if attempt.has_code("stale_resolution") and counted:
+            seen = f"{decision} of {call} was refused as stale, but the log has it at {counted}"
+            yield Violation("decision_denied", transcript.id, seen)
 
 
 def _results_fit(transcript: StoredTranscript) -> Iterator[Violation]:

@@ -33,7 +33,7 @@ def require_output(reply: Reply, agent: Agent, events: Iterable[Event], turn: in
 def _parse_output(reply: Reply, output: type[BaseModel], events: Iterable[Event], turn: int) -> Reply:
     text = "".join(str(block["text"]) for block in reply.content if block["type"] == "text").strip()
     if not text:
-        return reply  # the machine asks again after an empty answer
+        return replace(reply, feedback=_text(f"Answer with the {output.__name__}, as a JSON object."))
     try:
         parsed = output.model_validate_json(text)
     except ValidationError as error:

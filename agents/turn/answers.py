@@ -47,7 +47,7 @@ def on_model_finished(draft: Draft, answer: ModelFinished) -> None:
         return
     draft.model = None
     stop = answer.stop or _stop_of(answer)
-    if not answer.calls and stop is None and _is_blank(answer.content):
+    if not answer.calls and stop is None and _is_blank(answer.content) and not _is_silent_end(draft, answer):
         _retry_blank_answer(draft, answer)
         return
     flow.patch(draft, answer.patches)
@@ -91,6 +91,11 @@ def _is_blank(content: Sequence[Block]) -> bool:
         or (block["type"] == "text" and not str(block["text"]).strip())
         for block in content
     )
+
+
+def _is_silent_end(draft: Draft, answer: ModelFinished) -> bool:
+    """Whether the model has nothing to add to a call that succeeded, and nothing else is asked of it."""
+    return answer.stop_reason == "end_turn" and draft.facts.achieved and not answer.feedback
 
 
 def _retry_blank_answer(draft: Draft, answer: ModelFinished) -> None:

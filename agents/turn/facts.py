@@ -45,6 +45,7 @@ class Facts:
     answers of the model it has. `queued` counts the messages held for the next turn, `steered_to` is the step that the
     newest steering message waits for, `steered` how many of them came since the last answer. `self_started` counts
     the turns in a row that the agent began itself. `cut_off` counts the answers in a row that ended at `max_tokens`.
+    `achieved`: a call of the last answer has succeeded, so that the model may end the turn without a word.
 
     `final`: the model is not asked again once the open calls have their results. `state` is the durable state of the
     middleware, by name. `usage` are the totals of the conversation: tokens by kind, and `cost`.
@@ -62,6 +63,7 @@ class Facts:
     steered_to: int = 0
     steered: int = 0
     cut_off: int = 0
+    achieved: bool = False
     principal: str | None = None
     self_started: int = 0
     final: bool = False
@@ -164,7 +166,7 @@ def _answered(facts: Facts, answer: AssistantMsg) -> Facts:
     usage = {kind: facts.usage.get(kind, 0) + counted.get(kind, 0) for kind in (*facts.usage, *counted)}
     cut_off = facts.cut_off + 1 if answer.stop_reason == "max_tokens" else 0
     final = answer.stop_reason != "pause_turn"
-    return replace(facts, step=answer.step, steered=0, cut_off=cut_off, final=final, usage=usage)
+    return replace(facts, step=answer.step, steered=0, cut_off=cut_off, achieved=False, final=final, usage=usage)
 
 
 def _patched(facts: Facts, event: StatePatch) -> Mapping[str, Any]:
@@ -173,7 +175,7 @@ def _patched(facts: Facts, event: StatePatch) -> Mapping[str, Any]:
 
 
 def _end(facts: Facts) -> Facts:
-    ended = replace(facts, running=False, calls={}, steered_to=0, steered=0, cut_off=0, final=False)
+    ended = replace(facts, running=False, calls={}, steered_to=0, steered=0, cut_off=0, achieved=False, final=False)
     return _begin(ended) if ended.queued else ended
 
 
@@ -183,8 +185,9 @@ def _with_call(facts: Facts, call: OpenCall) -> Facts:
 
 def _without_call(facts: Facts, result: ToolResult) -> Facts:
     left = {key: call for key, call in facts.calls.items() if key != result.tool_call_id}
-    ends = result.status == "ok" and facts.calls[result.tool_call_id].call.ends_turn
-    return replace(facts, calls=left, final=facts.final or ends)
+    call, succeeded = facts.calls[result.tool_call_id].call, result.status == "ok"
+    achieved = facts.achieved or (succeeded and call.source is None)
+    return replace(facts, calls=left, achieved=achieved, final=facts.final or (succeeded and call.ends_turn))
 
 
 def suspend_call(call: OpenCall, suspension: Suspension, seq: int) -> OpenCall:

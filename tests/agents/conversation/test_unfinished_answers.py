@@ -127,3 +127,28 @@ async def test_people_are_not_asked_about_a_call_that_was_cut_off(world: World) 
     assert await rest(conversation) == "idle"
     assert [result.status for result in await results(world)] == ["error"]
     assert ends(await world.events()) == [("completed", None)]
+
+
+@pytest.mark.parametrize("reply", [Reply(), Reply(" "), Reply(thinking="Done.")], ids=["empty", "blank", "thinking"])
+async def test_an_empty_answer_after_a_call_that_succeeded_is_the_end(
+    reply: Reply, world: World, messages_api: MessagesServer, talker: Talker
+) -> None:
+    messages_api.enqueue(Reply(calls=[ToolUse("purge", {"older_than_days": 9})]), reply, Reply("You are welcome."))
+    conversation = await world.start(talker(purge))
+    for words in ("Purge.", "Thanks."):
+        await say(conversation, words)
+        await rest(conversation)
+    assert ends(await world.events()) == [("completed", None)] * 2
+    assert len(messages_api.requests) == 3
+    assert messages_api.rejections == []
+
+
+async def test_an_empty_answer_after_a_call_that_failed_is_asked_for_again(
+    world: World, messages_api: MessagesServer, talker: Talker
+) -> None:
+    messages_api.enqueue(Reply(calls=[ToolUse("purge", {"older_than_days": "x"})]), Reply(), Reply("It failed."))
+    conversation = await world.start(talker(purge))
+    await say(conversation, "Purge.")
+    await rest(conversation)
+    assert ends(await world.events()) == [("completed", None)]
+    assert len(messages_api.requests) == 3

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 MIN_SUMMARISED_SHARE = 0.25
 """A summary is worth its call if it covers at least this part of the threshold."""
 
+MAX_TURNS_BETWEEN_TRIES = 32
+"""How many turns pass at most before a summary is tried again that has failed again and again."""
+MAX_REMEMBERED = 10_000
+"""How many conversations' failures a process remembers."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -44,7 +49,8 @@ class Compaction(Middleware):
     """Results of tools become stubs first, then the oldest turns are left out; a summary is written in the background.
 
     `model`, by default the agent's own, summarises all turns but the last `keep_turns`, up to a point at which nothing
-    was running. If that fails, everything stays as it is until the next turn. The tool results of the last
+    was running. If that fails, everything stays as it is until the next turn; after further failures in a
+    row it is tried again two turns later, then four, up to `MAX_TURNS_BETWEEN_TRIES`. The tool results of the last
     `keep_steps` model calls that had any are never stubbed. Put it before middleware that adds or removes messages.
     State: how far the reducers have gone, `{"stubbed": [turn, step], "first_turn": turn}`.
     """
@@ -63,6 +69,7 @@ class Compaction(Middleware):
         self._keep_turns = keep_turns
         self._keep_steps = keep_steps
         self._summary_tokens = summary_tokens
+        self._failures: dict[str, tuple[int, int]] = {}  # in a row, and the turn from which on it is tried again
         self._summarising: set[str] = set()  # in this process, so that each conversation has one attempt at a time
 
     def init(self, agent: "Agent") -> None:
@@ -115,17 +122,28 @@ class Compaction(Middleware):
 
     async def _summarise(self, context: TurnContext, candidates: Sequence[int]) -> None:
         name = context.conversation_id
-        if name in self._summarising:
+        if name in self._summarising or context.turn < self._failures.get(name, (0, 0))[1]:
             return
         self._summarising.add(name)
         try:
             if not await _is_outdated(context):
                 context.summarise(await self._summary(context, candidates))
+                self._failures.pop(name, None)
         except (ModelError, StoreError, TimeoutError) as error:
-            # Nothing is lost: the turns stay in the context, and the next turn tries again.
-            log.warning("summary_failed", conversation_id=name, cause=str(error))
+            # Nothing is lost: the turns stay in the context, and a later turn tries again.
+            again = self._note_failure(name, context.turn)
+            log.warning("summary_failed", conversation_id=name, cause=str(error), again_at_turn=again)
         finally:
             self._summarising.discard(name)
+
+    def _note_failure(self, name: str, turn: int) -> int:
+        """The turn from which on it is tried again: each try is paid for."""
+        failures = self._failures.pop(name, (0, 0))[0] + 1
+        again = turn + min(1 << min(failures - 1, 10), MAX_TURNS_BETWEEN_TRIES)
+        self._failures[name] = (failures, again)
+        if len(self._failures) > MAX_REMEMBERED:
+            del self._failures[next(iter(self._failures))]
+        return again
 
     async def _summary(self, context: TurnContext, candidates: Sequence[int]) -> SummaryText:
         through, transcript = longest_transcript(context.events, candidates, self._thresholds.window)

@@ -130,6 +130,20 @@ async def test_after_a_failure_everything_is_kept_and_the_next_turn_tries_again(
     assert model.summary_prompts[1].startswith(f"<transcript>\nUser: one {LONG}")
 
 
+async def test_a_summariser_that_always_fails_is_paid_for_less_and_less_often(world: World) -> None:
+    model = LookingModel([Step("no", stop_reason="refusal")] * 50)
+    conversation = await world.start(agent_of(model, summary=2500, keep_turns=1))
+    tries: list[int] = []
+    for turn in range(1, 13):
+        before = len(model.summary_prompts)
+        await say_each(conversation, f"{turn} {LONG}")
+        await until(lambda: not conversation._driver.runtime._background)
+        if len(model.summary_prompts) > before:
+            tries.append(turn)
+    first = tries[0]
+    assert tries == [first, first + 1, first + 3, first + 7]
+
+
 async def test_one_summary_at_a_time_and_the_conversation_goes_on_meanwhile(world: World) -> None:
     model, writer = LookingModel(), LookingModel([Step("at last")], permits=0)
     conversation = await world.start(agent_of(model, summariser=writer, summary=2500, keep_turns=1))

@@ -1,6 +1,6 @@
 """The body of a request to the Messages API: the messages with their cache markers, the schema, the options."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -38,6 +38,25 @@ def build_body(request: ModelRequest, model: str, options: Mapping[str, Any], *,
     if request.tools:
         body["tools"] = _tools(request.tools)
     return body
+
+
+def without_types(body: Json, kinds: Container[str]) -> Json:
+    """The same request with a note in the place of each block of these types; the same object if there is none."""
+    contents = [message["content"] for message in body["messages"]]
+    if not any(block["type"] in kinds for content in contents if not isinstance(content, str) for block in content):
+        return body
+    return {**body, "messages": [_without_types(message, kinds) for message in body["messages"]]}
+
+
+def _without_types(message: Json, kinds: Container[str]) -> Json:
+    content = message["content"]
+    if isinstance(content, str):
+        return message
+    return {**message, "content": [_note(block) if block["type"] in kinds else block for block in content]}
+
+
+def _note(block: Json) -> Json:
+    return {"type": "text", "text": f"[A part of the type {block['type']} is left out here.]"}
 
 
 def _messages(request: ModelRequest) -> list[Json]:

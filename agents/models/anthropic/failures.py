@@ -51,6 +51,7 @@ THINKING_REFUSED = re.compile(
     r"`signature`.*`thinking`|thinking\.signature|`thinking`.*cannot be modified|Expected `thinking`"
 )
 
+UNKNOWN_TYPE = re.compile(r"Input tag '([^']+)'.* does not match any of the expected tags")
 TOO_LONG = re.compile(
     r"too long|too large|exceeds? (the )?(maximum )?context|context (length|limit|window)", re.IGNORECASE
 )
@@ -132,6 +133,15 @@ def thinking_complaint(error: ModelError) -> str | None:
         and THINKING_REFUSED.search(cause.message)
     ):
         return cause.message
+    return None
+
+
+def unknown_type(error: ModelError) -> str | None:
+    """The type of a content block that the provider does not know and refuses; None for another error."""
+    cause = error.__cause__
+    if isinstance(cause, anthropic.APIStatusError) and cause.status_code == 400:
+        found = UNKNOWN_TYPE.search(cause.message)
+        return found[1] if found else None
     return None
 
 

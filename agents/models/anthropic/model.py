@@ -12,13 +12,14 @@ from anthropic import AsyncAnthropic, DefaultAioHttpClient
 
 from agents.errors import ModelError
 from agents.models.anthropic.accumulate import Accumulator, join_chunks
-from agents.models.anthropic.body import build_body
+from agents.models.anthropic.body import build_body, without_types
 from agents.models.anthropic.failures import (
     PRECISE_MIDWAY,
     failure,
     from_error_event,
     thinking_complaint,
     translate_errors,
+    unknown_type,
 )
 from agents.models.anthropic.http import HttpTransport
 from agents.models.anthropic.sse import LineTooLongError, SseReader
@@ -33,6 +34,8 @@ TLS = httpx2.create_ssl_context()
 """Made on import, which a process does in advance: loading the certificates takes longer than starting an actor."""
 DRAIN_SECONDS = 0.1
 """How long the end of a response is waited for after the answer is complete."""
+MAX_UNKNOWN_TYPES = 100
+"""How many types of content blocks are remembered as refused; others are refused and left out with each call."""
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +69,7 @@ class AnthropicModel:
         self._headers = {name.lower(): value for name, value in (headers or {}).items()}
         self._knows_schemas = knows_schemas
         self._binding: set[str] = set()  # the models that have refused thinking after a changed prefix
+        self._unknown_types: set[str] = set()  # of content blocks, which this provider has refused
         self._read_timeout = read_timeout
         self._retry = RetryPolicy(max_retries=max_retries, first_pause=retry_pause)
         timeout = httpx2.Timeout(read_timeout, connect=connect_timeout)
@@ -93,7 +97,7 @@ class AnthropicModel:
             except ModelError as error:
                 if started and error.reason not in PRECISE_MIDWAY:
                     raise failure("stream_broken") from error
-                if not started and (simpler := self._without_refused_thinking(body, error)) is not None:
+                if not started and (simpler := self._without_refused_part(body, error)) is not None:
                     body = simpler
                     continue
                 pause = None if started else self._retry.pause(error, retries_taken)
@@ -111,7 +115,20 @@ class AnthropicModel:
         except ValueError as error:
             log.warning("output_schema_refused", detail=str(error)[:500])
             raise failure("invalid_request") from error
+        body = without_types(body, self._unknown_types)
         return with_unbound_thinking(body) or body if body["model"] in self._binding else body
+
+    def _without_refused_part(self, body: Json, error: ModelError) -> Json | None:
+        """The request without what this provider cannot read; None when it was refused for another reason."""
+        if (kind := unknown_type(error)) is None:
+            return self._without_refused_thinking(body, error)
+        without = without_types(body, {kind})
+        if without is body:
+            return None
+        log.warning("unknown_blocks_refused", model=body["model"], type=kind[:100])
+        if len(self._unknown_types) < MAX_UNKNOWN_TYPES:
+            self._unknown_types.add(kind)
+        return without
 
     def _without_refused_thinking(self, body: Json, error: ModelError) -> Json | None:
         """The request without the earlier thinking that was refused; None when it was refused for another reason.

@@ -232,5 +232,19 @@ async def test_the_cost_is_on_the_answer(world: World, make: Make, messages_api:
     assert answer.usage["cache_read_input_tokens"] == 1000
 
 
+async def test_blocks_of_an_unknown_type_are_kept_but_not_sent_to_a_provider_that_refuses_them(
+    world: World, make: Make, messages_api: MessagesServer
+) -> None:
+    novel = {"type": "hologram", "data": "x"}
+    messages_api.enqueue(Reply(blocks=[novel]), Reply("Yes."), Reply("Yes."))
+    conversation = await world.start(make())
+    for words in ("Show it.", "And now?", "And now?"):
+        await say(conversation, words)
+        await rest(conversation)
+    assert list((await answers(world))[0].content) == [novel]
+    assert ends(await world.events()) == [("completed", None)] * 3
+    assert len(messages_api.rejections) == 1, "what it does not know is sent once"
+
+
 def _unmarked(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in block.items() if key != "cache_control"} for block in content]

@@ -228,7 +228,7 @@ async def test_images_in_old_results_are_left_out_too(world: World) -> None:
     @tool()
     def look(step: int, number: int) -> list[dict[str, Any]]:
         """Look."""
-        source = {"type": "base64", "media_type": "image/png", "data": "aGk="}
+        source = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
         return [{"type": "image", "source": source}]
 
     model = LookingModel()

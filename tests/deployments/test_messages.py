@@ -158,3 +158,18 @@ async def test_the_stream_of_a_steered_message_begins_with_it_and_ends_when_its_
     assert (events[0]["turn"], events[0]["content"]) == (1, [{"type": "text", "text": "at noon"}])
     assert events[1]["pending"] == before[-2]["pending"]
     assert (events[2]["state"], events[2]["last_seq"]) == ("awaiting_input", events[0]["seq"])
+
+
+async def test_a_cancel_that_names_its_turn_ends_no_other_one(api: Api) -> None:
+    conversation_id = await api.create()
+    await api.turn(conversation_id, "announce: lunch is ready")
+    await api.send(conversation_id, "hello", on_busy="queue")
+    answers = [await api.post(conversation_id, "cancel", {"turn": 1}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert {answer.content for answer in answers} == {answers[0].content}
+    assert answers[0].json() == {"conversation_id": conversation_id, "turn": 1, "cancelled": True}
+    log = await api.rest(conversation_id, turns=2)
+    assert [event["outcome"] for event in log if event["type"] == "turn_ended"] == ["cancelled", "completed"]
+    refused = await api.post(conversation_id, "cancel", {"turn": 2})
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:raylogue:problem:not_running")
+    assert (await api.post(conversation_id, "cancel", {"turn": 0})).status_code == 422

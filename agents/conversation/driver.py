@@ -180,15 +180,15 @@ class Driver:
         """Acknowledge a cancel when no call begins any more, in sub-agents neither, or after `STOP_SECONDS`."""
         left = {task for task in self._effects.abandoning if not task.done()}
         if not left:
-            envelope.accept(receipt)
+            envelope.acknowledge(receipt)
             return
-        timer = asyncio.get_running_loop().call_later(STOP_SECONDS, envelope.accept, receipt)
+        timer = asyncio.get_running_loop().call_later(STOP_SECONDS, envelope.acknowledge, receipt)
 
         def note_stopped(task: asyncio.Task[None]) -> None:
             left.discard(task)
             if not left:
                 timer.cancel()
-                envelope.accept(receipt)
+                envelope.acknowledge(receipt)
 
         for task in tuple(left):
             task.add_done_callback(note_stopped)

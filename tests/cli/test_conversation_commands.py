@@ -69,7 +69,8 @@ def test_approve_lets_a_waiting_call_run(terminal: Terminal) -> None:
     conversation, call = _start_waiting_turn(terminal)
     assert terminal.run("approve", conversation, call).stdout == "Approved\n"
     assert "announced" in _tail_until(terminal, conversation, "turn_ended")[-3]["content"]
-    late = terminal.run("approve", conversation, call)
+    assert terminal.run("approve", conversation, call).stdout == "Approved\n", "again is the same"
+    late = terminal.run("approve", conversation, call, "--reject")
     assert late.returncode == 1
     assert late.stderr.endswith("(stale_resolution)\n")
 

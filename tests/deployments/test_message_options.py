@@ -89,7 +89,7 @@ async def test_an_image_gets_the_media_type_that_its_bytes_have(api: Api) -> Non
 )
 async def test_an_attachment_is_what_it_says(api: Api, block: dict[str, Any]) -> None:
     conversation_id = await api.create("clerk")
-    check(await api.post(conversation_id, "messages", {"content": [TEXT, block]}), 422, "unreadable_attachment")
+    check_problem(await api.post(conversation_id, "messages", {"content": [TEXT, block]}), 422, "unreadable_attachment")
     assert await api.log(conversation_id) == []
 
 

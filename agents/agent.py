@@ -99,6 +99,7 @@ class Agent:
         """Raises `AgentDefinitionError`."""
         for middleware in self.each_middleware():
             middleware.init(self)
+            self._check_tools_of(middleware)
         self._refuse_duplicates("tool", (tool.name for tool, _ in self.sourced_tools()))
         self._refuse_duplicates("middleware", (middleware.name for middleware in self.each_middleware()))
         self._refuse_duplicates("MCP server", (server.name for server in self.mcp))
@@ -132,6 +133,11 @@ class Agent:
     def model_named(self, name: str | None) -> Model:
         """The model that a message chose, or the agent's own."""
         return self.models.get(name, self.model) if name is not None else self.model
+
+    def _check_tools_of(self, middleware: AgentMiddleware) -> None:
+        tools: object = middleware.tools()
+        if not isinstance(tools, Sequence) or not all(isinstance(tool, Tool) for tool in tools):
+            raise AgentDefinitionError(self.name, f"the middleware {middleware.name} has tools that are none")
 
     def _ray_problems(self) -> Iterator[str]:
         if self.ray is None:

@@ -1,5 +1,6 @@
 """The context that goes with the work: the tenant, the acting principal, the trace; never stored."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -41,3 +42,9 @@ def in_context(context: AgentContext) -> Iterator[None]:
         yield
     finally:
         _CURRENT.reset(token)
+
+
+def was_cancelled() -> bool:
+    """Whether the current task has been asked to end. If not, a CancelledError in it escaped from foreign code."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

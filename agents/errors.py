@@ -95,6 +95,18 @@ class MiddlewareError(AgentError):
         return f"the middleware {self.middleware} failed in {self.callback}"
 
 
+class UnstorableValue(AgentError):
+    """The log cannot hold a value of foreign code; `problem` is the end of a sentence about it."""
+
+    def __init__(self, what: str, problem: str) -> None:
+        super().__init__(what, problem)
+        self.what = what
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.what} cannot be stored: {self.problem}"
+
+
 class TurnStopped(AgentError):
     """Raised by middleware on purpose: the turn fails with this `reason` (a stable code) and `message` (for users)."""
 

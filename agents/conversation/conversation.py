@@ -108,9 +108,8 @@ class Conversation:
         """
         call = self._driver.machine.facts.suspended.get(resolution.tool_call_id)
         try:
-            if call is None or resolution.question not in (None, call.question):
-                return await self._driver.submit(resolution, context)
-            checked = await validate_resolution(resolution, call, self._driver.runtime)
+            meant = call if call is not None and resolution.question in (None, call.question) else None
+            checked = await validate_resolution(resolution, meant, self._driver.runtime)
             return await self._driver.submit(checked, context)
         except Refused:
             counted = await self._find_decision(resolution)

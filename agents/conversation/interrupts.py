@@ -2,9 +2,10 @@
 
 from collections.abc import Container, Iterable, Sequence
 from itertools import count
+from typing import get_args
 
 from agents.agent import Expiries
-from agents.interrupt import Interrupt
+from agents.interrupt import Interrupt, InterruptKind
 from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.turn_context import AnsweredInterrupt
 from agents.turn import Event
@@ -39,7 +40,9 @@ def propose_questions(
 
 
 def make_question(interrupt: Interrupt, now: int, expiries: Expiries) -> Question:
-    """What a running tool asks."""
+    """What a running tool asks. Raises ValueError for an unknown kind."""
+    if interrupt.kind not in get_args(InterruptKind):
+        raise ValueError(f"a question has no kind {interrupt.kind!r}")
     return Question(
         kind=interrupt.kind,
         prompt=interrupt.prompt,

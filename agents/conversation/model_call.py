@@ -1,12 +1,13 @@
 """One call of the model, from the projected context to the report for the machine; runs as a task of its own."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import asdict, replace
 
 import structlog
 
-from agents.context import in_context
+from agents.context import in_context, was_cancelled
 from agents.conversation.approval_policy import enforce_approval, require_approval, with_expiry
 from agents.conversation.interrupts import propose_questions
 from agents.conversation.left_out import LeftOut
@@ -22,6 +23,7 @@ from agents.models import Completed, Model, ModelEvent, ModelRequest, TextChunk,
 from agents.models.prices import cost_of
 from agents.models.read_pacing import pace_reading
 from agents.projection import project
+from agents.storable import record_problem, storable_text, storage_problem
 from agents.turn.inputs import ModelFailed, ModelFinished, ModelInterrupted, ModelRef, ProposedCall
 
 log = structlog.get_logger(__name__)
@@ -53,7 +55,7 @@ class ModelCall:
         try:
             context = runtime.agent_context(runtime.history.facts.principal)
             with in_context(context), pace_reading(runtime.journal.coalescing_delay):
-                return await self._make_call()
+                return self._checked(await self._make_call())
         except ModelError as error:
             return self._failed(error.reason, error.message) if error.refused is None else self._leave_out(error)
         except TurnStopped as error:
@@ -61,7 +63,9 @@ class ModelCall:
         except MiddlewareError as error:
             log.exception("middleware_failed", middleware=error.middleware, callback=error.callback, **self._place())
             return self._failed("middleware_failed", f"The turn failed: {error}.")
-        except Exception:
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and was_cancelled():
+                raise
             log.exception("model_call_failed", **self._place())
             return self._failed("internal", "The turn failed for an internal reason.")
 
@@ -91,6 +95,7 @@ class ModelCall:
                     await self._report_start()
                 match event:
                     case TextChunk() | ThinkingChunk():
+                        event = replace(event, text=storable_text(event.text))
                         self._runtime.journal.publish_chunk(self._message, event)
                     case Completed():
                         return event
@@ -154,8 +159,17 @@ class ModelCall:
         failed = self._failed(error.reason, error.message if again else f"{error.message} {WITHOUT_THIS_TURN}")
         return replace(failed, patches=[left_out.patch()], again=again)
 
+    def _checked(self, report: ModelReport) -> ModelReport:
+        """The report, if the log can hold it. Raises `MiddlewareError` for a state that changed after `patch`."""
+        for patch in report.patches:
+            if (problem := storage_problem(patch.changes)) is not None:
+                raise MiddlewareError(patch.source, f"patch: its state cannot be stored: {problem}")
+        if (problem := record_problem(report)) is not None:
+            return self._failed("unstorable_answer", f"The model's answer cannot be stored: {problem}.")
+        return report
+
     def _failed(self, reason: str, detail: str) -> ModelFailed:
-        return ModelFailed(ref=self._ref, reason=reason, detail=detail)
+        return ModelFailed(ref=self._ref, reason=storable_text(reason), detail=storable_text(detail))
 
     @property
     def _ref(self) -> ModelRef:

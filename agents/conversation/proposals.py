@@ -12,6 +12,7 @@ from agents.agent import Agent
 from agents.conversation.history import History
 from agents.errors import ToolError
 from agents.models import Completed
+from agents.storable import storable_text, storage_problem
 from agents.tools import Tool, bind
 from agents.turn.answers import UNFINISHED_CALL
 from agents.turn.events import UNFINISHED, Block
@@ -20,6 +21,7 @@ from agents.turn.inputs import ModelRef, ProposedCall
 _TOOL_CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 MALFORMED = "The arguments are not a JSON object; send them again."
+UNSTORABLE = "The arguments cannot be stored: {}. Send them again without that."
 
 MAX_NAME = 128
 """How much of a name that the model made up is repeated to it."""
@@ -60,12 +62,16 @@ def _choose_id(provider_id: str, ref: ModelRef, position: int, history: History,
 
 
 def _make_call(block: dict[str, Any], tool_call_id: str, agent: Agent, tools: Mapping[str, Tool]) -> ProposedCall:
-    name, arguments = block["name"], block["input"]
+    name, arguments = storable_text(block["name"]), block["input"]
+    problem = storage_problem(arguments)
+    if problem is not None:
+        arguments = {}
     tool = tools.get(name)
     if tool is None:
         unknown = f"There is no tool named {name[:MAX_NAME]}. Tools: {', '.join(tools) or 'none'}."
         return ProposedCall(tool_call_id=tool_call_id, name=name, arguments=arguments, refusal=unknown)
-    form, refusal = _check_arguments(tool, arguments) if "malformed" not in block else (None, MALFORMED)
+    unusable = UNSTORABLE.format(problem) if problem else MALFORMED if "malformed" in block else None
+    form, refusal = _check_arguments(tool, arguments) if unusable is None else (None, unusable)
     return ProposedCall(
         tool_call_id=tool_call_id,
         name=name,
@@ -85,12 +91,15 @@ def _check_arguments(tool: Tool, arguments: Mapping[str, Any]) -> tuple[Mapping[
     """The form that people fill in, if any, and why the call cannot run: then no person is asked about it."""
     try:
         bind(tool, arguments)
-        return None if tool.form is None else tool.form(arguments), None
+        form = None if tool.form is None else tool.form(arguments)
     except ToolError as error:
-        return None, error.message
+        return None, storable_text(error.message)
     except Exception:
         log.exception("arguments_not_checked", tool=tool.name)
         return None, f"The arguments for {tool.name} cannot be checked."
+    if (unstorable := storage_problem(form)) is not None:
+        return None, f"The form of {tool.name} cannot be stored: {unstorable}."
+    return form, None
 
 
 def _prompt(description: str) -> str:

@@ -8,19 +8,23 @@ from typing import Any
 import structlog
 
 from agents.agent import Agent
+from agents.codec import LIVE_TYPES
 from agents.context import AgentContext, in_context
 from agents.conversation.history import History
 from agents.conversation.interrupts import find_answers
 from agents.conversation.journal import Journal
 from agents.conversation.left_out import LeftOut
+from agents.errors import UnstorableValue
 from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.stack import Stack
 from agents.middleware.pipeline.turn_context import SummaryText, TurnContext
 from agents.services import Services
+from agents.storable import storable_text, storage_problem
 from agents.tools import Tool, ToolContext
 from agents.turn.commands import RunTool
 from agents.turn.events import Event
 from agents.turn.inputs import Input, ModelRef, Patch, Patched, Summarised
+from agents.turn.live import LiveEvent
 from agents.turn.snapshot import take_snapshot
 
 log = structlog.get_logger(__name__)
@@ -82,9 +86,9 @@ class ConversationRuntime:
             quiescent_turns=[point.turn for point in self.history.quiescent_points],
             state=facts.state.get(name, {}),
             services=self.services,
-            tell=self.journal.publish,
+            tell=self._tell,
             background=lambda work: self.run_in_background(name, work),
-            patch_later=lambda changes: self._post(Patched(patch=Patch(source=name, changes=changes))),
+            patch_later=lambda changes: self._patch_later(name, changes),
             summarise=self._summarise,
             answered_interrupts=find_answers(events, name, turn, step),
         )
@@ -105,7 +109,7 @@ class ConversationRuntime:
             interrupted=command.interrupted,
             state=self.history.facts.state.get(source, {}) if source else {},
             patch=patch,
-            tell=self.journal.publish,
+            tell=self._tell,
             meta=self.journal.meta,
             services=self.services,
         )
@@ -141,6 +145,19 @@ class ConversationRuntime:
         except Exception:
             log.exception("background_work_failed", source=name, conversation_id=self.journal.conversation_id)
 
+    def _tell(self, event: LiveEvent) -> None:
+        """Broadcast an event of foreign code; one that is no JSON is dropped, or it would spoil the others."""
+        problem = storage_problem(event) if type(event) in LIVE_TYPES.values() else f"{type(event).__name__} is none"
+        if problem is None:
+            self.journal.publish(event)
+        else:
+            log.warning("live_event_dropped", conversation_id=self.journal.conversation_id, cause=problem)
+
+    def _patch_later(self, source: str, changes: Mapping[str, Any]) -> None:
+        if (problem := storage_problem(changes)) is not None:
+            raise UnstorableValue(f"the state of {source}", problem)
+        self._post(Patched(patch=Patch(source=source, changes=changes)))
+
     def _summarise(self, made: SummaryText) -> None:
         points = self.history.quiescent_points
         point = next((point for point in points if point.turn == made.through_turn), None)
@@ -148,7 +165,7 @@ class ConversationRuntime:
             log.warning("summary_dropped", conversation_id=self.journal.conversation_id, through=made.through_turn)
             return
         base = take_snapshot(point.facts)
-        self._post(Summarised(text=made.text, through_turn=point.turn, after=point.seq, base=base))
+        self._post(Summarised(text=storable_text(made.text), through_turn=point.turn, after=point.seq, base=base))
 
 
 class TurnContexts:

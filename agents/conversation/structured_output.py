@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from agents.agent import Agent
 from agents.errors import TurnStopped
 from agents.middleware.pipeline.exchange import Reply
+from agents.storable import storage_problem
 from agents.turn import Event
 from agents.turn.events import WINDOW_EXCEEDED, AssistantMsg, Block
 
@@ -34,13 +35,18 @@ def _parse_output(reply: Reply, output: type[BaseModel], events: Iterable[Event]
     text = "".join(str(block["text"]) for block in reply.content if block["type"] == "text").strip()
     if not text:
         return replace(reply, feedback=_text(f"Answer with the {output.__name__}, as a JSON object."))
+    parsed: object = None
     try:
-        parsed = output.model_validate_json(text)
+        parsed = output.model_validate_json(text).model_dump(mode="json")
+        problems = storage_problem(parsed)
     except ValidationError as error:
-        if _count_failures(events, turn) + 1 >= MAX_ATTEMPTS:
-            raise TurnStopped("invalid_output", f"The model gave no valid {output.__name__}.") from error
-        return replace(reply, feedback=_text(_explain(output, error)))
-    return replace(reply, output=parsed.model_dump(mode="json"))
+        problems = _list_mistakes(error)
+    if problems is None:
+        return replace(reply, output=parsed)
+    if _count_failures(events, turn) + 1 >= MAX_ATTEMPTS:
+        raise TurnStopped("invalid_output", f"The model gave no valid {output.__name__}.")
+    explanation = f"That is no valid {output.__name__} ({problems}). Answer again, with the JSON object alone."
+    return replace(reply, feedback=_text(explanation))
 
 
 def _count_failures(events: Iterable[Event], turn: int) -> int:
@@ -54,12 +60,11 @@ def _count_failures(events: Iterable[Event], turn: int) -> int:
     )
 
 
-def _explain(output: type[BaseModel], error: ValidationError) -> str:
-    problems = "; ".join(
+def _list_mistakes(error: ValidationError) -> str:
+    return "; ".join(
         f"{'.'.join(map(str, problem['loc'])) or 'the answer'}: {problem['msg']}"
         for problem in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_PROBLEMS]
     )
-    return f"That is no valid {output.__name__} ({problems}). Answer again, with the JSON object alone."
 
 
 def _text(text: str) -> list[Block]:

@@ -8,10 +8,12 @@ from typing import Any
 import orjson
 import structlog
 
+from agents.context import was_cancelled
 from agents.conversation.interrupts import make_question
 from agents.conversation.runtime import ConversationRuntime
 from agents.errors import AgentError, Superseded
 from agents.interrupt import Interrupt
+from agents.storable import record_problem, storable_text, storage_problem
 from agents.tools import ToolOutcome, run_tool
 from agents.turn.commands import RunTool
 from agents.turn.inputs import Patch, ToolFinished, ToolInterrupted
@@ -31,6 +33,25 @@ class ToolCalls:
 
     async def run(self, command: RunTool) -> ToolFinished | ToolInterrupted:
         """Every error becomes a report. Raises `Superseded` if another incarnation has the conversation now."""
+        try:
+            report = await self._report(command)
+        except Superseded:
+            raise
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and was_cancelled():
+                raise
+            log.exception("tool_call_failed", tool=command.call.name, tool_call_id=command.call.tool_call_id)
+            call = command.call
+            return self._failed(command, f"{call.name} failed with an internal error (call {call.tool_call_id}).")
+        name = command.call.name
+        unstorable = filter(None, (storage_problem(patch.changes) for patch in report.patches))
+        if (problem := next(unstorable, None)) is not None:
+            return self._failed(command, f"{name} finished, but its state cannot be stored: {problem}.")
+        if (problem := record_problem(report)) is not None:
+            return self._failed(command, f"{name} finished, but its result cannot be stored: {problem}.")
+        return report
+
+    async def _report(self, command: RunTool) -> ToolFinished | ToolInterrupted:
         call, patches = command.call, dict[str, Any]()
         try:
             outcome = await self._outcome(command, patches.update)
@@ -77,6 +98,11 @@ class ToolCalls:
                 await stack.enter_async_context(semaphore)
             return await self._runtime.stack.run_tool(command, execute, self._runtime.contexts())
 
+    def _failed(self, command: RunTool, content: str) -> ToolFinished:
+        call = command.call
+        content = storable_text(content)
+        return ToolFinished(turn=call.turn, tool_call_id=call.tool_call_id, content=content, status="error")
+
     def _patches(self, command: RunTool, changes: dict[str, Any]) -> list[Patch]:
         source = self._runtime.toolset.source(command.call.name)
         return [Patch(source=source, changes=changes)] if source is not None and changes else []
@@ -86,11 +112,10 @@ class ToolCalls:
         call = command.call
         if call.tool_call_id not in self._runtime.history.facts.dispatched:
             return
-        try:
-            progress = orjson.loads(orjson.dumps(value))
-        except orjson.JSONEncodeError as error:
-            log.warning("progress_dropped", tool=call.name, tool_call_id=call.tool_call_id, cause=str(error))
+        if (problem := storage_problem(value)) is not None:
+            log.warning("progress_dropped", tool=call.name, tool_call_id=call.tool_call_id, cause=problem)
             return
+        progress = orjson.loads(orjson.dumps(value))
         self._runtime.journal.publish(ToolProgress(turn=call.turn, tool_call_id=call.tool_call_id, progress=progress))
 
 

@@ -12,6 +12,7 @@ from agents.agent import Agent
 from agents.conversation.runtime import ConversationRuntime
 from agents.conversation.streaming_message import StreamingMessage
 from agents.errors import MiddlewareError, Refused, ToolError
+from agents.storable import record_problem
 from agents.tools import Tool, bind
 from agents.tools.content import problem_of_bytes, with_true_type
 from agents.tools.forms import check_form_answer
@@ -25,6 +26,8 @@ log = structlog.get_logger(__name__)
 async def validate_message(message: UserMessage, runtime: ConversationRuntime) -> UserMessage:
     """The message as the agent and its middleware want it logged. Raises `Refused`."""
     agent = runtime.agent
+    if (problem := record_problem(message)) is not None:
+        raise Refused("invalid_request", f"This message cannot be stored: {problem}.")
     if message.model is not None and message.model not in agent.models:
         raise Refused("unknown_model", f"{agent.name} has no model called {message.model}.")
     message = replace(message, content=[with_true_type(block) for block in message.content])
@@ -40,16 +43,29 @@ async def validate_message(message: UserMessage, runtime: ConversationRuntime) -
         raise Refused("middleware_failed", f"The message was not taken: {error}.") from error
 
 
-async def validate_resolution(resolution: Resolve, call: OpenCall, runtime: ConversationRuntime) -> Resolve:
-    """The resolution with its answer as the model will read it. Raises `Refused` if the tool cannot take it."""
+async def validate_resolution(resolution: Resolve, call: OpenCall | None, runtime: ConversationRuntime) -> Resolve:
+    """The resolution with its answer as the model will read it. Raises `Refused` if the tool cannot take it.
+
+    `call` is the one that waits for it, if any.
+    """
+    _require_storable(resolution)
+    if call is None:
+        return resolution
     tool = await runtime.toolset.find(call.call.name)
     try:
-        return _check_resolution(resolution, call, tool)
+        checked = _check_resolution(resolution, call, tool)
     except ToolError as error:
         raise Refused("invalid_decision", error.message) from error
     except Exception as error:
         log.exception("answer_not_checked", tool=call.call.name, tool_call_id=call.call.tool_call_id)
         raise Refused("invalid_decision", "This answer cannot be checked.") from error
+    _require_storable(checked)
+    return checked
+
+
+def _require_storable(resolution: Resolve) -> None:
+    if (problem := record_problem(resolution)) is not None:
+        raise Refused("invalid_decision", f"This decision cannot be stored: {problem}.")
 
 
 def complete_input(happened: Input, agent: Agent, streaming: StreamingMessage | None, now: int) -> Input:

@@ -14,6 +14,7 @@ from agents.middleware.pipeline.exchange import Reply
 from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Completed, Model, ModelRequest, ScriptedModel
+from agents.storable import storable_text
 from agents.turn.events import AssistantMsg, Block, Event, TurnEnded, UserMsg
 from agents.turn.live import TitleChanged
 from store import StoreError
@@ -128,7 +129,7 @@ def title_by_model(model: Model, max_tokens: int) -> TitleOf:
 
 def clean_title(words: str) -> str:
     """One line without decoration, of at most `MAX_TITLE_CHARACTERS`; "" if nothing is left."""
-    title = next(filter(None, map(_plain_line, words.splitlines())), "")
+    title = next(filter(None, map(_plain_line, storable_text(words).splitlines())), "")
     if len(title) <= MAX_TITLE_CHARACTERS:
         return title
     kept = title[: MAX_TITLE_CHARACTERS - 1]

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from agents.storable import storable_text
 from agents.tools.content import blocks_in, is_blank, problem_of, with_true_type
 from agents.tools.tool import ToolOutcome
 
@@ -35,7 +36,7 @@ def outcome_of(tool_name: str, result: object) -> ToolOutcome:
 
 def bounded_text(message: object) -> str:
     """A message of foreign code that the log can hold: encodable as UTF-8, and of bounded length."""
-    text = str(message).encode(errors="replace").decode()
+    text = storable_text(message)
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
 
 

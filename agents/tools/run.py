@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
-import orjson
 import structlog
 
 from agents.context import in_context
 from agents.errors import TaskLost, ToolError
 from agents.interrupt import Interrupt
+from agents.storable import storage_problem
 from agents.tools.outcome import bounded_text, outcome_of
 from agents.tools.remote import LocalTasks, pack_call, run_remote
 from agents.tools.schema import bind
@@ -73,8 +73,8 @@ async def _try(tool: Tool, arguments: Mapping[str, Any], context: ToolContext) -
         named = bind(tool, arguments)
         return await run_with_timeout(tool.timeout, _execute(tool, named, context)), None
     except Interrupt as question:
-        if not _can_be_logged(question):
-            return _crashed(tool, context), None
+        if (problem := storage_problem(question.args)) is not None:
+            return ToolOutcome(f"{tool.name} asked a question that cannot be stored: {problem}.", "error"), None
         raise
     except ToolError as error:
         return ToolOutcome(bounded_text(error.message), "error"), None
@@ -120,14 +120,6 @@ def _from_thread(context: ToolContext) -> ToolContext:
         patch=on_loop(loop, context.patch),
         tell=on_loop(loop, context.tell),
     )
-
-
-def _can_be_logged(question: Interrupt) -> bool:
-    try:
-        orjson.dumps(question.args)
-    except TypeError:
-        return False
-    return True
 
 
 def _lost(tool: Tool, error: TaskLost, context: ToolContext) -> tuple[ToolOutcome, Retryable | None]:

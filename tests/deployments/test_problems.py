@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from agents.codec import VERSION
@@ -157,7 +158,13 @@ async def test_a_resolution_too_late_or_of_the_wrong_kind(api: Api) -> None:
     await api.turn(conversation_id, "announce: lunch")
     before = await api.show(conversation_id)
     [call] = before["pending"]
-    for decision in ({"decision": "edit"}, {"decision": "approve", "arguments": {"text": "dinner"}}):
+    deep = orjson.loads("[" * 300 + "]" * 300)  # is JSON, but more than the log can hold
+    for decision in (
+        {"decision": "edit"},
+        {"decision": "approve", "arguments": {"text": "dinner"}},
+        {"decision": "respond", "answer": deep},
+        {"decision": "edit", "arguments": {"text": deep}},
+    ):
         response = await api.post(conversation_id, "resolutions", {"tool_call_id": call, **decision})
         check_problem(response, 422, "invalid_decision")
     bad = await api.post(conversation_id, "resolutions", {"tool_call_id": call, "decision": "maybe"})

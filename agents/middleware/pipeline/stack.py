@@ -8,13 +8,14 @@ from functools import partial, reduce
 from typing import Any, TypeVar
 
 from agents.agent import AgentMiddleware
-from agents.errors import AgentDefinitionError, AgentError, MiddlewareError
+from agents.errors import AgentDefinitionError, AgentError, MiddlewareError, TurnStopped, UnstorableValue
 from agents.interrupt import Interrupt
 from agents.middleware.parallel import Parallel
 from agents.middleware.pipeline.exchange import Reply, Request
 from agents.middleware.pipeline.middleware import Middleware, StreamCall, ToolRun, overrides
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import ModelEvent, ModelRequest
+from agents.storable import record_problem, storage_problem
 from agents.tools import ToolOutcome
 from agents.turn.commands import RunTool
 from agents.turn.inputs import UserMessage
@@ -23,6 +24,7 @@ ContextOf = Callable[[Middleware], TurnContext]
 """Finds the context of a middleware in the current model call."""
 Interrupts = list[tuple[Middleware, Interrupt]]
 """The interrupts that the callbacks of one model call have raised, in order."""
+T = TypeVar("T")
 V = TypeVar("V", bound=Request | Reply)
 
 APPENDED = {Request: ("system", "injected"), Reply: ("feedback",)}
@@ -48,7 +50,8 @@ class Stack:
         """The message as it will be logged. Raises `Refused`, or `MiddlewareError` for any other failure."""
         for middleware in self._overriding("handle_message"):
             with _name_errors(middleware, "handle_message"):
-                message = await middleware.handle_message(message, context_of(middleware))
+                changed = await middleware.handle_message(message, context_of(middleware))
+            message = _checked(middleware, "handle_message", changed, UserMessage, message)
         return message
 
     async def system_prompt(self, context_of: ContextOf) -> list[str]:
@@ -57,6 +60,8 @@ class Stack:
         for middleware in self._overriding("system_prompt"):
             with _name_errors(middleware, "system_prompt"):
                 section = await middleware.system_prompt(context_of(middleware))
+            if section is not None:
+                section = _checked(middleware, "system_prompt", section, str)
             if section:
                 sections.append(section)
         return sections
@@ -113,10 +118,23 @@ async def _call(middleware: Middleware, callback: str, value: V, context_of: Con
         try:
             result: V = await getattr(middleware, callback)(value, context_of(middleware))
         except Interrupt as interrupt:
+            if (problem := storage_problem(interrupt.args)) is not None:
+                raise UnstorableValue("its question", problem) from None
             interrupts.append((middleware, interrupt))
             return value
-    if not isinstance(result, type(value)):
+    return _checked(middleware, callback, result, type(value), value)
+
+
+def _checked(middleware: Middleware, callback: str, result: object, promised: type[T], before: object = None) -> T:
+    """What a callback has returned, if it is what the callback promises and, where it is logged, can be stored.
+
+    `before` is what the callback was given: it has been checked.
+    """
+    if not isinstance(result, promised):
         raise MiddlewareError(middleware.name, f"{callback}: it returned {type(result).__name__}")
+    is_logged = promised not in (Request, str)
+    if is_logged and result is not before and (problem := record_problem(result)) is not None:
+        raise MiddlewareError(middleware.name, f"{callback}: what it returned cannot be stored: {problem}")
     return result
 
 
@@ -126,12 +144,15 @@ async def _stream(
     with _name_errors(middleware, "stream"):
         async with aclosing(middleware.stream(request, call, context)) as events:
             async for event in events:
+                if not isinstance(event, ModelEvent):
+                    raise MiddlewareError(middleware.name, f"stream: it yielded {type(event).__name__}")
                 yield event
 
 
 async def _run_tool(middleware: Middleware, run: ToolRun, context: TurnContext, command: RunTool) -> ToolOutcome:
     with _name_errors(middleware, "run_tool"):
-        return await middleware.run_tool(command, run, context)
+        outcome = await middleware.run_tool(command, run, context)
+    return _checked(middleware, "run_tool", outcome, ToolOutcome)
 
 
 @contextmanager
@@ -139,6 +160,13 @@ def _name_errors(middleware: Middleware, callback: str) -> Iterator[None]:
     """Let intended errors pass (a refusal, a model's failure, a stop); any other becomes a `MiddlewareError`."""
     try:
         yield
+    except UnstorableValue as error:
+        raise MiddlewareError(middleware.name, f"{callback}: {error}") from None
+    except TurnStopped as stopped:
+        if any(not isinstance(text, str) or storage_problem(text) for text in stopped.args):
+            problem = f"{callback}: it stopped the turn without a readable text"
+            raise MiddlewareError(middleware.name, problem) from stopped
+        raise
     except AgentError:
         raise
     except Exception as error:

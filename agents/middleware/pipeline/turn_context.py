@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.agent import Agent
+from agents.errors import UnstorableValue
 from agents.services import Services
+from agents.storable import storage_problem
 from agents.turn import Event
 from agents.turn.events import Resolution, ToolResult
 from agents.turn.facts import Facts
@@ -49,14 +51,19 @@ class TurnContext:
     background: Callable[[Coroutine[Any, Any, None]], object]
     """Run a coroutine beside the turn. It is cancelled with the incarnation; its errors are logged with our name."""
     patch_later: Callable[[Mapping[str, Any]], None]
-    """Patch the durable state from a background task."""
+    """Patch the durable state from a background task. Raises `UnstorableValue`."""
     summarise: Callable[["SummaryText"], None]
     """Replace the oldest turns by a summary; for Compaction."""
     answered_interrupts: Sequence[AnsweredInterrupt] = ()
     patches: dict[str, Any] = field(default_factory=dict)
 
     def patch(self, **changes: Any) -> None:  # noqa: ANN401 - any JSON value; None removes the key
-        """Change the durable state; the change is logged together with the answer of the current model call."""
+        """Change the durable state; the change is logged together with the answer of the current model call.
+
+        Raises `UnstorableValue`, which ends the turn unless it is caught.
+        """
+        if (problem := storage_problem(changes)) is not None:
+            raise UnstorableValue("its state", problem)
         self.patches.update(changes)
         merged = {**self.state, **changes}
         self.state = {key: value for key, value in merged.items() if value is not None}

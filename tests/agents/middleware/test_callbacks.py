@@ -1,5 +1,6 @@
 """The callbacks of middleware: their order, what each may change, and what becomes of a failure."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 
@@ -195,16 +196,106 @@ async def test_a_failure_in_on_start_does_not_stop_the_conversation(world: World
     assert spoken(await world.events()) == [("hi", "completed")]
 
 
-async def test_a_callback_must_return_a_value_of_the_right_type(world: World) -> None:
-    class ReturnsNone(Middleware):
-        async def before_model(self, request: Request, context: TurnContext) -> Request:
-            return None  # type: ignore[return-value]
+def returning(callback: str, value: object) -> Middleware:
+    """A middleware whose `callback` returns this."""
 
-    agent = Agent(name="a", model=ScriptedModel([Step("hi")]), middleware=(ReturnsNone(),))
+    async def give(self: Middleware, *_: object) -> object:
+        return value
+
+    return type("Forgetful", (Middleware,), {callback: give})()
+
+
+@pytest.mark.parametrize(
+    ("callback", "value", "returned"),
+    [
+        ("before_model", None, "NoneType"),
+        ("after_model", None, "NoneType"),
+        ("after_model", "a text", "str"),
+        ("system_prompt", 5, "int"),
+    ],
+)
+async def test_a_callback_must_return_a_value_of_the_right_type(
+    world: World, callback: str, value: object, returned: str
+) -> None:
+    agent = Agent(name="a", model=ScriptedModel([Step("hi")]), middleware=(returning(callback, value),))
     conversation = await world.start(agent)
     await say(conversation)
     await rest(conversation)
     assert ends(await world.events()) == [("failed", "middleware_failed")]
+    detail = (await world.events())[-1].detail  # type: ignore[union-attr]
+    assert detail == f"The turn failed: the middleware Forgetful failed in {callback}: it returned {returned}."
+
+
+async def test_a_message_that_middleware_does_not_return_is_refused(world: World) -> None:
+    agent = Agent(name="a", model=ScriptedModel([Step("hi")]), middleware=(returning("handle_message", None),))
+    conversation = await world.start(agent)
+    with pytest.raises(Refused, match="Forgetful failed in handle_message: it returned NoneType") as refused:
+        await say(conversation)
+    assert refused.value.code == "middleware_failed"
+    assert not conversation.gone.done()
+    assert await world.events() == []
+
+
+@pytest.mark.parametrize(("value", "returned"), [(None, "NoneType"), ("done", "str")])
+async def test_a_call_whose_outcome_middleware_does_not_return_fails(
+    world: World, value: object, returned: str
+) -> None:
+    model = ScriptedModel([Step(calls=[Call("work")]), Step("done")])
+    agent = Agent(name="a", model=model, tools=(work,), middleware=(returning("run_tool", value),))
+    conversation = await world.start(agent)
+    await say(conversation)
+    assert await rest(conversation) == "idle"
+    content = f"work failed: the middleware Forgetful failed in run_tool: it returned {returned}."
+    assert results(await world.events()) == [("error", content)]
+    assert ends(await world.events()) == [("completed", None)]
+
+
+async def test_a_stream_must_yield_events_of_a_model(world: World) -> None:
+    class Forgetful(Middleware):
+        async def stream(
+            self, request: ModelRequest, call: StreamCall, context: TurnContext
+        ) -> AsyncGenerator[ModelEvent, None]:
+            async for _ in call(request):
+                yield None  # type: ignore[misc]
+
+    conversation = await world.start(Agent(name="a", model=ScriptedModel([Step("hi")]), middleware=(Forgetful(),)))
+    await say(conversation)
+    await rest(conversation)
+    detail = (await world.events())[-1].detail  # type: ignore[union-attr]
+    assert detail == "The turn failed: the middleware Forgetful failed in stream: it yielded NoneType."
+
+
+@pytest.mark.parametrize("offered", [None, ["work"]], ids=str)
+def test_the_tools_of_middleware_must_be_tools(offered: object) -> None:
+    forgetful = type("Forgetful", (Middleware,), {"tools": lambda _: offered})()
+    with pytest.raises(AgentDefinitionError, match="agent a: the middleware Forgetful has tools that are none"):
+        Agent(name="a", model=ScriptedModel(assistant_script), middleware=(forgetful,))
+
+
+async def test_a_cancellation_that_escapes_from_a_tool_is_an_error_of_its_call(world: World) -> None:
+    @tool(name="work")
+    async def escape() -> str:
+        """Lose a cancellation of its own."""
+        raise asyncio.CancelledError
+
+    model = ScriptedModel([Step(calls=[Call("work")]), Step("done")])
+    conversation = await world.start(Agent(name="a", model=model, tools=(escape,)))
+    await say(conversation)
+    assert await rest(conversation) == "idle"
+    [(status, content)] = results(await world.events())
+    assert (status, content.startswith("work failed with an internal error (call ")) == ("error", True)
+
+
+@pytest.mark.parametrize("callback", ["before_model", "after_model"])
+async def test_a_cancellation_that_escapes_from_middleware_ends_the_turn(world: World, callback: str) -> None:
+    async def escape(self: Middleware, *_: object) -> None:
+        raise asyncio.CancelledError
+
+    middleware = type("Culprit", (Middleware,), {callback: escape})()
+    conversation = await world.start(Agent(name="a", model=ScriptedModel([Step("hi")]), middleware=(middleware,)))
+    await say(conversation)
+    assert await rest(conversation) == "idle"
+    assert ends(await world.events()) == [("failed", "internal")]
 
 
 async def test_a_message_may_be_changed_or_refused_before_it_is_logged(world: World) -> None:

@@ -127,7 +127,9 @@ async def test_a_question_passes_as_it_is(blocking: bool) -> None:
 
 @pytest.mark.parametrize("problem", [{"prompt": "\ud800"}, {"prompt": "?", "form": {"questions": object()}}])
 async def test_a_question_that_the_log_cannot_hold_is_a_failure(problem: dict[str, Any]) -> None:
-    assert await run_tool(Trying(Interrupt(**problem)).tool, {}, CONTEXT) == CRASHED
+    outcome = await run_tool(Trying(Interrupt(**problem)).tool, {}, CONTEXT)
+    assert outcome.status == "error"
+    assert str(outcome.content).startswith("work asked a question that cannot be stored: ")
 
 
 async def test_the_answer_to_a_question_reaches_the_tool() -> None:

@@ -65,11 +65,15 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to write to a conversation, until another writer claims it."""
+    """The right to write to a conversation, until another writer claims it.
+
+    `lost` is how many writers in a row have died at the turn that is unfinished, without any progress of it.
+    """
 
     conversation_id: str
     epoch: int
     meta: ConversationMeta
+    lost: int = 0
 
 
 def decode_meta(conversation_id: str, fields: Mapping[bytes, bytes]) -> ConversationMeta:

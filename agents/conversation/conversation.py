@@ -41,8 +41,12 @@ class Conversation:
         `agents.errors.UnreadableRecord`.
         """
         journal = await Journal.open(services.store, conversation_id, services.place, services.cluster, services.clock)
-        agent, context = catalog.get(journal.meta.agent), catalog.context(journal.meta)
-        driver = Driver(journal, agent, await journal.replay(), services, context)
+        try:
+            agent, context = catalog.get(journal.meta.agent), catalog.context(journal.meta)
+            driver = Driver(journal, agent, await journal.replay(), services, context)
+        except Exception:
+            await journal.leave("left")  # it has not come to the turn
+            raise
         driver.start()
         return cls(driver)
 

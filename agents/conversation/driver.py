@@ -39,6 +39,9 @@ PACK_SECONDS = 3.0
 STOP_SECONDS = 5.0
 """How long a cancel waits for what its calls have begun elsewhere; a sub-agent finds out by itself after that."""
 
+MAX_LOST = 3
+"""After so many incarnations in a row that died at a turn without any progress, the next one ends the turn."""
+
 _AT_REST = frozenset({State.IDLE, State.AWAITING_INPUT, State.TERMINATING})
 
 
@@ -83,7 +86,10 @@ class Driver:
 
     def start(self) -> None:
         """Take up the log where it ends."""
-        self.post(Recover())
+        give_up = self.journal.lost >= MAX_LOST and self._is_due()
+        if give_up:
+            log.error("turn_given_up", conversation=self.journal.conversation_id, turn=self.machine.facts.turn)
+        self.post(Recover(give_up=give_up))
         self.runtime.start_middleware()
 
     def post(self, happened: Input) -> None:
@@ -140,6 +146,7 @@ class Driver:
             self._end_superseded(error)
         except Exception as error:
             log.exception("incarnation_failed", conversation=self.journal.conversation_id)
+            await self.journal.leave("failed")
             envelope.fail(error)
             self.abandon()
         except asyncio.CancelledError:
@@ -174,6 +181,8 @@ class Driver:
         if isinstance(happened, Cancel):
             self._accept_once_stopped(envelope, receipt)
         if decided.machine.state is State.TERMINATING:
+            if decided.machine.facts.running:
+                await self.journal.leave("left")
             self.abandon()
 
     def _accept_once_stopped(self, envelope: Envelope, receipt: Receipt) -> None:
@@ -207,7 +216,16 @@ class Driver:
     def _end_superseded(self, error: Exception) -> None:
         """Another incarnation has the conversation, or it is deleted."""
         log.warning("incarnation_superseded", conversation=self.journal.conversation_id, cause=str(error))
+        if not self.gone.done():
+            self.journal.leave_soon("fenced")
         self.abandon()
+
+    def _is_due(self) -> bool:
+        """Whether the turn has something to do now, and does not just wait for people."""
+        facts = self.machine.facts
+        if facts.phase is not State.AWAITING_INPUT:
+            return facts.running
+        return facts.next_expiry is not None and facts.next_expiry <= self._clock()
 
     def _waits_for(self) -> list[Mapping[str, str]]:
         if self.machine.model is not None:

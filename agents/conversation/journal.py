@@ -18,10 +18,11 @@ from agents.models import TextChunk, ThinkingChunk
 from agents.receipt import Receipt
 from agents.turn import Event, Facts, Logged, StepResult, fsm_state
 from agents.turn.commands import Append, Broadcast
-from agents.turn.events import Summary, UserMsg
+from agents.turn.events import StatePatch, Summary, UserMsg
 from agents.turn.live import LiveEvent
 from agents.turn.snapshot import restore_snapshot
 from store import ConversationNotFound, Fenced, Store, StoreError
+from store.log.log import Exit
 from store.records import Claim
 
 NO_EXPIRY = 2**53
@@ -47,7 +48,10 @@ class Journal:
         self.epoch = claim.epoch
         self.meta = claim.meta
         self.archived_seq = claim.meta.archived_seq or 0
+        self.lost = claim.lost
+        """How many incarnations in a row have died at the turn that is unfinished."""
         self.ownership = Ownership(store, claim.conversation_id, claim.epoch)
+        self._leaving: asyncio.Task[None] | None = None
         self._touching: asyncio.Task[None] | None = None
         self._held: list[Callable[[], None]] | None = None
 
@@ -126,6 +130,15 @@ class Journal:
             for publish in held:
                 publish()
 
+    async def leave(self, how: Exit) -> None:
+        """Note how this incarnation ends. Without it, the next one takes this one for lost."""
+        with suppress(StoreError):
+            await self._store.log.leave((self.conversation_id, self.epoch), how)
+
+    def leave_soon(self, how: Exit) -> None:
+        """The same in the background."""
+        self._leaving = asyncio.create_task(self.leave(how))
+
     def publish(self, event: LiveEvent) -> None:
         """Tell the watchers, soon and without a promise."""
         self.progress_at = self._clock()
@@ -171,6 +184,7 @@ class Journal:
             notice=orjson.dumps({"epoch": self.epoch, "events": notice}),
             client_ids=_client_ids(logged),
             summary_seq=next((entry.seq for entry in logged if isinstance(entry.event, Summary)), None),
+            is_progress=not all(isinstance(event, StatePatch | Summary | UserMsg) for event in events),
         )
         self.ownership.prove(asked_at)
         self.progress_at = now

@@ -254,7 +254,12 @@ class Summarised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recover:
-    """A new incarnation has folded the log, and goes on where the log ends."""
+    """A new incarnation has folded the log, and goes on where the log ends.
+
+    `give_up`: too many incarnations in a row have died at this turn; it is ended instead.
+    """
+
+    give_up: bool = False
 
     signal = Signal.RECOVER
 

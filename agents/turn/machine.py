@@ -44,6 +44,12 @@ ABORTED_DETAIL = "The turn made no progress, and an operator has released it."
 ABORTED_RUNNING = "The outcome of this call is unknown: an operator released the turn while it ran."
 ABORTED_WAITING = "cancelled: an operator released the turn"
 
+CRASHED = "crashed_repeatedly"
+"""The reason of a turn that has ended one incarnation after another."""
+CRASHED_DETAIL = "The turn was stopped: the process that worked on it ended again and again."
+CRASHED_RUNNING = "The outcome of this call is unknown: the process that ran it ended again and again."
+CRASHED_WAITING = "cancelled: the process that worked on the turn ended again and again"
+
 _LEAVING = Refusal("terminating", "The conversation is moving; send this again.")
 _NOT_RUNNING = Refusal("not_running", "No turn is running.")
 
@@ -67,11 +73,7 @@ def abort(facts: Facts, principal: str | None) -> StepResult:
     effects by itself, from the log.
     """
     draft = Draft(Machine(facts=facts, state=facts.phase))
-    for tool_call_id, call in facts.calls.items():
-        if call.suspension is not None:
-            flow.close(draft, tool_call_id, ABORTED_WAITING, "cancelled", principal)
-        else:
-            flow.close(draft, tool_call_id, ABORTED_RUNNING, "unknown", principal)
+    _close_all(draft, ABORTED_WAITING, ABORTED_RUNNING, principal)
     flow.fail(draft, ABORTED, ABORTED_DETAIL, principal)
     return draft.result()
 
@@ -99,7 +101,7 @@ def _handle(draft: Draft, happened: Input) -> Refusal | None:
         case Cancel():
             return _cancel(draft, happened)
         case Recover():
-            _recover(draft)
+            _recover(draft, happened)
         case Stop():
             _stop(draft)
         case Patched():
@@ -133,10 +135,13 @@ def _take_report(draft: Draft, report: OneWayInput) -> None:
             on_expire(draft, report)
 
 
-def _recover(draft: Draft) -> None:
+def _recover(draft: Draft, recover: Recover) -> None:
     """Go on where the log ends: ask the model, run lost calls again, or wait."""
     if not draft.facts.running:
         draft.add_effect(Finish())
+        return
+    if recover.give_up:
+        _give_up(draft)
         return
     for call in draft.facts.suspended.values():
         draft.arm_expiry(call)
@@ -154,6 +159,23 @@ def _cancel(draft: Draft, cancel: Cancel) -> Refusal | None:
     flow.abandon(draft, cancel.partial, cancel.principal, flow.USER_CANCELLED)
     flow.cancel(draft, cancel.principal, CANCELLED_BY_PERSON)
     return None
+
+
+def _give_up(draft: Draft) -> None:
+    """End the turn as failed. Nothing of it is called again; tools may stop what they have started elsewhere."""
+    draft.state = draft.facts.phase
+    draft.stop_tools(abandoned=True)
+    _close_all(draft, CRASHED_WAITING, CRASHED_RUNNING, draft.facts.principal)
+    flow.fail(draft, CRASHED, CRASHED_DETAIL)
+
+
+def _close_all(draft: Draft, waiting_reads: str, running_reads: str, principal: str | None) -> None:
+    """Give every open call its result: one that waited is cancelled, the outcome of one that ran is unknown."""
+    for tool_call_id, call in draft.facts.calls.items():
+        if call.suspension is not None:
+            flow.close(draft, tool_call_id, waiting_reads, "cancelled", principal)
+        else:
+            flow.close(draft, tool_call_id, running_reads, "unknown", principal)
 
 
 def _summarise(draft: Draft, made: Summarised) -> None:

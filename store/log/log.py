@@ -3,14 +3,18 @@
 import itertools
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 from store.client.client import Client, Reply
-from store.client.script import APPEND, CLAIM, Argument, pairs
+from store.client.script import APPEND, CLAIM, LEAVE, Argument, pairs
 from store.errors import Conflict, ConversationNotFound, DuplicateMessage, Fenced, NewerFormat
 from store.keys import ConversationKeys, Keys
 from store.log.archive_index import ArchiveIndex, WriterId
 from store.log.reader import LogReader
 from store.records import Claim, decode_meta
+
+Exit = Literal["left", "failed", "fenced"]
+"""How a writer ends: in good order, by an error of its own, or because of a newer one."""
 
 NO_CLIENT_IDS: Mapping[str, int] = {}
 
@@ -38,14 +42,26 @@ class Log(LogReader):
         NewerFormat is raised and no writer is fenced.
         """
         keys = self._keys.conversation(conversation_id)
-        arguments: list[Argument] = [place, keys.live, cluster, "" if reads is None else reads]
-        flat = await self._client.retry(lambda: self._client.run_confirmed(CLAIM, [keys.meta], arguments))
+        arguments: list[Argument] = [place, keys.live, cluster, "" if reads is None else reads, conversation_id]
+        names = [keys.meta, keys.unfinished]
+        flat = await self._client.retry(lambda: self._client.run_confirmed(CLAIM, names, arguments))
         if isinstance(flat, int):
             raise NewerFormat(conversation_id, flat)
         if not flat:
             raise ConversationNotFound(conversation_id)
-        meta = decode_meta(conversation_id, pairs(flat))
-        return Claim(conversation_id, meta.epoch, meta)
+        fields = pairs(flat)
+        meta = decode_meta(conversation_id, fields)
+        return Claim(conversation_id, meta.epoch, meta, len(fields.get(b"lost", b"").split()))
+
+    async def leave(self, writer: WriterId, how: Exit) -> None:
+        """Note how the writer ends: one that is not heard of again counts as lost at the next claim.
+
+        Tried once. Raises StoreUnavailable.
+        """
+        conversation_id, epoch = writer
+        key = self._keys.conversation(conversation_id).meta
+        arguments: list[Argument] = [epoch, "" if how == "fenced" else how]
+        await self._client.retry_until(lambda: True, lambda: self._client.run(LEAVE, [key], arguments))
 
     async def append(
         self,
@@ -59,13 +75,14 @@ class Log(LogReader):
         notice: bytes | None = None,
         client_ids: Mapping[str, int] = NO_CLIENT_IDS,
         summary_seq: int | None = None,
+        is_progress: bool = True,
         give_up: Callable[[], bool] = _never,
     ) -> int:
         """Write a batch, all or nothing, and return the new last seq.
 
         In the same step `state` is stored, the conversation enters the index of unfinished turns (due at `due_at` ms)
         or leaves it (None), `client_ids` (id -> seq) and the `summary_seq` of a summary in the batch are noted, and
-        `notice` is published.
+        `notice` is published. After a batch that `is_progress` of its turn no earlier writer counts as lost.
 
         Raises Fenced, Conflict, DuplicateMessage or ConversationNotFound, with nothing written. After a lost
         connection, or when too few replicas have confirmed, the outcome is uncertain: the append is repeated under its
@@ -85,6 +102,7 @@ class Log(LogReader):
             keys.live,
             notice or b"",
             "" if summary_seq is None else summary_seq,
+            "1" if is_progress else "",
             len(records),
             *records,
         ]

@@ -16,21 +16,22 @@
 -- ARGV[8] live channel
 -- ARGV[9] notice to publish, or ''
 -- ARGV[10] seq of the summary among the records, or ''
--- ARGV[11] n, the number of records
--- ARGV[12] .. ARGV[11 + n] the records
+-- ARGV[11] '1' if the batch is progress of a turn, which the writers lost before have not stopped, or ''
+-- ARGV[12] n, the number of records
+-- ARGV[13] .. ARGV[12 + n] the records
 -- then pairs of client id and seq
 --
 -- Returns {'written', last seq} | {'gone'} | {'fenced', current epoch} | {'duplicate', client id, seq}
 --       | {'conflict', last seq}
 
-local meta = redis.call('HMGET', KEYS[2], 'epoch', 'last_seq', 'append_id')
+local meta = redis.call('HMGET', KEYS[2], 'epoch', 'last_seq', 'append_id', 'lost')
 local epoch, last_seq, append_id = meta[1], meta[2], meta[3]
 if not epoch then return {'gone'} end
 if epoch ~= ARGV[1] then return {'fenced', epoch} end
 if append_id == ARGV[3] then return {'written', last_seq} end
 
-local count = tonumber(ARGV[11])
-local first_client = 12 + count
+local count = tonumber(ARGV[12])
+local first_client = 13 + count
 for i = first_client, #ARGV, 2 do
   local known = redis.call('HGET', KEYS[3], ARGV[i])
   if known then return {'duplicate', ARGV[i], known} end
@@ -38,12 +39,13 @@ end
 if last_seq ~= ARGV[2] then return {'conflict', last_seq} end
 
 local seq = tonumber(last_seq)
-for i = 12, 11 + count do
+for i = 13, 12 + count do
   seq = seq + 1
   redis.call('XADD', KEYS[1], string.format('%d-0', seq), 'd', ARGV[i])
 end
 last_seq = string.format('%d', seq)
 redis.call('HSET', KEYS[2], 'last_seq', last_seq, 'append_id', ARGV[3], 'state', ARGV[4], 'updated_at', ARGV[5])
+if ARGV[11] ~= '' and meta[4] then redis.call('HDEL', KEYS[2], 'lost') end
 if ARGV[10] ~= '' then redis.call('HSET', KEYS[2], 'summary_seq', ARGV[10]) end
 for i = first_client, #ARGV, 2 do
   redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1])

@@ -150,13 +150,14 @@ async def test_an_answer_goes_on_when_it_was_not_to_end_after_all(
 
 async def test_a_repeated_cancel_ends_its_own_turn_only(world: World) -> None:
     bench = Bench()
-    conversation = await world.start(worker(bench.tool))
+    steps = [Step(calls=[Call("work")]), Step(calls=[Call("work")]), Step("done")]
+    conversation = await world.start(Agent(name="worker", model=ScriptedModel(steps), tools=[bench.tool]))
     await say(conversation)
     await bench.begun()
     await say(conversation, "and this", on_busy="queue")
 
     first = await conversation.cancel("ada", turn=1)
-    await until(lambda: conversation.inspect().turn == 2)
+    await bench.begun(2)
     again = await conversation.cancel("ada", turn=1)
 
     [ended] = [entry.seq for entry in await world.log() if isinstance(entry.event, TurnEnded)]

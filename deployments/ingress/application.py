@@ -37,7 +37,14 @@ from deployments.process.store import connect_store
 from deployments.routing.control_plane import cluster_name
 from deployments.settings import Settings
 
-BODIES = (bodies.NewConversation, bodies.Renaming, bodies.NewMessage, bodies.NewResolution, bodies.ApprovalChoice)
+BODIES = (
+    bodies.NewConversation,
+    bodies.Renaming,
+    bodies.NewMessage,
+    bodies.NewCancel,
+    bodies.NewResolution,
+    bodies.ApprovalChoice,
+)
 # Routes are tried in this order: those with the most requests come first.
 ROUTES = (messages, events, conversations, agents, files, health, model_calls, admin, preferences)
 

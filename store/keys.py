@@ -1,138 +1,13 @@
-"""The one table of Redis keys: how each is spelled, what type it has and how long it lives."""
+"""Spells every Redis key; store/key_table.py says what each is and how long it lives."""
 
 import re
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 
+from store.key_table import PLACEHOLDERS, TABLE, KeyRow
+
 PARTITIONS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRow:
-    """A row of the table; `lifetime` says when the key goes away, or why it never does, `expires` whether by time."""
-
-    name: str
-    pattern: str
-    type: str
-    lifetime: str
-    expires: bool = False
-
-
-# What records a person's work never expires by time: only its owner may delete it. `<files>` is the stem of a file
-# system: `{p}:conversation:<id>` for a conversation's, `{files:<kind>:<id>}` for any other.
-TABLE = (
-    KeyRow(
-        "log",
-        "{p}:conversation:<id>:log",
-        "stream",
-        "until the conversation is deleted; its oldest records until they are in the archive, if there is one",
-    ),
-    KeyRow("meta", "{p}:conversation:<id>:meta", "hash", "until the conversation is deleted"),
-    KeyRow(
-        "clients",
-        "{p}:conversation:<id>:clients",
-        "hash",
-        "until the conversation is deleted: a client may repeat a message after any time; or until the archive has it",
-    ),
-    KeyRow(
-        "segments",
-        "{p}:conversation:<id>:segments",
-        "hash",
-        "until the conversation is deleted: it says which files of the archive are part of the log",
-    ),
-    KeyRow(
-        "unfinished",
-        "{p}:unfinished",
-        "zset",
-        "an entry until its turn ends or the conversation is deleted; the empty key goes by itself",
-    ),
-    KeyRow(
-        "owner",
-        "{owner:<principal>}:conversations",
-        "zset",
-        "an entry until the conversation is deleted; a leftover entry until the next listing",
-    ),
-    KeyRow("hosts", "{hosts}:loads", "hash", "an entry until its host leaves, or has not reported for ten seconds"),
-    KeyRow("busy", "{hosts}:busy", "hash", "an entry until its host has less to do, or has left"),
-    KeyRow("clusters", "{clusters}:seen", "zset", "an entry until its cluster has not reported for a minute"),
-    KeyRow("code_version", "{releases}:current", "hash", "never: the next deployment is numbered after it"),
-    KeyRow("deployments", "{releases}:deployments", "zset", "an entry until a thousand others have been deployed"),
-    KeyRow(
-        "prestart",
-        "{hosts}:prestart:<node>",
-        "string",
-        "seconds, in which the processes may start that one replica of the ingress asked a node for",
-        expires=True,
-    ),
-    KeyRow("ping", "ping", "string", "a second; it only shows that Redis takes writes", expires=True),
-    KeyRow(
-        "children",
-        "{p}:conversation:<id>:children",
-        "hash",
-        "an entry until that child or the conversation is deleted",
-    ),
-    KeyRow(
-        "usage",
-        "{p}:conversation:<id>:usage",
-        "hash",
-        "until the conversation is deleted: its budget is for its whole life",
-    ),
-    KeyRow("spent", "{usage:<scope>}:usage", "hash", "as long as each record asks for", expires=True),
-    KeyRow(
-        "model_calls",
-        "{p}:conversation:<id>:model_calls",
-        "stream",
-        "as long as each record asks for; at most until the conversation is deleted",
-        expires=True,
-    ),
-    KeyRow(
-        "preferences",
-        "{owner:<principal>}:preferences",
-        "hash",
-        "an entry until its person takes it back: it is a standing choice",
-    ),
-    KeyRow(
-        "files",
-        "<files>:files",
-        "hash",
-        "an entry until the file is deleted; all until the scope is dropped, a conversation's with it",
-    ),
-    KeyRow("contents", "<files>:contents", "hash", "as files"),
-    KeyRow(
-        "file_totals",
-        "<files>:file_totals",
-        "hash",
-        "until the scope is dropped, also without files: it knows which versions were used",
-    ),
-    KeyRow(
-        "file_receipt",
-        "<files>:file_receipt:<change>",
-        "string",
-        "a minute, in which a change whose answer was lost may be repeated; a day if its caller named the change",
-        expires=True,
-    ),
-    KeyRow(
-        "confirmed",
-        "{<tag>}:confirmed",
-        "string",
-        "a minute: it only marks a position in the replication stream, see store/client/replication.py",
-        expires=True,
-    ),
-)
-
-
-PLACEHOLDERS = {
-    "<files>": r"(?:\{\d+\}:conversation:.+|\{files:(?:user|project):.+\})",
-    "{p}": r"\{\d+\}",
-    "<id>": ".+",
-    "<principal>": ".*",
-    "<scope>": ".+",
-    "<node>": "[0-9a-f]+",
-    "<change>": "[0-9a-f-]+",
-    "<tag>": "[^}]+",
-}
-"""What the placeholders of a pattern may stand for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +17,40 @@ class FileKeys:
     files: str
     contents: str
     totals: str
+    receipts: str
     meta: str | None
     stem: str
 
     def receipt(self, change: str) -> str:
         """String: the result of a change of the files."""
         return f"{self.stem}:file_receipt:{change}"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditKeys:
+    """The keys of one tenant's audit, all in one slot."""
+
+    lines: str
+    head: str
+    known: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListKeys:
+    """The three orders of one list of conversations, in one slot."""
+
+    updated: str
+    created: str
+    titles: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedKeys:
+    """The keys of a partition's feed: its entries, how far each group has read them, and what was put aside."""
+
+    stream: str
+    groups: str
+    aside: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +62,24 @@ class ConversationKeys:
     clients: str
     segments: str
     unfinished: str
+    feed: "FeedKeys"
     children: str
     usage: str
     model_calls: str
+    client_tools: str
+    text: str
     files: FileKeys
     live: str
+
+
+@dataclass(frozen=True, slots=True)
+class CopyKeys:
+    """The keys of a copy that is not complete yet, in the slot of the conversation that it will be."""
+
+    head: str
+    log: str
+    clients: str
+    files: FileKeys
 
 
 class Keys:
@@ -188,6 +104,20 @@ class Keys:
         """Sorted set: ids of conversations with an unfinished turn, by the time they are due (ms)."""
         return f"{self.prefix}:{{{partition}}}:unfinished"
 
+    def feed(self, partition: int) -> FeedKeys:
+        """Stream: what the rest of the system must hear of; hash: how far each group has read; stream: put aside."""
+        stem = f"{self.prefix}:{{{partition}}}:feed"
+        return FeedKeys(stem, f"{stem}_groups", f"{stem}_aside")
+
+    def feed_lease(self, lease: int) -> str:
+        """String: which process reads this range of the feed's partitions."""
+        return f"{self.prefix}:feed_lease:{lease}"
+
+    @property
+    def feed_channel(self) -> str:
+        """The channel (which is no key) that says which partition has a new entry."""
+        return f"{self.prefix}:feed"
+
     @property
     def hosts(self) -> str:
         """Hash: the name of a shared host -> how many conversations live in it, and when it said so (ms)."""
@@ -201,6 +131,23 @@ class Keys:
     def prestart(self, node_id: str) -> str:
         """String: set while a node has just been asked for warm workers."""
         return f"{self.prefix}:{{hosts}}:prestart:{node_id}"
+
+    def line(self, cluster: str) -> str:
+        """Hash: a conversation whose own actor is to be started -> who does it, since when, whether it has begun."""
+        return f"{self.prefix}:{{starts:{cluster}}}:line"
+
+    def started(self, cluster: str) -> str:
+        """Sorted set: the starts of dedicated actors that have begun lately, by their time (ms)."""
+        return f"{self.prefix}:{{starts:{cluster}}}:started"
+
+    def endpoint(self, actor: str) -> str:
+        """String: where the host with this actor's id takes direct connections, and its secret."""
+        return f"{self.prefix}:endpoint:{actor}"
+
+    @property
+    def access(self) -> str:
+        """The channel (which is no key) that says whose access to a conversation has changed."""
+        return f"{self.prefix}:access"
 
     @property
     def ping(self) -> str:
@@ -222,13 +169,119 @@ class Keys:
         """Sorted set: what has been deployed, by the number of its code version."""
         return f"{self.prefix}:{{releases}}:deployments"
 
-    def owner(self, principal: str) -> str:
-        """Sorted set: ids of a principal's conversations, by their last activity (ms)."""
-        return f"{self.prefix}:{{owner:{principal}}}:conversations"
+    @property
+    def mcp_servers(self) -> str:
+        """Hash: what an MCP server offered when it was last listed, by its name."""
+        return f"{self.prefix}:{{mcp}}:servers"
+
+    def list(self, name: str) -> ListKeys:
+        """Sorted sets: ids of conversations by their last activity and by their creation (ms); titles with ids."""
+        stem = f"{self.prefix}:{{{name}}}:conversations"
+        return ListKeys(updated=stem, created=f"{stem}_by_creation", titles=f"{stem}_by_title")
+
+    @property
+    def lists_made(self) -> str:
+        """String: how often the lists were made of all conversations, which earlier code had not entered."""
+        return f"{self.prefix}:{{all}}:lists_made"
 
     def preferences(self, principal: str) -> str:
         """Hash: a principal's standing choices, by name."""
         return f"{self.prefix}:{{owner:{principal}}}:preferences"
+
+    def personal_feed(self, principal: str) -> str:
+        """Stream: what a principal was told of its conversations."""
+        return f"{self.prefix}:{{owner:{principal}}}:feed"
+
+    def told(self, principal: str) -> str:
+        """Hash: the last entry of the feed of which a principal was told, by conversation."""
+        return f"{self.prefix}:{{owner:{principal}}}:told"
+
+    def personal_channel(self, principal: str) -> str:
+        """The channel (which is no key) on which a principal is told."""
+        return f"{self.prefix}:{{owner:{principal}}}:told_now"
+
+    def api_key(self, key_id: str) -> str:
+        """Hash: what is kept of an API key."""
+        return f"{self.prefix}:api_key:{key_id}"
+
+    def page_session(self, digest: str) -> str:
+        """String: the id of the API key that a person has signed in with on the page."""
+        return f"{self.prefix}:page_session:{digest}"
+
+    def api_keys(self, tenant: str) -> str:
+        """Sorted set: the ids of a tenant's API keys, by their last use (ms; 0: never)."""
+        return f"{self.prefix}:{{tenant:{tenant}}}:api_keys"
+
+    def project(self, project_id: str) -> str:
+        """Hash: the members of a project with their roles."""
+        return f"{self.prefix}:{{project:{project_id}}}:members"
+
+    @property
+    def audit_tenants(self) -> str:
+        """Set: the tenants that have an audit."""
+        return f"{self.prefix}:audit_tenants"
+
+    def audit(self, tenant: str) -> AuditKeys:
+        """The keys of a tenant's audit."""
+        stem = f"{self.prefix}:{{audit:{tenant}}}"
+        return AuditKeys(lines=f"{stem}:lines", head=f"{stem}:head", known=f"{stem}:known")
+
+    def job(self, job_id: str) -> str:
+        """Hash: the record of a job."""
+        return f"{self.prefix}:{{jobs}}:job:{job_id}"
+
+    @property
+    def jobs(self) -> str:
+        """Sorted set: the ids of all jobs, by when they were made (ms)."""
+        return f"{self.prefix}:{{jobs}}:all"
+
+    def jobs_of(self, owner: str) -> str:
+        """Sorted set: the ids of a principal's jobs, by when they were made (ms)."""
+        return f"{self.prefix}:{{jobs}}:owner:{owner}"
+
+    def jobs_of_tenant(self, tenant: str) -> str:
+        """Sorted set: the same for all principals of a tenant; `-` is for the ones without."""
+        return f"{self.prefix}:{{jobs}}:tenant:{tenant}"
+
+    @property
+    def open_jobs(self) -> str:
+        """Sorted set: the ids of jobs that are not over, by when they are due (ms)."""
+        return f"{self.prefix}:{{jobs}}:open"
+
+    @property
+    def job_names(self) -> str:
+        """Hash: a unique name -> the id of the open job that has it."""
+        return f"{self.prefix}:{{jobs}}:names"
+
+    @property
+    def failures(self) -> str:
+        """Stream: the failed attempts of jobs."""
+        return f"{self.prefix}:{{jobs}}:failures"
+
+    @property
+    def worker_supply(self) -> str:
+        """String: which replica of the ingress says how many workers there should be."""
+        return f"{self.prefix}:{{jobs}}:supply"
+
+    def queue(self, priority: str) -> str:
+        """The stem of the keys of docket's queue of a priority."""
+        return f"{self.prefix}:{{queue:{priority}}}"
+
+    def limits(self, tenant: str) -> str:
+        """Hash: what is set for a tenant and its principals, by their names."""
+        return f"{self.prefix}:{{limits:{tenant}}}:set"
+
+    def turns(self, tenant: str, subject: str) -> str:
+        """Sorted set: conversations with turns of a principal or a tenant, by when those began (ms)."""
+        return f"{self.prefix}:{{limits:{tenant}}}:turns:{subject}"
+
+    def streams(self, tenant: str, subject: str) -> str:
+        """Sorted set: the open streams of a principal or a tenant, by when their leases end (ms)."""
+        return f"{self.prefix}:{{limits:{tenant}}}:streams:{subject}"
+
+    def counted(self, tenant: str, subject: str, kind: str, window: int) -> str:
+        """String: how much of a kind a principal or a tenant has used in a window of time."""
+        return f"{self.prefix}:{{limits:{tenant}}}:counted:{kind}:{window}:{subject}"
 
     def spent(self, scope: str) -> str:
         """Hash: what was used in a scope that is not a conversation, such as a person's day."""
@@ -239,6 +292,16 @@ class Keys:
         if kind == "conversation":
             return self.conversation(scope_id).files
         return _file_keys(f"{self.prefix}:{{files:{kind}:{scope_id}}}", None)
+
+    def copy(self, conversation_id: str, copy_id: str) -> CopyKeys:
+        """A copy that will be the conversation with that id."""
+        stem = f"{self.prefix}:{{{self.partition(conversation_id)}}}:copy:{copy_id}"
+        return CopyKeys(f"{stem}:head", f"{stem}:log", f"{stem}:clients", _file_keys(stem, None))
+
+    @property
+    def imports(self) -> str:
+        """Hash: several conversations that are imported together -> which they are, and since when."""
+        return f"{self.prefix}:{{imports}}:under_way"
 
     def row(self, key: str) -> KeyRow | None:
         """The row that a key belongs to, or None for a key that the table does not declare."""
@@ -253,9 +316,12 @@ class Keys:
             clients=f"{stem}:clients",
             segments=f"{stem}:segments",
             unfinished=self.unfinished(partition),
+            feed=self.feed(partition),
             children=f"{stem}:children",
             usage=f"{stem}:usage",
             model_calls=f"{stem}:model_calls",
+            client_tools=f"{stem}:client_tools",
+            text=f"{stem}:text",
             files=_file_keys(stem, f"{stem}:meta"),
             live=f"{stem}:live",
         )
@@ -274,5 +340,10 @@ def marker_beside(key: str) -> str:
 
 def _file_keys(stem: str, meta: str | None) -> FileKeys:
     return FileKeys(
-        files=f"{stem}:files", contents=f"{stem}:contents", totals=f"{stem}:file_totals", meta=meta, stem=stem
+        files=f"{stem}:files",
+        contents=f"{stem}:contents",
+        totals=f"{stem}:file_totals",
+        receipts=f"{stem}:file_receipts",
+        meta=meta,
+        stem=stem,
     )

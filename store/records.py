@@ -1,9 +1,13 @@
 """The values that the store returns: records, conversation metadata and claims."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from store.principals import tenant_of
+
+MEMBER = b"member:"
+"""What the names of the fields begin with that hold the role of a member; the principal follows."""
 Placement = Literal["auto", "dedicated", "shared"]
 
 
@@ -16,6 +20,18 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Losses:
+    """Writers in a row that have died at the turn that is unfinished, without any progress of it.
+
+    `last_by_itself` says of the last one that no other conversation can have ended it: none lived in its process, or it
+    failed by an error of its own.
+    """
+
+    count: int = 0
+    last_by_itself: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationMeta:
     """What is known about a conversation without reading its log; times are milliseconds since 1970.
 
@@ -24,6 +40,16 @@ class ConversationMeta:
     summary is in the log. `archived_seq` is the last seq in the archive: 0 when the first segment may be written at any
     moment, None before that. `place` is the name of the actor in which the last writer lived, in `cluster`;
     `placement` is what was asked for. `format` is the newest format of records that any of its writers could read.
+    `lost` does not count the last writer, which may live: `exit` is why it has ended, None if it has not said so, and
+    `is_alone` that no other conversation lives in its process. `ended` is why the writer before it has ended, the last
+    one that could be reached: `crash` if it has not said so. `archived_at` has nothing to do with the archive of
+    records: it is when the owner put the conversation out of the lists.
+
+    `forked_from` is the conversation with whose log up to `forked_seq` it began, `imported_at` (ms) when it was read
+    from a file; `copy` is by what a repetition of either is known.
+
+    `principal` is the owner; `members` are others with their roles, of a root: its descendants have the same. `project`
+    is the name of one of the owner's tenant.
     """
 
     id: str
@@ -43,10 +69,36 @@ class ConversationMeta:
     depth: int = 0
     summary_seq: int | None = None
     archived_seq: int | None = None
+    archived_at: int | None = None
     place: str | None = None
     cluster: str | None = None
     placement: Placement | None = None
     format: int = 0
+    lost: Losses = Losses()
+    exit: str | None = None
+    ended: str | None = None
+    is_alone: bool = False
+    members: Mapping[str, str] = field(default_factory=dict)
+    project: str | None = None
+    forked_from: str | None = None
+    forked_seq: int = 0
+    imported_at: int | None = None
+    copy: str | None = None
+
+    @property
+    def project_id(self) -> str | None:
+        """The project's id in the whole service: with the tenant of the owner, if there are tenants."""
+        return None if self.project is None else project_id_of(self.principal, self.project)
+
+    def involves(self, principal: str) -> bool:
+        """Whether it is the owner or a member."""
+        return principal == self.principal or principal in self.members
+
+
+def project_id_of(principal: str, project: str) -> str:
+    """The id of a project in the principal's tenant."""
+    tenant = tenant_of(principal)
+    return project if tenant is None else f"{tenant}/{project}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +117,17 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to write to a conversation, until another writer claims it.
-
-    `lost` is how many writers in a row have died at the turn that is unfinished, without any progress of it.
-    """
+    """The right to write to a conversation, until another writer claims it."""
 
     conversation_id: str
     epoch: int
     meta: ConversationMeta
-    lost: int = 0
 
 
 def decode_meta(conversation_id: str, fields: Mapping[bytes, bytes]) -> ConversationMeta:
     """The metadata in a meta hash as Redis returns it."""
     placement: Any = _text(fields, b"placement")
+    lost = fields.get(b"lost", b"").split()
     return ConversationMeta(
         id=conversation_id,
         agent=fields[b"agent"].decode(),
@@ -97,10 +146,23 @@ def decode_meta(conversation_id: str, fields: Mapping[bytes, bytes]) -> Conversa
         depth=int(fields.get(b"depth", 0)),
         summary_seq=_number(fields, b"summary_seq"),
         archived_seq=_number(fields, b"archived_seq"),
+        archived_at=_number(fields, b"archived_at"),
         place=_text(fields, b"place"),
         cluster=_text(fields, b"cluster"),
         placement=placement,
         format=int(fields.get(b"format", 0)),
+        lost=Losses(len(lost), bool(lost) and lost[-1].endswith(b"!")),
+        exit=_text(fields, b"exit"),
+        ended=(_text(fields, b"ended") or "").partition(" ")[0] or None,
+        is_alone=fields.get(b"process") == fields[b"epoch"] + b"!",
+        members={
+            name[len(MEMBER) :].decode(): role.decode() for name, role in fields.items() if name.startswith(MEMBER)
+        },
+        project=_text(fields, b"project"),
+        forked_from=_text(fields, b"forked_from"),
+        forked_seq=int(fields.get(b"forked_seq", 0)),
+        imported_at=_number(fields, b"imported_at"),
+        copy=_text(fields, b"copy"),
     )
 
 

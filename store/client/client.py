@@ -13,9 +13,9 @@ from redis import exceptions
 from redis.asyncio import RedisCluster
 from redis.asyncio.connection import AbstractConnection
 
-from store.client.multiplexed import MultiplexedRedis
+from store.client.multiplexed import MultiplexedRedis, PendingReply
 from store.client.replication import NotConfirmed, Replication, run_confirmed
-from store.client.script import PUBLISH, Argument, LuaScript
+from store.client.script import ALL, PUBLISH, Argument, LuaScript
 from store.errors import StoreUnavailable
 
 T = TypeVar("T")
@@ -60,6 +60,7 @@ class Client:
         self.redis = redis
         self.patience = patience
         self.replication = replication or Replication()
+        self._known: set[str] = set()
         self.failed_over_at = float("-inf")
         """When (monotonic) a call last succeeded that a server had refused because it had become a replica."""
 
@@ -101,6 +102,29 @@ class Client:
         except exceptions.NoScriptError:
             return await self.redis.eval(script.text, len(keys), *keys, *arguments)
 
+    def call_before_sending(self, callback: Callable[[], None]) -> bool:
+        """Have it called each time just before commands leave; what it submits is in the same packet.
+
+        False where not all changes leave in one order: in a cluster, and where replicas confirm them.
+        """
+        if isinstance(self.redis, RedisCluster) or self.replication.count:
+            return False
+        self.redis.call_before_sending(callback)
+        return True
+
+    def submit(self, script: LuaScript, keys: Sequence[str], arguments: Sequence[Argument]) -> PendingReply:
+        """Send a script to a single server, once; the future fails if the server has forgotten it meanwhile."""
+        assert not isinstance(self.redis, RedisCluster), "which node it is, only a call finds out"
+        if script.sha in self._known:
+            return self.redis.submit("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        self._known.add(script.sha)
+        return self.redis.submit("EVAL", script.text, len(keys), *keys, *arguments)
+
+    async def load_scripts(self) -> None:
+        """Make all scripts known to the server, or to each primary of the cluster. Raises StoreUnavailable."""
+        for script in ALL:
+            await self.retry(lambda text=script.text: self.redis.script_load(text))  # type: ignore[misc]
+
     async def run_confirmed(self, script: LuaScript, keys: Sequence[str], arguments: Sequence[Argument]) -> Reply:
         """Run a script whose effect must not be lost: return when as many replicas have it as are asked for."""
         if not self.replication.count:
@@ -116,7 +140,7 @@ class Client:
         """A pipeline without a transaction; in a cluster its commands go to their nodes in parallel."""
         if isinstance(self.redis, RedisCluster):
             return self.redis.pipeline()
-        return self.redis.pipeline(transaction=False)
+        return self.redis.plain_pipeline()
 
     async def publish(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
         """Publish (channel, key of its slot, payload) triples together, once, without repetition."""

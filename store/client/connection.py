@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from redis import exceptions
-from redis.asyncio.connection import Connection
+from redis.asyncio.connection import AbstractConnection, Connection, UnixDomainSocketConnection
 from redis.connection import HiredisRespSerializer
 from redis.typing import EncodableT
 
 SERIALIZER = HiredisRespSerializer()
 
 
-class LeanConnection(Connection):
+class _LeanWriting(AbstractConnection):
     """Packs commands in C, and bounds a write with a timer instead of a task.
 
     Together they save four tenths of the client's work for an append. Besides, redis-py writes inside
@@ -41,6 +41,14 @@ class LeanConnection(Connection):
         except BaseException:  # half a command may have been written
             await self.disconnect(nowait=True)
             raise
+
+
+class LeanConnection(_LeanWriting, Connection):
+    """To a port."""
+
+
+class LeanUnixConnection(_LeanWriting, UnixDomainSocketConnection):
+    """To a Unix socket."""
 
 
 def packed(command: Sequence[EncodableT]) -> list[bytes]:

@@ -4,11 +4,12 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from redis import exceptions
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.asyncio.connection import AbstractConnection
 from redis.typing import EncodableT
 
@@ -36,6 +37,7 @@ class MultiplexedConnection:
         self._unsent: list[tuple[list[bytes], PendingReply]] = []
         self._sent: deque[tuple[float, PendingReply]] = deque()
         self._has_unsent = asyncio.Event()
+        self._before_sending: list[Callable[[], None]] = []
         self._serving: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timed_out = False
@@ -52,6 +54,10 @@ class MultiplexedConnection:
         if self._serving is None:
             self._serving = asyncio.create_task(self._serve(), name="store multiplexer")
         return reply
+
+    def call_before_sending(self, callback: Callable[[], None]) -> None:
+        """Have it called each time just before commands leave; what it submits itself leaves together with them."""
+        self._before_sending.append(callback)
 
     async def aclose(self) -> None:
         """Close the connection for good."""
@@ -96,6 +102,8 @@ class MultiplexedConnection:
         loop = asyncio.get_running_loop()
         while True:
             await self._has_unsent.wait()
+            for callback in self._before_sending:
+                callback()
             self._has_unsent.clear()
             now = loop.time()
             pieces = [piece for command, _ in self._unsent for piece in command]
@@ -151,8 +159,33 @@ class MultiplexedConnection:
                 reply.set_exception(type(cause)(*cause.args))
 
 
+class MultiplexedPipeline(Pipeline):
+    """Commands that leave together, without a transaction.
+
+    A connection of their own would be lent for the time, and opened first wherever many pipelines run at once.
+    """
+
+    def __init__(self, redis: "MultiplexedRedis") -> None:
+        super().__init__(redis.connection_pool, redis.response_callbacks, transaction=False, shard_hint=None)
+        self._redis = redis
+
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:
+        """The replies in the shapes that redis-py gives them; raises the first error among them."""
+        commands, self.command_stack = self.command_stack, []
+        submitted = [self._redis.submit(*command) for command, _ in commands]
+        replies = await asyncio.gather(*submitted, return_exceptions=True)
+        if raise_on_error:
+            for reply in replies:
+                if isinstance(reply, BaseException):
+                    raise reply
+        return [
+            self._redis.shaped(reply, command[0], options)
+            for reply, (command, options) in zip(replies, commands, strict=True)
+        ]
+
+
 class MultiplexedRedis(Redis):
-    """redis-py's client for one server, with its single commands multiplexed; pipelines use connections of the pool."""
+    """redis-py's client for one server, with its commands multiplexed; transactions use connections of the pool."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - redis-py's own
         super().__init__(*arguments, **options)
@@ -163,12 +196,25 @@ class MultiplexedRedis(Redis):
         """Send a command; the reply comes as the server gave it."""
         return self._multiplexed.submit(*command)
 
+    def call_before_sending(self, callback: Callable[[], None]) -> None:
+        """Have it called each time just before single commands leave; what it submits leaves together with them."""
+        self._multiplexed.call_before_sending(callback)
+
     async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as redis-py declares it
         """The reply in the shape that redis-py gives it."""
-        reply = await self._multiplexed.submit(*args)
-        options.pop("keys", None)  # those are for a cache of redis-py's
-        shape = self.response_callbacks.get(args[0])
-        return reply if shape is None else shape(reply, **options)
+        return self.shaped(await self._multiplexed.submit(*args), args[0], options)
+
+    def shaped(self, reply: Any, command: Any, options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - as redis-py
+        """The reply as redis-py gives it; an error stays as it is."""
+        shape = self.response_callbacks.get(command)
+        if shape is None or isinstance(reply, BaseException):
+            return reply
+        # The keys are for a cache of redis-py's.
+        return shape(reply, **{name: value for name, value in options.items() if name != "keys"})
+
+    def plain_pipeline(self) -> MultiplexedPipeline:
+        """A pipeline without a transaction."""
+        return MultiplexedPipeline(self)
 
     async def drop_connections(self) -> None:
         """Close the multiplexed connection and the idle ones of the pool; the next command opens a new one."""

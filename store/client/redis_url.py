@@ -9,7 +9,7 @@ from redis.asyncio.sentinel import Sentinel, SentinelManagedConnection
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
-from store.client.connection import LeanConnection
+from store.client.connection import LeanConnection, LeanUnixConnection
 from store.client.multiplexed import MultiplexedRedis
 
 SENTINEL_PORT = 26379
@@ -40,7 +40,10 @@ def open_redis(
     if urlsplit(url).scheme == "sentinel":
         return _behind_sentinels(url, options)
     # The URL's scheme overrules the class: TLS and Unix sockets have connections of their own.
-    return MultiplexedRedis.from_url(url, connection_class=LeanConnection, **options)  # type: ignore[return-value]
+    client: MultiplexedRedis = MultiplexedRedis.from_url(url, connection_class=LeanConnection, **options)  # type: ignore[assignment]
+    if urlsplit(url).scheme == "unix":
+        client.connection_pool.connection_class = LeanUnixConnection
+    return client
 
 
 def _behind_sentinels(url: str, options: dict[str, Any]) -> MultiplexedRedis:

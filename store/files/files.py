@@ -2,7 +2,7 @@
 
 import builtins
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -102,6 +102,15 @@ class Files:
             raise FileMissing(path)
         return File(_info(path, found[0]), found[1])
 
+    async def read_all(self, scope: Scope) -> AsyncIterator[File]:
+        """All files by path, one at a time; what is deleted meanwhile is left out."""
+        for info in await self.list(scope):
+            try:
+                file = await self.read(scope, info.path)
+            except FileMissing:
+                continue
+            yield file
+
     async def written(self, scope: Scope, change: str) -> int | None:
         """The version that the write with this `change` made; None if there was no such write."""
         key = self._keys.files(scope.kind, scope.id).receipt(change)
@@ -173,7 +182,9 @@ class Files:
     async def drop(self, scope: Scope) -> None:
         """Delete everything of a scope."""
         keys = self._keys.files(scope.kind, scope.id)
-        await self._client.retry(lambda: self._client.redis.unlink(keys.files, keys.contents, keys.totals))
+        receipts: Reply = await self._client.retry(lambda: self._client.redis.zrange(keys.receipts, 0, -1))
+        names = [keys.files, keys.contents, keys.totals, keys.receipts, *receipts]
+        await self._client.retry(lambda: self._client.redis.unlink(*names))
 
     async def _change(
         self,
@@ -187,6 +198,7 @@ class Files:
         """Run a change under an id, so that it may be repeated when its answer is lost."""
         keys = self._keys.files(scope.kind, scope.id)
         names = [keys.files, keys.contents, keys.totals, keys.receipt(change or secrets.token_hex(8))]
+        names.append(keys.receipts)
         lifetime = NAMED_RECEIPT_SECONDS if change else RECEIPT_SECONDS
         if keys.meta is not None:
             names.append(keys.meta)

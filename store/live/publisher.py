@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,8 @@ WireEvent = dict[str, Any]
 INTERVAL_SECONDS = 0.015
 INTERVAL_SECONDS_EACH = 0.0005
 """Added for each conversation that is active at the time: the readers have to show the events of all of them."""
+MAX_QUIET_INTERVAL = 2
+"""In multiples of the shortest interval; with a longer one the first pieces of answers gather like the others."""
 MAX_INTERVAL_SECONDS = 0.25
 TIMER_TOLERANCE_SECONDS = 0.001
 """How early a timer may fire: the timers of uvloop count whole milliseconds."""
@@ -51,6 +53,10 @@ class Buffer:
     def payload(self) -> bytes:
         """The message for the channel."""
         return orjson.dumps({"epoch": self.epoch, "events": list(self.events)})
+
+
+def _is_first_piece(event: WireEvent) -> bool:
+    return event["type"] in DELTAS and event["index"] == 0
 
 
 def _continues(event: WireEvent, last: WireEvent) -> bool:
@@ -101,7 +107,7 @@ class LivePublisher:
         if event["type"] in ANNOUNCING:
             if self._next_tick <= now:
                 self._next_tick = now + self._interval
-        elif self._active_until.get(conversation_id, 0.0) <= now:
+        elif self._active_until.get(conversation_id, 0.0) <= now or (_is_first_piece(event) and self._is_quiet):
             self._urgent.add(conversation_id)
         self._arm()
 
@@ -111,6 +117,18 @@ class LivePublisher:
         everywhere = {"target_nodes": RedisCluster.ALL_NODES} if self._client.clustered else {}
         counts: Reply = await self._client.retry(lambda: self._client.redis.pubsub_numsub(channel, **everywhere))
         return sum(int(count) for _, count in counts)
+
+    async def watchers_of(self, conversation_ids: Sequence[str]) -> dict[str, int]:
+        """The same for many conversations, by their ids."""
+        channels = {self._keys.conversation(name).live.encode(): name for name in conversation_ids}
+        found = Counter[str]()
+        if not channels:
+            return found
+        everywhere = {"target_nodes": RedisCluster.ALL_NODES} if self._client.clustered else {}
+        counts: Reply = await self._client.retry(lambda: self._client.redis.pubsub_numsub(*channels, **everywhere))
+        for channel, count in counts:
+            found[channels[channel]] += int(count)
+        return found
 
     def coalescing_delay(self, conversation_id: str) -> float:
         """Seconds by which this conversation's next event may come later and still leave with the next tick.
@@ -149,6 +167,11 @@ class LivePublisher:
         """Send what there is; events published later are ignored."""
         self._closed = True
         await self.flush()
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether few conversations are active: then the first piece of each answer leaves at once."""
+        return self._interval < MAX_QUIET_INTERVAL * INTERVAL_SECONDS
 
     def _arm(self) -> None:
         """Make sure that a flush is coming, and early enough."""

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from contextvars import Context
 
 import orjson
 from redis import exceptions
@@ -42,7 +43,30 @@ class LiveSubscriber:
 
         Raises StoreUnavailable if Redis does not confirm within five seconds.
         """
-        name = self._keys.conversation(conversation_id).live.encode()
+        async with self._subscribe(self._keys.conversation(conversation_id).live, conversation_id, size) as reader:
+            yield reader
+
+    @asynccontextmanager
+    async def subscribe_to_access(self, *, size: int = 1024) -> AsyncIterator[Subscription]:
+        """Listen to which conversations have other members now; as `subscribe`."""
+        async with self._subscribe(self._keys.access, "", size) as reader:
+            yield reader
+
+    @asynccontextmanager
+    async def subscribe_to_person(self, principal: str, *, size: int = 1024) -> AsyncIterator[Subscription]:
+        """Listen to what a person is told; as `subscribe`."""
+        async with self._subscribe(self._keys.personal_channel(principal), principal, size) as reader:
+            yield reader
+
+    @asynccontextmanager
+    async def subscribe_to_feed(self, *, size: int = 1024) -> AsyncIterator[Subscription]:
+        """Listen to which partitions of the feed have a new entry; as `subscribe`."""
+        async with self._subscribe(self._keys.feed_channel, "", size) as reader:
+            yield reader
+
+    @asynccontextmanager
+    async def _subscribe(self, channel_name: str, conversation_id: str, size: int) -> AsyncIterator[Subscription]:
+        name = channel_name.encode()
         reader = Subscription(conversation_id, size)
         channel = self._channels.get(name)
         is_new = channel is None
@@ -71,7 +95,9 @@ class LiveSubscriber:
 
     async def _wait_until_confirmed(self, channel: Channel) -> None:
         if self._listener is None:
-            self._listener = asyncio.create_task(self._listen(), name="store subscriptions")
+            self._listener = asyncio.create_task(
+                self._listen(), name="store subscriptions", context=Context()
+            )  # it outlives the caller that happens to need it first
         if channel.listening.is_set():
             return
         try:

@@ -3,18 +3,16 @@
 import itertools
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
 
 from store.client.client import Client, Reply
 from store.client.script import APPEND, CLAIM, LEAVE, Argument, pairs
 from store.errors import Conflict, ConversationNotFound, DuplicateMessage, Fenced, NewerFormat
+from store.feed.entry import Notice, encode_notices
 from store.keys import ConversationKeys, Keys
 from store.log.archive_index import ArchiveIndex, WriterId
 from store.log.reader import LogReader
 from store.records import Claim, decode_meta
-
-Exit = Literal["left", "failed", "fenced"]
-"""How a writer ends: in good order, by an error of its own, or because of a newer one."""
+from store.registries.usage import OwnUsage
 
 NO_CLIENT_IDS: Mapping[str, int] = {}
 
@@ -29,38 +27,52 @@ class Log(LogReader):
     def __init__(self, client: Client, keys: Keys, archive_index: ArchiveIndex) -> None:
         super().__init__(client, keys, archive_index)
         self._process = secrets.token_hex(6)
-        self._appends = itertools.count()
+        self._counter = itertools.count()
 
     async def claim(
-        self, conversation_id: str, place: str = "", *, cluster: str = "", reads: int | None = None
+        self,
+        conversation_id: str,
+        place: str = "",
+        *,
+        cluster: str = "",
+        reads: int | None = None,
+        current: int | None = None,
+        alone: bool = False,
     ) -> Claim:
         """Become the only writer: every earlier epoch is fenced. Raises ConversationNotFound.
 
         `place` says where the writer can be found: the name of the actor in which it lives, in `cluster`. Watchers are
         told the new epoch in the same step, so that from then on they ignore live events of an earlier one. `reads` is
         the newest format of records that the writer can read. If a writer with a newer format has had the conversation,
-        NewerFormat is raised and no writer is fenced.
+        NewerFormat is raised and no writer is fenced. The same holds for Fenced and an epoch that is not the `current`
+        one: the caller knows that the writer of that epoch is gone, but nothing of another one. `alone` says that no
+        other conversation lives in the writer's process.
         """
         keys = self._keys.conversation(conversation_id)
         arguments: list[Argument] = [place, keys.live, cluster, "" if reads is None else reads, conversation_id]
-        names = [keys.meta, keys.unfinished]
+        claim_id = f"{self._process}-{next(self._counter)}"
+        arguments += ["" if current is None else current, "1" if alone else "", claim_id]
+        arguments.append(encode_notices([("conversation_moved", {"place": place})]))
+        names = [keys.meta, keys.unfinished, keys.feed.stream, keys.feed.groups]
         flat = await self._client.retry(lambda: self._client.run_confirmed(CLAIM, names, arguments))
         if isinstance(flat, int):
             raise NewerFormat(conversation_id, flat)
         if not flat:
             raise ConversationNotFound(conversation_id)
-        fields = pairs(flat)
-        meta = decode_meta(conversation_id, fields)
-        return Claim(conversation_id, meta.epoch, meta, len(fields.get(b"lost", b"").split()))
+        if len(flat) == 1:
+            raise Fenced(conversation_id, current or 0, int(flat[0]))
+        meta = decode_meta(conversation_id, pairs(flat))
+        return Claim(conversation_id, meta.epoch, meta)
 
-    async def leave(self, writer: WriterId, how: Exit) -> None:
-        """Note how the writer ends: one that is not heard of again counts as lost at the next claim.
+    async def leave(self, writer: WriterId, reason: str) -> None:
+        """Note why the writer ends: one that is not heard of again counts as lost at the next claim.
 
-        Tried once. Raises StoreUnavailable.
+        With the reason `failed` it counts as well. One that a newer writer has fenced is noted as `superseded`,
+        whatever the reason. Tried once. Raises StoreUnavailable.
         """
         conversation_id, epoch = writer
         key = self._keys.conversation(conversation_id).meta
-        arguments: list[Argument] = [epoch, "" if how == "fenced" else how]
+        arguments: list[Argument] = [epoch, reason]
         await self._client.retry_until(lambda: True, lambda: self._client.run(LEAVE, [key], arguments))
 
     async def append(
@@ -73,16 +85,21 @@ class Log(LogReader):
         due_at: int | None,
         now: int,
         notice: bytes | None = None,
+        feed: Sequence[Notice] = (),
         client_ids: Mapping[str, int] = NO_CLIENT_IDS,
         summary_seq: int | None = None,
         is_progress: bool = True,
+        restores: bool = False,
+        used: OwnUsage | None = None,
         give_up: Callable[[], bool] = _never,
     ) -> int:
         """Write a batch, all or nothing, and return the new last seq.
 
         In the same step `state` is stored, the conversation enters the index of unfinished turns (due at `due_at` ms)
-        or leaves it (None), `client_ids` (id -> seq) and the `summary_seq` of a summary in the batch are noted, and
-        `notice` is published. After a batch that `is_progress` of its turn no earlier writer counts as lost.
+        or leaves it (None), `client_ids` (id -> seq) and the `summary_seq` of a summary in the batch are noted,
+        `notice` is published, and the feed is told `feed`. After a batch that `is_progress` of its turn no earlier
+        writer counts as lost. A batch that `restores` takes the conversation out of the archived ones. What
+        the conversation has `used` is recorded.
 
         Raises Fenced, Conflict, DuplicateMessage or ConversationNotFound, with nothing written. After a lost
         connection, or when too few replicas have confirmed, the outcome is uncertain: the append is repeated under its
@@ -94,7 +111,7 @@ class Log(LogReader):
         arguments: list[Argument] = [
             epoch,
             expected_last_seq,
-            f"{self._process}-{next(self._appends)}",
+            f"{self._process}-{next(self._counter)}",
             state,
             now,
             "" if due_at is None else due_at,
@@ -103,6 +120,9 @@ class Log(LogReader):
             notice or b"",
             "" if summary_seq is None else summary_seq,
             "1" if is_progress else "",
+            "1" if restores else "",
+            encode_notices(feed),
+            *(("", 0, 0) if used is None else (used.writer, used.sums.tokens, used.sums.cost)),
             len(records),
             *records,
         ]
@@ -132,7 +152,8 @@ class Log(LogReader):
         return await self._archive_index.move(writer, archived, upto)
 
     async def _run_append(self, keys: ConversationKeys, arguments: Sequence[Argument]) -> Reply:
-        return await self._client.run_confirmed(APPEND, [keys.log, keys.meta, keys.clients, keys.unfinished], arguments)
+        names = [keys.log, keys.meta, keys.clients, keys.unfinished, keys.feed.stream, keys.feed.groups, keys.usage]
+        return await self._client.run_confirmed(APPEND, names, arguments)
 
 
 def _last_seq(answer: Reply, conversation_id: str, epoch: int, expected_last_seq: int) -> int:

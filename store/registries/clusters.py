@@ -9,7 +9,7 @@ FORGOTTEN_MS = 60_000
 
 
 class Clusters:
-    """Every replica of the ingress reports its own cluster, about once a second."""
+    """Every replica of the ingress reports its own cluster, about every other second."""
 
     def __init__(self, client: Client, keys: Keys) -> None:
         self._client = client
@@ -28,3 +28,8 @@ class Clusters:
 
         *_, fresh = await self._client.retry(exchange)
         return frozenset(name.decode() for name in fresh) - {cluster}
+
+    async def is_served(self, cluster: str) -> bool:
+        """Whether a replica of the ingress has reported this cluster lately."""
+        seen: Reply = await self._client.retry(lambda: self._client.redis.zscore(self._key, cluster))
+        return seen is not None and int(seen) >= await self._client.server_time() - FRESH_MS

@@ -6,13 +6,18 @@ from contextlib import suppress
 from functools import partial
 
 from store.client.client import Client, Reply
-from store.client.script import ADD_CHILD, CREATE, DELETE, REMOVE_CHILD, SET_TITLE, Argument, pairs
+from store.client.script import ADD_CHILD, CREATE, DELETE, REMOVE_CHILD, SET_ARCHIVED, SET_TITLE, Argument, pairs
 from store.errors import ConversationExists, ConversationNotFound
+from store.feed.entry import encode_notices
+from store.feed.types import FEED_TYPES
 from store.keys import Keys
 from store.log.archive_index import ArchiveIndex
 from store.records import ConversationMeta, Parent, Placement, decode_meta
+from store.registries.lists import Lists, lists_of, title_key
 from store.registries.lookup import ConversationLookup
 
+CREATED_WITH = FEED_TYPES["conversation_created"]
+"""Of what a conversation is created with, what the feed is told."""
 ARCHIVED = 2
 """What delete.lua returns if the archive may have records of the conversation."""
 
@@ -20,8 +25,8 @@ ARCHIVED = 2
 class Registry(ConversationLookup):
     """Knows every conversation by its metadata. Every call may raise StoreUnavailable."""
 
-    def __init__(self, client: Client, keys: Keys, archive_index: ArchiveIndex) -> None:
-        super().__init__(client, keys)
+    def __init__(self, client: Client, keys: Keys, archive_index: ArchiveIndex, lists: Lists) -> None:
+        super().__init__(client, keys, lists)
         self._archive_index = archive_index
 
     async def create(
@@ -30,10 +35,11 @@ class Registry(ConversationLookup):
         *,
         agent: str,
         principal: str,
-        channel: str = "web",
+        channel: str = "api",
         title: str | None = None,
         parent: Parent | None = None,
         placement: Placement | None = None,
+        project: str | None = None,
         now: int,
     ) -> ConversationMeta:
         """Register a new conversation with an empty log; a child is listed under its parent, not under its owner.
@@ -45,9 +51,11 @@ class Registry(ConversationLookup):
             fields += ["title", title]
         if placement is not None:
             fields += ["placement", placement]
+        if project is not None:
+            fields += ["project", project]
         if parent is None:
             meta = await self._create(conversation_id, fields, now)
-            await self.touch(principal, conversation_id, now)
+            await self._lists.put([meta], now)
             return meta
         fields += ["parent", parent.conversation_id, "parent_call", parent.tool_call_id, "parent_seq", parent.seq]
         fields += ["root", parent.root, "depth", parent.depth]
@@ -63,21 +71,36 @@ class Registry(ConversationLookup):
             raise
         return meta
 
-    async def rename(self, conversation_id: str, title: str, now: int) -> None:
-        """Set the title. Raises ConversationNotFound."""
-        await self._set_title(conversation_id, title, now, only_if_none=False)
+    async def rename(self, conversation_id: str, title: str, now: int, events: bytes = b"") -> None:
+        """Set the title, and in the same step tell the watchers these live events. Raises ConversationNotFound.
+
+        `events` is a JSON array.
+        """
+        await self._set_title(conversation_id, title, now, events, only_if_none=False)
 
     async def set_title_if_absent(self, conversation_id: str, title: str, now: int) -> bool:
         """Set the title if there is none, and tell whether it was set. Raises ConversationNotFound."""
-        return await self._set_title(conversation_id, title, now, only_if_none=True)
+        return await self._set_title(conversation_id, title, now, b"", only_if_none=True)
 
-    async def touch(self, principal: str, conversation_id: str, now: int) -> None:
-        """Note activity in the principal's index; this also restores an entry that was lost."""
-        owner_key = self._keys.owner(principal)
-        await self._client.retry(lambda: self._client.redis.zadd(owner_key, {conversation_id: now}, gt=True))
+    async def set_archived(self, conversation_id: str, now: int, *, archived: bool, by: str | None = None) -> bool:
+        """Put it out of the lists or back into them, and tell whether that is a change. Raises ConversationNotFound.
 
-    async def delete(self, conversation_id: str) -> None:
+        `by` is who does it. Nothing else changes: it can be read and used, and a message of a person puts it back. The
+        records of its log that are in the archive have nothing to do with it.
+        """
+        keys = self._keys.conversation(conversation_id)
+        told = encode_notices([("conversation_archived" if archived else "conversation_restored", {"by": by})])
+        arguments: Sequence[Argument] = ["1" if archived else "", now, conversation_id, told]
+        names = [keys.meta, keys.feed.stream, keys.feed.groups]
+        changed = await self._client.retry(lambda: self._client.run_confirmed(SET_ARCHIVED, names, arguments))
+        if changed is None:
+            raise ConversationNotFound(conversation_id)
+        return bool(changed)
+
+    async def delete(self, conversation_id: str, by: str | None = None) -> None:
         """Delete a conversation and its children with everything that belongs to them; their writers find them gone.
+
+        The feed is told that principal `by` has done it.
 
         After a crash in between, the deletion can be repeated. Raises ConversationNotFound, and ArchiveUnavailable.
         """
@@ -85,25 +108,30 @@ class Registry(ConversationLookup):
         mark = await self._child_mark(meta)
         if meta.archived_seq is not None:  # first, while the metadata still says so
             await self._archive_index.drop(conversation_id)
-        if meta.parent is None:
-            owner_key = self._keys.owner(meta.principal)
-            await self._client.retry(lambda: self._client.redis.zrem(owner_key, conversation_id))
+        await self._lists.remove(lists_of(meta), meta)
         own = self._all_keys(conversation_id)
         while True:  # another child may be created while the known ones are deleted
-            words = [conversation_id, *await self._delete_children(conversation_id)]
+            words = [conversation_id, self._keys.conversation(conversation_id).live, by or ""]
+            words += await self._delete_children(conversation_id, by)
             deleted: Reply = await self._client.retry(partial(self._client.run_confirmed, DELETE, own, words))
             if deleted:
                 break
-        if deleted == ARCHIVED:  # and again, because its writer may have moved more meanwhile
+        archived, fields = deleted
+        last = decode_meta(conversation_id, pairs(fields)) if fields else meta  # a repetition finds nothing any more
+        # And again: a message or a new title of a moment ago may have put it back.
+        await self._lists.remove(lists_of(last), last)
+        if archived == ARCHIVED:  # and again, because its writer may have moved more meanwhile
             await self._archive_index.drop(conversation_id)
         if meta.parent is not None and mark is not None:
             children_key = self._keys.conversation(meta.parent).children
             await self._client.retry(lambda: self._client.run(REMOVE_CHILD, [children_key], [conversation_id, mark]))
 
     async def _create(self, conversation_id: str, fields: Sequence[Argument], now: int) -> ConversationMeta:
-        meta_key = self._keys.conversation(conversation_id).meta
-        arguments: Sequence[Argument] = [secrets.token_hex(8), now, *fields]
-        flat = await self._client.retry(lambda: self._client.run_confirmed(CREATE, [meta_key], arguments))
+        keys = self._keys.conversation(conversation_id)
+        told = creation_notice(fields)
+        arguments: Sequence[Argument] = [secrets.token_hex(8), now, conversation_id, told, *fields]
+        names = [keys.meta, keys.feed.stream, keys.feed.groups]
+        flat = await self._client.retry(lambda: self._client.run_confirmed(CREATE, names, arguments))
         if not flat:
             raise ConversationExists(conversation_id)
         return decode_meta(conversation_id, pairs(flat))
@@ -122,7 +150,7 @@ class Registry(ConversationLookup):
         mark: Reply = await self._client.retry(lambda: self._client.redis.hget(children_key, meta.id))
         return None if mark is None else str(mark.decode())
 
-    async def _delete_children(self, conversation_id: str) -> list[str]:
+    async def _delete_children(self, conversation_id: str, by: str | None) -> list[str]:
         """Delete the children; return id and mark of the entries that have no child behind them."""
         empty: list[str] = []
         for name, mark, meta in await self._list_children(conversation_id):
@@ -130,7 +158,7 @@ class Registry(ConversationLookup):
                 empty += [name, mark]
                 continue
             with suppress(ConversationNotFound):  # it has been deleted meanwhile
-                await self.delete(name)
+                await self.delete(name, by)
         return empty
 
     def _all_keys(self, conversation_id: str) -> list[str]:
@@ -140,22 +168,42 @@ class Registry(ConversationLookup):
         return [
             keys.meta,
             keys.unfinished,
+            keys.feed.stream,
+            keys.feed.groups,
             keys.children,
+            keys.files.receipts,
             keys.log,
             keys.clients,
             keys.segments,
             keys.usage,
             keys.model_calls,
+            keys.client_tools,
+            keys.text,
             *files,
         ]
 
-    async def _set_title(self, conversation_id: str, title: str, now: int, *, only_if_none: bool) -> bool:
-        meta_key = self._keys.conversation(conversation_id).meta
-        arguments: Sequence[Argument] = [title, now, int(only_if_none)]
-        answer = await self._client.retry(lambda: self._client.run_confirmed(SET_TITLE, [meta_key], arguments))
+    async def _set_title(
+        self, conversation_id: str, title: str, now: int, events: bytes, *, only_if_none: bool
+    ) -> bool:
+        keys = self._keys.conversation(conversation_id)
+        told = encode_notices([("conversation_renamed", {"title": title})])
+        arguments: Sequence[Argument] = [title, now, int(only_if_none), keys.live, events, conversation_id, told]
+        names = [keys.meta, keys.feed.stream, keys.feed.groups]
+        answer = await self._client.retry(lambda: self._client.run_confirmed(SET_TITLE, names, arguments))
         if answer is None:
             raise ConversationNotFound(conversation_id)
-        was_set, principal, parent = answer
-        if was_set and parent is None:
-            await self.touch(principal.decode(), conversation_id, now)
-        return bool(was_set)
+        was_set, title_before = answer
+        if not was_set:
+            return False
+        for meta in await self.get_many([conversation_id]):
+            await self._lists.put([meta], now)
+            before = None if title_before is None else title_before.decode()
+            if title_key(before) != title_key(meta.title):
+                await self._lists.drop_title(lists_of(meta), conversation_id, before)
+        return True
+
+
+def creation_notice(fields: Sequence[Argument]) -> bytes:
+    """What the feed is told of a conversation with these fields, given as pairs of name and value."""
+    known = dict(zip(fields[::2], fields[1::2], strict=True))
+    return encode_notices([("conversation_created", {name: known.get(name) for name in CREATED_WITH})])

@@ -36,11 +36,17 @@ class Hosts:
 
     async def report(self, name: str, conversations: int, *, busy: bool = False) -> None:
         now = await self._client.server_time()
-        await self._client.retry(lambda: self._client.redis.hset(self._key, name, f"{conversations}:{now}"))
-        if busy:
-            await self._client.retry(lambda: self._client.redis.hset(self._busy, name, now))
-        else:
-            await self._client.retry(lambda: self._client.redis.hdel(self._busy, name))
+
+        async def write() -> None:
+            pipeline = self._client.pipeline()
+            pipeline.hset(self._key, name, f"{conversations}:{now}")
+            if busy:
+                pipeline.hset(self._busy, name, now)
+            else:
+                pipeline.hdel(self._busy, name)
+            await pipeline.execute()
+
+        await self._client.retry(write)
 
     async def forget(self, name: str) -> None:
         await self._client.retry(lambda: self._client.redis.hdel(self._key, name))

@@ -1,27 +1,34 @@
-"""Looks conversations up: by id, by owner, by parent, by an unfinished turn."""
+"""Looks conversations up: by id, by list, by parent, by an unfinished turn."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 
 from store.client.client import Client, Reply
 from store.errors import ConversationNotFound
 from store.keys import PARTITIONS, Keys
 from store.records import ConversationMeta, decode_meta
+from store.registries.lists import Lists, Position, Sort, lists_of, title_key
+
+MAX_EXAMINED = 1000
+"""How many conversations one page looks at, however few of them are shown."""
+MIN_CHUNK = 100
+"""How many are looked at at once where not all are shown."""
 
 # Named here because inside the class `list` is the method.
 Ids = list[str]
-MetaPage = tuple[list[ConversationMeta], str | None]
-Entries = list[tuple[str, int]]
+MetaPage = tuple[list[ConversationMeta], Position | None]
 Metas = list[ConversationMeta]
 PerhapsMetas = list[ConversationMeta | None]
+Select = Callable[[Sequence[ConversationMeta]], Awaitable[Sequence[bool]]]
 Children = list[tuple[str, str, ConversationMeta | None]]
 
 
 class ConversationLookup:
     """Finds conversations by their metadata; never reads a log. Every call may raise StoreUnavailable."""
 
-    def __init__(self, client: Client, keys: Keys) -> None:
+    def __init__(self, client: Client, keys: Keys, lists: Lists) -> None:
         self._client = client
         self._keys = keys
+        self._lists = lists
 
     async def get(self, conversation_id: str) -> ConversationMeta:
         """Raises ConversationNotFound."""
@@ -35,21 +42,45 @@ class ConversationLookup:
         """The metadata of these conversations; conversations that do not exist are left out."""
         return [meta for meta in await self._metas(conversation_ids) if meta is not None]
 
-    async def list(self, principal: str, *, limit: int, before: str | None = None) -> MetaPage:
-        """A page of a principal's conversations, latest activity first, and the cursor of the next page.
+    async def list(
+        self,
+        name: str,
+        *,
+        limit: int,
+        sort: Sort = "updated",
+        descending: bool = True,
+        after: Position | None = None,
+        select: Select | None = None,
+        max_examined: int = MAX_EXAMINED,
+    ) -> MetaPage:
+        """A page of a list (see store/registries/lists.py), and where the next one begins.
 
-        The cursor is opaque; None says that this was the last page. Entries of children, and of conversations that do
-        not exist any more, are left out and removed, so a page may be shorter than `limit` and not the last. Raises
-        ValueError for a cursor that this method did not return.
+        None says that this was the last page. `select` is given metadata in the order of the list, and says for each
+        whether it is shown; it may answer for fewer, and then the page ends there. A page has what was found among
+        `max_examined` conversations, so it may be shorter than `limit`, or empty, and not the last. Entries without a
+        conversation behind them, and of conversations that do not belong in the list, are left out and removed.
         """
-        owner_key = self._keys.owner(principal)
-        entries = await self._entries(owner_key, limit + 1, before)
-        page = entries[:limit]
-        metas = await self._metas([conversation_id for conversation_id, _ in page])
-        leftover = [member for (member, _), meta in zip(page, metas, strict=True) if not meta or meta.parent]
-        await self._remove_entries(owner_key, leftover)
-        cursor = f"{page[-1][1]}:{page[-1][0]}" if len(entries) > limit else None
-        return [meta for meta in metas if meta and not meta.parent], cursor
+        found: Metas = []
+        position, examined = after, 0
+        while True:
+            count = min(max(limit - len(found), MIN_CHUNK if select else 0), max_examined - examined) + 1
+            entries = await self._lists.entries(name, sort, count, descending=descending, after=position)
+            metas = await self._metas([entry.id for entry in entries])
+            own = [meta if meta and _belongs(meta, at, name, sort) else None for at, meta in _pairs(entries, metas)]
+            await self._lists.remove_entries(name, sort, [at for at, meta in _pairs(entries, own) if not meta])
+            listed = [meta for meta in own if meta is not None]
+            shown = iter([True] * len(listed) if select is None else await select(listed))
+            for entry, meta in _pairs(entries, own):
+                if len(found) == limit or examined == max_examined:
+                    return found, position
+                if meta is not None:
+                    is_shown = next(shown, None)
+                    if is_shown is None:
+                        return found, position
+                    found += [meta] * is_shown
+                position, examined = entry, examined + 1
+            if len(entries) < count:
+                return found, None
 
     async def children(self, conversation_id: str) -> Metas:
         """The conversations that this one has started, oldest first."""
@@ -77,6 +108,13 @@ class ConversationLookup:
             if epoch is not None and (cluster or b"").decode() not in besides
         }
 
+    async def place_of_writer(self, conversation_id: str) -> str | None:
+        """The place of the last writer, unless it has noted its end or cannot be reached."""
+        meta_key = self._keys.conversation(conversation_id).meta
+        reply: Reply = await self._client.retry(lambda: self._client.redis.hmget(meta_key, ["place", "exit"]))
+        place, end = reply
+        return None if place is None or end is not None else str(place.decode())
+
     async def unfinished(self, due_before: int, limit: int) -> Ids:
         """Ids of at most `limit` conversations with an unfinished turn due by then (ms), oldest first."""
 
@@ -101,29 +139,6 @@ class ConversationLookup:
         marks = [mark.decode() for mark in listed.values()]
         return list(zip(names, marks, own, strict=True))
 
-    async def _entries(self, owner_key: str, count: int, before: str | None) -> Entries:
-        """`count` entries (id, time) after the cursor; equal times are ordered by id, as Redis orders them."""
-        newest, _, last_id = before.partition(":") if before else ("+inf", "", "")
-        if before and not newest.isdecimal():
-            raise ValueError(f"{before!r} is not a cursor")
-        found: Entries = []
-        offset = 0
-        while len(found) < count:
-            chunk = await self._chunk(owner_key, newest, offset, count)
-            entries = [(member.decode(), int(score)) for member, score in chunk]
-            found += [entry for entry in entries if not before or _follows(entry, int(newest), last_id)]
-            offset += len(chunk)
-            if len(chunk) < count:
-                break
-        return found[:count]
-
-    async def _chunk(self, owner_key: str, newest: str, offset: int, count: int) -> Reply:
-        return await self._client.retry(
-            lambda: self._client.redis.zrevrangebyscore(
-                owner_key, newest, "-inf", start=offset, num=count, withscores=True
-            )
-        )
-
     async def _metas(self, conversation_ids: Sequence[str]) -> PerhapsMetas:
         if not conversation_ids:
             return []
@@ -138,11 +153,11 @@ class ConversationLookup:
         named = zip(conversation_ids, hashes, strict=True)
         return [decode_meta(conversation_id, fields) if fields else None for conversation_id, fields in named]
 
-    async def _remove_entries(self, owner_key: str, conversation_ids: Sequence[str]) -> None:
-        if conversation_ids:
-            await self._client.retry(lambda: self._client.redis.zrem(owner_key, *conversation_ids))
+
+def _pairs(entries: Sequence[Position], metas: PerhapsMetas) -> Iterator[tuple[Position, ConversationMeta | None]]:
+    return zip(entries, metas, strict=True)
 
 
-def _follows(entry: tuple[str, int], cursor_time: int, cursor_id: str) -> bool:
-    conversation_id, at = entry
-    return at < cursor_time or conversation_id.encode() < cursor_id.encode()
+def _belongs(meta: ConversationMeta, entry: Position, name: str, sort: Sort) -> bool:
+    """Whether the entry stands for this conversation as it is now."""
+    return name in lists_of(meta) and (sort != "title" or entry.key == title_key(meta.title))

@@ -4,7 +4,8 @@
 -- KEYS[2] contents     hash, path -> bytes
 -- KEYS[3] totals       hash: floor (see file_write.lua), bytes
 -- KEYS[4] receipt      string: the result of this change, which may be repeated because its answer was lost
--- KEYS[5] meta         hash, only for a conversation's files: without it there are none
+-- KEYS[5] receipts     sorted set, the keys of receipts by when they go (s)
+-- KEYS[6] meta         hash, only for a conversation's files: without it there are none
 --
 -- ARGV[1] lifetime of the receipt (s)
 -- ARGV[2] path
@@ -12,7 +13,7 @@
 --
 -- Returns {'done', how many files} | {'gone'} | {'missing', path} | {'conflict', version}
 
-if KEYS[5] and redis.call('EXISTS', KEYS[5]) == 0 then return {'gone'} end
+if KEYS[6] and redis.call('EXISTS', KEYS[6]) == 0 then return {'gone'} end
 local done = redis.call('GET', KEYS[4])
 if done then return {'done', done} end
 
@@ -41,5 +42,5 @@ for _, other in ipairs(doomed) do
 end
 redis.call('HSET', KEYS[3], 'floor', string.format('%.0f', floor), 'bytes', string.format('%.0f', bytes))
 local count = string.format('%d', #doomed)
-redis.call('SET', KEYS[4], count, 'EX', ARGV[1])
+keep_receipt(KEYS[4], KEYS[5], count, ARGV[1])
 return {'done', count}

@@ -4,7 +4,8 @@
 -- KEYS[2] contents     hash, path -> bytes
 -- KEYS[3] totals       hash: floor (see file_write.lua), bytes
 -- KEYS[4] receipt      string: the result of this change, which may be repeated because its answer was lost
--- KEYS[5] meta         hash, only for a conversation's files: without it nothing is moved
+-- KEYS[5] receipts     sorted set, the keys of receipts by when they go (s)
+-- KEYS[6] meta         hash, only for a conversation's files: without it nothing is moved
 --
 -- ARGV[1] lifetime of the receipt (s)
 -- ARGV[2] source
@@ -16,7 +17,7 @@
 -- Returns {'done', JSON list: the version of all moved files, then path and size of each} | {'gone'}
 --       | {'missing', path} | {'conflict', version} | {'exists', what is in the way} | {'long', path}
 
-if KEYS[5] and redis.call('EXISTS', KEYS[5]) == 0 then return {'gone'} end
+if KEYS[6] and redis.call('EXISTS', KEYS[6]) == 0 then return {'gone'} end
 local done = redis.call('GET', KEYS[4])
 if done then return {'done', done} end
 
@@ -65,5 +66,5 @@ for _, path in ipairs(moved) do
   result[#result + 1] = size
 end
 local encoded = cjson.encode(result)
-redis.call('SET', KEYS[4], encoded, 'EX', ARGV[1])
+keep_receipt(KEYS[4], KEYS[5], encoded, ARGV[1])
 return {'done', encoded}

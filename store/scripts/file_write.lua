@@ -7,7 +7,8 @@
 -- KEYS[2] contents     hash, path -> bytes
 -- KEYS[3] totals       hash: floor, bytes
 -- KEYS[4] receipt      string: the result of this change, which may be repeated because its answer was lost
--- KEYS[5] meta         hash, only for a conversation's files: without it nothing is written
+-- KEYS[5] receipts     sorted set, the keys of receipts by when they go (s)
+-- KEYS[6] meta         hash, only for a conversation's files: without it nothing is written
 --
 -- ARGV[1] lifetime of the receipt (s)
 -- ARGV[2] path
@@ -20,7 +21,7 @@
 -- Returns {'done', version} | {'gone'} | {'missing', path} | {'exists', what is in the way} | {'conflict', version}
 --       | {'full', limit, unit}
 
-if KEYS[5] and redis.call('EXISTS', KEYS[5]) == 0 then return {'gone'} end
+if KEYS[6] and redis.call('EXISTS', KEYS[6]) == 0 then return {'gone'} end
 local done = redis.call('GET', KEYS[4])
 if done then return {'done', done} end
 
@@ -53,5 +54,5 @@ version = string.format('%.0f', version + 1)
 redis.call('HSET', KEYS[1], path, version .. ' ' .. string.format('%.0f', size) .. ' ' .. ARGV[5])
 redis.call('HSET', KEYS[2], path, ARGV[3])
 redis.call('HINCRBY', KEYS[3], 'bytes', string.format('%.0f', growth))
-redis.call('SET', KEYS[4], version, 'EX', ARGV[1])
+keep_receipt(KEYS[4], KEYS[5], version, ARGV[1])
 return {'done', version}

@@ -6,6 +6,7 @@ import pytest
 
 from store import ConversationExists, ConversationMeta, ConversationNotFound, Scope, Store
 from store.records import Parent
+from store.registries.lists import of_principal
 from tests.store.conftest import Target
 from tests.support.leaks import all_keys
 from tests.support.writer import NOW, Writer
@@ -26,7 +27,7 @@ async def names(store: Store, conversation_id: str) -> list[str]:
 
 async def listed(store: Store) -> list[str]:
     """The conversations in Ada's list."""
-    page, _ = await store.registry.list("ada", limit=50, before=None)
+    page, _ = await store.registry.list(of_principal("ada"), limit=50)
     return [meta.id for meta in page]
 
 
@@ -63,9 +64,9 @@ async def test_a_child_is_not_in_its_owners_list(store: Store, target: Target) -
     await store.registry.set_title_if_absent("root.1", "Another", NOW)
     assert await listed(store) == ["root"]
 
-    await store.registry.touch("ada", "root.1", NOW + 1)  # by a caller that does not know that it is a child
+    await store.lists.touch("ada", "root.1", NOW + 1)  # by a caller that does not know that it is a child
     assert await listed(store) == ["root"]
-    assert await client.zrange(store.keys.owner("ada"), 0, -1) == [b"root"]
+    assert await client.zrange(store.keys.list(of_principal("ada")).updated, 0, -1) == [b"root"]
     await client.aclose()
 
 

@@ -11,6 +11,7 @@ from redis.crc import key_slot
 from store import Store, StoreUnavailable, connect
 from store.errors import Reconnected
 from store.live.subscription import Subscription
+from store.registries.lists import of_principal
 from tests.servers.cluster import SIZE, SLOTS, ValkeyCluster
 from tests.servers.fixtures import VALKEY
 from tests.servers.process import available_binaries
@@ -47,7 +48,7 @@ async def test_conversations_of_all_nodes_work_at_once(valkey_cluster: ValkeyClu
     await asyncio.gather(*(writer.append(b"x", due_at=NOW) for writer in writers))
 
     assert sorted(await store.registry.unfinished(NOW, 10)) == sorted(names)
-    page, _ = await store.registry.list("ada", limit=10, before=None)
+    page, _ = await store.registry.list(of_principal("ada"), limit=10)
     assert sorted(meta.id for meta in page) == sorted(names)
     for name in names:
         await store.registry.delete(name)

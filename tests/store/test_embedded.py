@@ -2,9 +2,10 @@
 
 import os
 import signal
-import socket
+import stat
 from pathlib import Path
 
+import psutil
 import pytest
 from redis.asyncio import Redis
 
@@ -47,16 +48,25 @@ async def test_data_is_there_after_a_kill(data_dir: Path) -> None:
         await store.aclose()
 
 
-def test_it_listens_on_the_loopback_interface_at_the_port_asked_for(data_dir: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def test_it_is_open_to_this_user_alone(data_dir: Path) -> None:
+    with EmbeddedServer(data_dir) as server:
+        assert server.pid is not None
+        assert psutil.Process(server.pid).net_connections("inet") == []
+        [listening] = {found.laddr for found in psutil.Process(server.pid).net_connections("unix") if found.laddr}
+        socket_file = Path(str(listening))
+        assert server.url == f"unix://{socket_file}"
+        assert stat.S_IMODE(socket_file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(data_dir.stat().st_mode) == stat.S_IMODE(socket_file.parent.stat().st_mode) == 0o700
 
-    with EmbeddedServer(data_dir, port=port) as server:
-        assert server.url == f"redis://127.0.0.1:{port}/0"
-        assert server.port == port
-        with pytest.raises(OSError, match="refused"):
-            socket.create_connection(("127.0.0.2", port), timeout=1)
+
+async def test_a_long_or_odd_path(tmp_path: Path) -> None:
+    for name in ("deep/" * 30, "ä b%20c?#"):
+        with EmbeddedServer(tmp_path / name) as server:
+            store = connect(server.url)
+            await store.ping()
+            await store.aclose()
+        if name.startswith("deep"):
+            assert not Path(server.url.removeprefix("unix://")).parent.exists()
 
 
 def test_a_second_server_is_kept_off_the_data(data_dir: Path) -> None:
@@ -64,14 +74,6 @@ def test_a_second_server_is_kept_off_the_data(data_dir: Path) -> None:
         with pytest.raises(EmbeddedServerError, match=rf"process {first.pid}\) is using .*stop it"):
             EmbeddedServer(data_dir).start()
         assert first.running
-
-
-def test_a_taken_port_is_named(data_dir: Path, tmp_path: Path) -> None:
-    with (
-        EmbeddedServer(data_dir) as first,
-        pytest.raises(EmbeddedServerError, match=f"{first.port} is taken"),
-    ):
-        EmbeddedServer(tmp_path / "other", port=first.port).start()
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:

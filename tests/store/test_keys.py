@@ -1,11 +1,14 @@
 """The key table: every key is declared, has one spelling and shares its conversation's slot."""
 
+from dataclasses import astuple
+
 import pytest
 from redis.crc import key_slot
 
 from store import Scope, Store
-from store.keys import PARTITIONS, TABLE, Keys, marker_beside
+from store.keys import PARTITIONS, TABLE, Keys, ListKeys, marker_beside
 from store.records import Parent
+from store.registries.lists import ALL, of_principal, of_tenant
 from tests.store.conftest import Target
 from tests.support.leaks import all_keys, find_problems
 from tests.support.writer import NOW, Writer
@@ -16,16 +19,21 @@ KEYS = Keys()
 def spelled_for(conversation_id: str) -> list[str]:
     """Every key of a conversation, its file system's included."""
     own = KEYS.conversation(conversation_id)
-    files = (own.files.files, own.files.contents, own.files.totals, own.files.receipt("0f"))
+    files = (own.files.files, own.files.contents, own.files.totals, own.files.receipts, own.files.receipt("0f"))
     return [
         own.log,
         own.meta,
         own.clients,
         own.segments,
         own.unfinished,
+        own.feed.stream,
+        own.feed.groups,
+        own.feed.aside,
         own.children,
         own.usage,
         own.model_calls,
+        own.client_tools,
+        own.text,
         *files,
     ]
 
@@ -39,11 +47,27 @@ def test_the_spelling_is_part_of_the_data_format() -> None:
     assert own.segments == "raylogue:{62}:conversation:c-1:segments"
     assert own.live == "raylogue:{62}:conversation:c-1:live"
     assert own.unfinished == "raylogue:{62}:unfinished"
+    assert own.feed.stream == "raylogue:{62}:feed"
+    assert own.feed.groups == "raylogue:{62}:feed_groups"
+    assert own.feed.aside == "raylogue:{62}:feed_aside"
     assert own.children == "raylogue:{62}:conversation:c-1:children"
     assert own.usage == "raylogue:{62}:conversation:c-1:usage"
     assert own.model_calls == "raylogue:{62}:conversation:c-1:model_calls"
-    assert KEYS.owner("ada") == "raylogue:{owner:ada}:conversations"
+    assert own.client_tools == "raylogue:{62}:conversation:c-1:client_tools"
+    assert own.text == "raylogue:{62}:conversation:c-1:text"
+    assert KEYS.list(of_principal("ada")) == ListKeys(
+        "raylogue:{owner:ada}:conversations",
+        "raylogue:{owner:ada}:conversations_by_creation",
+        "raylogue:{owner:ada}:conversations_by_title",
+    )
+    assert KEYS.list(of_tenant("acme")).updated == "raylogue:{tenant:acme}:conversations"
+    assert KEYS.list(ALL).updated == "raylogue:{all}:conversations"
     assert KEYS.preferences("ada") == "raylogue:{owner:ada}:preferences"
+    assert KEYS.personal_feed("ada") == "raylogue:{owner:ada}:feed"
+    assert KEYS.told("ada") == "raylogue:{owner:ada}:told"
+    assert KEYS.api_key("a2") == "raylogue:api_key:a2"
+    assert KEYS.api_keys("acme") == "raylogue:{tenant:acme}:api_keys"
+    assert KEYS.project("acme/apollo") == "raylogue:{project:acme/apollo}:members"
     assert KEYS.spent("person:ada:2026-01-31") == "raylogue:{usage:person:ada:2026-01-31}:usage"
 
 
@@ -81,28 +105,73 @@ def test_partitions_are_used_evenly() -> None:
 
 
 def test_the_table_recognises_each_kind_of_key_and_no_other() -> None:
+    copy = KEYS.copy("c", "0f")
     spelled = [
         *spelled_for("any:thing{at}all"),
-        KEYS.owner("a b}c"),
+        *astuple(KEYS.list(of_principal("a b}c"))),
         KEYS.preferences("a b}c"),
+        KEYS.personal_feed("a b}c"),
+        KEYS.told("a b}c"),
         KEYS.spent("a:b}c"),
+        KEYS.lists_made,
+        KEYS.job("0f"),
+        KEYS.jobs,
+        KEYS.jobs_of("a b}c"),
+        KEYS.jobs_of_tenant("acme"),
+        KEYS.open_jobs,
+        KEYS.job_names,
+        KEYS.failures,
+        KEYS.worker_supply,
+        f"{KEYS.queue('normal')}:stream",
         KEYS.hosts,
         KEYS.ping,
         KEYS.busy,
         KEYS.clusters,
         KEYS.code_version,
         KEYS.deployments,
-        marker_beside(KEYS.owner("a b}c")),
+        KEYS.mcp_servers,
+        marker_beside(KEYS.list(of_principal("a b}c")).updated),
         KEYS.prestart("0f"),
+        KEYS.endpoint("0f"),
+        KEYS.line("session_1"),
+        KEYS.started("session_1"),
+        KEYS.api_key("a2"),
+        KEYS.project("acme/a}b"),
+        KEYS.api_keys("acme"),
+        KEYS.page_session("0f"),
+        KEYS.audit_tenants,
+        KEYS.audit("acme").lines,
+        KEYS.audit("acme").head,
+        KEYS.audit("-").known,
+        copy.head,
+        copy.log,
+        copy.clients,
+        copy.files.files,
+        copy.files.contents,
+        copy.files.totals,
+        KEYS.imports,
+        KEYS.feed_lease(3),
+        KEYS.limits("acme"),
+        KEYS.turns("acme", "acme/ada"),
+        KEYS.streams("acme", "acme"),
+        KEYS.counted("acme", "acme/ada", "requests", 7),
     ]
     users = KEYS.files("user", "a}b")
     rows = [KEYS.row(key) for key in spelled]
-    of_files = [KEYS.row(key) for key in (users.files, users.contents, users.totals, users.receipt("0f"))]
+    of_files = [
+        KEYS.row(key) for key in (users.files, users.contents, users.totals, users.receipts, users.receipt("0f"))
+    ]
 
     assert None not in rows
     assert {row.name for row in rows if row} == {row.name for row in TABLE}
     assert len(rows) == len(TABLE)
-    assert [row.name for row in of_files if row] == ["files", "contents", "file_totals", "file_receipt"]
+    assert [row.name for row in of_files if row] == [
+        "files",
+        "contents",
+        "file_totals",
+        "file_receipts",
+        "file_receipt",
+    ]
     assert all(row.lifetime for row in TABLE)
     assert KEYS.row("raylogue:{1}:conversation:c:lock") is None
     assert KEYS.row("elsewhere:{1}:unfinished") is None
@@ -110,7 +179,7 @@ def test_the_table_recognises_each_kind_of_key_and_no_other() -> None:
 
 
 def test_a_marker_is_in_the_slot_of_its_neighbour() -> None:
-    for key in (KEYS.conversation("c-1").meta, KEYS.owner("a}b"), KEYS.files("user", "{x}").files):
+    for key in (KEYS.conversation("c-1").meta, KEYS.list(of_principal("a}b")).updated, KEYS.files("user", "{x}").files):
         assert key_slot(marker_beside(key).encode()) == key_slot(key.encode())
     assert marker_beside(KEYS.conversation("c-1").meta) == "raylogue:{62}:confirmed"
 
@@ -132,9 +201,10 @@ async def test_a_used_conversation_has_exactly_the_keys_of_the_table(store: Stor
     await store.model_calls.record("c", b"{}", lifetime=60, now=NOW)
     own = store.keys.conversation("c")
 
-    files = {own.files.files, own.files.contents, own.files.totals}
+    files = {own.files.files, own.files.contents, own.files.totals, own.files.receipts}
     recorded = {own.children, own.usage, own.model_calls}
-    expected = {own.log, own.meta, own.clients, own.unfinished, store.keys.owner("ada"), *files, *recorded}
+    lists = {key for name in (of_principal("ada"), ALL) for key in astuple(store.keys.list(name))}
+    expected = {own.log, own.meta, own.clients, own.unfinished, *lists, *files, *recorded}
     found = {key.decode() for key in await all_keys(client) - before}
     assert {key for key in found if ":file_receipt:" not in key} == {*expected, store.keys.conversation("child").meta}
     assert len(found) == len(expected) + 2

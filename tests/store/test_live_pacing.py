@@ -49,6 +49,33 @@ async def test_an_announcement_waits_for_what_it_announces() -> None:
     assert recorder.batches == [{"c": {"epoch": 1, "events": [announcement(), delta(0, "a")]}}]
 
 
+@pytest.mark.usefixtures("slow_ticks")
+async def test_the_first_piece_of_each_answer_leaves_at_once() -> None:
+    recorder = RecordingClient()
+    live = LivePublisher(recorder, Keys())
+    for number, message_id in enumerate(("first", "second", "third"), 1):
+        live.publish("c", 1, delta(0, "a", message_id=message_id))
+        live.publish("c", 1, delta(1, "b", message_id=message_id))
+        await until(lambda number=number: len(recorder.batches) == number)
+    live.publish("c", 1, delta(2, "c", message_id="third"))
+    await asyncio.sleep(0.02)
+    assert len(recorder.batches) == 3, "what follows it gathers"
+
+
+async def test_with_many_active_conversations_first_pieces_gather_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store.live.publisher, "INTERVAL_SECONDS_EACH", FAR_SECONDS)
+    monkeypatch.setattr(store.live.publisher, "MAX_INTERVAL_SECONDS", FAR_SECONDS)
+    recorder = RecordingClient()
+    live = LivePublisher(recorder, Keys())
+    live.publish("c", 1, delta(0, "a", message_id="first"))
+    await until(lambda: live.coalescing_delay("c") > 0)
+
+    live.publish("c", 1, delta(0, "a", message_id="second"))
+    await asyncio.sleep(0.02)
+
+    assert len(recorder.batches) == 1
+
+
 async def test_an_announcement_with_nothing_behind_it_leaves_by_itself() -> None:
     recorder = RecordingClient()
     live = LivePublisher(recorder, Keys())

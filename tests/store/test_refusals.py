@@ -7,6 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from store import StoreUnavailable, connect
+from store.registries.lists import of_principal
 from tests.servers.process import RedisServer, available_binaries
 from tests.support.writer import NOW, Writer, texts
 
@@ -60,5 +61,5 @@ async def test_room_can_be_made_on_a_full_server(own_server: Callable[..., Redis
         await store.registry.delete("c")
         await operator.config_set("maxmemory", 0)
 
-    assert await store.registry.list("ada", limit=5) == ([], None)
+    assert await store.registry.list(of_principal("ada"), limit=5) == ([], None)
     await store.aclose()

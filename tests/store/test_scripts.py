@@ -5,11 +5,13 @@ import re
 from pathlib import Path
 
 import pytest
+from redis.asyncio import RedisCluster
 
-from store.client import script
-from store.client.script import FOLDER, LuaScript
+from store import Store
+from store.client.script import ALL, FOLDER, LuaScript
+from tests.store.conftest import Target
 
-SCRIPTS = {value.name: value for value in vars(script).values() if isinstance(value, LuaScript)}
+SCRIPTS = {value.name: value for value in ALL}
 
 
 def test_every_file_is_loaded() -> None:
@@ -34,3 +36,15 @@ def test_the_header_lists_what_the_script_uses(path: Path, kind: str) -> None:
 def test_the_digest_is_the_servers(loaded: LuaScript) -> None:
     assert loaded.sha == hashlib.sha1(loaded.text.encode()).hexdigest()
     assert "--" not in loaded.text
+
+
+async def test_a_server_can_be_made_to_know_all_scripts_beforehand(store: Store, target: Target) -> None:
+    await store.load_scripts()
+    client = target.client()
+    shas = [script.sha for script in ALL]
+    if isinstance(client, RedisCluster):
+        known = [await client.script_exists(*shas, target_nodes=node) for node in client.get_primaries()]
+    else:
+        known = [await client.script_exists(*shas)]
+    await client.aclose()
+    assert known == [[True] * len(shas)] * len(known)

@@ -8,6 +8,8 @@ import pytest
 from redis.asyncio import Redis
 
 from store import ConversationExists, Fenced, Store, StoreUnavailable, connect
+from store.records import Losses
+from store.registries.lists import of_principal
 from tests.servers.process import RedisServer, available_binaries
 from tests.servers.proxy import Proxy
 from tests.support.writer import NOW, Writer, texts, until
@@ -91,6 +93,22 @@ async def test_a_claim_whose_answer_is_lost_still_gives_the_current_epoch(own_se
 
         assert second.claim.epoch == (await store.registry.get("c")).epoch > first.claim.epoch
         assert await second.append(b"mine") == 1
+
+
+async def test_a_claim_whose_answer_is_lost_takes_itself_for_no_writer_that_died(own_server: StartServer) -> None:
+    server = own_server()
+    async with Proxy(server.port) as proxy, opened(proxy.url) as store:
+        first = await Writer.new(store, "c")
+        await first.append(b"one", due_at=NOW)
+        found = await store.registry.get("c")
+        proxy.lose_answer_to(b"EVALSHA")
+
+        claim = await store.log.claim("c", "conversation:c", current=found.epoch, alone=True)
+
+        assert proxy.lost_answers == 1
+        assert (claim.meta.lost, claim.meta.ended) == (Losses(), None)
+        again = await store.log.claim("c", "conversation:c", alone=True)
+        assert (again.meta.lost, again.meta.ended) == (Losses(1, last_by_itself=True), "crash")
 
 
 async def test_an_append_outlasts_a_paused_server(own_server: StartServer) -> None:
@@ -210,7 +228,7 @@ async def test_password_and_database_come_from_the_url(own_server: StartServer) 
         await Writer.new(store, "c")
     async with opened(f"redis://:geheim@127.0.0.1:{server.port}/0") as elsewhere:
         assert await elsewhere.registry.unfinished(NOW, 1) == []
-        assert await elsewhere.registry.list("ada", limit=5) == ([], None)
+        assert await elsewhere.registry.list(of_principal("ada"), limit=5) == ([], None)
     async with opened(f"redis://:wrong@127.0.0.1:{server.port}/3", patience=IMPATIENT) as stranger:
         with pytest.raises(StoreUnavailable, match=r"(?i)password"):
             await stranger.ping()

@@ -1,36 +1,57 @@
 """An agent: the immutable configuration of a conversation. It comes from code; it and its secrets are never stored."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from pydantic import BaseModel
 
-from agents.context import AgentContext
-from agents.errors import AgentDefinitionError, UnknownAgent
+from agents.context import AgentContext, MakeContext, bare_context
+from agents.definition_checks import (
+    choice_problems,
+    count_problems,
+    element_problems,
+    flag_problems,
+    function_problems,
+    line_problems,
+    list_problems,
+    mapping_problems,
+    model_problems,
+    seconds_problems,
+    shown,
+    text_problems,
+)
+from agents.errors import AgentDefinitionError, CatalogDefinitionError, UnknownAgent
 from agents.models import Model
 from agents.ray_options import ray_problems
 from agents.tools import Tool
+from agents.tools.checks import check
 from agents.turn.draft import Limits
 from agents.turn.inputs import OnBusy
 from store import ConversationMeta, Placement
+from store.principals import tenant_of
 
 if TYPE_CHECKING:
     from agents.mcp.server import McpServer  # its SDK takes a second to import
+
+PLACEMENTS: tuple[str, ...] = get_args(Placement)
+BUSY_POLICIES: tuple[str, ...] = get_args(OnBusy)
+CALLBACKS = ("handle_message", "system_prompt", "before_model", "after_model", "stream", "run_tool", "on_start")
+"""What an object of a class that is not derived from `Middleware` lacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expiries:
     """How long a suspension waits, in seconds: for a client program that executes, and for a person who decides.
 
-    `unattended` is how long a call for a client waits while no client is connected at all; then it fails.
+    `unattended` is how long a call for a client waits for one that can execute it to connect; then it fails at once.
     """
 
     client: float = 300.0
     people: float = 86_400.0
-    unattended: float = 10.0
+    unattended: float = 3.0
 
 
 class AgentMiddleware(Protocol):
@@ -65,21 +86,22 @@ class AgentMiddleware(Protocol):
 class Agent:
     """How a conversation behaves, in full.
 
-    `description` says in a few words what the agent is good for; agents that may delegate to it read that. A message
-    may choose one of `models`, by name, instead of `model`. `middleware` is in order from the outside in. `mcp` are
-    servers whose tools the model gets too. `output` makes each answer an object of that class. `until_tool` names the
-    only tool whose success ends a turn. `on_busy` decides about a message that comes while a turn runs; a message may
-    override it.
+    `description` says in a few words what the agent is good for; agents that may delegate to it read that.
+    `suggestions` are short messages with which people may begin; the page offers them. A message may choose one of
+    `models`, by name, instead of `model`. `middleware` is in order from the outside in. `mcp` are servers whose tools
+    the model gets too. `output` makes each answer an object of that class. `until_tool` names the only tool whose
+    success ends a turn. `on_busy` decides about a message that comes while a turn runs; a message may override it.
 
     `placement` says where its conversations live: `dedicated`, each in a process of its own; `shared`, many in one
-    process; `auto`, in a process of its own while there is room. `ray` are the options of a dedicated process' actor,
-    for work that needs resources or a runtime environment of its own. `stays_while_watched` exempts a conversation
-    from eviction while a watcher is connected.
+    process; `auto`, first there, then in one of its own if it goes on. `ray` are the options of a dedicated process'
+    actor, for work that needs resources or a runtime environment of its own. `stays_while_watched` exempts a
+    conversation from eviction while a watcher is connected.
     """
 
     name: str
     model: Model
     description: str = ""
+    suggestions: Sequence[str] = ()
     system_prompt: str = ""
     tools: Sequence[Tool] = ()
     middleware: Sequence[AgentMiddleware] = ()
@@ -96,10 +118,14 @@ class Agent:
     expiries: Expiries = field(default_factory=Expiries)
 
     def __post_init__(self) -> None:
-        """Raises `AgentDefinitionError`."""
+        """Raises `AgentDefinitionError`, or `ToolDefinitionError` for a tool that was made without `@tool`."""
+        for problem in chain(self._text_and_choice_problems(), self._part_problems(), self._bound_problems()):
+            raise AgentDefinitionError(str(self.name), problem)
         for middleware in self.each_middleware():
             middleware.init(self)
             self._check_tools_of(middleware)
+        for tool, _ in self.sourced_tools():
+            check(tool)
         self._refuse_duplicates("tool", (tool.name for tool, _ in self.sourced_tools()))
         self._refuse_duplicates("middleware", (middleware.name for middleware in self.each_middleware()))
         self._refuse_duplicates("MCP server", (server.name for server in self.mcp))
@@ -139,6 +165,36 @@ class Agent:
         if not isinstance(tools, Sequence) or not all(isinstance(tool, Tool) for tool in tools):
             raise AgentDefinitionError(self.name, f"the middleware {middleware.name} has tools that are none")
 
+    def _text_and_choice_problems(self) -> Iterator[str]:
+        yield from text_problems("name", self.name, filled=True)
+        yield from text_problems("description", self.description)
+        yield from list_problems("suggestions", self.suggestions, "texts")
+        yield from element_problems("suggestions", self.suggestions, line_problems)
+        yield from text_problems("system_prompt", self.system_prompt)
+        if self.until_tool is not None:
+            yield from text_problems("until_tool", self.until_tool, filled=True)
+        yield from choice_problems("placement", self.placement, PLACEMENTS)
+        yield from choice_problems("on_busy", self.on_busy, BUSY_POLICIES)
+        yield from flag_problems("stays_while_watched", self.stays_while_watched)
+        yield from _output_problems(self.output)
+
+    def _part_problems(self) -> Iterator[str]:
+        yield from model_problems("model", self.model)
+        yield from mapping_problems("models", self.models, "models")
+        for name, model in self.models.items():
+            yield from model_problems(f"models[{name!r}]", model)
+        yield from list_problems("tools", self.tools, "tools")
+        yield from element_problems("tools", self.tools, _tool_problems)
+        yield from list_problems("middleware", self.middleware, "middleware")
+        yield from element_problems("middleware", self.middleware, middleware_problems)
+        yield from list_problems("mcp", self.mcp, "McpServer")
+        yield from element_problems("mcp", self.mcp, _server_problems)
+
+    def _bound_problems(self) -> Iterator[str]:
+        yield from count_problems("max_tokens", self.max_tokens, 1)
+        yield from _limit_problems(self.limits)
+        yield from _expiry_problems(self.expiries)
+
     def _ray_problems(self) -> Iterator[str]:
         if self.ray is None:
             return
@@ -152,9 +208,44 @@ class Agent:
             raise AgentDefinitionError(self.name, f"two of its {what}s are called {duplicates[0]}")
 
 
-def owner_context(meta: ConversationMeta) -> AgentContext:
-    """The context of work that came without one, as after a crash: the owner of the conversation acts."""
-    return AgentContext(principal=meta.principal)
+def _output_problems(output: object) -> Iterator[str]:
+    if output is not None and not (isinstance(output, type) and issubclass(output, BaseModel)):
+        yield f"output is a class derived from pydantic's BaseModel, not {shown(output)}"
+
+
+def _limit_problems(limits: object) -> Iterator[str]:
+    if not isinstance(limits, Limits):
+        yield f"limits are Limits(...), not {shown(limits)}"
+        return
+    for bound in fields(limits):
+        minimum = 1 if bound.name == "model_calls" else 0
+        yield from count_problems(f"limits: {bound.name}", getattr(limits, bound.name), minimum)
+
+
+def _expiry_problems(expiries: object) -> Iterator[str]:
+    if not isinstance(expiries, Expiries):
+        yield f"expiries are Expiries(...), not {shown(expiries)}"
+        return
+    for bound in fields(expiries):
+        yield from seconds_problems(f"expiries: {bound.name}", getattr(expiries, bound.name), or_zero=True)
+
+
+def _tool_problems(what: str, tool: object) -> Iterator[str]:
+    if not isinstance(tool, Tool):
+        yield f"{what} is no tool but {shown(tool)}{': write @tool above it' if callable(tool) else ''}"
+
+
+def _server_problems(what: str, server: object) -> Iterator[str]:
+    if isinstance(server, type) or not (hasattr(server, "name") and hasattr(server, "connection")):
+        yield f"{what} is no McpServer but {shown(server)}"
+
+
+def middleware_problems(what: str, middleware: object) -> Iterator[str]:
+    """What is wrong with an entry of a list of middleware; what its class has to be is known further out."""
+    if isinstance(middleware, type):
+        yield f"{what} is {shown(middleware)}, not one of its objects: write {middleware.__name__}()"
+    elif not all(callable(getattr(middleware, callback, None)) for callback in CALLBACKS):
+        yield f"{what} is no middleware but {shown(middleware)}: its class is derived from Middleware"
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -162,24 +253,28 @@ class Catalog:
     """The agents of a deployment by name. A conversation that names none gets `default`.
 
     They may be given in a sequence as well; the first is the default, unless another is named. `context` makes the
-    context of work that goes on without a caller: contexts are never stored.
+    context of work that goes on without a caller, from its tenant, its principal and the conversation: contexts are
+    never stored.
     """
 
     agents: Mapping[str, Agent]
     default: str
-    context: Callable[[ConversationMeta], AgentContext]
+    context: MakeContext
 
     def __init__(
         self,
         agents: Mapping[str, Agent] | Iterable[Agent],
         default: str | None = None,
-        context: Callable[[ConversationMeta], AgentContext] = owner_context,
+        context: MakeContext = bare_context,
     ) -> None:
-        by_name = agents if isinstance(agents, Mapping) else _by_name(agents)
+        """Raises `CatalogDefinitionError`, and `AgentDefinitionError` for two agents of one name."""
+        by_name = dict(agents) if isinstance(agents, Mapping) else _by_name(agents)
         if default is None:
             default = next(iter(by_name), None)
         if default is None:
-            raise ValueError("a catalog needs an agent")
+            raise CatalogDefinitionError("a catalog needs an agent")
+        for problem in _catalog_problems(by_name, default, context):
+            raise CatalogDefinitionError(problem)
         object.__setattr__(self, "agents", by_name)
         object.__setattr__(self, "default", default)
         object.__setattr__(self, "context", context)
@@ -190,6 +285,13 @@ class Catalog:
         if agent is None:
             raise UnknownAgent(name)
         return agent
+
+    def make_context(self, conversation: ConversationMeta, principal: str | None) -> AgentContext:
+        """The context of work of the principal that came without one. Raises TypeError, and what `context` raises."""
+        made: object = self.context(tenant_of(principal), principal, conversation)
+        if not isinstance(made, AgentContext):
+            raise TypeError(f"the catalog's context returned {type(made).__name__}, not AgentContext")
+        return made
 
     def _delegate(self, path: str) -> Agent | None:
         """The sub-agent at `above/name`; conversations are stored under that path."""
@@ -217,9 +319,24 @@ def _with_restrictions(delegate: Agent, above: Agent, delegating: AgentMiddlewar
     return replace(delegate, middleware=(*missing, *delegate.middleware)) if missing else delegate
 
 
-def _by_name(agents: Iterable[Agent]) -> Mapping[str, Agent]:
+def _catalog_problems(agents: Mapping[str, object], default: object, context: object) -> Iterator[str]:
+    for name, agent in agents.items():
+        if not isinstance(agent, Agent):
+            yield f"what it has as {name!r} is no Agent but {shown(agent)}"
+        elif name != agent.name:
+            yield f"what it has as {name!r} is the agent {agent.name}: both names must be the same"
+    if default not in agents:
+        yield f"its default {default!r} is none of its agents, which are {', '.join(agents)}"
+    yield from function_problems("context", context)
+
+
+def _by_name(agents: Iterable[Agent]) -> dict[str, Agent]:
     by_name: dict[str, Agent] = {}
-    for agent in agents:
+    if isinstance(agents, Agent) or not isinstance(agents, Iterable):
+        raise CatalogDefinitionError(f"agents are a list or a mapping of agents, not {shown(agents)}")
+    for position, agent in enumerate(agents):
+        if not isinstance(agent, Agent):
+            raise CatalogDefinitionError(f"agents[{position}] is no Agent but {shown(agent)}")
         if by_name.setdefault(agent.name, agent) is not agent:
             raise AgentDefinitionError(agent.name, "another agent of the catalog has that name")
     return by_name

@@ -1,12 +1,14 @@
 """The context that goes with the work: the tenant, the acting principal, the trace; never stored."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
+
+from store import ConversationMeta
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,15 @@ class AgentContext:
     def __reduce__(self) -> tuple[type["AgentContext"], tuple[Any, ...]]:
         # A mapping proxy cannot be pickled.
         return AgentContext, (self.tenant, self.principal, self.trace_id, dict(self.values))
+
+
+MakeContext = Callable[[str | None, str | None, ConversationMeta], AgentContext]
+"""Makes the context of work that came without one: of a tenant, of the principal who acts, for a conversation."""
+
+
+def bare_context(tenant: str | None, principal: str | None, conversation: ConversationMeta) -> AgentContext:
+    """The context of work that came without one, as after a crash: who acts, and no values."""
+    return AgentContext(tenant=tenant, principal=principal)
 
 
 _CURRENT: ContextVar[AgentContext] = ContextVar("agent_context", default=AgentContext())  # noqa: B039 - it is frozen

@@ -1,9 +1,17 @@
 """What can go wrong with an agent. Each error passes its arguments on unchanged, so that pickling keeps its type."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 RefusedPart = Literal["content", "size"]
 """What of a request a provider refuses to read: something in its messages, or that it is too long."""
+
+
+class PromptSize(NamedTuple):
+    """The provider's figures of a prompt that is too long: how many tokens it has, and how many the model reads."""
+
+    tokens: int
+    limit: int
 
 
 class AgentError(Exception):
@@ -15,17 +23,23 @@ class ModelError(AgentError):
 
     `reason` is one of rate_limited, overloaded, unavailable, invalid_request, authentication, stream_broken,
     malformed_stream, timeout. `refused` is set when the messages themselves are what the provider refuses: they would
-    be refused again.
+    be refused again. `size` has the provider's figures when it refuses their size, if it gave any.
     """
 
     def __init__(
-        self, reason: str, message: str, retry_after: float | None = None, refused: RefusedPart | None = None
+        self,
+        reason: str,
+        message: str,
+        retry_after: float | None = None,
+        refused: RefusedPart | None = None,
+        size: PromptSize | None = None,
     ) -> None:
-        super().__init__(reason, message, retry_after, refused)
+        super().__init__(reason, message, retry_after, refused, size)
         self.reason = reason
         self.message = message
         self.retry_after = retry_after
         self.refused = refused
+        self.size = size
 
     def __str__(self) -> str:
         return self.message
@@ -69,6 +83,29 @@ class AgentDefinitionError(AgentError):
 
     def __str__(self) -> str:
         return f"agent {self.agent}: {self.problem}"
+
+
+class CatalogDefinitionError(AgentError, ValueError):
+    """The agents of a deployment do not make a catalog; `problem` is a sentence about it."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"catalog: {self.problem}"
+
+
+class MiddlewareDefinitionError(AgentError):
+    """A middleware was made with arguments that it cannot take."""
+
+    def __init__(self, middleware: str, problem: str) -> None:
+        super().__init__(middleware, problem)
+        self.middleware = middleware
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"middleware {self.middleware}: {self.problem}"
 
 
 class McpDefinitionError(AgentError):
@@ -142,6 +179,18 @@ class UnreadableRecord(AgentError):
         return f"record {self.seq} cannot be read: {self.problem}"
 
 
+class InvalidImport(AgentError):
+    """The file of a conversation cannot be read back; `line` is the number of the line that shows it, from 1."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(line, problem)
+        self.line = line
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.problem}"
+
+
 class NewerRecord(UnreadableRecord):
     """Newer code has written to the log; this code must not touch it."""
 
@@ -151,12 +200,16 @@ TRANSIENT_CODES = frozenset({"terminating", "too_many_turns", "queue_full", "clu
 
 
 class Refused(AgentError):
-    """The request is illegal in the present state; `code` is stable. Nothing was written."""
+    """The request is illegal in the present state, and nothing was written.
 
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(code, detail)
+    `code` is stable, `members` are for programs.
+    """
+
+    def __init__(self, code: str, detail: str, members: Mapping[str, Any] | None = None) -> None:
+        super().__init__(code, detail)  # what a process with older code takes
         self.code = code
         self.detail = detail
+        self.members = members or {}
 
     @property
     def is_transient(self) -> bool:

@@ -22,6 +22,10 @@ LOCAL_PRINCIPAL = "local"
 """The owner of a conversation that is opened without one."""
 
 
+Sent = tuple[str | int | None, AgentContext]
+"""See `Conversation.open`."""
+
+
 class LocalConversations:
     """`agents.ports.Conversations` in one process: reaches any conversation by its id, and starts it if need be.
 
@@ -47,19 +51,20 @@ class LocalConversations:
             await self._services.store.registry.create(conversation_id, agent=name, principal=principal, now=now_ms())
         return await self.reach(conversation_id)
 
-    async def reach(self, conversation_id: str) -> Conversation:
-        """The live incarnation, or a new one. Raises `store.ConversationNotFound`."""
+    async def reach(self, conversation_id: str, sent: Sent | None = None) -> Conversation:
+        """The live incarnation, or a new one, opened for what was `sent`. Raises `store.ConversationNotFound`."""
         live = self.live.get(conversation_id)
         if live is not None and not live.gone.done():
             return live
         if conversation_id not in self._starting:
-            starting = asyncio.create_task(self._start_and_keep(conversation_id))
+            starting = asyncio.create_task(self._start_and_keep(conversation_id, sent))
             self._starting[conversation_id] = starting
             starting.add_done_callback(lambda _: self._starting.pop(conversation_id))
         return await asyncio.shield(self._starting[conversation_id])
 
     async def send(self, conversation_id: str, message: UserMessage, context: AgentContext) -> Receipt:
-        return await self._deliver(conversation_id, lambda conversation: conversation.send(message, context))
+        sent = (message.client_id, context)
+        return await self._deliver(conversation_id, lambda conversation: conversation.send(message, context), sent)
 
     async def resolve(self, conversation_id: str, resolution: Resolve, context: AgentContext) -> Receipt:
         named = await name_question(self._services.store, conversation_id, resolution)
@@ -69,9 +74,9 @@ class LocalConversations:
         wanted = await find_turn(self._services.store, conversation_id) if turn is None else turn
         return await self._deliver(conversation_id, lambda conversation: conversation.cancel(principal, wanted))
 
-    async def start(self, conversation_id: str) -> Conversation:
+    async def start(self, conversation_id: str, sent: Sent | None = None) -> Conversation:
         """A new incarnation, which fences any older one. Raises `store.ConversationNotFound`."""
-        return await Conversation.open(self._services, conversation_id, self._catalog)
+        return await Conversation.open(self._services, conversation_id, self._catalog, sent)
 
     async def aclose(self) -> None:
         """Stop every conversation; what is unfinished goes on when it is opened again."""
@@ -79,21 +84,28 @@ class LocalConversations:
             await conversation.stop()
         await self._services.mcp.aclose()
 
-    async def _start_and_keep(self, conversation_id: str) -> Conversation:
-        conversation = self.live[conversation_id] = await self.start(conversation_id)
+    async def _start_and_keep(self, conversation_id: str, sent: Sent | None) -> Conversation:
+        conversation = self.live[conversation_id] = await self.start(conversation_id, sent)
         return conversation
 
-    async def _deliver(self, conversation_id: str, command: Callable[[Conversation], Awaitable[Receipt]]) -> Receipt:
+    async def _deliver(
+        self,
+        conversation_id: str,
+        command: Callable[[Conversation], Awaitable[Receipt]],
+        sent: Sent | None = None,
+    ) -> Receipt:
         """Carried out even if the caller is cancelled meanwhile, as it would be in another process."""
-        task = asyncio.create_task(self._repeat(conversation_id, command))
+        task = asyncio.create_task(self._repeat(conversation_id, command, sent))
         self._delivering.add(task)
         task.add_done_callback(self._delivering.discard)
         return await asyncio.shield(task)
 
-    async def _repeat(self, conversation_id: str, command: Callable[[Conversation], Awaitable[Receipt]]) -> Receipt:
+    async def _repeat(
+        self, conversation_id: str, command: Callable[[Conversation], Awaitable[Receipt]], sent: Sent | None
+    ) -> Receipt:
         while True:
             try:
-                return await command(await self.reach(conversation_id))
+                return await command(await self.reach(conversation_id, sent))
             except Superseded:
                 await asyncio.sleep(0)
 

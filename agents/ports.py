@@ -36,6 +36,34 @@ class Tasks(Protocol):
         """The function's result. Cancelling the caller cancels the function; it runs in the caller's AgentContext."""
 
 
+class TurnLimits(Protocol):
+    """What the principals of turns may use, beside what the agents allow."""
+
+    async def begin_turn(self, conversation_id: str, principal: str) -> None:
+        """A turn is about to begin that this principal asks for. Raises `Refused`."""
+
+    def note_turn(self, conversation_id: str, principal: str) -> None:
+        """It has begun, also without having been asked for here."""
+
+    def end_turn(self, conversation_id: str, principal: str) -> None:
+        """It is over, or has not begun."""
+
+    async def require_spending(self, principal: str) -> None:
+        """Before a call of a model. Raises `TurnStopped`."""
+
+
+class NoLimits:
+    """For conversations that no principals with limits use."""
+
+    async def begin_turn(self, conversation_id: str, principal: str) -> None: ...
+
+    def note_turn(self, conversation_id: str, principal: str) -> None: ...
+
+    def end_turn(self, conversation_id: str, principal: str) -> None: ...
+
+    async def require_spending(self, principal: str) -> None: ...
+
+
 class NullConversations:
     """For a conversation that runs alone: no other conversation can be reached."""
 

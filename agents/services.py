@@ -2,14 +2,21 @@
 
 from dataclasses import dataclass, field
 
+from agents.arrivals import Arrivals
 from agents.mcp.pool import McpPool
-from agents.ports import Tasks, ToolServices
+from agents.ports import NoLimits, Tasks, ToolServices, TurnLimits
 from agents.tools.remote import LocalTasks
 
 
 @dataclass(frozen=True, slots=True)
 class Services(ToolServices):
-    """One per process. Without a cluster, remote tools run in threads and no other conversation can be reached."""
+    """One per process. Without a cluster, remote tools run in threads and no other conversation can be reached.
+
+    `is_alone` says that only one conversation lives in this process.
+    """
 
     tasks: Tasks = field(default_factory=LocalTasks)
     mcp: McpPool = field(default_factory=McpPool)
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    limits: TurnLimits = field(default_factory=NoLimits)
+    is_alone: bool = False

@@ -1,5 +1,7 @@
 """Ends the unfinished turn of a conversation from outside: fences the incarnation that runs it, then logs the end."""
 
+from collections.abc import Callable
+
 import orjson
 import structlog
 
@@ -7,7 +9,8 @@ from agents.clock import now_ms
 from agents.conversation.journal import Journal
 from agents.errors import Refused
 from agents.receipt import Receipt
-from agents.turn import State, abort
+from agents.turn import Facts, State, StepResult, abort, give_up_start
+from agents.turn.states import ExitReason
 from store import ConversationMeta, Fenced, Store
 from store.errors import Conflict
 
@@ -28,8 +31,17 @@ async def abort_in_log(store: Store, conversation_id: str, principal: str | None
         try:
             return await _end_turn(store, conversation_id, principal), before
         except (Fenced, Conflict):
-            log.info("release_tried_again", conversation=conversation_id)
+            log.info("release_tried_again", conversation_id=conversation_id)
     raise Refused("terminating", "The conversation is taken up elsewhere again and again; send this again.")
+
+
+async def give_up_start_in_log(store: Store, before: ConversationMeta, detail: str) -> None:
+    """End the turn as `not_started`, unless another writer has claimed the log since `before` was read.
+
+    Raises `Refused` when no turn runs, `store.Fenced`, `store.ConversationNotFound`.
+    """
+    journal = await Journal.open(store, before.id, place="", cluster=before.cluster or "", current=before.epoch)
+    await _append_end(journal, lambda facts: give_up_start(facts, detail))
 
 
 async def _find_unfinished(store: Store, conversation_id: str) -> ConversationMeta:
@@ -42,8 +54,14 @@ async def _find_unfinished(store: Store, conversation_id: str) -> ConversationMe
 
 async def _end_turn(store: Store, conversation_id: str, principal: str | None) -> Receipt:
     journal = await Journal.open(store, conversation_id, place="", cluster="")
+    receipt = await _append_end(journal, lambda facts: abort(facts, principal))
+    await journal.leave(ExitReason.ABORTED)
+    return receipt
+
+
+async def _append_end(journal: Journal, end: Callable[[Facts], StepResult]) -> Receipt:
     facts = (await journal.replay()).facts
     if not facts.running:
         raise Refused("not_running", "No turn is running.")
-    logged = await journal.append(abort(facts, principal), now_ms())
+    logged = await journal.append(facts, end(facts), now_ms())
     return Receipt(logged[-1].seq, facts.turn)

@@ -41,9 +41,9 @@ class Archiving:
         try:
             while (upto := self._movable(archive)) is not None:  # the log may grow meanwhile
                 await journal.archive(upto)
-            log.info("archived", conversation=journal.conversation_id, archived_seq=journal.archived_seq)
+            log.info("archived", conversation_id=journal.conversation_id, archived_seq=journal.archived_seq)
         except StoreError as error:
             self._not_before = self._runtime.services.clock() + RETRY_MS
-            log.warning("archiving_failed", conversation=journal.conversation_id, cause=str(error))
+            log.warning("archiving_failed", conversation_id=journal.conversation_id, cause=str(error))
         finally:
             self._is_moving = False

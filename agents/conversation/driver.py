@@ -14,6 +14,8 @@ import structlog
 from agents.agent import Agent
 from agents.context import AgentContext
 from agents.conversation.archiving import Archiving
+from agents.conversation.crash_loops import must_end
+from agents.conversation.drop_turn import DropTurn, decide_drop
 from agents.conversation.effects import Effects
 from agents.conversation.history import History
 from agents.conversation.journal import Journal
@@ -26,8 +28,8 @@ from agents.receipt import Receipt
 from agents.services import Services
 from agents.turn import Facts, Input, Logged, State, StepResult, fsm_state, revive, step
 from agents.turn.events import TurnEnded, UserMsg
-from agents.turn.inputs import Cancel, Recover, UserMessage
-from agents.turn.states import Signal
+from agents.turn.inputs import Cancel, Recover, Stop, UserMessage
+from agents.turn.states import ExitReason, Signal
 from store import StoreError
 from store.errors import DuplicateMessage
 
@@ -38,9 +40,6 @@ PACK_SECONDS = 3.0
 
 STOP_SECONDS = 5.0
 """How long a cancel waits for what its calls have begun elsewhere; a sub-agent finds out by itself after that."""
-
-MAX_LOST = 3
-"""After so many incarnations in a row that died at a turn without any progress, the next one ends the turn."""
 
 _AT_REST = frozenset({State.IDLE, State.AWAITING_INPUT, State.TERMINATING})
 
@@ -68,7 +67,12 @@ class Driver:
     """One incarnation at work, until it is `gone`: it was stopped or fenced, and takes no input any more."""
 
     def __init__(
-        self, journal: Journal, agent: Agent, history: History, services: Services, context: AgentContext
+        self,
+        journal: Journal,
+        agent: Agent,
+        history: History,
+        services: Services,
+        context: Callable[[str | None], AgentContext],
     ) -> None:
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.agent = agent
@@ -80,24 +84,36 @@ class Driver:
         self._clock = services.clock
         self._effects = Effects(self.runtime, self.post, self.submit, self._end_superseded)
         self._archiving = Archiving(self.runtime)
-        self._mailbox = Mailbox(self._process, f"conversation {journal.conversation_id}")
+        self._mailbox = Mailbox(self._process, journal.conversation_id)
         self._resting_since: int | None = None
         self._packing: asyncio.TimerHandle | None = None
 
-    def start(self) -> None:
-        """Take up the log where it ends."""
-        give_up = self.journal.lost >= MAX_LOST and self._is_due()
+    def start(self, sent: str | int | None = None, context: AgentContext | None = None) -> None:
+        """Take up the log where it ends.
+
+        `context` is that of the turn `sent`, or of the message with that client id: if it is in the log, and its turn
+        is not over, the turn has the context; if it is not, it is about to come.
+        """
+        give_up = must_end(self.journal.meta.lost) and self._is_due()
         if give_up:
-            log.error("turn_given_up", conversation=self.journal.conversation_id, turn=self.machine.facts.turn)
+            log.error("turn_given_up", conversation_id=self.journal.conversation_id, turn=self.machine.facts.turn)
+        if context is not None:
+            self._keep_context_of(sent, context)
         self.post(Recover(give_up=give_up))
-        self.runtime.start_middleware()
+        self.runtime.start_middleware(None if isinstance(sent, int) else context)
+
+    def _keep_context_of(self, sent: str | int | None, context: AgentContext) -> None:
+        receipt, facts = None if isinstance(sent, int) else self.history.receipt(sent), self.machine.facts
+        turn = sent if isinstance(sent, int) else receipt.turn if receipt is not None else 0
+        if turn > facts.turn or (turn == facts.turn and facts.running):
+            self.runtime.keep_context(turn, context, context.principal)
 
     def post(self, happened: Input) -> None:
         """Put an input into the mailbox, unless this incarnation is gone."""
         if not self.gone.done():
             self._mailbox.put(Envelope(happened))
 
-    async def submit(self, happened: Input, context: AgentContext | None = None) -> Receipt:
+    async def submit(self, happened: Input | DropTurn, context: AgentContext | None = None) -> Receipt:
         """Put an input into the mailbox and wait for what comes of it. Raises `Refused`, `Superseded`."""
         if self.gone.done():
             raise Superseded(self.journal.conversation_id)
@@ -145,8 +161,9 @@ class Driver:
             envelope.fail(Superseded(self.journal.conversation_id))
             self._end_superseded(error)
         except Exception as error:
-            log.exception("incarnation_failed", conversation=self.journal.conversation_id)
-            await self.journal.leave("failed")
+            turn = self.machine.facts.turn
+            log.exception("incarnation_failed", conversation_id=self.journal.conversation_id, turn=turn)
+            await self.journal.leave(ExitReason.FAILED)
             envelope.fail(error)
             self.abandon()
         except asyncio.CancelledError:
@@ -157,9 +174,8 @@ class Driver:
     async def _carry_out(self, envelope: Envelope) -> None:
         """Decide, append, acknowledge, act."""
         self._cancel_packing()
-        happened = complete_input(envelope.happened, self.agent, self._effects.streaming, self._clock())
-        if isinstance(happened, UserMessage) and (known := self.history.receipt(happened.client_id)) is not None:
-            envelope.acknowledge(known)  # its first copy was still under way when this one was sent
+        happened = await self._complete(envelope)
+        if happened is None:
             return
         decided = step(self.machine, happened)
         if decided.refusal is not None:
@@ -173,17 +189,37 @@ class Driver:
             envelope.acknowledge(await self.journal.receipt_at(duplicate.seq))
             return
         if envelope.context is not None:
-            self.runtime.keep_context(receipt.turn, envelope.context)
+            self.runtime.keep_context(receipt.turn, envelope.context, getattr(envelope.happened, "principal", None))
         if not isinstance(happened, Cancel):
             envelope.acknowledge(receipt)
         for command in decided.commands:
             self._effects.perform(command)
         if isinstance(happened, Cancel):
             self._accept_once_stopped(envelope, receipt)
-        if decided.machine.state is State.TERMINATING:
-            if decided.machine.facts.running:
-                await self.journal.leave("left")
+        if isinstance(happened, Stop):
+            await self.journal.leave(happened.reason)
             self.abandon()
+
+    async def _complete(self, envelope: Envelope) -> Input | None:
+        """What the machine takes; None if it is not asked, because the caller has been answered already."""
+        given = envelope.happened
+        if isinstance(given, UserMessage) and (known := self.history.receipt(given.client_id)) is not None:
+            envelope.acknowledge(known)  # its first copy was still under way when this one was sent
+            return None
+        if isinstance(given, DropTurn):
+            return await self._decide_drop(envelope, given)
+        return complete_input(given, self.agent, self._effects.streaming, self._clock())
+
+    async def _decide_drop(self, envelope: Envelope, drop: DropTurn) -> Input | None:
+        try:
+            if (patched := decide_drop(drop, self.history)) is not None:
+                return patched
+            await self.journal.ownership.confirm()
+            envelope.acknowledge(Receipt(self.machine.facts.last_seq, drop.turn, duplicate=True))
+        except Refused as refused:
+            await self.journal.ownership.confirm()
+            envelope.fail(refused)
+        return None
 
     def _accept_once_stopped(self, envelope: Envelope, receipt: Receipt) -> None:
         """Acknowledge a cancel when no call begins any more, in sub-agents neither, or after `STOP_SECONDS`."""
@@ -204,20 +240,33 @@ class Driver:
 
     async def _commit(self, happened: Input, decided: StepResult) -> Receipt:
         """Make the step's events durable; from then on its machine and its facts are the conversation's."""
-        facts, current = decided.machine.facts, decided.machine.model
-        logged = await self.journal.append(decided, self._clock(), self._effects.message_ended_by(current))
-        before, self.machine = self.machine.facts, decided.machine
+        before, facts, current = self.machine.facts, decided.machine.facts, decided.machine.model
+        ended = self._effects.message_ended_by(current)
+        logged = await self.journal.append(before, decided, self._clock(), ended)
+        self.machine = decided.machine
         self._effects.forget_message(current)
         if not logged:
             return Receipt(facts.last_seq, facts.turn)
         self.history.extend(logged, facts)
+        self._count_turns(before, facts)
         return _receipt_for(happened, logged, before)
+
+    def _count_turns(self, before: Facts, facts: Facts) -> None:
+        """Sub-agents' turns are a part of their root's."""
+        if self.journal.meta.parent is not None or (before.turn, before.running) == (facts.turn, facts.running):
+            return
+        limits, owner = self.runtime.services.limits, self.journal.meta.principal
+        ended, begun = before.principal or owner, facts.principal or owner
+        if before.running and not (facts.running and ended == begun):
+            limits.end_turn(self.journal.conversation_id, ended)
+        if facts.running:
+            limits.note_turn(self.journal.conversation_id, begun)
 
     def _end_superseded(self, error: Exception) -> None:
         """Another incarnation has the conversation, or it is deleted."""
-        log.warning("incarnation_superseded", conversation=self.journal.conversation_id, cause=str(error))
+        log.warning("incarnation_superseded", conversation_id=self.journal.conversation_id, cause=str(error))
         if not self.gone.done():
-            self.journal.leave_soon("fenced")
+            self.journal.leave_soon(ExitReason.SUPERSEDED)
         self.abandon()
 
     def _is_due(self) -> bool:

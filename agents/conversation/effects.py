@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
-from agents.conversation.model_call import ModelCall
+from agents.conversation.model_call import INTERNAL_FAILURE, ModelCall
 from agents.conversation.runtime import ConversationRuntime
 from agents.conversation.streaming_message import StreamingMessage
 from agents.conversation.tool_calls import ToolCalls
 from agents.errors import Superseded
 from agents.turn.commands import ArmExpiry, CallModel, Command, DisarmExpiry, RunTool, StopModel, StopTools
-from agents.turn.events import UserMsg
-from agents.turn.inputs import Expire, Input, ModelRef, ModelStarted
+from agents.turn.inputs import Expire, Input, ModelFailed, ModelRef, ModelStarted
 from store import StoreError
 
 log = structlog.get_logger(__name__)
@@ -54,9 +55,7 @@ class Effects:
                 self._tools[command.call.tool_call_id] = asyncio.create_task(self._run_tool(command))
             case StopTools(tool_call_ids, abandoned):
                 self._stop_tools(tool_call_ids)
-                self.abandoning = [
-                    self._runtime.run_in_background(run.call.name, self._calls.abandon(run)) for run in abandoned
-                ]
+                self.abandoning = [self._abandon(run) for run in abandoned]
             case ArmExpiry(tool_call_id, at):
                 self._arm(tool_call_id, at)
             case DisarmExpiry(tool_call_id):
@@ -79,24 +78,33 @@ class Effects:
             self._disarm(tool_call_id)
         self._runtime.cancel_background()
 
+    def _abandon(self, run: RunTool) -> asyncio.Task[None]:
+        """In the context of the call, although another turn may have begun."""
+        context = partial(self._runtime.agent_context, run.principal, run.call.turn)
+        return self._runtime.run_in_background(run.call.name, self._calls.abandon(run), context)
+
     def _start_model(self, ref: ModelRef) -> None:
-        model = self._runtime.agent.model_named(self._chosen_model(ref.turn))
+        try:
+            call = self._prepare_model(ref)
+        except Exception:  # a model is foreign code, its name as well
+            log.exception("model_call_failed", conversation_id=self._runtime.journal.conversation_id, turn=ref.turn)
+            self._post(ModelFailed(ref=ref, reason="internal", detail=INTERNAL_FAILURE))
+            return
+        self._model = asyncio.create_task(self._run_model(call))
+
+    def _prepare_model(self, ref: ModelRef) -> ModelCall:
+        model = self._runtime.model_of(ref.turn)
         message_id = f"msg_{ref.turn}_{ref.step}_{ref.attempt}_{self._runtime.journal.epoch}"
         self.streaming = StreamingMessage(ref, message_id, model.name)
 
         async def report_start() -> object:  # processed before any watcher is told a chunk
             return await self._submit(ModelStarted(ref=ref))
 
-        call = ModelCall(self._runtime, self.streaming, model, report_start)
-        self._model = asyncio.create_task(self._run_model(call))
+        return ModelCall(self._runtime, self.streaming, model, report_start)
 
     async def _run_model(self, call: ModelCall) -> None:
+        bind_contextvars(turn=call.ref.turn)
         self._post(await call.run())
-
-    def _chosen_model(self, turn: int) -> str | None:
-        """The model that the newest message of the turn with a choice has chosen."""
-        messages = (event for event in reversed(self._runtime.history.events) if isinstance(event, UserMsg))
-        return next((event.model for event in messages if event.turn == turn and event.model), None)
 
     def _stop_model(self) -> None:
         if self._model is not None:
@@ -104,6 +112,7 @@ class Effects:
             self._model = None
 
     async def _run_tool(self, command: RunTool) -> None:
+        bind_contextvars(turn=command.call.turn, tool_call_id=command.call.tool_call_id)
         try:
             report = await self._calls.run(command)
         except Superseded as error:  # another incarnation makes the call
@@ -134,17 +143,20 @@ class Effects:
         self._post(Expire(tool_call_id=tool_call_id, now=now))
 
     def _look_for_client(self, tool_call_id: str) -> None:
-        self._runtime.run_in_background("unattended", self._check_client(tool_call_id))
+        call = self._runtime.history.facts.suspended.get(tool_call_id)
+        # A sub-agent's call is put to the people of its parent.
+        if call is not None and self._runtime.journal.meta.parent is None:
+            self._runtime.run_in_background("unattended", self._check_client(tool_call_id, call.call.name))
 
-    async def _check_client(self, tool_call_id: str) -> None:
-        """Fail a call if no client is connected to execute it; if that is unknown, the call keeps its whole time."""
+    async def _check_client(self, tool_call_id: str, tool: str) -> None:
+        """Fail a call if no client is connected that can execute it; if that is unknown, it keeps its whole time."""
         services, conversation_id = self._runtime.services, self._runtime.journal.conversation_id
         try:
-            watchers = await services.store.live.watchers(conversation_id)
+            declared = await services.store.client_tools.declared(conversation_id)
         except StoreError as error:
-            log.warning("watchers_unknown", conversation_id=conversation_id, cause=str(error))
+            log.warning("client_tools_unknown", conversation_id=conversation_id, cause=str(error))
             return
-        if watchers == 0:
+        if tool not in declared:
             self._post(Expire(tool_call_id=tool_call_id, now=services.clock(), unattended=True))
 
     def _disarm(self, tool_call_id: str) -> None:

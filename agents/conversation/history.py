@@ -9,7 +9,7 @@ import orjson
 from agents.codec import decode, encode
 from agents.receipt import Receipt
 from agents.turn import Event, Facts, Logged
-from agents.turn.events import Resolution, Summary, Suspension, ToolCall, TurnEnded, UserMsg
+from agents.turn.events import AssistantMsg, Resolution, Summary, Suspension, ToolCall, TurnEnded, UserMsg
 from agents.turn.facts import OpenCall, apply, resolve_call, suspend_call
 from agents.turn.inputs import Resolve
 from agents.turn.machine import CANCELLED_BY_PERSON
@@ -56,18 +56,24 @@ class Decided:
 
 @dataclass(slots=True)
 class WorkingSet:
-    """The log in memory, in order; `tool_call_ids` are those used in it, `receipts` are by client id."""
+    """The log in memory, in order.
+
+    `tool_call_ids` are those used in it, `receipts` are by client id, `providers` have written answers in it.
+    """
 
     logged: list[Logged] = field(default_factory=list)
     quiescent_points: list[QuiescentPoint] = field(default_factory=list)
     tool_call_ids: set[str] = field(default_factory=set)
     receipts: dict[str, Receipt] = field(default_factory=dict)
+    providers: set[str] = field(default_factory=set)
 
     def add(self, logged: Iterable[Logged]) -> None:
         for entry in logged:
             self.logged.append(entry)
             if isinstance(entry.event, ToolCall):
                 self.tool_call_ids.add(entry.event.tool_call_id)
+            elif isinstance(entry.event, AssistantMsg) and entry.event.provider is not None:
+                self.providers.add(entry.event.provider)
             elif isinstance(entry.event, UserMsg) and entry.event.client_id:
                 self.receipts[entry.event.client_id] = Receipt(entry.seq, entry.event.turn, duplicate=True)
 
@@ -81,20 +87,31 @@ class WorkingSet:
 class History:
     """The log from the last summary on, which leads from the facts `base` to `facts`.
 
-    It can be packed while the conversation is at rest; the next access unpacks it.
+    It can be packed while the conversation is at rest; the next access unpacks it. `is_cut`: it begins later, with the
+    turn that runs or waits.
     """
 
-    def __init__(self, base: Facts, summary: Summary | None = None, logged: Iterable[Logged] = ()) -> None:
+    def __init__(
+        self, base: Facts, summary: Summary | None = None, logged: Iterable[Logged] = (), *, is_cut: bool = False
+    ) -> None:
         self.summary = summary
+        self._is_cut = is_cut
         self.facts = self._base = base
         self._set: WorkingSet | None = WorkingSet()
         self._packed = b""
+        self._begun = (0, 0)
         self._replay(logged)
 
     @property
     def is_partial(self) -> bool:
         """Whether there are older events, which only the store knows."""
-        return self.summary is not None
+        return self.summary is not None or self._is_cut
+
+    @property
+    def turn_began_at(self) -> int | None:
+        """When (ms) the turn that runs or waits began, as far as the log is here; None at rest."""
+        turn, at = self._begun
+        return at if self.facts.running and turn == self.facts.turn else None
 
     @property
     def logged(self) -> Sequence[Logged]:
@@ -112,10 +129,17 @@ class History:
     def tool_call_ids(self) -> set[str]:
         return self._unpacked().tool_call_ids
 
+    @property
+    def providers(self) -> set[str]:
+        """The providers that have written answers in it, as far as the log says."""
+        return self._unpacked().providers
+
     def extend(self, logged: Sequence[Logged], facts: Facts) -> None:
         """Add what has just become durable; it leads to `facts`."""
         working_set = self._unpacked()
         working_set.add(logged)
+        if facts.running and facts.turn != self._begun[0]:
+            self._begun = (facts.turn, logged[-1].at)
         if not facts.running and not facts.queued and facts.turn > self._last_quiescent_turn(working_set):
             working_set.quiescent_points.append(QuiescentPoint(facts.turn, facts.last_seq, facts))
         self.facts = facts
@@ -137,18 +161,7 @@ class History:
 
     def decisions(self, tool_call_id: str) -> Sequence[Decided]:
         """What people have decided about this call, newest first, as far as it is in the working set."""
-        found: list[Decided] = []
-        call: OpenCall | None = None
-        for entry in self.logged:
-            match entry.event:
-                case ToolCall() as event if event.tool_call_id == tool_call_id:
-                    call = OpenCall(event, event.arguments)
-                case Suspension() as event if event.tool_call_id == tool_call_id and call is not None:
-                    call = suspend_call(call, event, entry.seq)
-                case Resolution() as event if event.tool_call_id == tool_call_id and call is not None:
-                    found.append(Decided(call, event, entry.seq))
-                    call = resolve_call(call, event)
-        return found[::-1]
+        return decisions_in(self.logged, tool_call_id)
 
     def pack(self) -> None:
         """Keep the working set as compressed records, a tenth of its size, until it is used again.
@@ -183,3 +196,19 @@ class History:
         if working_set.quiescent_points:
             return working_set.quiescent_points[-1].turn
         return self.summary.through_turn if self.summary else 0
+
+
+def decisions_in(logged: Iterable[Logged], tool_call_id: str) -> Sequence[Decided]:
+    """What people have decided about the call that is logged there, newest first."""
+    found: list[Decided] = []
+    call: OpenCall | None = None
+    for entry in logged:
+        match entry.event:
+            case ToolCall() as event if event.tool_call_id == tool_call_id:
+                call = OpenCall(event, event.arguments)
+            case Suspension() as event if event.tool_call_id == tool_call_id and call is not None:
+                call = suspend_call(call, event, entry.seq)
+            case Resolution() as event if event.tool_call_id == tool_call_id and call is not None:
+                found.append(Decided(call, event, entry.seq))
+                call = resolve_call(call, event)
+    return found[::-1]

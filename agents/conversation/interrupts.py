@@ -9,6 +9,7 @@ from agents.interrupt import Interrupt, InterruptKind
 from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.turn_context import AnsweredInterrupt
 from agents.turn import Event
+from agents.turn.approvers import Approver, read_approvers
 from agents.turn.events import Resolution, Suspension, ToolCall, ToolResult
 from agents.turn.inputs import ModelRef, ProposedCall, Question
 
@@ -34,13 +35,17 @@ def propose_questions(
             decisions=interrupt.decisions or (("approve", "reject") if interrupt.kind == "approval" else ()),
             form=interrupt.form,
             source=middleware.name,
+            approvers=read_approvers(interrupt.approvers),
         )
         for middleware, interrupt in interrupts
     ]
 
 
-def make_question(interrupt: Interrupt, now: int, expiries: Expiries) -> Question:
-    """What a running tool asks. Raises ValueError for an unknown kind."""
+def make_question(interrupt: Interrupt, now: int, expiries: Expiries, approvers: Sequence[Approver] = ()) -> Question:
+    """What a running tool asks: `approvers`, which are the tool's, count if the interrupt names none.
+
+    Raises ValueError for an unknown kind, or unknown approvers.
+    """
     if interrupt.kind not in get_args(InterruptKind):
         raise ValueError(f"a question has no kind {interrupt.kind!r}")
     return Question(
@@ -50,6 +55,8 @@ def make_question(interrupt: Interrupt, now: int, expiries: Expiries) -> Questio
         form=interrupt.form,
         arguments_hash=interrupt.arguments_hash,
         expires_at=_expires_at(interrupt, now, expiries),
+        approvers=read_approvers(interrupt.approvers) or approvers,
+        asked_by=interrupt.asked_by,
     )
 
 

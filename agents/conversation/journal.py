@@ -1,39 +1,45 @@
 """One conversation's log and live channel, spoken to in events: where meaning meets the store."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Self
 
 import orjson
+import structlog
 
 from agents.clock import now_ms
 from agents.codec import VERSION, decode, encode, wire, wire_live
-from agents.conversation.history import History
+from agents.conversation.feed_notices import notices
+from agents.conversation.history import Decided, History, decisions_in
+from agents.conversation.ownership import Ownership, uptime
+from agents.conversation.running_turn import newest_first, oldest_first, replay_turn
 from agents.conversation.streaming_message import StreamingMessage
-from agents.errors import Superseded, UnreadableRecord
+from agents.errors import UnreadableRecord
 from agents.models import TextChunk, ThinkingChunk
 from agents.receipt import Receipt
 from agents.turn import Event, Facts, Logged, StepResult, fsm_state
 from agents.turn.commands import Append, Broadcast
-from agents.turn.events import StatePatch, Summary, UserMsg
+from agents.turn.events import StatePatch, Summary, Suspension, ToolCall, ToolResult, TurnEnded, UserMsg
 from agents.turn.live import LiveEvent
+from agents.turn.machine import CANCELLED_BY_PERSON
 from agents.turn.snapshot import restore_snapshot
-from store import ConversationNotFound, Fenced, Store, StoreError
-from store.log.log import Exit
+from agents.turn.states import ExitReason
+from store import Fenced, Store, StoreError
+from store.feed.entry import Notice
 from store.records import Claim
+
+log = structlog.get_logger(__name__)
 
 NO_EXPIRY = 2**53
 """The due time (ms) of a turn that waits for ever: the sweep never reaches it."""
 
+RESERVED = "\0"
+"""How the ids of decisions and cancels begin, which stand among the client ids of messages; no client id does."""
+
 MAX_PAGE_EVENTS = 100
 """How many events of the log are read at once in search of an old turn."""
-
-PROOF_SECONDS = 0.02
-"""How long a proof of ownership holds: longer than it takes from an append to its effects, and less than another
-incarnation needs to take up a turn."""
 
 
 class Journal:
@@ -48,8 +54,6 @@ class Journal:
         self.epoch = claim.epoch
         self.meta = claim.meta
         self.archived_seq = claim.meta.archived_seq or 0
-        self.lost = claim.lost
-        """How many incarnations in a row have died at the turn that is unfinished."""
         self.ownership = Ownership(store, claim.conversation_id, claim.epoch)
         self._leaving: asyncio.Task[None] | None = None
         self._touching: asyncio.Task[None] | None = None
@@ -57,23 +61,61 @@ class Journal:
 
     @classmethod
     async def open(
-        cls, store: Store, conversation_id: str, place: str, cluster: str, clock: Callable[[], int] = now_ms
+        cls,
+        store: Store,
+        conversation_id: str,
+        place: str,
+        cluster: str,
+        clock: Callable[[], int] = now_ms,
+        current: int | None = None,
+        *,
+        alone: bool = False,
     ) -> Self:
-        """Claim the log for a writer that lives at `place` in `cluster`; raises `store.ConversationNotFound`.
+        """Claim the log for a writer that lives at `place` in `cluster`, if `alone` with no other one in its process.
 
-        Raises `store.NewerFormat`, and leaves the conversation as it is, if newer code has written to it.
+        Raises `store.ConversationNotFound`.
+
+        Raises `store.NewerFormat`, and leaves the conversation as it is, if newer code has written to it; and
+        `store.Fenced` if `current` is no longer the newest epoch.
         """
-        return cls(store, await store.log.claim(conversation_id, place, cluster=cluster, reads=VERSION), clock)
+        claim = await store.log.claim(
+            conversation_id, place, cluster=cluster, reads=VERSION, current=current, alone=alone
+        )
+        return cls(store, claim, clock)
 
     async def replay(self) -> History:
         """The working set: the latest summary and the log behind what it covers, or else the whole log."""
         if self.meta.summary_seq is None:
-            return History(Facts(), None, await self._read(0))
+            return History(Facts(), None, await self._read(0) if self.meta.last_seq else [])
         [record] = await self._store.log.read(self.conversation_id, after=self.meta.summary_seq - 1, limit=1)
         summary = decode(record).event
         if not isinstance(summary, Summary):
             raise UnreadableRecord(record.seq, "it should be a summary")
         return History(restore_snapshot(summary.base, summary.after), summary, await self._read(summary.after))
+
+    async def replay_turn(self) -> History:
+        """The turn that runs or waits, however long the log is: enough to decide on an answer to it, or on its cancel.
+
+        The facts lack what only a new message needs: the totals, the states of the middleware, how often the agent has
+        started itself.
+        """
+        return await replay_turn(self._store, self.conversation_id)
+
+    async def mend_state(self, facts: Facts) -> None:
+        """Write the cached state, and when the sweep must look, anew if the cache is not what the log says."""
+        state = orjson.dumps(fsm_state(facts))
+        if state == self.meta.state or (self.meta.state is None and not facts.last_seq):
+            return
+        with suppress(Fenced):  # then the newer incarnation has mended it
+            await self._store.log.append(
+                (self.conversation_id, self.epoch),
+                [],
+                expected_last_seq=facts.last_seq,
+                state=state,
+                due_at=due_at(facts, self._clock()),
+                now=self.meta.updated_at,
+                is_progress=False,
+            )
 
     async def archive(self, upto: int) -> None:
         """Move what is older than seq `upto` to the archive, as far as it fills segments there."""
@@ -85,6 +127,26 @@ class Journal:
         """How a message that may be older than the working set was answered."""
         seq = await self._store.log.seq_of(self.conversation_id, client_id)
         return None if seq is None else await self.receipt_at(seq)
+
+    async def receipt_of_cancel(self, turn: int) -> Receipt | None:
+        """How the cancel that ended this turn was answered, however old it is."""
+        return await self.receipt(id_of_cancel(turn))
+
+    async def decisions(self, tool_call_id: str) -> Sequence[Decided]:
+        """What people have decided about this call, newest first, however old it is; only its own turn is read."""
+        asked_at = await self._store.log.seq_of(self.conversation_id, id_of_call(tool_call_id))
+        if asked_at is None:
+            return ()
+        call: list[Logged] = []
+        async for entry in newest_first(self._store, self.conversation_id, asked_at):
+            call.insert(0, entry)
+            if isinstance(entry.event, ToolCall) and entry.event.tool_call_id == tool_call_id:
+                break
+        async for entry in oldest_first(self._store, self.conversation_id, asked_at - 1):
+            call.append(entry)
+            if isinstance(entry.event, ToolResult) and entry.event.tool_call_id == tool_call_id:
+                break
+        return decisions_in(call, tool_call_id)
 
     async def receipt_at(self, seq: int) -> Receipt:
         """The receipt of the message that stands at `seq`."""
@@ -103,8 +165,10 @@ class Journal:
             before = records[0].seq
         return events
 
-    async def append(self, step: StepResult, now: int, ended: StreamingMessage | None = None) -> list[Logged]:
-        """Make the events of a step durable and tell the watchers, in one write; without events there is none.
+    async def append(
+        self, before: Facts, step: StepResult, now: int, ended: StreamingMessage | None = None
+    ) -> list[Logged]:
+        """Make the events of a step durable, tell the watchers and the feed: one write, or none without events.
 
         What waits for the watchers goes first, so that a message's last words precede its end. What is published while
         the write is under way is held until it is done, so that watchers get everything in order. Chunks of the message
@@ -121,7 +185,8 @@ class Journal:
         held: list[Callable[[], None]] = []
         self._held = held
         try:
-            logged = await self._write(events, step.machine.facts, live, now)
+            told = notices(before, events, self.meta.agent)
+            logged = await self._write(events, step.machine.facts, live, told, now)
             if ended is not None:
                 ended.is_over = True
             return logged
@@ -130,14 +195,16 @@ class Journal:
             for publish in held:
                 publish()
 
-    async def leave(self, how: Exit) -> None:
-        """Note how this incarnation ends. Without it, the next one takes this one for lost."""
+    async def leave(self, reason: ExitReason) -> None:
+        """Note why this incarnation ends. Without it, the next one takes this one for lost."""
+        if reason is not ExitReason.SHUTDOWN:  # with its whole process, of which a script says nothing
+            log.info("incarnation_left", conversation_id=self.conversation_id, reason=reason.value)
         with suppress(StoreError):
-            await self._store.log.leave((self.conversation_id, self.epoch), how)
+            await self._store.log.leave((self.conversation_id, self.epoch), reason.value)
 
-    def leave_soon(self, how: Exit) -> None:
+    def leave_soon(self, reason: ExitReason) -> None:
         """The same in the background."""
-        self._leaving = asyncio.create_task(self.leave(how))
+        self._leaving = asyncio.create_task(self.leave(reason))
 
     def publish(self, event: LiveEvent) -> None:
         """Tell the watchers, soon and without a promise."""
@@ -166,36 +233,43 @@ class Journal:
         if not message.is_over:
             self._send(message.add(chunk))
 
-    async def _write(self, events: Sequence[Event], facts: Facts, live: Sequence[LiveEvent], now: int) -> list[Logged]:
+    async def _write(
+        self, events: Sequence[Event], facts: Facts, live: Sequence[LiveEvent], told: Sequence[Notice], now: int
+    ) -> list[Logged]:
         first = facts.last_seq - len(events) + 1
         logged = [Logged(first + i, now, event) for i, event in enumerate(events)]
         stored = [encode(event, now) for event in events]
         shown = [wire(record, entry.seq, self.conversation_id) for record, entry in zip(stored, logged, strict=True)]
         await self._store.live.settle(self.conversation_id)
         notice = [*self._store.live.take(self.conversation_id), *shown, *map(self._wire_live, live)]
-        asked_at = _uptime()
-        await self._store.log.append(
-            (self.conversation_id, self.epoch),
-            [orjson.dumps(record) for record in stored],
-            expected_last_seq=first - 1,
-            state=orjson.dumps(fsm_state(facts)),
-            due_at=_due_at(facts, now),
-            now=now,
-            notice=orjson.dumps({"epoch": self.epoch, "events": notice}),
-            client_ids=_client_ids(logged),
-            summary_seq=next((entry.seq for entry in logged if isinstance(entry.event, Summary)), None),
-            is_progress=not all(isinstance(event, StatePatch | Summary | UserMsg) for event in events),
-        )
+        asked_at = uptime()
+        with self._store.usage.taken(self.conversation_id) as used:
+            await self._store.log.append(
+                (self.conversation_id, self.epoch),
+                [orjson.dumps(record) for record in stored],
+                expected_last_seq=first - 1,
+                state=orjson.dumps(fsm_state(facts)),
+                due_at=due_at(facts, now),
+                now=now,
+                notice=orjson.dumps({"epoch": self.epoch, "events": notice}),
+                feed=told,
+                client_ids=receipt_ids(logged, facts),
+                summary_seq=next((entry.seq for entry in logged if isinstance(entry.event, Summary)), None),
+                is_progress=not all(isinstance(event, StatePatch | Summary | UserMsg) for event in events),
+                restores=any(isinstance(event, UserMsg) and event.origin == "user" for event in events),
+                used=used,
+            )
         self.ownership.prove(asked_at)
         self.progress_at = now
-        if any(isinstance(event, UserMsg) for event in events):
+        if self.meta.parent is None and any(isinstance(event, UserMsg) for event in events):
             self._touching = asyncio.create_task(self._touch(now))  # beside the turn, which need not wait for it
         return logged
 
     async def _touch(self, now: int) -> None:
-        """Move the conversation to the front of its owner's list; if that fails, the next message does it."""
+        """Move the conversation to the front of its people's lists; if that fails, the next message does it."""
         with suppress(StoreError):
-            await self._store.registry.touch(self.meta.principal, self.conversation_id, now)
+            await self._store.lists.touch(self.meta.principal, self.conversation_id, now)
+            await self._store.lists.touch_shared(self.meta.members, self.conversation_id, now)
 
     async def _read(self, after: int) -> list[Logged]:
         logged = [decode(record) for record in await self._store.log.read(self.conversation_id, after=after)]
@@ -206,49 +280,49 @@ class Journal:
         return wire_live(event, self.conversation_id)
 
 
-class Ownership:
-    """Whether this incarnation still owns its conversation: confirmed before an effect that no append has just allowed.
+def receipt_ids(logged: Sequence[Logged], facts: Facts) -> dict[str, int]:
+    """By what a repeated command is found: a message by its client id, an answer by its call, a cancel by its turn.
 
-    An append proves it, since a fenced one fails. But a process may be stopped between the append of a call and its
-    execution, for so long that another incarnation takes up the conversation and makes the call. So a proof holds for a
-    moment only. What remains is the time between the question and the effect itself. Only the tool can close that gap:
-    it takes the `tool_call_id` as its idempotency key.
-
-    A refusal is such an effect too: it speaks for the log, which may have gone on elsewhere.
+    `facts` are those after these events.
     """
-
-    def __init__(self, store: Store, conversation_id: str, epoch: int) -> None:
-        self._store = store
-        self._writer = (conversation_id, epoch)
-        self._proven_at = float("-inf")
-
-    def prove(self, asked_at: float) -> None:
-        """Note that the store has confirmed it, when asked at that time (by `_uptime`)."""
-        self._proven_at = asked_at
-
-    async def confirm(self) -> None:
-        """Return if it holds now, waiting for the store if need be. Raises `agents.errors.Superseded`."""
-        asked_at = _uptime()
-        if asked_at - self._proven_at <= PROOF_SECONDS:
-            return
-        try:
-            await self._store.log.confirm(self._writer)
-        except (Fenced, ConversationNotFound) as error:
-            raise Superseded(self._writer[0]) from error
-        self.prove(asked_at)
+    found: dict[str, int] = {}
+    for entry in logged:
+        if (name := receipt_id(entry.event)) is not None and not _asks_again(entry, facts):
+            found[name] = entry.seq
+    return found
 
 
-def _uptime() -> float:
-    """Seconds that go on while the process, or the whole machine, is suspended."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+def receipt_id(event: Event) -> str | None:
+    """By what a repetition of the command is found that has led to this event; a call, by its first question."""
+    match event:
+        case UserMsg(client_id=str(client_id)) if client_id:
+            return client_id
+        case Suspension(tool_call_id=tool_call_id):
+            return id_of_call(tool_call_id)
+        case TurnEnded(reason=reason, turn=turn) if reason == CANCELLED_BY_PERSON:
+            return id_of_cancel(turn)
+    return None
 
 
-def _client_ids(logged: Sequence[Logged]) -> dict[str, int]:
-    messages = ((entry.event, entry.seq) for entry in logged if isinstance(entry.event, UserMsg))
-    return {message.client_id: seq for message, seq in messages if message.client_id}
+def _asks_again(entry: Logged, facts: Facts) -> bool:
+    """Whether it is a question of a call that has asked before, or is over already."""
+    if not isinstance(entry.event, Suspension):
+        return False
+    call = facts.calls.get(entry.event.tool_call_id)
+    return call is None or call.asked != entry.seq
 
 
-def _due_at(facts: Facts, now: int) -> int | None:
+def id_of_call(tool_call_id: str) -> str:
+    """By which the first question of a call is found in the store."""
+    return f"{RESERVED}call {tool_call_id}"
+
+
+def id_of_cancel(turn: int) -> str:
+    """By which the receipt of the cancel that ended this turn is found in the store."""
+    return f"{RESERVED}cancel {turn}"
+
+
+def due_at(facts: Facts, now: int) -> int | None:
     """When the sweep must look after this turn if its owner does not: now, or at its next expiry; None at rest."""
     if not facts.running:
         return None

@@ -1,7 +1,8 @@
-"""What a provider has refused and is not shown again: pictures first, then turns. It is durable, and the log keeps all.
+"""What the model is not shown again: what a provider has refused, pictures first, and turns that people have dropped.
 
-It is kept as a `state_patch` of the source `context`: `pictures` are the turns whose pictures are left out, `turns` are
-left out as a whole, and so is every turn before `first_turn`.
+It is kept as a `state_patch` of the source `context`, and the log keeps all: `pictures` are the turns whose pictures
+are left out, `turns` are left out as a whole, and so is every turn before `first_turn`. `dropped` are the ones among
+`turns` that people have dropped.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ PICTURE = {
     "text": "[An image or a document was left out here: the provider refused the request with it.]",
 }
 TURN = {"type": "text", "text": "[What was said here was left out: the provider refused the request with it.]"}
+DROPPED = {"type": "text", "text": "[What was said here was left out: a person has dropped it.]"}
 
 MAX_NAMED = 1000
 """How many turns are named; with more of them, the oldest are left out together with all before them."""
@@ -31,20 +33,24 @@ class LeftOut:
     pictures: frozenset[int] = frozenset()
     turns: frozenset[int] = frozenset()
     first_turn: int = 0
+    dropped: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, state: Mapping[str, Mapping[str, Any]]) -> Self:
         """From the durable state of the conversation."""
         own = state.get(SOURCE, {})
-        pictures, turns = frozenset(own.get("pictures", ())), frozenset(own.get("turns", ()))
-        return cls(pictures, turns, own.get("first_turn", 0))
+        pictures, turns, dropped = (frozenset(own.get(key, ())) for key in ("pictures", "turns", "dropped"))
+        return cls(pictures, turns, own.get("first_turn", 0), dropped & turns)
 
     def patch(self) -> Patch:
         """The change of the durable state that makes it last."""
-        named = sorted(self.pictures), sorted(self.turns)
+        named = sorted(self.pictures), sorted(self.turns), sorted(self.dropped & self.turns)
         first_turn = max(self.first_turn, *(turns[-MAX_NAMED] if len(turns) > MAX_NAMED else 0 for turns in named))
-        pictures, turns = ([turn for turn in turns if turn >= first_turn] for turns in named)
-        return Patch(source=SOURCE, changes={"pictures": pictures, "turns": turns, "first_turn": first_turn})
+        pictures, turns, dropped = ([turn for turn in turns if turn >= first_turn] for turns in named)
+        changes: dict[str, Any] = {"pictures": pictures, "turns": turns, "first_turn": first_turn}
+        if dropped:
+            changes["dropped"] = dropped
+        return Patch(source=SOURCE, changes=changes)
 
     def shown(self, events: Sequence[Event]) -> Sequence[Event]:
         """The events without what is left out; of a turn that is named, a note stays."""
@@ -57,7 +63,7 @@ class LeftOut:
             case Summary():
                 return event
             case UserMsg() if event.turn in self.turns and event.turn >= self.first_turn:
-                return replace(event, content=[TURN])
+                return replace(event, content=[DROPPED if event.turn in self.dropped else TURN])
             case _ if event.turn in self.turns or event.turn < self.first_turn:
                 return None
             case UserMsg() if event.turn in self.pictures:

@@ -5,7 +5,10 @@ from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from dataclasses import dataclass
 
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
 from agents.context import AgentContext
+from agents.conversation.drop_turn import DropTurn
 from agents.receipt import Receipt
 from agents.turn import Input
 
@@ -14,7 +17,7 @@ from agents.turn import Input
 class Envelope:
     """An input, the caller that waits for its receipt, if any, and the context that the caller sent along."""
 
-    happened: Input
+    happened: Input | DropTurn
     reply: "asyncio.Future[Receipt] | None" = None
     context: AgentContext | None = None
 
@@ -30,15 +33,18 @@ class Envelope:
 class Mailbox:
     """Calls `process` with one envelope after another, in the context in which the mailbox was made.
 
-    A task does so and ends with the last envelope: most conversations are at rest, and should take little memory.
+    A task does so and ends with the last envelope: most conversations are at rest, and should take little memory. What
+    it logs, and what every task that begins in it logs, has the `conversation_id`.
     """
 
-    def __init__(self, process: Callable[[Envelope], Awaitable[None]], name: str) -> None:
+    def __init__(self, process: Callable[[Envelope], Awaitable[None]], conversation_id: str) -> None:
         self._process = process
-        self._name = name
+        self._name = f"conversation {conversation_id}"
         self._envelopes: list[Envelope] = []
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._context = copy_context()
+        self._context.run(clear_contextvars)  # a parent may have opened it in a turn of its own
+        self._context.run(bind_contextvars, conversation_id=conversation_id)
         self._working: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:

@@ -1,7 +1,7 @@
 """The tool calls that a finished answer proposes, each joined with what its tool's definition says about it."""
 
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, count
 from typing import Any
@@ -30,9 +30,17 @@ log = structlog.get_logger(__name__)
 
 
 def propose_calls(
-    answer: Completed, ref: ModelRef, agent: Agent, tools: Mapping[str, Tool], history: History
+    answer: Completed,
+    ref: ModelRef,
+    agent: Agent,
+    tools: Mapping[str, Tool],
+    history: History,
+    problem_of: Callable[[str], str | None] = lambda name: None,
 ) -> tuple[Sequence[Block], Sequence[ProposedCall]]:
-    """The content as it is logged, with calls by reference, and the calls, which still lack their expiry."""
+    """The content as it is logged, with calls by reference, and the calls, which still lack their expiry.
+
+    `problem_of` says why a tool of that name is missing, where more is known than that it does not exist.
+    """
     content: list[Block] = []
     calls: list[ProposedCall] = []
     new_ids: set[str] = set()
@@ -42,7 +50,7 @@ def propose_calls(
             continue
         tool_call_id = _choose_id(block["id"], ref, len(calls), history, new_ids)
         new_ids.add(tool_call_id)
-        call = _make_call(block, tool_call_id, agent, tools)
+        call = _make_call(block, tool_call_id, agent, tools, problem_of)
         if answer.stop_reason in UNFINISHED:
             call = replace(call, refusal=UNFINISHED_CALL.format(answer.stop_reason))
         calls.append(call)
@@ -61,14 +69,20 @@ def _choose_id(provider_id: str, ref: ModelRef, position: int, history: History,
     return next(key for key in candidates if key not in history.tool_call_ids and key not in new_ids)
 
 
-def _make_call(block: dict[str, Any], tool_call_id: str, agent: Agent, tools: Mapping[str, Tool]) -> ProposedCall:
+def _make_call(
+    block: dict[str, Any],
+    tool_call_id: str,
+    agent: Agent,
+    tools: Mapping[str, Tool],
+    problem_of: Callable[[str], str | None],
+) -> ProposedCall:
     name, arguments = storable_text(block["name"]), block["input"]
     problem = storage_problem(arguments)
     if problem is not None:
         arguments = {}
     tool = tools.get(name)
     if tool is None:
-        unknown = f"There is no tool named {name[:MAX_NAME]}. Tools: {', '.join(tools) or 'none'}."
+        unknown = problem_of(name) or f"There is no tool named {name[:MAX_NAME]}. Tools: {', '.join(tools) or 'none'}."
         return ProposedCall(tool_call_id=tool_call_id, name=name, arguments=arguments, refusal=unknown)
     unusable = UNSTORABLE.format(problem) if problem else MALFORMED if "malformed" in block else None
     form, refusal = _check_arguments(tool, arguments) if unusable is None else (None, unusable)
@@ -78,10 +92,12 @@ def _make_call(block: dict[str, Any], tool_call_id: str, agent: Agent, tools: Ma
         arguments=arguments,
         executor=tool.executor,
         approval=tool.approval,
+        trust=tool.trust,
         on_unknown_outcome=tool.on_unknown_outcome,
         prompt=_prompt(tool.description),
         refusal=refusal,
         decisions=tool.decisions,
+        approvers=tool.approvers,
         form=form,
         ends_turn=name == agent.until_tool,
     )

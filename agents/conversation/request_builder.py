@@ -12,12 +12,18 @@ SUMMARY_HEADING = "# Summary of the conversation so far\n\n"
 
 
 def build_request(
-    agent: Agent, sections: Sequence[str], messages: Sequence[Json], tools: Sequence[Tool], summary: Summary | None
+    agent: Agent,
+    sections: Sequence[str],
+    messages: Sequence[Json],
+    tools: Sequence[Tool],
+    summary: Summary | None,
+    away: Sequence[str] = (),
 ) -> Request:
-    """The request before any middleware has changed it."""
+    """The request before any middleware has changed it; `away` are sentences on servers whose tools are missing."""
     summaries = [SUMMARY_HEADING + summary.text] if summary else []
+    injected = [{"type": "text", "text": sentence} for sentence in away]
     system = [section for section in (agent.system_prompt, *sections, *summaries) if section]
-    return Request(system=system, messages=messages, tools=tools, max_tokens=agent.max_tokens)
+    return Request(system=system, messages=messages, tools=tools, max_tokens=agent.max_tokens, injected=injected)
 
 
 def build_model_request(request: Request, agent: Agent) -> ModelRequest:

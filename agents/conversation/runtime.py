@@ -1,29 +1,39 @@
 """What all the work of one incarnation shares: its log, agent, tools and services, and the contexts it hands out."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from itertools import takewhile
 from typing import Any
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from agents.agent import Agent
 from agents.codec import LIVE_TYPES
-from agents.context import AgentContext, in_context
+from agents.context import AgentContext, current_context, in_context
+from agents.conversation.foreign_answers import readable_by
 from agents.conversation.history import History
 from agents.conversation.interrupts import find_answers
 from agents.conversation.journal import Journal
 from agents.conversation.left_out import LeftOut
+from agents.conversation.usage_meter import UsageMeter
 from agents.errors import UnstorableValue
+from agents.mcp.definition import name_beside
 from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.stack import Stack
 from agents.middleware.pipeline.turn_context import SummaryText, TurnContext
+from agents.models import Model
+from agents.models.metering import metered
+from agents.models.provider import provider_of
 from agents.services import Services
 from agents.storable import storable_text, storage_problem
 from agents.tools import Tool, ToolContext
 from agents.turn.commands import RunTool
-from agents.turn.events import Event
-from agents.turn.inputs import Input, ModelRef, Patch, Patched, Summarised
+from agents.turn.events import Event, UserMsg
+from agents.turn.inputs import Input, ModelRef, Patch, Patched, Summarised, UserMessage
 from agents.turn.live import LiveEvent
 from agents.turn.snapshot import take_snapshot
 
@@ -31,7 +41,7 @@ log = structlog.get_logger(__name__)
 
 
 class ConversationRuntime:
-    """Of one incarnation; `default_context` is for a turn whose caller has sent no context along."""
+    """Of one incarnation; `default_context` makes that of a principal whose message has brought no context along."""
 
     def __init__(
         self,
@@ -39,7 +49,7 @@ class ConversationRuntime:
         agent: Agent,
         history: History,
         services: Services,
-        default_context: AgentContext,
+        default_context: Callable[[str | None], AgentContext],
         post: Callable[[Input], None],
     ) -> None:
         self.journal = journal
@@ -49,38 +59,58 @@ class ConversationRuntime:
         self.toolset = Toolset(agent, services)
         self.stack = Stack(agent.middleware)
         self._default_context = default_context
-        self._context_of_turn: dict[int, AgentContext] = {}
+        self._sent: dict[int, dict[str | None, AgentContext]] = {}
         self._post = post
         self._background: set[asyncio.Task[None]] = set()
 
-    def start_middleware(self) -> None:
-        """Tell the middleware that there is a new incarnation, in the background."""
+    def start_middleware(self, coming: AgentContext | None = None) -> None:
+        """Tell the middleware that there is a new incarnation, in the background.
+
+        It acts for the turn that is unfinished, else for the message whose context is `coming`, else for the owner.
+        """
+        running = self.history.facts.running
+        principal = self.history.facts.principal if running else coming.principal if coming is not None else None
+        principal = principal or self.journal.meta.principal
+        context = partial(self.agent_context if running else partial(self._acting, coming), principal)
         for middleware in self.stack.with_on_start():
-            started = self.stack.on_start(middleware, self.turn_context(middleware))
-            self.run_in_background(middleware.name, started)
+            started = self.stack.on_start(middleware, self.turn_context(middleware, principal))
+            self.run_in_background(middleware.name, started, context)
 
     @property
     def shown_events(self) -> Sequence[Event]:
-        """The events since the last summary, without what a provider has refused."""
-        return LeftOut.of(self.history.facts.state).shown(self.history.events)
+        """The events since the last summary, without what a provider has refused, or could not read."""
+        history = self.history
+        shown = LeftOut.of(history.facts.state).shown(history.events)
+        provider = provider_of(self.model_of(history.facts.turn))
+        return shown if provider is None or history.providers <= {provider} else readable_by(provider, shown)
 
-    def contexts(self, ref: ModelRef | None = None) -> "TurnContexts":
-        """The contexts for the middleware in one model call, or outside of any."""
-        return TurnContexts(self, ref)
+    def model_of(self, turn: int) -> Model:
+        """The model that the newest message of the turn with a choice has chosen, or else the agent's own."""
+        if not self.agent.models:
+            return self.agent.model
+        latest = (entry.event for entry in reversed(self.history.logged))
+        near = takewhile(lambda event: event.turn >= turn - 1, latest)  # a message may have been held before the turn
+        messages = (event for event in near if isinstance(event, UserMsg) and event.turn == turn)
+        return self.agent.model_named(next((message.model for message in messages if message.model), None))
 
-    def turn_context(self, middleware: Middleware, ref: ModelRef | None = None) -> TurnContext:
-        """What `middleware` sees now."""
+    def contexts(self, principal: str | None, ref: ModelRef | None = None) -> "TurnContexts":
+        """The contexts for the middleware in one model call, or outside of any; see `turn_context`."""
+        return TurnContexts(self, principal, ref)
+
+    def turn_context(self, middleware: Middleware, principal: str | None, ref: ModelRef | None = None) -> TurnContext:
+        """What `middleware` sees now; `principal` acts."""
         facts, name = self.history.facts, middleware.name
         turn, step = (ref.turn, ref.step) if ref else (facts.turn, 0)
         events, summary = self.shown_events, self.history.summary
         return TurnContext(
             conversation_id=self.journal.conversation_id,
             agent=self.agent,
+            model=self.model_of(turn),
             meta=self.journal.meta,
             facts=facts,
             turn=turn,
             step=step,
-            principal=facts.principal,
+            principal=principal,
             events=events,
             summary=summary.text if summary else None,
             quiescent_turns=[point.turn for point in self.history.quiescent_points],
@@ -104,7 +134,7 @@ class ConversationRuntime:
             turn=command.call.turn,
             principal=command.principal,
             progress=progress,
-            context=self.agent_context(command.principal),
+            context=self.agent_context(command.principal, command.call.turn),
             resolution=command.resolution,
             interrupted=command.interrupted,
             state=self.history.facts.state.get(source, {}) if source else {},
@@ -114,36 +144,70 @@ class ConversationRuntime:
             services=self.services,
         )
 
-    def agent_context(self, principal: str | None) -> AgentContext:
-        """The context of the current turn, with the principal who acts now."""
-        context = self._context_of_turn.get(self.history.facts.turn, self._default_context)
-        return replace(context, principal=principal)
+    def agent_context(self, principal: str | None, turn: int | None = None) -> AgentContext:
+        """The context of a turn (None: the current one), with the principal who acts now.
 
-    def keep_context(self, turn: int, context: AgentContext) -> None:
-        """Use this context for the turn, unless an earlier caller has sent one; drop those of earlier turns."""
+        It is the one that came with the message of the turn's sender, or is made for that person: never an approver's.
+        """
+        facts = self.history.facts
+        wanted = facts.turn if turn is None else turn
+        sender = facts.principal if wanted == facts.turn else principal
+        sent = self._sent.get(wanted, {})
+        return self._acting(sent.get(sender) or sent.get(None) or self._default_context(sender), principal)
+
+    def message_context(self, message: UserMessage, context: AgentContext | None) -> AgentContext:
+        """The context of a message that is not in the log yet; `context` is what came with it."""
+        return self._acting(context, message.principal)
+
+    @contextmanager
+    def acting_in(self, context: AgentContext) -> Iterator[UsageMeter]:
+        """Run foreign code in this context; what models use counts for its principal."""
+        meter = UsageMeter(self.services, self.journal.meta, context.principal)
+        with in_context(context), metered(meter):
+            yield meter
+
+    def keep_context(self, turn: int, context: AgentContext, principal: str | None) -> None:
+        """Note what the principal has sent along to the turn, unless it has before; forget what is long over."""
         current = self.history.facts.turn
-        self._context_of_turn = {kept: known for kept, known in self._context_of_turn.items() if kept >= current}
-        self._context_of_turn.setdefault(turn, context)
+        # The calls of the turn before may still have to be told that they are over.
+        self._sent = {kept: known for kept, known in self._sent.items() if kept >= current - 1}
+        self._sent.setdefault(turn, {}).setdefault(principal, context)
 
-    def run_in_background(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run `work` as a task of its own; an error is logged under `name`."""
-        task = asyncio.create_task(self._log_errors(name, work))
+    def run_in_background(
+        self, name: str, work: Coroutine[Any, Any, None], context: Callable[[], AgentContext] = current_context
+    ) -> asyncio.Task[None]:
+        """Run `work` as a task of its own, in this context or that of the caller; an error is logged under `name`."""
+        task = asyncio.create_task(self._log_errors(name, work, context))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         task.add_done_callback(lambda _: work.close())  # a task that is cancelled at once never begins its work
         return task
+
+    @property
+    def has_background(self) -> bool:
+        """Whether something runs in the background."""
+        return bool(self._background)
 
     def cancel_background(self) -> None:
         """Stop what runs in the background."""
         for task in tuple(self._background):
             task.cancel()
 
-    async def _log_errors(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _log_errors(
+        self, name: str, work: Coroutine[Any, Any, None], context: Callable[[], AgentContext]
+    ) -> None:
+        bind_contextvars(conversation_id=self.journal.conversation_id, turn=self.history.facts.turn)
         try:
-            with in_context(self.agent_context(self.history.facts.principal)):
-                await work
+            with self.acting_in(context()) as meter:
+                try:
+                    await work
+                finally:
+                    meter.settle_soon()
         except Exception:
             log.exception("background_work_failed", source=name, conversation_id=self.journal.conversation_id)
+
+    def _acting(self, context: AgentContext | None, principal: str | None) -> AgentContext:
+        return replace(context or self._default_context(principal), principal=principal)
 
     def _tell(self, event: LiveEvent) -> None:
         """Broadcast an event of foreign code; one that is no JSON is dropped, or it would spoil the others."""
@@ -171,14 +235,15 @@ class ConversationRuntime:
 class TurnContexts:
     """One context for each middleware, made when it is first needed, and the patches that middleware leaves in them."""
 
-    def __init__(self, runtime: ConversationRuntime, ref: ModelRef | None) -> None:
+    def __init__(self, runtime: ConversationRuntime, principal: str | None, ref: ModelRef | None) -> None:
         self._runtime = runtime
         self._ref = ref
+        self._principal = principal
         self._made: dict[str, TurnContext] = {}
 
     def __call__(self, middleware: Middleware) -> TurnContext:
         if middleware.name not in self._made:
-            self._made[middleware.name] = self._runtime.turn_context(middleware, self._ref)
+            self._made[middleware.name] = self._runtime.turn_context(middleware, self._principal, self._ref)
         return self._made[middleware.name]
 
     @property
@@ -195,15 +260,33 @@ class Toolset:
         self._known = {tool.name: (tool, source) for tool, source in agent.sourced_tools()}
 
     async def offered(self) -> Sequence[Tool]:
-        """All that the model may call now."""
+        """All that the model may call now, each under a name of its own."""
         own = [tool for tool, _ in self._known.values()]
-        return [*own, *await self._pool.tools(self._servers)] if self._servers else own
+        if not self._servers:
+            return own
+        offered = {tool.name: tool for tool in own}
+        for tool in await self._pool.tools(self._servers):
+            named = replace(tool, name=name_beside(tool.name)) if tool.name in self._known else tool
+            offered.setdefault(named.name, named)
+        return list(offered.values())
 
     async def find(self, name: str) -> Tool | None:
         """The tool of that name, if it (still) exists."""
         if name in self._known:
             return self._known[name][0]
-        return await self._pool.find(self._servers, name) if self._servers else None
+        if not self._servers:
+            return None
+        hidden = next((known for known in self._known if name_beside(known) == name), name)
+        tool = await self._pool.find(self._servers, hidden)
+        return tool if tool is None or hidden == name else replace(tool, name=name)
+
+    async def away(self) -> Sequence[str]:
+        """A sentence on each MCP server that cannot be reached, for the model."""
+        return await self._pool.away(self._servers) if self._servers else ()
+
+    def problem_of(self, name: str) -> str | None:
+        """Why no tool is called `name`, if it is that its MCP server cannot be reached: a sentence."""
+        return self._pool.problem_of(self._servers, name)
 
     def source(self, name: str) -> str | None:
         """The middleware that brought the tool."""

@@ -37,7 +37,7 @@ class ToolCalls:
             report = await self._report(command)
         except Superseded:
             raise
-        except (Exception, asyncio.CancelledError) as error:
+        except (Exception, asyncio.CancelledError, SystemExit) as error:
             if isinstance(error, asyncio.CancelledError) and was_cancelled():
                 raise
             log.exception("tool_call_failed", tool=command.call.name, tool_call_id=command.call.tool_call_id)
@@ -56,7 +56,9 @@ class ToolCalls:
         try:
             outcome = await self._outcome(command, patches.update)
         except Interrupt as interrupt:
-            question = make_question(interrupt, self._runtime.services.clock(), self._runtime.agent.expiries)
+            tool = await self._runtime.toolset.find(call.name)
+            own = () if tool is None else tool.approvers
+            question = make_question(interrupt, self._runtime.services.clock(), self._runtime.agent.expiries, own)
             return ToolInterrupted(
                 turn=call.turn,
                 tool_call_id=call.tool_call_id,
@@ -96,7 +98,10 @@ class ToolCalls:
             if tool.concurrency is not None:
                 semaphore = self._semaphores.setdefault(tool.name, asyncio.Semaphore(tool.concurrency))
                 await stack.enter_async_context(semaphore)
-            return await self._runtime.stack.run_tool(command, execute, self._runtime.contexts())
+            meter = stack.enter_context(self._runtime.acting_in(context.context))
+            stack.callback(meter.settle_soon)
+            contexts = self._runtime.contexts(command.principal)
+            return await self._runtime.stack.run_tool(command, execute, contexts)
 
     def _failed(self, command: RunTool, content: str) -> ToolFinished:
         call = command.call

@@ -1,7 +1,7 @@
 """The default agent: it talks, tells the time, calculates, remembers, and asks before it announces anything."""
 
 from agents.agent import Agent
-from agents.examples.tools import announce, calculator, clock
+from agents.examples.tools import announce, calculator, clock, get_location, pick_file
 from agents.middleware.compaction import Compaction
 from agents.middleware.conversation_title import ConversationTitle
 from agents.middleware.instructions import Instructions
@@ -19,8 +19,9 @@ def assistant(model: Model) -> Agent:
     return Agent(
         name="assistant",
         description="talks, tells the time, calculates, remembers",
+        suggestions=("What time is it?", "What is 6*7?", "Announce: hello"),
         model=model,
         system_prompt=PROMPT,
-        tools=(clock, calculator, announce),
+        tools=(clock, calculator, announce, get_location, pick_file),
         middleware=(Instructions(), Memory(), ConversationTitle(), Compaction()),
     )

@@ -34,6 +34,7 @@ def extractor(model: Model) -> Agent:
     return Agent(
         name="extractor",
         description="reads contacts out of text, images and documents",
+        suggestions=("Ada Lovelace, ada@example.org, +44 20 7946 0000",),
         model=model,
         system_prompt=PROMPT,
         output=Contacts,

@@ -68,6 +68,7 @@ def operator(model: Model) -> Agent:
     return Agent(
         name="operator",
         description="looks after services, and asks before it changes anything",
+        suggestions=("How is the api?", "Analyse the logs of the worker", "Scale the api to 5", "Restart it"),
         model=model,
         system_prompt=PROMPT,
         tools=(service_status, analyse_logs, restart_service, scale_service),

@@ -36,6 +36,7 @@ def researcher(model: Model, scouts: Model | None = None, search: Sequence[Tool]
     return Agent(
         name="researcher",
         description="plans, sends scouts ahead and writes a report into a file",
+        suggestions=("Research the history of tea",),
         model=model,
         system_prompt=PROMPT,
         middleware=(TodoList(), files, SubAgent([scout], general=False), Compaction()),

@@ -1,53 +1,52 @@
 """The connection to a server, shared by all conversations of a process: its tools, and a session opened on demand."""
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import mcp_types
 import structlog
 from mcp.shared.exceptions import MCPError
-from pydantic import BeforeValidator, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from agents.errors import ToolError
-from agents.mcp.definition import ServerDefinition, exposed_name
+from agents.mcp.definition import ReportServer, ServerDefinition
+from agents.mcp.offer import Offer, make_offer, unlisted_tool
 from agents.mcp.results import content_of
 from agents.mcp.session import Session
-from agents.tools.tool import Signature, Tool, ToolContext
-from agents.turn.events import Approval
+from agents.storable import storable_text
+from agents.tools.tool import Tool, ToolContext
 
 GRACE = 1.0
 """Seconds that a turn waits for a server that has been tried before; then it goes on with the tools known so far."""
 MAX_PAUSE = 60.0
 """Seconds between two tries to reach a server, at most; the pause doubles with each failure."""
 
+ENDING = "this process is ending"
+
+_ADDRESS = re.compile(r"https?://[^\s'\"]+")
+"""An address may carry a key: the log has it, the model and other people do not get it."""
+
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class RawArguments:
-    """The arguments of a call as they came: the server checks them against its own schema."""
-
-    arguments: dict[str, Any]
-
-
-ANY_OBJECT = TypeAdapter(Annotated[RawArguments, BeforeValidator(lambda arguments: {"arguments": arguments})])
-
-
 class McpConnection:
-    """Made by `McpServer.connection`; `clock` is in seconds."""
+    """Made by `McpServer.connection`; `clock` is in seconds, `report` hears what is offered after each listing."""
 
-    def __init__(self, server: ServerDefinition, clock: Callable[[], float], *, closed: bool = False) -> None:
+    def __init__(
+        self, server: ServerDefinition, clock: Callable[[], float], report: ReportServer, *, closed: bool = False
+    ) -> None:
         self.server = server
         self._clock = clock
-        self._names: dict[str, str] = {}
-        self._tools: dict[str, Tool] = {}
+        self._report = report
+        self._offer = Offer()
         self._session: Session | None = None
         self._sessions: set[Session] = set()
         self._tried = False
         self._failures = 0
+        self._cause = ENDING if closed else None
         self._next_try_at = clock()
         self._closed = closed
 
@@ -56,28 +55,42 @@ class McpConnection:
         session = self._current()
         if session is not None:
             await session.wait_opened(GRACE if self._tried else None)
-        return tuple(self._tools.values())
+        return tuple(offered.tool for offered in self._offer.tools.values())
 
     async def find(self, name: str) -> Tool | None:
         """The tool called `name`; while the server was never reached, any name is a tool that tries to reach it."""
-        if name not in self._tools:
+        if name not in self._offer.tools:
             await self.tools()
-        if not self._tools:
-            return self._tool(name, mcp_types.Tool(name=name, input_schema={"type": "object"}))
-        return self._tools.get(name)
+        if not self._offer.tools:
+            return unlisted_tool(self.server, name, partial(self._call, name))
+        offered = self._offer.tools.get(name)
+        return None if offered is None else offered.tool
+
+    @property
+    def has_tools(self) -> bool:
+        """Whether the server has offered any to this process."""
+        return bool(self._offer.tools)
+
+    @property
+    def problem(self) -> str | None:
+        """That the last try to reach the server failed, and why, as a sentence; None if it did not, or was not made."""
+        return None if self._cause is None else f"The MCP server {self.server.name} cannot be reached: {self._cause}."
 
     async def aclose(self) -> None:
         """End the session; afterwards the server counts as unreachable."""
         self._closed = True
+        self._cause = ENDING
         await asyncio.gather(*(session.aclose() for session in self._sessions))
 
     async def _call(self, name: str, arguments: dict[str, Any], context: ToolContext) -> Any:  # noqa: ANN401 - content
         for _ in range(2):
             session = await self._open()
-            if name not in self._names:
+            offered = self._offer.tools.get(name)
+            if offered is None:
                 raise ToolError(f"The MCP server {self.server.name} has no such tool any more.")
+            given = offered.arguments(arguments)
             try:
-                result = await session.call(self._names[name], arguments, context.progress, context.tool_call_id)
+                result = await session.call(offered.name, given, context.progress, context.tool_call_id)
             except (MCPError, ValidationError, RuntimeError) as error:
                 # Only a session that the server has forgotten is worth a retry: nothing was done with the call.
                 if not isinstance(error, MCPError) or _is_broken_connection(error) or not session.lost:
@@ -88,6 +101,9 @@ class McpConnection:
 
     async def _open(self) -> Session:
         session = self._current()
+        if session is not None and session.opened:
+            await session.wait_probed()
+            session = self._current()  # a server that hung is started anew
         if session is not None:
             await session.wait_opened()
         if session is None or session.lost or not session.opened:
@@ -95,7 +111,9 @@ class McpConnection:
         return session
 
     def _unreachable(self) -> ToolError:
-        return ToolError(f"The MCP server {self.server.name} cannot be reached.")
+        return ToolError(
+            self.problem or f"The MCP server {self.server.name} cannot be reached: the connection was lost."
+        )
 
     def _tool_error(self, error: Exception) -> ToolError:
         if _is_broken_connection(error):
@@ -126,33 +144,22 @@ class McpConnection:
         self._tried = True
         self._failures += 1
         self._next_try_at = self._clock() + pause
-        log.warning("mcp_server_unreachable", server=self.server.name, error=_short_error(failure), next_try_in=pause)
+        error = _short_error(failure)
+        self._cause = "it ended at once" if error is None else _ADDRESS.sub("its address", storable_text(error))
+        log.warning("mcp_server_unreachable", server=self.server.name, error=error, next_try_in=pause)
+        tools = list(self._offer.tools) or None
+        self._report(self.server.name, tools, [*self._offer.warnings, f"It cannot be reached: {self._cause}."])
 
-    def _set_tools(self, tools: Sequence[mcp_types.Tool]) -> None:
+    def _set_tools(self, tools: Sequence[mcp_types.Tool], problems: Sequence[str]) -> None:
         self._tried = True
         self._failures = 0
-        named = {exposed_name(self.server.name, tool.name): tool for tool in tools}
-        self._names = {name: tool.name for name, tool in named.items()}
-        self._tools = {name: self._tool(name, tool) for name, tool in named.items()}
-
-    def _tool(self, name: str, tool: mcp_types.Tool) -> Tool:
-        return Tool(
-            name=name,
-            description=tool.description or tool.title or tool.name,
-            input_schema=tool.input_schema,
-            trust=self.server.trust,
-            approval=self._approval(),
-            timeout=self.server.timeout,
-            on_unknown_outcome="report",
-            function=partial(self._call, name),
-            signature=Signature(ANY_OBJECT, ("arguments",), "context"),
-        )
-
-    def _approval(self) -> Approval:
-        return self.server.approval if self.server.trust == "user_configurable" else _APPROVALS[self.server.trust]
-
-
-_APPROVALS: dict[str, Approval] = {"auto": "auto", "requires_approval": "required"}
+        self._cause = None
+        offer = make_offer(self.server, tools, self._call, problems)
+        if offer.warnings != self._offer.warnings:
+            for warning in offer.warnings:
+                log.warning("mcp_tool_changed", server=self.server.name, warning=warning)
+        self._offer = offer
+        self._report(self.server.name, list(offer.tools), offer.warnings)
 
 
 def _is_broken_connection(error: Exception) -> bool:

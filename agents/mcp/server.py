@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from agents.mcp.connection import McpConnection
-from agents.mcp.definition import ServerDefinition
+from agents.mcp.definition import ReportServer, ServerDefinition
 
 
 class McpServer(ServerDefinition):
@@ -11,6 +11,6 @@ class McpServer(ServerDefinition):
 
     __slots__ = ()
 
-    def connection(self, clock: Callable[[], float], *, closed: bool = False) -> McpConnection:
+    def connection(self, clock: Callable[[], float], report: ReportServer, *, closed: bool = False) -> McpConnection:
         """A connection to the server, not open yet; `clock` is in seconds and measures the pauses between tries."""
-        return McpConnection(self, clock, closed=closed)
+        return McpConnection(self, clock, report, closed=closed)

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import mcp_types
+import structlog
 from mcp.client import Client, IncomingMessage
 from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.exceptions import MCPError
@@ -14,6 +15,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from agents.mcp.definition import ServerDefinition
+from agents.mcp.listing import ListingFilter
 from agents.mcp.transport import open_transport
 
 MAX_PAGES = 100
@@ -21,15 +23,21 @@ MAX_PAGES = 100
 RELISTEN_SECONDS = 30.0
 """Seconds until a subscription that ended before its session did is opened again."""
 
+log = structlog.get_logger(__name__)
+
 OnProgress = Callable[[dict[str, Any]], None]
-OnTools = Callable[[Sequence[mcp_types.Tool]], None]
+PROBE_SECONDS = 5.0
+"""Seconds for a sign of life after a call had none; without one the server is ended, and started by the next call."""
+
+OnTools = Callable[[Sequence[mcp_types.Tool], Sequence[str]], None]
 OnEnd = Callable[["Session", Exception | None], None]
 
 
 class Session:
     """A session in a task of its own: the SDK demands that the task which opened a session also closes it.
 
-    `on_tools` gets the server's tools before the session is open, and whenever they change. A session that is `lost`
+    `on_tools` gets the server's tools, and a sentence for each that is left out of them, before the session is open and
+    whenever they change. A session that is `lost`
     takes no further calls; `on_end` is called when its connection and its process are gone.
     """
 
@@ -39,6 +47,8 @@ class Session:
         self._on_tools = on_tools
         self._on_end = on_end
         self._listing = asyncio.Lock()
+        self._filter = ListingFilter()
+        self._probe: asyncio.Task[None] | None = None
         self._calls = 0
         self._closing = asyncio.Event()
         self._client: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
@@ -57,7 +67,10 @@ class Session:
     async def call(
         self, tool: str, arguments: dict[str, Any], on_progress: OnProgress, key: str
     ) -> mcp_types.CallToolResult:
-        """Call the tool; `key` names the call, for servers that recognise a repetition."""
+        """Call the tool; `key` names the call, for servers that recognise a repetition.
+
+        If the caller gives up, a server that gives no other sign of life either counts as hung: the session is lost.
+        """
 
         async def report(progress: float, total: float | None, message: str | None) -> None:
             fields = {"progress": progress, "total": total, "message": message}
@@ -67,10 +80,33 @@ class Session:
         self._calls += 1
         try:
             return await self._client.result().call_tool(tool, arguments, progress_callback=report, meta=meta)
+        except asyncio.CancelledError:
+            self._begin_probe()
+            raise
         finally:
             self._calls -= 1
             if self.lost:
                 self._mark_lost()
+
+    async def wait_probed(self) -> None:
+        """Wait until a server that may have hung has shown whether it lives."""
+        if self._probe is not None:
+            await asyncio.wait([self._probe])
+
+    def _begin_probe(self) -> None:
+        if not self.lost and (self._probe is None or self._probe.done()):
+            self._probe = asyncio.create_task(self._find_out(), name=f"mcp probe {self._server.name}")
+
+    async def _find_out(self) -> None:
+        """Any answer is a sign of life, an error too. Without one, the calls that still wait get an error each."""
+        try:
+            async with asyncio.timeout(min(PROBE_SECONDS, self._server.connect_timeout)):
+                with suppress(MCPError, ValidationError):
+                    await self._client.result().list_tools()
+        except TimeoutError:
+            log.warning("mcp_server_hung", server=self._server.name)
+            self.lost = True
+            self._closing.set()
 
     async def aclose(self) -> None:
         """End it; a server that it started is gone afterwards."""
@@ -92,6 +128,8 @@ class Session:
         except Exception as error:  # noqa: BLE001 - whatever the transport raises, alone or in groups, is the end
             failure = error
         finally:
+            if self._probe is not None:
+                self._probe.cancel()
             self._on_end(self, failure)
             self._client.cancel()
 
@@ -109,7 +147,8 @@ class Session:
             self.lost = True
 
     def _connecting(self) -> Client:
-        return Client(open_transport(self._server, self._mark_lost), message_handler=self._on_message, cache=None)
+        transport = open_transport(self._server, self._mark_lost, self._filter.filter)
+        return Client(transport, message_handler=self._on_message, cache=None)
 
     async def _on_message(self, message: IncomingMessage) -> None:
         if isinstance(message, mcp_types.ToolListChangedNotification) and self.opened:
@@ -121,6 +160,8 @@ class Session:
     async def _list(self, client: Client) -> None:
         # One at a time, so that an older list never replaces a newer one.
         async with self._listing, asyncio.timeout(self._server.connect_timeout):
+            self._filter.version = client.protocol_version
+            self._filter.begin()
             page = await client.list_tools()
             tools = list(page.tools)
             for _ in range(MAX_PAGES):
@@ -128,7 +169,9 @@ class Session:
                     break
                 page = await client.list_tools(cursor=page.next_cursor)
                 tools += page.tools
-        self._on_tools(tools)
+            unfit = sorted({*self._filter.names} - {tool.name for tool in tools})
+            problems = [f"Its tool {name!r} is left out: its headers are malformed." for name in unfit]
+        self._on_tools(tools, [*self._filter.problems, *problems])
 
     @asynccontextmanager
     async def _listening(self, client: Client) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""The two transports to a server; each reports its loss at once, where the SDK would leave that to the next call."""
+"""The two transports to a server: loss is reported at once, and messages may be changed before the SDK reads them."""
 
 import sys
 from collections.abc import AsyncGenerator, Callable
@@ -20,24 +20,32 @@ if TYPE_CHECKING:
 SESSION_HEADER = "mcp-session-id"
 
 OnLost = Callable[[], None]
+OnMessage = Callable[["SessionMessage | Exception"], None]
 
 
-def open_transport(server: ServerDefinition, on_lost: OnLost) -> Transport:
-    """The transport to the server, not open yet; `on_lost` is called as soon as no answer can come on it any more."""
-    return _http(server, on_lost) if server.url is not None else _stdio(server, on_lost)
+def open_transport(server: ServerDefinition, on_lost: OnLost, on_message: OnMessage) -> Transport:
+    """The transport to the server, not open yet; `on_lost` is called as soon as no answer can come on it any more.
+
+    `on_message` gets each message of the server, and may change it.
+    """
+    return _http(server, on_lost, on_message) if server.url is not None else _stdio(server, on_lost, on_message)
 
 
 @asynccontextmanager
-async def _stdio(server: ServerDefinition, on_lost: OnLost) -> AsyncGenerator["TransportStreams", None]:
+async def _stdio(
+    server: ServerDefinition, on_lost: OnLost, on_message: OnMessage
+) -> AsyncGenerator["TransportStreams", None]:
     program, *arguments = server.command
     parameters = StdioServerParameters(command=program, args=arguments, env=dict(server.environment))
     # The server's stderr goes where ours goes; `sys.stderr` itself may be no file.
     async with stdio_client(parameters, errlog=sys.__stderr__ or sys.stderr) as (reads, writes):
-        yield _WatchedStream(reads, on_lost), writes
+        yield _WatchedStream(reads, on_lost, on_message), writes
 
 
 @asynccontextmanager
-async def _http(server: ServerDefinition, on_lost: OnLost) -> AsyncGenerator["TransportStreams", None]:
+async def _http(
+    server: ServerDefinition, on_lost: OnLost, on_message: OnMessage
+) -> AsyncGenerator["TransportStreams", None]:
     assert server.url is not None
 
     async def check_session(response: httpx2.Response) -> None:
@@ -50,30 +58,35 @@ async def _http(server: ServerDefinition, on_lost: OnLost) -> AsyncGenerator["Tr
         httpx2.AsyncClient(
             headers=dict(server.headers), timeout=limits, event_hooks={"response": [check_session]}
         ) as client,
-        streamable_http_client(server.url, http_client=client) as streams,
+        streamable_http_client(server.url, http_client=client) as (reads, writes),
     ):
-        yield streams
+        yield _WatchedStream(reads, on_lost, on_message), writes
 
 
 class _WatchedStream:
-    """A stream of messages that calls `on_end` at its end, before its reader sees it."""
+    """A stream of messages that calls `on_message` with each, and `on_end` at its end, before its reader sees it."""
 
-    def __init__(self, stream: "ReadStream[SessionMessage | Exception]", on_end: OnLost) -> None:
+    def __init__(self, stream: "ReadStream[SessionMessage | Exception]", on_end: OnLost, on_message: OnMessage) -> None:
         self._stream = stream
         self._on_end = on_end
+        self._on_message = on_message
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> "SessionMessage | Exception":
         try:
-            return await self._stream.__anext__()
+            message = await self._stream.__anext__()
         except StopAsyncIteration:
             self._on_end()
             raise
+        self._on_message(message)
+        return message
 
     async def receive(self) -> "SessionMessage | Exception":
-        return await self._stream.receive()
+        message = await self._stream.receive()
+        self._on_message(message)
+        return message
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -2,13 +2,16 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from agents.definition_checks import approver_problems, check_middleware
 from agents.middleware.pipeline.middleware import Middleware
 from agents.tools import Tool, tool
 from agents.tools.forms import check_form_answer
+from agents.turn.approvers import Approver, read_approvers
 
 Text = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S")]
 Label = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
@@ -86,10 +89,17 @@ def ask_user(questions: Questions) -> None:
 
 
 class AskUser(Middleware):
-    """Adds the tool `ask_user`. Its call waits for the person as long as the agent's expiry for people says."""
+    """Adds the tool `ask_user`. Its call waits for the person as long as the agent's expiry for people says.
+
+    `approvers` says who may answer, as for a tool of one's own.
+    """
+
+    def __init__(self, approvers: Approver | Sequence[Approver] | None = None) -> None:
+        check_middleware("AskUser", approver_problems(approvers))
+        self._tool = replace(ask_user, approvers=read_approvers(approvers))
 
     def tools(self) -> Sequence[Tool]:
-        return (ask_user,)
+        return (self._tool,)
 
 
 def _question_form(question: Question) -> dict[str, Any]:

@@ -1,45 +1,40 @@
 """Budget: limits what a conversation, and a person on one day, may use of a model, in tokens and in money.
 
-The log is the truth: the usage of a turn is the sum over its answers, recorded under the number of the turn. Recording
-it again replaces it, so a crash counts nothing twice and loses at most the call that was running.
+It compares; what is used is counted for every conversation, whether it has a budget or not.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from agents.definition_checks import check_middleware, count_problems
 from agents.errors import AgentDefinitionError, Refused, TurnStopped
-from agents.middleware.pipeline.exchange import Reply, Request
+from agents.middleware.pipeline.exchange import Request
 from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.store_retry import retry_while_store_is_away
 from agents.middleware.pipeline.turn_context import TurnContext
-from agents.turn.events import AssistantMsg
 from agents.turn.inputs import UserMessage
-from store.registries.usage import UsageTotal
+from store.registries.usage import UsageTotal, conversation_scope, day_of, person_scope
 
 if TYPE_CHECKING:
     from agents.agent import Agent
 
 EXHAUSTED = "budget_exhausted"
-DAY_LIFETIME_SECONDS = 2 * 86_400
-"""How long the usage of a person on one day is kept."""
 MILLIONTHS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class UsageLimit:
-    """The limits of one scope of usage, None: no limit. `label` names it for people.
-
-    `lifetime` is in seconds, None: as long as the conversation.
-    """
+    """The limits of one scope of usage, None: no limit. `label` names it for people."""
 
     scope: str
     label: str
     tokens: int | None
     cost: int | None
-    lifetime: int | None = None
+
+    @property
+    def is_limited(self) -> bool:
+        return self.tokens is not None or self.cost is not None
 
     def exceeded(self, used: UsageTotal) -> str | None:
         """A sentence for people if a limit has been reached, else None."""
@@ -51,11 +46,12 @@ class UsageLimit:
 
 
 class Budget(Middleware):
-    """Counts tokens of input (cached or not) and of output; costs are in millionths of a US dollar.
+    """Bounds tokens of input (cached or not) and of output; costs are in millionths of a US dollar.
 
-    What sub-agents use counts for the conversation they work for, whose budget binds them besides their own. The person
-    is its owner; the day is the one in UTC on which the turn began. A call whose price is unknown counts only its
-    tokens. State: `{"day": "YYYY-MM-DD"}`.
+    All counts that providers bill: answers that were finished, cut off or made again, titles and summaries. What
+    sub-agents use counts for the conversation they work for, whose budget binds them besides their own. The person is
+    the one who asks, its owner or a member; the day is the one in UTC on which a call began. A call whose price is
+    unknown counts only its tokens.
     """
 
     inherited = True
@@ -68,6 +64,13 @@ class Budget(Middleware):
         person_tokens_a_day: int | None = None,
         person_cost_a_day: int | None = None,
     ) -> None:
+        given = {
+            "conversation_tokens": conversation_tokens,
+            "conversation_cost": conversation_cost,
+            "person_tokens_a_day": person_tokens_a_day,
+            "person_cost_a_day": person_cost_a_day,
+        }
+        check_middleware("Budget", *(count_problems(name, limit) for name, limit in given.items() if limit is not None))
         self.conversation_tokens = conversation_tokens
         self.conversation_cost = conversation_cost
         self.person_tokens_a_day = person_tokens_a_day
@@ -85,76 +88,37 @@ class Budget(Middleware):
 
     async def handle_message(self, message: UserMessage, context: TurnContext) -> UserMessage:
         """Refuse a message when nothing of the budget is left."""
-        if not context.facts.running and "day" in context.state:
-            # Record the last turn once more: other middleware may have ended it before its answer came here. Not while
-            # a turn runs: the usage of its current call is recorded before it is logged, and would be removed here.
-            await retry_while_store_is_away(lambda: self._record(context, context.facts.turn, context.state["day"], ()))
-        exceeded = await retry_while_store_is_away(lambda: self._exceeded(context, _today(context)))
+        exceeded = await retry_while_store_is_away(lambda: self._exceeded(context))
         if exceeded is not None:
             raise Refused(EXHAUSTED, exceeded)
         return message
 
     async def before_model(self, request: Request, context: TurnContext) -> Request:
         """End a turn when nothing of the budget is left."""
-        day = _today(context) if context.step == 1 else context.state.get("day", _today(context))
-        if context.state.get("day") != day:
-            context.patch(day=day)
-        exceeded = await retry_while_store_is_away(lambda: self._exceeded(context, day))
+        exceeded = await retry_while_store_is_away(lambda: self._exceeded(context))
         if exceeded is not None:
             raise TurnStopped(EXHAUSTED, exceeded)
         return request
 
-    async def after_model(self, reply: Reply, context: TurnContext) -> Reply:
-        # Recorded before the answer is logged: the usage counts even if the answer cannot be used.
-        spent = UsageTotal(sum(reply.usage.values()), reply.cost or 0)
-        await retry_while_store_is_away(lambda: self._record(context, context.turn, context.state["day"], (spent,)))
-        return reply
-
-    async def _record(self, context: TurnContext, turn: int, day: str, not_logged: Iterable[UsageTotal]) -> None:
-        """Record what the turn has used so far."""
-        used = [*_usage_by_answer(context, turn), *not_logged]
-        if not used:
-            return
-        key = f"{context.conversation_id}:{turn}"
-        tokens, cost = sum(use.tokens for use in used), sum(use.cost for use in used)
-        usage = context.services.store.usage
-        for limit in self._limits(context, day):
-            await usage.record(limit.scope, key, tokens=tokens, cost=cost, lifetime=limit.lifetime)
-
-    async def _exceeded(self, context: TurnContext, day: str) -> str | None:
-        limits = self._limits(context, day)
+    async def _exceeded(self, context: TurnContext) -> str | None:
+        limits = [limit for limit in self._limits(context) if limit.is_limited]
         totals = await asyncio.gather(*(context.services.store.usage.total(limit.scope) for limit in limits))
         sentences = (limit.exceeded(used) for limit, used in zip(limits, totals, strict=True))
         return next((exceeded for exceeded in sentences if exceeded is not None), None)
 
-    def _limits(self, context: TurnContext, day: str) -> tuple[UsageLimit, UsageLimit]:
-        meta = context.meta
+    def _limits(self, context: TurnContext) -> tuple[UsageLimit, UsageLimit]:
+        person, day = context.principal or context.meta.principal, day_of(context.services.clock())
         return (
             UsageLimit(
-                f"conversation:{meta.root}",
+                conversation_scope(context.meta.root),
                 "The budget of this conversation",
                 self.conversation_tokens,
                 self.conversation_cost,
             ),
             UsageLimit(
-                f"person:{meta.principal}:{day}",
-                "Your budget for today",
-                self.person_tokens_a_day,
-                self.person_cost_a_day,
-                DAY_LIFETIME_SECONDS,
+                person_scope(person, day), "Your budget for today", self.person_tokens_a_day, self.person_cost_a_day
             ),
         )
-
-
-def _usage_by_answer(context: TurnContext, turn: int) -> Iterator[UsageTotal]:
-    """The usage of each logged answer of the turn."""
-    for event in context.events:
-        if isinstance(event, AssistantMsg) and event.turn == turn and event.usage:
-            yield UsageTotal(sum(event.usage.values()), event.cost or 0)
-
-
-def _today(context: TurnContext) -> str:
-    return datetime.fromtimestamp(context.services.clock() / 1000, UTC).date().isoformat()
 
 
 def _dollars(cost: int) -> str:

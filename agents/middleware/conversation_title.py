@@ -9,11 +9,13 @@ from typing import TypeGuard
 
 import structlog
 
+from agents.definition_checks import check_middleware, function_problems, model_problems
 from agents.errors import ModelError
 from agents.middleware.pipeline.exchange import Reply
 from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Completed, Model, ModelRequest, ScriptedModel
+from agents.models.metering import stream_of
 from agents.storable import storable_text
 from agents.turn.events import AssistantMsg, Block, Event, TurnEnded, UserMsg
 from agents.turn.live import TitleChanged
@@ -55,6 +57,11 @@ class ConversationTitle(Middleware):
     """
 
     def __init__(self, model: Model | None = None, *, title_of: TitleOf | None = None) -> None:
+        check_middleware(
+            "ConversationTitle",
+            model_problems("model", model) if model is not None else (),
+            function_problems("title_of", title_of) if title_of is not None else (),
+        )
         self._model = model
         self._title_of = title_of
         self._naming: set[str] = set()  # in this process, so that each conversation has one attempt at a time
@@ -79,7 +86,7 @@ class ConversationTitle(Middleware):
         try:
             await self._set_title(context, exchange)
         except (ModelError, StoreError, TimeoutError) as error:
-            log.warning("title_failed", conversation=context.conversation_id, cause=str(error))
+            log.warning("title_failed", conversation_id=context.conversation_id, cause=str(error))
         finally:
             self._naming.discard(context.conversation_id)
 
@@ -118,7 +125,7 @@ def title_by_model(model: Model, max_tokens: int) -> TitleOf:
             f"User: {exchange.user[:MAX_QUOTED_CHARACTERS]}\n\nAssistant: {exchange.assistant[:MAX_QUOTED_CHARACTERS]}"
         )
         messages = [{"role": "user", "content": [{"type": "text", "text": quotes}]}]
-        async with aclosing(model.stream(ModelRequest(TASK, messages, max_tokens=max_tokens))) as stream:
+        async with aclosing(stream_of(model)(ModelRequest(TASK, messages, max_tokens=max_tokens))) as stream:
             async for event in stream:
                 if isinstance(event, Completed):
                     return _text(event.content)

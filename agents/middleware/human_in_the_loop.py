@@ -1,13 +1,15 @@
 """HumanInTheLoop: calls of the tools it names wait for a person's decision, whatever the tools themselves require."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
+from agents.definition_checks import approver_problems, check_middleware, list_problems, shown
 from agents.errors import AgentDefinitionError
 from agents.middleware.pipeline.exchange import Reply
 from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.turn_context import TurnContext
+from agents.turn.approvers import Approver, join_approvers, read_approvers
 from agents.turn.events import Decision
 from agents.turn.inputs import ProposedCall
 
@@ -23,12 +25,19 @@ class HumanInTheLoop(Middleware):
 
     It only adds to what the tools require: False changes nothing, and a decision that the tool forbids stays
     forbidden. The names of MCP servers' tools (`server__tool`) are not checked: they become known later. Calls of
-    sub-agents wait as well, so it may name a tool that only a sub-agent has.
+    sub-agents wait as well, so it may name a tool that only a sub-agent has. `approvers` says who may decide about
+    these calls, beside what their tools ask for.
     """
 
     inherited = True
 
-    def __init__(self, interrupt_on: Mapping[str, bool | Sequence[Decision]]) -> None:
+    def __init__(
+        self,
+        interrupt_on: Mapping[str, bool | Sequence[Decision]],
+        approvers: Approver | Sequence[Approver] | None = None,
+    ) -> None:
+        check_middleware("HumanInTheLoop", _problems_of(interrupt_on), approver_problems(approvers))
+        self._approvers = read_approvers(approvers)
         self._allowed: dict[str, Sequence[Decision]] = {
             name: DECISIONS if wanted is True else tuple(wanted)
             for name, wanted in interrupt_on.items()
@@ -51,7 +60,8 @@ class HumanInTheLoop(Middleware):
         if not decisions:
             words = f"{call.name} needs an approval, but its definition allows no decision about it."
             return replace(call, refusal=call.refusal or words)
-        return replace(call, approval="required", decisions=decisions)
+        approvers = join_approvers(call.approvers, self._approvers)
+        return replace(call, approval="required", decisions=decisions, approvers=approvers)
 
     def _problem(self, agent: "Agent", name: str, allowed: Sequence[Decision]) -> str | None:
         if unknown := [decision for decision in allowed if decision not in DECISIONS]:
@@ -68,6 +78,15 @@ class HumanInTheLoop(Middleware):
         if not _allowed_by_both(tool.decisions, allowed):
             return f"the tool itself allows only {', '.join(tool.decisions)}"
         return None
+
+
+def _problems_of(interrupt_on: object) -> Iterator[str]:
+    if not isinstance(interrupt_on, Mapping):
+        yield f"interrupt_on is a mapping from names of tools to True or a list of decisions, not {shown(interrupt_on)}"
+        return
+    for name, wanted in interrupt_on.items():
+        if not isinstance(wanted, bool):
+            yield from list_problems(f"interrupt_on[{name!r}]", wanted, "decisions, or True")
 
 
 def _allowed_by_both(own: Sequence[Decision], allowed: Sequence[Decision]) -> list[Decision]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from agents.agent import middleware_problems
+from agents.definition_checks import check_middleware, element_problems
 from agents.middleware.pipeline.middleware import Middleware
 
 
@@ -14,6 +16,7 @@ class Parallel(Middleware):
     """
 
     def __init__(self, *members: Middleware) -> None:
+        check_middleware("Parallel", element_problems("members", members, middleware_problems))
         self._members = members
 
     @property

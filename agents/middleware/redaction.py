@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from agents.definition_checks import check_middleware, element_problems, flag_problems, list_problems, shown
 from agents.middleware.pipeline.exchange import Request
 from agents.middleware.pipeline.middleware import Middleware, StreamCall
 from agents.middleware.pipeline.turn_context import TurnContext
@@ -169,6 +170,12 @@ class Redaction(Middleware):
     inherited = True
 
     def __init__(self, patterns: Sequence[Pattern] = DEFAULTS, *, arguments: bool = False) -> None:
+        check_middleware(
+            "Redaction",
+            list_problems("patterns", patterns, "Pattern"),
+            element_problems("patterns", patterns, _pattern_problems),
+            flag_problems("arguments", arguments),
+        )
         self._patterns = tuple(patterns)
         self._arguments = arguments
 
@@ -255,3 +262,8 @@ def _without_unsigned_thinking(message: Json) -> Json:
         return message
     kept = [block for block in message["content"] if block["type"] != "thinking" or block.get("signature")]
     return {**message, "content": kept}
+
+
+def _pattern_problems(what: str, pattern: object) -> Iterator[str]:
+    if not isinstance(pattern, Pattern):
+        yield f"{what} is no Pattern but {shown(pattern)}"

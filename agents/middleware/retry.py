@@ -1,17 +1,28 @@
 """Retry: repeats failed model calls, on other models if necessary, and failed calls of the tools it names."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
 
+from agents.definition_checks import (
+    check_middleware,
+    count_problems,
+    element_problems,
+    list_problems,
+    mapping_problems,
+    model_problems,
+    seconds_problems,
+)
 from agents.errors import AgentDefinitionError, ModelError
 from agents.middleware.pipeline.middleware import Middleware, StreamCall, ToolRun, overrides
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Model, ModelEvent, ModelRequest
+from agents.models.metering import stream_of
+from agents.models.provider import portable_request, provider_of
 from agents.models.retry import TRANSIENT_REASONS, RetryPolicy
 from agents.tools import ToolOutcome
 from agents.turn.commands import RunTool
@@ -40,6 +51,15 @@ class Retry(Middleware):
         first_pause: float = 0.5,
         max_pause: float = 30.0,
     ) -> None:
+        check_middleware(
+            "Retry",
+            count_problems("retries", retries, 0),
+            list_problems("fallbacks", fallbacks, "models"),
+            element_problems("fallbacks", fallbacks, model_problems),
+            _tries_problems(tools),
+            seconds_problems("first_pause", first_pause, or_zero=True),
+            seconds_problems("max_pause", max_pause, or_zero=True),
+        )
         self._policy = RetryPolicy(max_retries=retries, first_pause=first_pause, max_pause=max_pause)
         self._fallbacks = tuple(fallbacks)
         self._tools = dict(tools or {})
@@ -58,7 +78,7 @@ class Retry(Middleware):
     async def stream(
         self, request: ModelRequest, call: StreamCall, context: TurnContext
     ) -> AsyncGenerator[ModelEvent, None]:
-        remaining = [fallback.stream for fallback in self._fallbacks]
+        remaining, provider = [*self._fallbacks], provider_of(context.model)
         retries_taken = 0
         while True:
             started = False
@@ -77,7 +97,10 @@ class Retry(Middleware):
             else:
                 return
             if pause is None:
-                call, request, retries_taken = remaining.pop(0), replace(request, model=None), 0
+                fallback = remaining.pop(0)
+                if provider_of(fallback) != provider:
+                    request, provider = portable_request(request), provider_of(fallback)
+                call, request, retries_taken = stream_of(fallback), replace(request, model=None), 0
             else:
                 await asyncio.sleep(pause)
                 retries_taken += 1
@@ -98,3 +121,10 @@ class Retry(Middleware):
         middleware = list(agent.each_middleware())
         inner = middleware[middleware.index(self) + 1 :]
         return [member.name for member in inner if overrides(member, "stream")]
+
+
+def _tries_problems(tools: Mapping[str, object] | None) -> Iterator[str]:
+    if tools is not None:
+        yield from mapping_problems("tools", tools, "numbers of tries")
+        for name, tries in tools.items():
+            yield from count_problems(f"tools[{name!r}]", tries, 0)

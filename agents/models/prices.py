@@ -9,6 +9,7 @@ not found here.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 ANOTHER_VERSION = re.compile(r"-\d{1,2}(?!\d)|[.\w]")
 """What must not follow a name of the table: `claude-opus-4` is neither claude-opus-4-9 nor claude-opus-42."""
@@ -80,5 +81,11 @@ def cost_of(model: str, usage: Mapping[str, int]) -> int | None:
 
     The longest name in the table that `model` begins with counts: a dated snapshot costs as much as its model.
     """
+    price = _price_of(model)
+    return None if price is None else round(price.cost(usage))
+
+
+@lru_cache(maxsize=256)
+def _price_of(model: str) -> Price | None:
     names = [name for name in PRICES if model.startswith(name) and not ANOTHER_VERSION.match(model, len(name))]
-    return round(PRICES[max(names, key=len)].cost(usage)) if names else None
+    return PRICES[max(names, key=len)] if names else None

@@ -64,20 +64,25 @@ class Completed:
     """The answer is complete; always the last event of a stream that did not fail.
 
     `content` holds the blocks in the order of the answer. A `tool_use` whose arguments were no JSON object has an
-    empty `input`, and the raw text under `malformed`.
+    empty `input`, and the raw text under `malformed`. `provider` says whose server wrote it, as the model's does.
     """
 
     content: list[Json]
     stop_reason: str
     usage: TokenUsage = field(default_factory=TokenUsage)
     model: str = ""
+    provider: str | None = None
 
 
 ModelEvent = TextChunk | ThinkingChunk | ToolUseStarted | Completed
 
 
 class Model(Protocol):
-    """Streams answers; fails with ModelError only. Closing the generator closes its connection at once."""
+    """Streams answers; fails with ModelError only. Closing the generator closes its connection at once.
+
+    It may have an attribute `provider`, a text: what an answer of one provider holds for it alone, such as thinking, is
+    left out of requests to models with another one.
+    """
 
     @property
     def name(self) -> str:

@@ -8,8 +8,9 @@ from typing import get_args
 
 from agents.errors import ToolDefinitionError
 from agents.ray_options import is_number, ray_problems
-from agents.tools.tool import Tool, Trust
-from agents.turn.events import Approval, Decision, Executor, UnknownOutcome
+from agents.tools.tool import Tool
+from agents.turn.approvers import APPROVERS
+from agents.turn.events import Approval, Decision, Executor, Trust, UnknownOutcome
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 PARAMETER = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
@@ -84,6 +85,10 @@ def _approval_rules(tool: Tool) -> Iterator[str]:
         yield from _choice("each of decisions", decision, DECISIONS)
     if tool.decisions and tool.trust == "auto":
         yield "decisions are for calls that may need an approval"
+    for approver in tool.approvers:
+        yield from _choice("each of approvers", approver, APPROVERS)
+    if tool.approvers and tool.executor != "human" and tool.trust != "requires_approval":
+        yield "approvers are for calls that always wait for people: set approval='required'"
 
 
 def _bound_rules(tool: Tool) -> Iterator[str]:

@@ -9,8 +9,9 @@ from pydantic_core import PydanticSerializationError, to_json
 from agents.errors import ToolDefinitionError
 from agents.tools.checks import NAME, check
 from agents.tools.schema import read_signature
-from agents.tools.tool import Tool, ToolContext, Trust
-from agents.turn.events import Approval, Decision, Executor, UnknownOutcome
+from agents.tools.tool import Tool, ToolContext
+from agents.turn.approvers import Approver, read_approvers
+from agents.turn.events import Approval, Decision, Executor, Trust, UnknownOutcome
 
 Function = Callable[..., Any]
 
@@ -23,6 +24,7 @@ class Options(TypedDict, total=False):
     approval: Approval
     trust: Trust
     decisions: Sequence[Decision]
+    approvers: Approver | Sequence[Approver] | None
     timeout: float
     retries: int
     concurrency: int | None
@@ -44,12 +46,12 @@ def tool(**options: Unpack[Options]) -> Callable[[Function], Tool]: ...
 def tool(function: Function | None = None, **options: Unpack[Options]) -> Tool | Callable[[Function], Tool]:
     """Make a Tool of a function, sync or async, with or without options; mistakes raise ToolDefinitionError.
 
-    The docstring becomes the description, the annotations the schema; parameters are described with
-    `Annotated[str, Field(description=...)]`. `executor` says who runs the call: "server" runs the function here,
-    "client" and "human" wait for an answer from outside. `approval="required"` gates each call; `trust` says who may
-    change that, and "user_configurable" takes `approval` as its default. A call that a crash interrupted is run again
-    with the same id, or reported to the model as unknown: `on_unknown_outcome`. A timeout ends the wait, not the
-    thread: a sync function runs on, and a retry may run beside it.
+    The docstring becomes the description, the annotations the schema; parameters are described with `Annotated[str,
+    Field(description=...)]`. `executor` says who runs the call: "server" runs the function here, "client" and "human"
+    wait for an answer from outside. `approval="required"` gates each call; `trust` says who may change that, and
+    "user_configurable" takes `approval` as its default. `approvers` says who decides. A call that a crash interrupted
+    is run again with the same id, or reported to the model as unknown: `on_unknown_outcome`. A timeout ends the wait,
+    not the thread: a sync function runs on, and a retry may run beside it.
     """
 
     def define(function: Function) -> Tool:
@@ -81,7 +83,7 @@ def _define(function: Function, options: Options) -> Tool:
     if not NAME.fullmatch(name):
         raise ToolDefinitionError(name, "a name has 1 to 64 letters, digits, `_` or `-`")
     signature, schema = read_signature(name, function)
-    settled: dict[str, Any] = {**options, **_settle_approval(options), "name": name}
+    settled: dict[str, Any] = {**options, **_settle_approval(options), "name": name, "approvers": _read(name, options)}
     made = Tool(
         **settled,
         description=inspect.getdoc(function) or "",
@@ -91,6 +93,13 @@ def _define(function: Function, options: Options) -> Tool:
     )
     check(made)
     return made
+
+
+def _read(name: str, options: Options) -> Sequence[Approver]:
+    try:
+        return read_approvers(options.get("approvers"))
+    except ValueError as error:
+        raise ToolDefinitionError(name, str(error)) from error
 
 
 def _settle_approval(options: Options) -> dict[str, str]:

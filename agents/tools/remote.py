@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn
 
+from structlog.contextvars import bind_contextvars
+
 from agents.former_names import sent_as
 from agents.tools.outcome import outcome_of
 from agents.tools.threads import on_loop, run_in_thread
@@ -42,6 +44,7 @@ def run_remote(
     context: ToolContext,
 ) -> ToolOutcome:
     """Run the call, in a thread without an event loop; raises what the function raises."""
+    bind_contextvars(conversation_id=context.conversation_id, turn=context.turn, tool_call_id=context.tool_call_id)
     given = {} if context_parameter is None else {context_parameter: context}
     result = function(**arguments, **given)
     if inspect.isawaitable(result):

@@ -2,7 +2,8 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -24,6 +25,10 @@ MAX_LOSSES = 2
 """How often a call is sent again after its process or node died; after that the call itself may be what kills it."""
 FIRST_PAUSE, MAX_PAUSE = 0.1, 5.0
 """Seconds between two tries: the first pause, and the bound to which it doubles."""
+
+MAX_STEP_SECONDS = 1.0
+"""A tool that computes for longer without an await holds up all conversations of its process."""
+BLOCKING_ADVICE = "make it a plain function, which runs in a thread, or await what it waits for"
 
 Retryable = Literal["failed", "lost"]
 
@@ -83,7 +88,7 @@ async def _try(tool: Tool, arguments: Mapping[str, Any], context: ToolContext) -
         return outcome, "failed" if tool.on_unknown_outcome == "repeat" else None
     except TaskLost as error:
         return _lost(tool, error, context)
-    except Exception:  # noqa: BLE001 - a tool is foreign code: none of its errors may end the turn
+    except (Exception, SystemExit):  # noqa: BLE001 - a tool is foreign code: none of its errors may end the turn
         return _crashed(tool, context), "failed"
 
 
@@ -100,9 +105,41 @@ async def _execute(tool: Tool, named: dict[str, Any], context: ToolContext) -> T
         named[tool.signature.context_parameter] = _from_thread(context) if blocking else context
     call = partial(tool.function, **named)
     result = await run_in_thread(call) if blocking else call()
-    if inspect.isawaitable(result):
+    if inspect.iscoroutine(result):
+        result = await _Watched(result, tool.name)
+    elif inspect.isawaitable(result):
         result = await result
     return await _outcome_of(tool.name, result)
+
+
+class _Watched:
+    """A coroutine of foreign code; a warning names the tool when a step of it holds up everything else."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], tool: str) -> None:
+        self._coroutine = coroutine
+        self._tool = tool
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        steps = self._coroutine.__await__()
+        resume: Callable[[], Any] = partial(next, steps)
+        while True:
+            begun = time.monotonic()
+            try:
+                awaited = resume()
+            except StopIteration as finished:
+                return finished.value
+            finally:
+                if (seconds := time.monotonic() - begun) > MAX_STEP_SECONDS:
+                    log.warning("tool_blocks", tool=self._tool, seconds=round(seconds, 1), advice=BLOCKING_ADVICE)
+            try:
+                yield awaited
+            except GeneratorExit:
+                steps.close()
+                raise
+            except BaseException as error:  # noqa: BLE001 - for the coroutine, as its cancellation
+                resume = partial(steps.throw, error)
+            else:
+                resume = partial(next, steps)
 
 
 async def _outcome_of(name: str, result: object) -> ToolOutcome:

@@ -8,13 +8,12 @@ from pydantic import TypeAdapter
 
 from agents.context import AgentContext
 from agents.ports import ToolServices
-from agents.turn.events import Approval, Decision, Executor, Resolution, UnknownOutcome
+from agents.turn.approvers import Approver
+from agents.turn.events import Approval, Decision, Executor, Resolution, Trust, UnknownOutcome
 from agents.turn.live import LiveEvent
 from store import ConversationMeta
 
 OutcomeStatus = Literal["ok", "error", "timeout", "unknown"]
-Trust = Literal["auto", "user_configurable", "requires_approval"]
-"""Whether a call needs an approval: never, as each user prefers, or always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +64,14 @@ class Signature:
 class Tool:
     """A capability of an agent; made by `tool` or `provider_tool`, which check it. Equal to itself only.
 
-    `decisions` are the allowed ones on a gated call, empty for all. `timeout` is in seconds and holds for one try;
-    `retries` are further tries after an error or a timeout. `concurrency` bounds the calls that run at once in a
-    conversation. With `ray`, the resources that it needs, the function runs as a task of the cluster. `form` makes the
-    questions to people from the arguments; `check_answer` takes arguments and answer and returns the answer for the
-    model, or raises ToolError. `on_cancel` is called with the arguments when the turn of a begun call was cancelled:
-    to stop what the call started elsewhere.
+    `decisions` are the allowed ones on a gated call, empty for all. `approvers` is what a person must be to decide
+    about a call, all of them at once: the conversation's `owner`, one of its `members` who may decide, an `admin` of
+    the tenant, `another` person than the one who asked; empty: one who may decide in the conversation. `timeout` is in
+    seconds and holds for one try; `retries` are further tries after an error or a timeout. `concurrency` bounds the
+    calls that run at once in a conversation. With `ray`, the resources that it needs, the function runs as a task of
+    the cluster. `form` makes the questions to people from the arguments; `check_answer` takes arguments and answer and
+    returns the answer for the model, or raises ToolError. `on_cancel` is called with the arguments when the turn of a
+    begun call was cancelled: to stop what the call started elsewhere.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Tool:
     approval: Approval = "auto"
     trust: Trust = "auto"
     decisions: Sequence[Decision] = ()
+    approvers: Sequence[Approver] = ()
     timeout: float = 60.0
     retries: int = 0
     concurrency: int | None = None

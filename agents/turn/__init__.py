@@ -5,7 +5,7 @@ from agents.turn.events import Event, Logged
 from agents.turn.facts import Facts, apply, fold
 from agents.turn.flow import fsm_state
 from agents.turn.inputs import Input
-from agents.turn.machine import abort, revive, step
+from agents.turn.machine import abort, give_up_start, revive, step
 from agents.turn.states import TRANSITIONS, Signal, State
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "apply",
     "fold",
     "fsm_state",
+    "give_up_start",
     "revive",
     "step",
 ]

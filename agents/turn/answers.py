@@ -122,6 +122,7 @@ def _log_answer(draft: Draft, answer: ModelFinished) -> None:
             model=answer.model,
             cost=answer.cost,
             output=answer.output,
+            provider=answer.provider,
         )
     )
     draft.broadcast(MessageCompleted(turn=turn, message_id=answer.message_id, seq=seq))
@@ -161,6 +162,7 @@ def _log_call(draft: Draft, call: ProposedCall, step: int) -> None:
             arguments=call.arguments,
             executor=call.executor,
             approval=call.approval,
+            trust=call.trust,
             on_unknown_outcome=call.on_unknown_outcome,
             ends_turn=call.ends_turn,
             source=call.source,
@@ -188,6 +190,7 @@ def _kind_of_wait(call: ProposedCall) -> SuspensionKind | None:
 
 
 def _suspend(draft: Draft, call: ProposedCall, kind: SuspensionKind) -> None:
+    approvers = [] if kind == "client_exec" else list(call.approvers)  # a program decides nothing
     draft.append(
         Suspension(
             turn=draft.facts.turn,
@@ -197,9 +200,11 @@ def _suspend(draft: Draft, call: ProposedCall, kind: SuspensionKind) -> None:
             executor=call.executor,
             prompt=call.prompt,
             expires_at=call.expires_at,
-            decisions=list(call.decisions),
+            decisions=flow.name_decisions(kind, call.decisions, approvers),
             arguments_hash=arguments_hash(call.arguments),
             form=call.form,
+            approvers=approvers,
+            asked_by=flow.asked_by(draft, approvers),
         )
     )
     draft.arm_expiry(draft.facts.calls[call.tool_call_id])

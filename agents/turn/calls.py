@@ -1,16 +1,20 @@
 """What happens to an open tool call: it finishes, asks people, is resolved from outside, or its time runs out."""
 
 import json
+from collections.abc import Sequence
 
 from agents.turn import flow
+from agents.turn.approvers import Approver, describe, may_decide
 from agents.turn.commands import DisarmExpiry
 from agents.turn.draft import Draft, Refusal
-from agents.turn.events import Resolution, Suspension, Verdict, arguments_hash
+from agents.turn.events import Block, Resolution, Suspension, Verdict, arguments_hash, blocks_of
 from agents.turn.facts import OpenCall
 from agents.turn.inputs import Expire, Resolve, ToolFinished, ToolInterrupted
 
 APPROVED = "Approved."
 EXPIRED = "Nobody answered in time."
+DENIED = "Denied by the user"
+NOT_EXECUTED = "The client did not execute it"
 UNATTENDED = "No client is connected that could execute this."
 
 
@@ -38,10 +42,12 @@ def on_tool_interrupted(draft: Draft, interrupted: ToolInterrupted) -> None:
             executor=call.call.executor,
             prompt=question.prompt,
             expires_at=question.expires_at,
-            decisions=list(question.decisions),
+            decisions=flow.name_decisions(question.kind, question.decisions, question.approvers),
             arguments_hash=question.arguments_hash,
             form=question.form,
             resumes=True,
+            approvers=list(question.approvers),
+            asked_by=flow.asked_by(draft, question.approvers, question.asked_by),
         )
     )
     draft.arm_expiry(draft.facts.calls[interrupted.tool_call_id])
@@ -52,11 +58,14 @@ def on_resolve(draft: Draft, resolve: Resolve) -> Refusal | None:
     call = draft.facts.suspended.get(resolve.tool_call_id)
     if call is None or call.suspension is None or resolve.question not in (None, call.question):
         return Refusal("stale_resolution", "Nothing waits for this answer any more.")
+    waits = call.suspension
+    if not may_decide(waits.approvers, waits.asked_by, resolve.principal, resolve.standing):
+        return Refusal("not_an_approver", f"This waits for {describe(waits.approvers)}.")
     if resolve.arguments_hash not in (None, call.suspension.arguments_hash):
         return Refusal("arguments_changed", "What waits here is not what was decided on; look at it again.")
     if (objection := _objection(resolve, call.suspension)) is not None:
         return Refusal("invalid_decision", objection)
-    _append_resolution(draft, resolve, resolve.decision)
+    _append_resolution(draft, resolve, resolve.decision, waits.approvers)
     draft.add_effect(DisarmExpiry(resolve.tool_call_id))
     _carry_out(draft, resolve, call)
     flow.go_on(draft)
@@ -81,7 +90,7 @@ def on_expire(draft: Draft, expiry: Expire) -> None:
     flow.go_on(draft)
 
 
-def _append_resolution(draft: Draft, resolve: Resolve, verdict: Verdict) -> None:
+def _append_resolution(draft: Draft, resolve: Resolve, verdict: Verdict, approvers: Sequence[Approver] = ()) -> None:
     draft.append(
         Resolution(
             turn=draft.facts.turn,
@@ -91,12 +100,13 @@ def _append_resolution(draft: Draft, resolve: Resolve, verdict: Verdict) -> None
             arguments=resolve.arguments,
             reason=resolve.reason,
             answer=resolve.answer,
+            standing=list(resolve.standing) if approvers else [],
         )
     )
 
 
 def _objection(resolve: Resolve, suspension: Suspension) -> str | None:
-    allowed = suspension.decisions or flow.DECISIONS[suspension.kind]
+    allowed = flow.decisions_of(suspension)
     if resolve.decision not in allowed:
         return f"This call takes {', '.join(allowed)}, not {resolve.decision}."
     if resolve.decision == "edit" and resolve.arguments is None:
@@ -113,9 +123,10 @@ def _carry_out(draft: Draft, resolve: Resolve, call: OpenCall) -> None:
     if call.suspension is not None and call.suspension.resumes:
         draft.run_tool(draft.facts.calls[tool_call_id])
     elif resolve.decision == "respond":
-        flow.close(draft, tool_call_id, _as_content(resolve.answer), "ok", resolve.principal)
+        flow.close(draft, tool_call_id, _as_content(resolve.answer, call.suspension), "ok", resolve.principal)
     elif resolve.decision == "reject":
-        content = f"Denied by the user: {resolve.reason}" if resolve.reason else "Denied by the user."
+        said = NOT_EXECUTED if call.suspension is not None and call.suspension.kind == "client_exec" else DENIED
+        content = f"{said}: {resolve.reason}" if resolve.reason else f"{said}."
         flow.close(draft, tool_call_id, content, "denied", resolve.principal)
     elif call.call.source is not None:
         flow.close(draft, tool_call_id, APPROVED, "ok", resolve.principal)
@@ -142,5 +153,8 @@ def _hand_to_client(draft: Draft, resolve: Resolve, call: OpenCall) -> None:
     draft.arm_expiry(draft.facts.calls[resolve.tool_call_id])
 
 
-def _as_content(answer: object) -> str:
+def _as_content(answer: object, suspension: Suspension | None) -> str | Sequence[Block]:
+    """What the model reads: content blocks are for clients only, a person's list is a value like any other."""
+    if suspension is not None and suspension.kind == "client_exec" and (blocks := blocks_of(answer)) is not None:
+        return blocks
     return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)

@@ -9,12 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from agents.turn.approvers import Approver, Standing
+
 Block = Mapping[str, Any]
 """One content block in the shape of the Messages API: `{"type": "text", "text": ...}` for example."""
 
 Executor = Literal["server", "human", "client", "provider"]
 Approval = Literal["auto", "required"]
 UnknownOutcome = Literal["repeat", "report"]
+Trust = Literal["auto", "user_configurable", "requires_approval"]
+"""The tier of a tool: whether its calls may run unasked, by each person's choice, or never."""
 SuspensionKind = Literal["approval", "elicitation", "client_exec"]
 Decision = Literal["approve", "edit", "reject", "respond"]
 Verdict = Decision | Literal["expire"]
@@ -56,7 +60,7 @@ class AssistantMsg(TurnEvent):
     """The model answered, or was cut off (`status`); a tool call stands in `content` as a reference by id.
 
     `cost` is in millionths of a US dollar, None when the model has no price. `output` is the validated object
-    of an agent with structured output.
+    of an agent with structured output. `provider` says whose server wrote it, if that is known.
     """
 
     message_id: str
@@ -68,6 +72,7 @@ class AssistantMsg(TurnEvent):
     model: str | None = None
     cost: int | None = None
     output: Any = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +81,7 @@ class ToolCall(TurnEvent):
 
     `source` is None for a call of the model. Otherwise it is the middleware that interrupts the turn to ask people
     something: the model is not shown that call. `ends_turn`: when the call succeeds, the model is not asked again in
-    this turn.
+    this turn. `trust` is the tier that the tool had.
     """
 
     tool_call_id: str
@@ -88,6 +93,7 @@ class ToolCall(TurnEvent):
     on_unknown_outcome: UnknownOutcome = "repeat"
     ends_turn: bool = False
     source: str | None = None
+    trust: Trust = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +111,9 @@ class Suspension(TurnEvent):
 
     `decisions` are the allowed ones, empty for all of the kind. `arguments_hash` binds an approval to the arguments
     that were shown. `form` describes the questions, if there are any (see `agents/tools/forms.py`). `resumes`: a
-    running tool asked; the answer, or the expiry, runs it again instead of closing the call.
+    running tool asked; the answer, or the expiry, runs it again instead of closing the call. `approvers` is what a
+    person must be to decide, empty: one who may decide in this conversation. `asked_by` are the principals who have
+    asked for the call, where another one has to decide.
     """
 
     tool_call_id: str
@@ -117,17 +125,23 @@ class Suspension(TurnEvent):
     arguments_hash: str | None = None
     form: Mapping[str, Any] | None = None
     resumes: bool = False
+    approvers: Sequence[Approver] = field(default_factory=list)
+    asked_by: Sequence[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution(TurnEvent):
-    """A suspension was answered from outside; `principal` is the person who decided."""
+    """A suspension was answered from outside; `principal` is the person who decided.
+
+    `standing` is what the person was to the conversation, where the suspension asks for that.
+    """
 
     tool_call_id: str
     decision: Verdict
     arguments: Mapping[str, Any] | None = None
     reason: str | None = None
     answer: Any = None
+    standing: Sequence[Standing] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +185,14 @@ class Logged:
     seq: int
     at: int
     event: Event
+
+
+def blocks_of(answer: object) -> Sequence[Block] | None:
+    """The content blocks that a client answers a call with; None if the answer is another value."""
+    if not isinstance(answer, list) or not answer:
+        return None
+    is_content = all(isinstance(part, dict) and part.get("type") in ("text", "image", "document") for part in answer)
+    return answer if is_content else None
 
 
 def arguments_hash(arguments: Mapping[str, Any]) -> str:

@@ -24,8 +24,8 @@ from agents.turn.states import State
 class OpenCall:
     """A tool call without its result: it runs, or it waits for the outside under `suspension`.
 
-    `question` is the seq of its newest suspension. `interrupted`: the running tool has asked people something;
-    `resolution` is the answer to its last question.
+    `question` is the seq of its newest suspension, `asked` that of its first. `interrupted`: the running tool has asked
+    people something; `resolution` is the answer to its last question.
     """
 
     call: ToolCall
@@ -35,6 +35,7 @@ class OpenCall:
     interrupted: bool = False
     resolution: Resolution | None = None
     question: int = 0
+    asked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,13 @@ class Facts:
     `turn` is the number of the newest turn that began, `running` whether it has not ended yet, `step` how many
     answers of the model it has. `queued` counts the messages held for the next turn, `steered_to` is the step that the
     newest steering message waits for, `steered` how many of them came since the last answer. `self_started` counts
-    the turns in a row that the agent began itself. `cut_off` counts the answers in a row that ended at `max_tokens`.
+    the turns in a row that the agent began itself. `speakers` are the principals of the turn's messages, `principal` is
+    the one who acts in it. `cut_off` counts the answers in a row that ended at `max_tokens`.
     `achieved`: a call of the last answer has succeeded, so that the model may end the turn without a word.
 
     `final`: the model is not asked again once the open calls have their results. `state` is the durable state of the
-    middleware, by name. `usage` are the totals of the conversation: tokens by kind, and `cost`.
-    `summarised` is the newest turn that a summary covers.
+    middleware, by name. `usage` are the totals of the conversation: tokens by kind, and `cost`;
+    `turn_usage` those of the running turn. `summarised` is the newest turn that a summary covers.
     """
 
     last_seq: int = 0
@@ -60,6 +62,8 @@ class Facts:
     queued: int = 0
     queued_by: Literal["user", "agent"] = "agent"
     queued_principal: str | None = None
+    queued_speakers: tuple[str, ...] = ()
+    speakers: tuple[str, ...] = ()
     steered_to: int = 0
     steered: int = 0
     cut_off: int = 0
@@ -69,6 +73,7 @@ class Facts:
     final: bool = False
     state: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     usage: Mapping[str, int] = field(default_factory=dict)
+    turn_usage: Mapping[str, int] = field(default_factory=dict)
     summarised: int = 0
 
     @property
@@ -135,15 +140,22 @@ def _applied(facts: Facts, event: Event, seq: int) -> Facts:
 
 def _with_message(facts: Facts, message: UserMsg) -> Facts:
     if facts.running and message.turn == facts.turn:
-        return replace(facts, steered_to=message.step, steered=facts.steered + 1)
+        speakers = _with_speaker(facts.speakers, message)
+        return replace(facts, steered_to=message.step, steered=facts.steered + 1, speakers=speakers)
     by_user = message.origin == "user" or (facts.queued > 0 and facts.queued_by == "user")
     waiting = replace(
         facts,
         queued=facts.queued + 1,
         queued_by="user" if by_user else "agent",
         queued_principal=message.principal,
+        queued_speakers=_with_speaker(facts.queued_speakers, message),
     )
     return waiting if facts.running else _begin(waiting)
+
+
+def _with_speaker(speakers: tuple[str, ...], message: UserMsg) -> tuple[str, ...]:
+    new = message.principal is not None and message.principal not in speakers
+    return (*speakers, str(message.principal)) if new else speakers
 
 
 def _begin(facts: Facts) -> Facts:
@@ -158,15 +170,31 @@ def _begin(facts: Facts) -> Facts:
         queued=0,
         queued_by="agent",
         queued_principal=None,
+        queued_speakers=(),
+        speakers=facts.queued_speakers,
     )
 
 
 def _answered(facts: Facts, answer: AssistantMsg) -> Facts:
-    counted = {**answer.usage, **({} if answer.cost is None else {"cost": answer.cost})}
-    usage = {kind: facts.usage.get(kind, 0) + counted.get(kind, 0) for kind in (*facts.usage, *counted)}
+    usage, turn_usage = add_usage(facts.usage, answer), add_usage(facts.turn_usage, answer)
     cut_off = facts.cut_off + 1 if answer.stop_reason == "max_tokens" else 0
     final = answer.stop_reason != "pause_turn"
-    return replace(facts, step=answer.step, steered=0, cut_off=cut_off, achieved=False, final=final, usage=usage)
+    return replace(
+        facts,
+        step=answer.step,
+        steered=0,
+        cut_off=cut_off,
+        achieved=False,
+        final=final,
+        usage=usage,
+        turn_usage=turn_usage,
+    )
+
+
+def add_usage(total: Mapping[str, int], answer: AssistantMsg) -> Mapping[str, int]:
+    """The totals with what one answer used."""
+    counted = {**answer.usage, **({} if answer.cost is None else {"cost": answer.cost})}
+    return {kind: total.get(kind, 0) + counted.get(kind, 0) for kind in (*total, *counted)}
 
 
 def _patched(facts: Facts, event: StatePatch) -> Mapping[str, Any]:
@@ -175,7 +203,18 @@ def _patched(facts: Facts, event: StatePatch) -> Mapping[str, Any]:
 
 
 def _end(facts: Facts) -> Facts:
-    ended = replace(facts, running=False, calls={}, steered_to=0, steered=0, cut_off=0, achieved=False, final=False)
+    ended = replace(
+        facts,
+        running=False,
+        calls={},
+        speakers=(),
+        steered_to=0,
+        steered=0,
+        cut_off=0,
+        achieved=False,
+        final=False,
+        turn_usage={},
+    )
     return _begin(ended) if ended.queued else ended
 
 
@@ -193,7 +232,8 @@ def _without_call(facts: Facts, result: ToolResult) -> Facts:
 def suspend_call(call: OpenCall, suspension: Suspension, seq: int) -> OpenCall:
     """The call as it waits under the suspension that is logged at `seq`."""
     interrupted = call.interrupted or suspension.resumes
-    return replace(call, suspension=suspension, interrupted=interrupted, resolution=None, question=seq)
+    asked = call.asked or seq
+    return replace(call, suspension=suspension, interrupted=interrupted, resolution=None, question=seq, asked=asked)
 
 
 def resolve_call(call: OpenCall, resolution: Resolution) -> OpenCall:

@@ -1,8 +1,9 @@
 """How a turn goes on: to the next model call, to waiting, to its one end, to the turn that is queued behind it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from agents.turn.approvers import Approver
 from agents.turn.commands import Finish
 from agents.turn.draft import Draft
 from agents.turn.events import (
@@ -13,6 +14,7 @@ from agents.turn.events import (
     Outcome,
     ResultStatus,
     StatePatch,
+    Suspension,
     SuspensionKind,
     ToolResult,
     TurnEnded,
@@ -113,14 +115,11 @@ def close(
     draft.broadcast(live_event(turn=turn, tool_call_id=tool_call_id, status=status))
 
 
-def patch(draft: Draft, patches: Sequence[Patch]) -> None:
-    """Log the changes of the middleware's durable state."""
+def patch(draft: Draft, patches: Sequence[Patch], principal: str | None = None) -> None:
+    """Log the changes of the middleware's durable state; `principal` is the person who made them, if one did."""
+    turn, by = draft.facts.turn, principal or draft.facts.principal
     for change in patches:
-        draft.append(
-            StatePatch(
-                turn=draft.facts.turn, principal=draft.facts.principal, source=change.source, patch=change.changes
-            )
-        )
+        draft.append(StatePatch(turn=turn, principal=by, source=change.source, patch=change.changes))
 
 
 def keep(draft: Draft, partial: Partial | None, status: MessageStatus) -> None:
@@ -140,6 +139,31 @@ def keep(draft: Draft, partial: Partial | None, status: MessageStatus) -> None:
     )
 
 
+def asked_by(draft: Draft, approvers: Sequence[Approver], elsewhere: Sequence[str] = ()) -> list[str]:
+    """Who has asked for a call that another one is to decide about: the persons who have spoken in this turn.
+
+    With whom has asked for it `elsewhere`, in the conversation of a sub-agent.
+    """
+    return list(dict.fromkeys((*draft.facts.speakers, *elsewhere))) if "another" in approvers else []
+
+
+def name_decisions(kind: SuspensionKind, named: Sequence[Decision], approvers: Collection[Approver]) -> list[Decision]:
+    """What a suspension says of the decisions; `named` are the ones that its tool allows, empty: all of its kind.
+
+    Where another person than the asker decides there is no `edit`: what ran then would be the wish of the one who
+    approves, and no second person would have seen it.
+    """
+    if "another" not in approvers or "edit" not in (named or DECISIONS[kind]):
+        return list(named)
+    return [decision for decision in named or DECISIONS[kind] if decision != "edit"] or ["reject"]
+
+
+def decisions_of(suspension: Suspension) -> Sequence[Decision]:
+    """The decisions that a waiting call takes, also where earlier code has logged its question."""
+    named = name_decisions(suspension.kind, suspension.decisions, suspension.approvers)
+    return named or DECISIONS[suspension.kind]
+
+
 def pending(facts: Facts) -> dict[str, dict[str, Any]]:
     """The calls that wait for the outside, by id, in the shape that fsm_state and the API show."""
     return {
@@ -148,10 +172,12 @@ def pending(facts: Facts) -> dict[str, dict[str, Any]]:
             "kind": call.suspension.kind,
             "prompt": call.suspension.prompt,
             "expires_at": call.suspension.expires_at,
-            "decisions": list(call.suspension.decisions or DECISIONS[call.suspension.kind]),
+            "decisions": list(decisions_of(call.suspension)),
             "arguments_hash": call.suspension.arguments_hash,
             "form": call.suspension.form,
             "name": call.call.name,
+            "approvers": list(call.suspension.approvers),
+            "asked_by": list(call.suspension.asked_by),
         }
         for key, call in facts.suspended.items()
         if call.suspension is not None
@@ -159,7 +185,10 @@ def pending(facts: Facts) -> dict[str, dict[str, Any]]:
 
 
 def fsm_state(facts: Facts) -> Mapping[str, Any]:
-    """The cache beside the log: phase, pending calls, position. At any disagreement it is rebuilt from the log."""
+    """The cache beside the log: phase, pending calls, position. At any disagreement it is rebuilt from the log.
+
+    The phase is the state in which an incarnation would take up the log, so a turn that works is seen without one.
+    """
     return {"state": facts.phase.value, "pending": pending(facts), "last_seq": facts.last_seq}
 
 

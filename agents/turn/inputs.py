@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from agents.turn.events import Approval, Block, Decision, Executor, ResultStatus, SuspensionKind, UnknownOutcome
-from agents.turn.states import Signal
+from agents.turn.approvers import Approver, Standing
+from agents.turn.events import Approval, Block, Decision, Executor, ResultStatus, SuspensionKind, Trust, UnknownOutcome
+from agents.turn.states import ExitReason, Signal
 
 OnBusy = Literal["reject", "queue", "interrupt", "steer"]
 
@@ -70,7 +71,10 @@ class Patch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a running tool asks people; see `Suspension` for the fields."""
+    """What a running tool asks people; see `Suspension` for the fields.
+
+    `asked_by` are principals who have asked for it elsewhere, beside the ones of this turn.
+    """
 
     kind: SuspensionKind
     prompt: str
@@ -78,6 +82,8 @@ class Question:
     form: Mapping[str, Any] | None = None
     arguments_hash: str | None = None
     expires_at: int | None = None
+    approvers: Sequence[Approver] = ()
+    asked_by: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +92,7 @@ class ProposedCall:
 
     `tool_call_id` is given by the driver and new in this conversation. `refusal` is set when the call cannot run
     (unknown tool, malformed arguments): it is the text for the model. `source`, `ends_turn`: see `ToolCall`.
+    `approvers`: see `Suspension`.
     """
 
     tool_call_id: str
@@ -101,6 +108,8 @@ class ProposedCall:
     form: Mapping[str, Any] | None = None
     ends_turn: bool = False
     source: str | None = None
+    approvers: Sequence[Approver] = ()
+    trust: Trust = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +144,7 @@ class ModelFinished:
     asks: Sequence[ProposedCall] = ()
     feedback: Sequence[Block] = ()
     stop: tuple[str, str] | None = None
+    provider: str | None = None
 
     signal = Signal.MODEL_FINISHED
 
@@ -187,7 +197,8 @@ class Resolve:
 
     `arguments_hash` says which arguments the person who decided was shown; it is refused when the suspension has
     another one. `question` is the seq of the suspension that is answered, and of no other one of the same call (None:
-    the one that waits).
+    the one that waits). `standing` is what the person is to the conversation, found out by the service that asks for
+    credentials.
     """
 
     tool_call_id: str
@@ -199,6 +210,7 @@ class Resolve:
     arguments_hash: str | None = None
     expires_at: int | None = None
     question: int | None = None
+    standing: Sequence[Standing] = ()
 
     signal = Signal.RESOLVE
 
@@ -233,9 +245,10 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patched:
-    """Middleware changed its durable state outside of an answer or a tool call."""
+    """A durable state changed outside of an answer or a tool call; `principal` is the person who did it, if one did."""
 
     patch: Patch
+    principal: str | None = None
 
     signal = Signal.PATCHED
 
@@ -267,6 +280,8 @@ class Recover:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
     """This incarnation leaves; unfinished work stays in the log for the next one."""
+
+    reason: ExitReason = ExitReason.SHUTDOWN
 
     signal = Signal.STOP
 

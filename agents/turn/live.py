@@ -24,6 +24,14 @@ class TurnStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Starting:
+    """The turn waits for its conversation's own process; `place` is its number in the line, 0 once that is made."""
+
+    turn: int
+    place: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextDelta:
     """A piece of the answer: the characters from `index` up to, not including, `next` of message `message_id`."""
 
@@ -107,6 +115,8 @@ class FileChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TitleChanged:
+    """Turn 0: by a person, beside any turn."""
+
     turn: int
     title: str
 
@@ -131,6 +141,7 @@ class TurnFailed:
 LiveEvent = (
     StateChanged
     | TurnStarted
+    | Starting
     | TextDelta
     | ThinkingDelta
     | MessageCompleted

@@ -50,6 +50,10 @@ CRASHED_DETAIL = "The turn was stopped: the process that worked on it ended agai
 CRASHED_RUNNING = "The outcome of this call is unknown: the process that ran it ended again and again."
 CRASHED_WAITING = "cancelled: the process that worked on the turn ended again and again"
 
+NOT_STARTED = "not_started"
+"""The reason of a turn for which no process could be started."""
+NOT_STARTED_WAITING = "cancelled: no process could be started for the turn"
+
 _LEAVING = Refusal("terminating", "The conversation is moving; send this again.")
 _NOT_RUNNING = Refusal("not_running", "No turn is running.")
 
@@ -75,6 +79,17 @@ def abort(facts: Facts, principal: str | None) -> StepResult:
     draft = Draft(Machine(facts=facts, state=facts.phase))
     _close_all(draft, ABORTED_WAITING, ABORTED_RUNNING, principal)
     flow.fail(draft, ABORTED, ABORTED_DETAIL, principal)
+    return draft.result()
+
+
+def give_up_start(facts: Facts, detail: str) -> StepResult:
+    """End the running turn as failed, for a caller who has claimed the log since no process can be started for it.
+
+    As with `abort`, perform only the append and the broadcasts.
+    """
+    draft = Draft(Machine(facts=facts, state=facts.phase))
+    _close_all(draft, NOT_STARTED_WAITING, CRASHED_RUNNING, facts.principal)
+    flow.fail(draft, NOT_STARTED, detail)
     return draft.result()
 
 
@@ -105,7 +120,7 @@ def _handle(draft: Draft, happened: Input) -> Refusal | None:
         case Stop():
             _stop(draft)
         case Patched():
-            flow.patch(draft, (happened.patch,))
+            flow.patch(draft, (happened.patch,), happened.principal)
         case Summarised():
             _summarise(draft, happened)
         case _:

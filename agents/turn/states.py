@@ -15,6 +15,35 @@ class State(StrEnum):
     TERMINATING = "terminating"
 
 
+class ExitReason(StrEnum):
+    """Why an incarnation has gone; the store keeps it, and logs, the API and the page say it."""
+
+    IDLE = "idle"
+    """It rested for as long as its kind of rest may last."""
+    MEMORY = "memory"
+    """Memory was short."""
+    ROOM = "room"
+    """Its host was full, and another conversation needed a place."""
+    MOVED = "moved"
+    """To a process of its own, or back."""
+    DRAINED = "drained"
+    """Its host was asked to leave, as a rule since its node goes."""
+    REDEPLOYED = "redeployed"
+    """There is newer code."""
+    SHUTDOWN = "shutdown"
+    """The program that had opened it has stopped it."""
+    ABORTED = "aborted"
+    """An operator has ended its turn."""
+    SUPERSEDED = "superseded"
+    """A newer incarnation claimed the log while it was alive."""
+    FAILED = "failed"
+    """An error of its own, which the logs tell."""
+    NOT_OPENED = "not_opened"
+    """It could not begin: its agent is not served, or its log cannot be read."""
+    CRASH = "crash"
+    """It said nothing: its process or its node died."""
+
+
 class Signal(StrEnum):
     """The kinds of input a state may react to."""
 

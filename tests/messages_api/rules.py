@@ -4,12 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
 from tests.messages_api.blocks import IDENTIFIER, check_block, check_server_calls
 from tests.messages_api.invalid import InvalidRequestError, require
 from tests.messages_api.reply import Json
 from tests.messages_api.settings import check_markers, check_output, check_thinking
 
-__all__ = ["InvalidRequestError", "check_headers", "check_request", "check_size"]
+__all__ = ["InvalidRequestError", "check_headers", "check_request", "check_size", "size_of"]
 
 PROPERTY_KEY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 COMBINATORS = {"oneOf", "allOf", "anyOf"}
@@ -35,23 +38,28 @@ def check_request(body: Any) -> None:
     check_markers(body)
 
 
-def check_size(body: Json, window: int) -> None:
-    """Check that the model can read it all: four letters of ours are a token, as is each of other scripts."""
-    tokens = _tokens([body.get("tools") or [], body.get("system") or "", body["messages"]]) // 4
+def check_size(body: Json, window: int, picture: int = 1_600) -> None:
+    """Check that the model can read it all."""
+    tokens = size_of(body, picture)
     require(tokens <= window, f"prompt is too long: {tokens} tokens > {window} maximum")
 
 
-def _tokens(value: Any) -> int:
+def size_of(body: Json, picture: int = 1_600) -> int:
+    """The tokens of a request: four letters of ours are one, as is each of other scripts; a picture has so many."""
+    return _tokens([body.get("tools") or [], body.get("system") or "", body["messages"]], picture) // 4
+
+
+def _tokens(value: Any, picture: int) -> int:
     """In quarters."""
     match value:
         case str():
             return sum(1 if character.isascii() else 4 for character in value) if not value.isascii() else len(value)
         case {"type": "image" | "document", "source": {"type": "base64" | "url" | "file"}}:
-            return 4 * 1_600
+            return 4 * picture
         case dict():
-            return sum(map(_tokens, value.values()))
+            return sum(_tokens(part, picture) for part in value.values())
         case list():
-            return sum(map(_tokens, value))
+            return sum(_tokens(part, picture) for part in value)
     return 1
 
 
@@ -80,6 +88,13 @@ def _check_schema(schema: Json, where: str) -> None:
     simple = COMBINATORS.isdisjoint(schema)
     require(simple, f"{where}: input_schema does not support oneOf, allOf, or anyOf at the top level")
     keys = schema.get("properties") or {}
+    valid = True
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError:
+        valid = False
+    draft = "JSON Schema draft 2020-12 (https://json-schema.org/draft/2020-12)"
+    require(valid, f"{where}: JSON schema is invalid. It must match {draft}.")
     allowed = all(PROPERTY_KEY.fullmatch(key) for key in keys)
     require(allowed, f"{where}.properties: Property keys should match pattern '^{PROPERTY_KEY.pattern}$'")
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from tests.messages_api.cache import PromptCache
 from tests.messages_api.past_answers import PastAnswers
 from tests.messages_api.reply import ErrorReply, Json, Reply, Responder, Trouble, tokens_reply
-from tests.messages_api.rules import InvalidRequestError, check_headers, check_request, check_size
+from tests.messages_api.rules import InvalidRequestError, check_headers, check_request, check_size, size_of
 from tests.messages_api.wire import Frame, content_of, error_event, frame, frames, usage_of, whole_message
 
 MAX_BODY = 64 * 1024 * 1024
@@ -63,6 +63,8 @@ class MessagesServer:
         self.requests: list[Received] = []
         self.rejections: list[str] = []  # what was wrong with the requests that broke the provider's rules
         self.window = 200_000  # tokens that the models read
+        self.picture_tokens = 1_600
+        self.counts_tokens = False  # in its answers, as it does in its refusals
         self.port = port
         self._keeps_requests = keeps_requests
         self._key = key
@@ -145,7 +147,7 @@ class MessagesServer:
                 return _refused(ErrorReply(413, "request_too_large", "Request exceeds the maximum size"))
             body = orjson.loads(data)
             check_request(body)
-            check_size(body, self.window)
+            check_size(body, self.window, self.picture_tokens)
             check_headers(body, request.headers)
             if self._keeps_requests:
                 self._past_answers.check(body)
@@ -180,6 +182,8 @@ class MessagesServer:
             await asyncio.sleep(reply.first_delay)
         model = received.body["model"]
         usage = usage_of(reply) if self._cache is None else self._cache.usage(received.body)
+        if self.counts_tokens:
+            usage = {"input_tokens": size_of(received.body, self.picture_tokens)}
         if self._keeps_requests:
             self._past_answers.remember(received.body, content_of(reply, number))
         if not received.body.get("stream"):

@@ -33,7 +33,7 @@ def with_schema(**schema: Any) -> dict[str, Any]:
     return {"name": "a", "input_schema": {"type": "object", **schema}}
 
 
-CLOCK = {**with_schema(properties={"x.y-z_1": {"properties": {"größe": {"anyOf": []}}}}), "name": "clock"}
+CLOCK = {**with_schema(properties={"x.y-z_1": {"properties": {"größe": {"anyOf": [{}]}}}}), "name": "clock"}
 """A tool as the provider takes it: its rules are for the root of the schema only."""
 
 
@@ -122,6 +122,7 @@ def test_valid_requests(messages: list[Any]) -> None:
         pytest.param(body(USER, tools=[CLOCK, with_schema(allOf=[])]), r"tools\.1\.custom.*top level", id="allOf"),
         pytest.param(body(USER, tools=[with_schema(properties={"größe": {}})]), "should match", id="umlaut"),
         pytest.param(body(USER, tools=[with_schema(properties={"a[b]": {}})]), "Property keys", id="bracket"),
+        pytest.param(body(USER, tools=[with_schema(properties={"x": {"type": "any"}})]), "draft 2020-12", id="no type"),
         pytest.param(body(USER, tools=[with_schema(properties={"x" * 65: {}})]), "Property keys", id="long key"),
     ],
 )  # fmt: skip

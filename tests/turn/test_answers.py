@@ -106,6 +106,8 @@ def test_what_waits_is_told_in_the_shape_of_fsm_state() -> None:
         "arguments_hash": arguments_hash({}),
         "form": None,
         "name": "ask",
+        "approvers": [],
+        "asked_by": [],
     }
     assert harness.broadcasts[-2:] == [
         Suspended(turn=1, pending={"q": waits}),

@@ -57,11 +57,13 @@ def test_edit_to_no_arguments_at_all_is_an_edit() -> None:
     assert harness.effects[-1] == RunTool(call_of(harness), {}, "bob")
 
 
-@pytest.mark.parametrize("build", [gated, question, client])
 @pytest.mark.parametrize(
-    ("reason", "content"), [("too loud", "Denied by the user: too loud"), (None, "Denied by the user.")]
+    ("build", "said"),
+    [(gated, "Denied by the user"), (question, "Denied by the user"), (client, "The client did not execute it")],
 )
-def test_reject_denies_the_call_and_the_model_reads_why(build: Build, reason: str | None, content: str) -> None:
+@pytest.mark.parametrize(("reason", "more"), [("too loud", ": too loud"), (None, ".")])
+def test_reject_denies_the_call_and_the_model_reads_why(build: Build, said: str, reason: str | None, more: str) -> None:
+    content = said + more
     harness = with_calls(build("x"))
     harness.feed(resolve("reject", reason=reason))
     assert harness.result("x") == ToolResult(

@@ -157,6 +157,8 @@ def test_fsm_state_is_the_fold_of_the_log(state: State) -> None:
         "arguments_hash": arguments_hash({"text": "g"}),
         "form": None,
         "name": "announce",
+        "approvers": [],
+        "asked_by": [],
     }
     assert cached["pending"] == ({"g": waits} if state is State.AWAITING_INPUT else {})
     assert cached["last_seq"] == len(harness.log)

@@ -22,6 +22,8 @@ ANNOUNCEMENT = re.compile(
 )
 MEMORY_TOLD = re.compile(r"^\W*(?:please )?(remember|forget)\b(?: that\b)?[\s:,]+(.+)", re.IGNORECASE | re.DOTALL)
 MEMORY_ASKED = re.compile(r"\bwhat do you (?:remember|know)(?: about me| of me)?\W*$", re.IGNORECASE)
+LOCATION_ASKED = re.compile(r"\bwhere am i\b|\bmy (?:location|position)\b", re.IGNORECASE)
+FILE_OFFERED = re.compile(r"\b(?:read|look at|open) (?:a|one of my|my) (?:file|picture|document)s?\b", re.IGNORECASE)
 MAX_MEMORY = 500
 SMALL_TALK = (
     (re.compile(r"\b(?:story|poem|long (?:answer|text))\b", re.IGNORECASE), phrases.STORY),
@@ -70,6 +72,10 @@ def _wanted_calls(text: str) -> Iterator[Call]:
     if memory := MEMORY_TOLD.search(text):
         yield Call(memory[1].lower(), {"text": memory[2].strip()[:MAX_MEMORY]})
         return
+    if LOCATION_ASKED.search(text):
+        yield Call("get_location", {"purpose": "You asked where you are."})
+    if FILE_OFFERED.search(text):
+        yield Call("pick_file", {"purpose": "You offered a file."})
     if TIME_ASKED.search(text):
         yield Call("clock", {"timezone": find_timezone(text) or "UTC"})
     if expression := find_expression(text):

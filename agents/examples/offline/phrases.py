@@ -22,6 +22,8 @@ CALLING = {
     "announce": "I will announce it as soon as you approve.",
     "remember": "Let me write that down.",
     "forget": "Let me cross that out.",
+    "get_location": "I will know when you share your location.",
+    "pick_file": "Pick one, and I will read it.",
 }
 CALLING_SEVERAL = "Let me look both up."
 ABILITIES = (
@@ -31,6 +33,7 @@ ABILITIES = (
     "- **announce** something, once you approve it: *announce: lunch is ready*\n"
     "- **remember** this conversation: *my name is Ada*, *what is my name?*, *what did I say?*\n"
     "- keep something for **all conversations**: *remember: I like tea*, *what do you remember?*, *forget tea*\n"
+    "- use your device, with your consent: *where am I?*, *read a file*\n"
     "- tell a **story**, long enough to watch it stream, or to stop it"
 )
 STORY = (
@@ -70,6 +73,10 @@ def _sentence(result: ToolReturn) -> str | None:
             return f"Announced: {text}"
         case "remember" | "forget", _:
             return result.text
+        case "get_location", {"latitude": float() | int() as latitude, "longitude": float() | int() as longitude}:
+            return f"You are at {latitude:.4f}, {longitude:.4f}."
+        case "pick_file", _:
+            return f"I have read it: {result.text[:MAX_ECHO]}"
         case "calculator", _:
             return f"`{result.arguments.get('expression', '')}` is **{result.text}**."
     return None

@@ -1,13 +1,15 @@
 """Compaction: reduces each request as far as its size demands, and has the oldest turns summarised meanwhile."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
+from agents.definition_checks import check_middleware, count_problems, model_problems, shown
 from agents.errors import AgentDefinitionError, ModelError
-from agents.middleware.compaction.estimate import tokens_by_turn, tokens_to_send, tokens_used
+from agents.middleware.compaction.context_limit import ContextLimit
+from agents.middleware.compaction.estimate import Size, tokens_by_turn, tokens_to_send, tokens_used
 from agents.middleware.compaction.reducers import Reduction, shorten_window, stub_further
 from agents.middleware.compaction.summarise import SummaryRequest, longest_transcript, write_summary
 from agents.middleware.pipeline.exchange import Reply, Request
@@ -27,6 +29,9 @@ MAX_TURNS_BETWEEN_TRIES = 32
 MAX_REMEMBERED = 10_000
 """How many conversations' failures a process remembers."""
 
+DEFAULTS_ARE_FOR = 200_000
+"""How many tokens the model reads for which the default thresholds are."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -44,6 +49,30 @@ class Thresholds:
     window: int = 150_000
     working_set: int = 300_000
 
+    def within(self, limit: ContextLimit | None) -> "Thresholds":
+        """The thresholds for a model that has refused what is over the `limit`: at most the share of it that the
+        defaults have of what their model reads.
+        """
+        if limit is None:
+            return self
+        share, most = limit.tokens / DEFAULTS_ARE_FOR, Thresholds()
+        return replace(
+            self,
+            stub=min(self.stub, int(most.stub * share)),
+            summary=min(self.summary, int(most.summary * share)),
+            window=min(self.window, int(most.window * share)),
+        )
+
+
+def _threshold_problems(thresholds: object) -> Iterator[str]:
+    if thresholds is None:
+        return
+    if not isinstance(thresholds, Thresholds):
+        yield f"thresholds are Thresholds(...), not {shown(thresholds)}"
+        return
+    for threshold in fields(Thresholds):
+        yield from count_problems(f"thresholds: {threshold.name}", getattr(thresholds, threshold.name), 0)
+
 
 class Compaction(Middleware):
     """Results of tools become stubs first, then the oldest turns are left out; a summary is written in the background.
@@ -52,6 +81,7 @@ class Compaction(Middleware):
     was running. If that fails, everything stays as it is until the next turn; after further failures in a
     row it is tried again two turns later, then four, up to `MAX_TURNS_BETWEEN_TRIES`. The tool results of the last
     `keep_steps` model calls that had any are never stubbed. Put it before middleware that adds or removes messages.
+    What a provider's refusal of the size has taught about its model (see `context_limit.py`) bounds the thresholds.
     State: how far the reducers have gone, `{"stubbed": [turn, step], "first_turn": turn}`.
     """
 
@@ -64,6 +94,14 @@ class Compaction(Middleware):
         keep_steps: int = 4,
         summary_tokens: int = 4_096,
     ) -> None:
+        check_middleware(
+            "Compaction",
+            model_problems("model", model) if model is not None else (),
+            _threshold_problems(thresholds),
+            count_problems("keep_turns", keep_turns),
+            count_problems("keep_steps", keep_steps),
+            count_problems("summary_tokens", summary_tokens, 1),
+        )
         self._model = model
         self._thresholds = thresholds or Thresholds()
         self._keep_turns = keep_turns
@@ -79,17 +117,18 @@ class Compaction(Middleware):
     async def before_model(self, request: Request, context: TurnContext) -> Request:
         """Leave out what was left out before, and more if the request is still too large."""
         reduction = before = Reduction.of(context.state)
-        limits, events = self._thresholds, context.events
+        events, learned = context.events, _learned(context, context.model)
+        limits = self._thresholds.within(learned)
         reduced = reduction.apply(request, events)
-        size = tokens_to_send(reduced, events)
+        size, scale = learned.size(reduced, events) if learned else Size(tokens_to_send(reduced, events))
         if size > limits.stub:
             reduction, freed = stub_further(
                 reduction, request, events, keep_steps=self._keep_steps, threshold=limits.stub
             )
-            size -= freed
+            size -= round(freed * scale)
         if size > limits.window:
-            excess = size - limits.window
-            reduction = shorten_window(reduction, events, turn=context.turn, excess=excess, threshold=limits.window)
+            excess, threshold = round((size - limits.window) / scale), round(limits.window / scale)
+            reduction = shorten_window(reduction, events, turn=context.turn, excess=excess, threshold=threshold)
         if reduction == before:
             return reduced
         context.patch(**reduction.patch_since(before))
@@ -107,17 +146,18 @@ class Compaction(Middleware):
     def _is_too_much(self, reply: Reply, context: TurnContext) -> bool:
         """Whether the context or the working set is too large, or turns have been left out that no summary covers."""
         sizes = tokens_by_turn(context.events)
-        whole = sum(sizes.values())
+        whole, limits = sum(sizes.values()), self._thresholds.within(_learned(context, context.model))
         shown = tokens_used(reply.usage) or whole
         left_out = Reduction.of(context.state).first_turn > min(sizes, default=context.turn)
-        return shown > self._thresholds.summary or whole > self._thresholds.working_set or left_out
+        return shown > limits.summary or whole > limits.working_set or left_out
 
     def _candidates(self, context: TurnContext) -> Sequence[int]:
         """The turns up to which the summary may reach; none if there would be too little to summarise."""
         candidates = [turn for turn in context.quiescent_turns if turn <= context.turn - self._keep_turns]
         sizes = tokens_by_turn(context.events).items()
         covered = sum(size for turn, size in sizes if candidates and turn <= candidates[-1])
-        enough = int(min(self._thresholds.summary, self._thresholds.working_set) * MIN_SUMMARISED_SHARE)
+        limits = self._thresholds.within(_learned(context, context.model))
+        enough = int(min(limits.summary, limits.working_set) * MIN_SUMMARISED_SHARE)
         return candidates if candidates and covered >= enough else ()
 
     async def _summarise(self, context: TurnContext, candidates: Sequence[int]) -> None:
@@ -146,13 +186,19 @@ class Compaction(Middleware):
         return again
 
     async def _summary(self, context: TurnContext, candidates: Sequence[int]) -> SummaryText:
-        through, transcript = longest_transcript(context.events, candidates, self._thresholds.window)
+        learned = _learned(context, self._model or context.agent.model)
+        window = self._thresholds.within(learned).window / (learned.ratio if learned else 1)
+        through, transcript = longest_transcript(context.events, candidates, int(window))
         request = SummaryRequest(before=context.summary, transcript=transcript, tokens=self._summary_tokens)
         if self._model is not None:
             return SummaryText(await write_summary(self._model, request, self._summary_tokens), through)
         # The agent's own model may think first: leave it as much room as its answers have.
         room = max(self._summary_tokens, context.agent.max_tokens)
         return SummaryText(await write_summary(context.agent.model, request, room), through)
+
+
+def _learned(context: TurnContext, model: Model) -> ContextLimit | None:
+    return ContextLimit.of(context.facts.state, model.name)
 
 
 async def _is_outdated(context: TurnContext) -> bool:

@@ -1,7 +1,7 @@
 """How many tokens something has: by the provider's count if there is one, else estimated from its characters."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from agents.middleware.pipeline.exchange import Request
 from agents.turn.events import AssistantMsg, Event, Summary, ToolCall, ToolResult, TurnEnded, UserMsg
@@ -11,6 +11,13 @@ FLAT_TOKENS = {"image": 1_600, "document": 8_000}
 """Tokens of a block whose size in characters says nothing: its cost depends on its pixels or pages."""
 BYTES_PER_TOKEN = 160
 """An image or document has at least so many tokens by its bytes: a request may have 32 MB, and 200,000 tokens."""
+
+
+class Size(NamedTuple):
+    """The tokens of a request; `scale` is how many of them an estimated token of its older part stands for."""
+
+    tokens: int
+    scale: float = 1.0
 
 
 def estimate_tokens(value: Any) -> int:  # noqa: ANN401 - any JSON value
@@ -26,10 +33,7 @@ def tokens_used(usage: Mapping[str, int]) -> int:
 def tokens_to_send(request: Request, events: Iterable[Event]) -> int:
     """The size of a request: the provider's count at the last answer, if there is one, and an estimate of the rest."""
     last = tokens_at_last_answer(events)
-    if last:
-        return last + estimate_tokens(_after_last_answer(request.messages))
-    parts = [*request.system, *request.messages, *request.injected, *(tool.definition() for tool in request.tools)]
-    return estimate_tokens(parts)
+    return last + estimate_tokens(after_last_answer(request.messages)) if last else estimate_tokens(request.parts())
 
 
 def tokens_at_last_answer(events: Iterable[Event]) -> int:
@@ -61,7 +65,8 @@ def tokens_by_turn(events: Iterable[Event]) -> dict[int, int]:
     return dict(sorted(sizes.items()))
 
 
-def _after_last_answer(messages: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+def after_last_answer(messages: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The messages that came since the last answer; all of them if there is none."""
     for position in range(len(messages) - 1, -1, -1):
         if messages[position]["role"] == "assistant":
             return messages[position + 1 :]

@@ -11,6 +11,7 @@ import orjson
 from agents.errors import ModelError
 from agents.middleware.compaction.estimate import estimate_tokens
 from agents.models import Completed, Model, ModelRequest
+from agents.models.metering import stream_of
 from agents.turn.events import AssistantMsg, Block, Event, ToolCall, ToolResult, TurnEnded, UserMsg
 
 TIMEOUT_SECONDS = 300.0
@@ -86,7 +87,7 @@ def longest_transcript(events: Sequence[Event], candidates: Sequence[int], limit
 
 
 async def _complete(model: Model, request: ModelRequest) -> Completed:
-    async with asyncio.timeout(TIMEOUT_SECONDS), aclosing(model.stream(request)) as stream:
+    async with asyncio.timeout(TIMEOUT_SECONDS), aclosing(stream_of(model)(request)) as stream:
         async for event in stream:
             if isinstance(event, Completed):
                 return event

@@ -1,15 +1,16 @@
 """FileSystem: files that outlive the turn, under mounts that the agent's author names; agents may share a mount."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from agents.definition_checks import check_middleware, element_problems, list_problems, shown, text_problems
 from agents.errors import AgentDefinitionError
-from agents.middleware.file_system.mounts import Mounted, Mounts
+from agents.middleware.file_system.mounts import Mounted, Mounts, open_mounts
 from agents.middleware.file_system.tools import FileTools
 from agents.middleware.pipeline.middleware import Middleware
+from agents.middleware.pipeline.store_retry import retry_while_store_is_away
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.tools import Tool
-from store import ConversationMeta, Scope
 from store.errors import BadPath
 
 if TYPE_CHECKING:
@@ -28,6 +29,12 @@ class FileSystem(Middleware):
     """
 
     def __init__(self, mounts: Mapping[str, Mounted] | None = None, read_only: Sequence[str] = ()) -> None:
+        check_middleware(
+            "FileSystem",
+            () if mounts is None else _mount_problems(mounts),
+            list_problems("read_only", read_only, "paths"),
+            element_problems("read_only", read_only, text_problems),
+        )
         self.mounts = Mounts({"": "conversation"} if mounts is None else mounts, read_only)
         self._tools = FileTools(self.mounts).tools
 
@@ -37,30 +44,38 @@ class FileSystem(Middleware):
         except (BadPath, ValueError) as error:
             raise AgentDefinitionError(agent.name, f"its FileSystem: {error}") from error
 
-    def resolve(self, path: str, meta: ConversationMeta) -> tuple[Scope, str]:
-        """The scope to which a path of this conversation leads, and the path in it. Raises `store.errors.BadPath`."""
-        return self.mounts.resolve(path, meta)
-
-    def scopes(self, meta: ConversationMeta) -> dict[str, Scope]:
-        """The conversation's mounts by name."""
-        return {name: self.mounts.scope(name, meta) for name in self.mounts.by_name}
-
     def tools(self) -> Sequence[Tool]:
         return self._tools
 
     async def system_prompt(self, context: TurnContext) -> str:
-        lines = [f"- {name}/: {_describe(mounted)}" for name, mounted in self.mounts.by_name.items() if name]
-        read_only = (
-            [f"You can read, but not change: {', '.join(self.mounts.read_only)}."] if self.mounts.read_only else []
+        mounts = await retry_while_store_is_away(
+            lambda: open_mounts(self.mounts, context.meta, context.services.store, context.principal)
         )
+        project = context.meta.project
+        lines = [f"- {name}/: {_describe(mounted, project)}" for name, mounted in mounts.by_name.items() if name]
+        read_only = [f"You can read, but not change: {', '.join(mounts.read_only)}."] if mounts.read_only else []
         return "\n".join([TEACHING, *lines, *read_only])
 
 
-def _describe(mounted: Mounted) -> str:
+def _mount_problems(mounts: object) -> Iterator[str]:
+    if not isinstance(mounts, Mapping):
+        yield f'mounts is a mapping such as {{"": "conversation", "shared": ("project", "site")}}, not {shown(mounts)}'
+        return
+    for name, mounted in mounts.items():
+        yield from text_problems("each key of mounts", name)
+        match mounted:
+            case "conversation" | "user" | "project" | ("project", str()):
+                continue
+        yield f'mounts[{name!r}] is "conversation", "user", "project" or ("project", id), not {shown(mounted)}'
+
+
+def _describe(mounted: Mounted, project: str | None) -> str:
     match mounted:
         case "conversation":
             return "files of this conversation"
         case "user":
             return "the user's own files, the same in all conversations"
-        case (_, project):
+        case "project":
             return f"files of the project {project}"
+        case (_, given):
+            return f"files of the project {project or given}"

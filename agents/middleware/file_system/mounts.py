@@ -1,15 +1,18 @@
 """Where a path leads: each mount of an agent's file system is a scope of the store under a name."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal
 
-from store import ConversationMeta
+from store import ConversationMeta, Store
 from store.errors import BadPath
 from store.files.files import Scope
 from store.files.paths import check_path
 
-Mounted = Literal["conversation", "user"] | tuple[Literal["project"], str]
-"""The conversation's own files, its owner's, or those of a project by id. A sub-agent uses its root conversation's."""
+Mounted = Literal["conversation", "user", "project"] | tuple[Literal["project"], str]
+"""The conversation's own files, its owner's, or those of its project. A sub-agent uses its root conversation's.
+
+With an id, a conversation that names no project uses the files of that one.
+"""
 
 INSTRUCTIONS = "instructions.md"
 """The file among a user's files that instructs every agent.
@@ -19,10 +22,14 @@ No agent may write it: a document that an agent reads could otherwise change the
 
 
 class Mounts:
-    """The mounts of an agent by name: the first part of a path, or "" for the mount of all other paths."""
+    """The mounts of an agent by name: the first part of a path, or "" for the mount of all other paths.
 
-    def __init__(self, by_name: Mapping[str, Mounted], read_only: Sequence[str]) -> None:
+    `closed` are the names of further ones, which the person who acts may not use.
+    """
+
+    def __init__(self, by_name: Mapping[str, Mounted], read_only: Sequence[str], closed: Collection[str] = ()) -> None:
         self.by_name = dict(by_name)
+        self.closed = frozenset(closed)
         self.read_only = tuple(path.rstrip("/") for path in read_only)
         instructions = (join(name, INSTRUCTIONS) for name, mounted in by_name.items() if mounted == "user")
         self._protected = (*self.read_only, *instructions)
@@ -42,16 +49,44 @@ class Mounts:
         if "" in self.by_name:
             return "", path
         known = ", ".join(f"{name}/" for name in self.by_name)
-        raise BadPath(path, f"it has to begin with one of {known}")
+        raise BadPath(path, f"it has to begin with one of {known}" if known else "there are no files for you here")
 
     def scope(self, name: str, meta: ConversationMeta) -> Scope:
-        """The scope of a mount in this conversation."""
+        """The scope of a mount in this conversation. Raises `store.errors.BadPath` if there is none, see `open_to`."""
         mounted = self.by_name[name]
         if mounted == "conversation":
             return Scope("conversation", meta.root)
         if mounted == "user":
             return Scope("user", meta.principal)
-        return Scope(*mounted)
+        project = meta.project_id or (None if mounted == "project" else mounted[1])
+        if project is None:
+            raise BadPath(name, "this conversation is of no project")
+        return Scope("project", project)
+
+    def scopes(self, meta: ConversationMeta) -> dict[str, Scope]:
+        """The scopes in this conversation by mount. Raises `store.errors.BadPath` as `scope` does."""
+        return {name: self.scope(name, meta) for name in self.by_name}
+
+    def has_members(self, meta: ConversationMeta) -> bool:
+        """Whether some of the files are those of the conversation's project, which are for its members."""
+        return meta.project is not None and any(map(_is_project, self.by_name.values()))
+
+    def open_to(self, meta: ConversationMeta, *, member: bool) -> "Mounts":
+        """The mounts that there are in this conversation for one who is a member of its project or not."""
+        closed = {
+            name
+            for name, mounted in self.by_name.items()
+            if _is_project(mounted) and (mounted == "project" if meta.project is None else not member)
+        }
+        if not closed:
+            return self
+        return Mounts({name: self.by_name[name] for name in self.by_name if name not in closed}, self.read_only, closed)
+
+    def require_open(self, path: str) -> None:
+        """Raises `store.errors.BadPath` for a path into a closed mount."""
+        name, _, _ = path.partition("/")
+        if name in self.closed:
+            raise BadPath(path, "these are files of a project, which the person who asks is no member of")
 
     def within(self, directory: str) -> Iterator[tuple[str, str]]:
         """The mounts that have files of a directory: the name, and the path in it ("": all of its files)."""
@@ -76,6 +111,14 @@ class Mounts:
             self.split(path)
 
 
+async def open_mounts(mounts: Mounts, meta: ConversationMeta, store: Store, principal: str | None) -> Mounts:
+    """The mounts that the principal has in this conversation. Raises StoreUnavailable."""
+    if not mounts.has_members(meta):
+        return mounts.open_to(meta, member=False)
+    is_member = principal is not None and await store.projects.role(str(meta.project_id), principal) is not None
+    return mounts.open_to(meta, member=is_member)
+
+
 def join(name: str, inner: str) -> str:
     """The path of a file as the model knows it."""
     return "/".join(part for part in (name, inner) if part)
@@ -83,3 +126,7 @@ def join(name: str, inner: str) -> str:
 
 def _contains(directory: str, path: str) -> bool:
     return not directory or path == directory or path.startswith(f"{directory}/")
+
+
+def _is_project(mounted: Mounted) -> bool:
+    return mounted not in ("conversation", "user")

@@ -35,24 +35,24 @@ class FileTools:
 
     async def ls(self, context: ToolContext, path: Directory = "") -> str:
         """List a directory: its files with their sizes, its directories with the number of files in them."""
-        return await listing.list_directory(self._workspace(context), _directory(path))
+        return await listing.list_directory(await self._workspace(context), _directory(path))
 
     async def read_file(
         self, context: ToolContext, path: Path, start_line: Line = 1, end_line: Line | None = None
     ) -> str:
         """Read a text file, or some of its lines, with line numbers (which are no part of the file)."""
-        workspace = self._workspace(context)
+        workspace = await self._workspace(context)
         location = workspace.location(path)
         file = await workspace.call_store(location, workspace.files.read(location.scope, location.inner))
         return number_lines(decode_text(file.content, path), start_line, end_line)
 
     async def create_file(self, context: ToolContext, path: Path, content: str) -> str:
         """Create a text file, and the directories it needs. It never overwrites: change a file with edit_file."""
-        return await editing.create(self._workspace(context), path, content)
+        return await editing.create(await self._workspace(context), path, content)
 
     async def edit_file(self, context: ToolContext, path: Path, old: Passage, new: str) -> str:
         """Replace one passage of a text file. `old` must occur exactly once: copy it without the line numbers."""
-        return await editing.edit(self._workspace(context), path, old, new)
+        return await editing.edit(await self._workspace(context), path, old, new)
 
     async def find(
         self,
@@ -66,18 +66,18 @@ class FileTools:
         """Find files by a pattern, or the lines in them that contain a text, or both."""
         if pattern is None and text is None:
             raise ToolError("Give a pattern, a text, or both.")
-        return await listing.find(self._workspace(context), pattern, text, _directory(path))
+        return await listing.find(await self._workspace(context), pattern, text, _directory(path))
 
     async def move(self, context: ToolContext, source: Path, target: Path) -> str:
         """Move or rename a file, or a directory with all that is in it. It never overwrites."""
-        return await editing.move(self._workspace(context), _directory(source), _directory(target))
+        return await editing.move(await self._workspace(context), _directory(source), _directory(target))
 
     async def delete_file(self, context: ToolContext, path: Path) -> str:
         """Delete a file, or a directory with all that is in it, for good."""
-        return await editing.delete(self._workspace(context), _directory(path))
+        return await editing.delete(await self._workspace(context), _directory(path))
 
-    def _workspace(self, context: ToolContext) -> Workspace:
-        return Workspace.of(context, self._mounts)
+    async def _workspace(self, context: ToolContext) -> Workspace:
+        return await Workspace.of(context, self._mounts)
 
 
 def _directory(path: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Self, TypeVar
 
 from agents.errors import ToolError
-from agents.middleware.file_system.mounts import Mounts, join
+from agents.middleware.file_system.mounts import Mounts, join, open_mounts
 from agents.tools import ToolContext
 from agents.turn.live import FileChanged
 from store import ConversationMeta, Scope, StoreError, StoreUnavailable
@@ -37,15 +37,18 @@ class Workspace:
     now: int
 
     @classmethod
-    def of(cls, context: ToolContext, mounts: Mounts) -> Self:
+    async def of(cls, context: ToolContext, mounts: Mounts) -> Self:
+        """With the files that are there for the person who acts."""
         services, meta = context.services, context.meta
         if services is None or meta is None:
             raise ToolError("There is no conversation here that could have files.")
-        return cls(mounts, services.store.files, meta, context, services.clock())
+        opened = await _with_tool_errors(open_mounts(mounts, meta, services.store, context.principal))
+        return cls(opened, services.store.files, meta, context, services.clock())
 
     def location(self, path: str) -> Location:
         """Where a path leads; raises ToolError for a path that leads nowhere."""
         try:
+            self.mounts.require_open(path)
             name, inner = self.mounts.split(path)
         except BadPath as error:
             raise ToolError(_describe(error, "")) from error

@@ -26,6 +26,10 @@ class Request:
     injected: Sequence[Json] = ()
     model: str | None = None
 
+    def parts(self) -> list[str | Json]:
+        """All that the model reads."""
+        return [*self.system, *self.messages, *self.injected, *(tool.definition() for tool in self.tools)]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
@@ -34,7 +38,7 @@ class Reply:
     `content` has a `{"type": "tool_call", "tool_call_id"}` block for each of `calls`. `replace(call,
     approval="required")` makes a call wait for an approval; `replace(call, refusal=text)` keeps it from running.
     `feedback` blocks cause another call of the model, which reads them as a message. `cost` is in millionths of a US
-    dollar; `output` is the object of structured output.
+    dollar; `output` is the object of structured output, `provider` whose server wrote the answer.
     """
 
     content: Sequence[Block]
@@ -45,3 +49,4 @@ class Reply:
     cost: int | None = None
     output: Any = None
     feedback: Sequence[Block] = ()
+    provider: str | None = None

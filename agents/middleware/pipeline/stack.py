@@ -17,6 +17,7 @@ from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import ModelEvent, ModelRequest
 from agents.storable import record_problem, storage_problem
 from agents.tools import ToolOutcome
+from agents.turn.approvers import read_approvers
 from agents.turn.commands import RunTool
 from agents.turn.inputs import UserMessage
 
@@ -45,6 +46,11 @@ class Stack:
     def with_on_start(self) -> Iterator[Middleware]:
         """The middleware that overrides `on_start`."""
         return self._overriding("on_start")
+
+    @property
+    def handles_messages(self) -> bool:
+        """Whether any middleware overrides `handle_message`."""
+        return any(self._overriding("handle_message"))
 
     async def handle_message(self, message: UserMessage, context_of: ContextOf) -> UserMessage:
         """The message as it will be logged. Raises `Refused`, or `MiddlewareError` for any other failure."""
@@ -120,9 +126,17 @@ async def _call(middleware: Middleware, callback: str, value: V, context_of: Con
         except Interrupt as interrupt:
             if (problem := storage_problem(interrupt.args)) is not None:
                 raise UnstorableValue("its question", problem) from None
+            _check_approvers(middleware, callback, interrupt)
             interrupts.append((middleware, interrupt))
             return value
     return _checked(middleware, callback, result, type(value), value)
+
+
+def _check_approvers(middleware: Middleware, callback: str, interrupt: Interrupt) -> None:
+    try:
+        read_approvers(interrupt.approvers)
+    except ValueError as error:
+        raise MiddlewareError(middleware.name, f"{callback}: {error}") from None
 
 
 def _checked(middleware: Middleware, callback: str, result: object, promised: type[T], before: object = None) -> T:
@@ -157,7 +171,10 @@ async def _run_tool(middleware: Middleware, run: ToolRun, context: TurnContext, 
 
 @contextmanager
 def _name_errors(middleware: Middleware, callback: str) -> Iterator[None]:
-    """Let intended errors pass (a refusal, a model's failure, a stop); any other becomes a `MiddlewareError`."""
+    """Let intended errors pass (a refusal, a model's failure, a stop).
+
+    Any other, and the wish to end the process, becomes a `MiddlewareError`.
+    """
     try:
         yield
     except UnstorableValue as error:
@@ -169,7 +186,7 @@ def _name_errors(middleware: Middleware, callback: str) -> Iterator[None]:
         raise
     except AgentError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise MiddlewareError(middleware.name, callback) from error
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from agents.agent import Agent
 from agents.errors import UnstorableValue
+from agents.models import Model
 from agents.services import Services
 from agents.storable import storage_problem
 from agents.turn import Event
@@ -29,13 +30,15 @@ class AnsweredInterrupt:
 class TurnContext:
     """One for each middleware and model call. `turn` and `step` identify the call; outside of a call, `step` is 0.
 
-    `facts` are the current ones (`facts.usage`: the totals of the whole conversation). `events` is the working set: the
-    events after the last summary, whose text is `summary`. A summary may reach up to any of the `quiescent_turns`.
-    `state` is this middleware's own durable state, including what it has patched in this call.
+    `model` is the one that the turn asks. `facts` are the current ones (`facts.usage`: the totals of the whole
+    conversation). `events` is the working set: the events after the last summary, whose text is `summary`. A summary
+    may reach up to any of the `quiescent_turns`. `state` is this middleware's own durable state, including what it has
+    patched in this call.
     """
 
     conversation_id: str
     agent: Agent
+    model: Model
     meta: ConversationMeta
     facts: Facts
     turn: int

@@ -43,6 +43,8 @@ def interrupt_for(child: str, agent: str, record: CallRecord, now: int, objectio
         form=_form(child, agent, record, question),
         arguments_hash=_binding(child, record, question),
         expires_in=None if question.expires_at is None else max(0, question.expires_at - now) / 1000 + GRACE_SECONDS,
+        approvers=question.approvers,
+        asked_by=question.asked_by,
     )
 
 
@@ -64,6 +66,7 @@ def resolution_for(suspension: SuspensionRef, record: CallRecord, resolution: Re
         principal=resolution.principal,
         arguments_hash=record.question.arguments_hash if record.question else None,
         question=suspension.seq,
+        standing=resolution.standing,
     )
 
 

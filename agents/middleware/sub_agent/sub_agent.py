@@ -1,11 +1,21 @@
 """SubAgent: hands tasks to other agents, each in a conversation of its own, and returns their answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from agents.agent import Agent
+from agents.definition_checks import (
+    check_middleware,
+    count_problems,
+    element_problems,
+    flag_problems,
+    list_problems,
+    seconds_problems,
+    shown,
+)
 from agents.errors import AgentDefinitionError, ToolError
 from agents.middleware.pipeline.exchange import Reply, Request
 from agents.middleware.pipeline.middleware import Middleware
@@ -16,7 +26,6 @@ from agents.tools import Tool, ToolContext, tool
 from agents.turn.events import ToolCall
 
 if TYPE_CHECKING:
-    from agents.agent import Agent
     from agents.turn.inputs import ProposedCall
 
 TASK = "task"
@@ -43,13 +52,22 @@ class SubAgent(Middleware):
 
     def __init__(
         self,
-        agents: Sequence["Agent"] = (),
+        agents: Sequence[Agent] = (),
         *,
         general: bool = True,
         max_depth: int = 2,
         max_children: int = 8,
         timeout: float = MAX_SECONDS,
     ) -> None:
+        check_middleware(
+            "SubAgent",
+            list_problems("agents", agents, "agents"),
+            element_problems("agents", agents, _agent_problems),
+            flag_problems("general", general),
+            count_problems("max_depth", max_depth),
+            count_problems("max_children", max_children),
+            seconds_problems("timeout", timeout),
+        )
         self._agents = tuple(agents)
         self._general = general
         self._max_depth = max_depth
@@ -58,7 +76,7 @@ class SubAgent(Middleware):
         self._orphan_guard = OrphanGuard()
         self._tool = self._task_tool()
 
-    def init(self, agent: "Agent") -> None:
+    def init(self, agent: Agent) -> None:
         names = self._names()
         if not names:
             raise AgentDefinitionError(agent.name, "SubAgent has nobody to delegate to")
@@ -73,10 +91,10 @@ class SubAgent(Middleware):
         return (self._tool,)
 
     @property
-    def sub_agents(self) -> Sequence["Agent"]:
+    def sub_agents(self) -> Sequence[Agent]:
         return self._agents
 
-    def delegate(self, agent: "Agent", name: str) -> "Agent | None":
+    def delegate(self, agent: Agent, name: str) -> Agent | None:
         own = self._general_of(agent) if self._general and name == GENERAL else self._named(name)
         if own is None:
             return None
@@ -128,10 +146,10 @@ class SubAgent(Middleware):
     def _names(self) -> list[str]:
         return [*(agent.name for agent in self._agents), *([GENERAL] if self._general else [])]
 
-    def _named(self, name: str) -> "Agent | None":
+    def _named(self, name: str) -> Agent | None:
         return next((agent for agent in self._agents if agent.name == name), None)
 
-    def _general_of(self, agent: "Agent") -> "Agent":
+    def _general_of(self, agent: Agent) -> Agent:
         """A copy of the agent without structured output, which is for its own conversations only."""
         return replace(agent, output=None, until_tool=None)
 
@@ -145,6 +163,11 @@ class SubAgent(Middleware):
         return f"Not started: no more than {self._max_children} tasks in one turn."
 
 
-def _with_shared_placement(agent: "Agent") -> "Agent":
+def _agent_problems(what: str, agent: object) -> Iterator[str]:
+    if not isinstance(agent, Agent):
+        yield f"{what} is no Agent but {shown(agent)}"
+
+
+def _with_shared_placement(agent: Agent) -> Agent:
     """The agent, with shared conversations unless it sets a placement: sub-agents are many and short-lived."""
     return replace(agent, placement="shared", ray=None) if agent.placement == "auto" else agent

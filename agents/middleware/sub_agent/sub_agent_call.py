@@ -129,6 +129,7 @@ class SubAgentCall:
                 principal=self.meta.principal,
                 channel=self.meta.channel,
                 title=title_from(self.prompt),
+                project=self.meta.project,
                 now=self.services.clock(),
                 parent=parent,
             )

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from agents.errors import ModelError
+from agents.models.metering import CHARACTERS_PER_TOKEN
 from agents.models.protocol import (
     Completed,
     Json,
@@ -43,11 +44,31 @@ class BlockBuilder:
 class Accumulator:
     """Takes the parsed events of one answer; KeyError and TypeError mean that an event has the wrong shape."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, provider: str | None = None) -> None:
         self._model = model
+        self._provider = provider
         self._blocks: dict[int, BlockBuilder] = {}
         self._usage = dict.fromkeys(USAGE_FIELDS, 0)
         self._stop_reason: str | None = None
+        self._is_complete = False
+
+    @property
+    def model(self) -> str:
+        """The model that answers."""
+        return self._model
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the provider has said what it bills."""
+        return any(self._usage.values())
+
+    def usage(self) -> TokenUsage:
+        """What the answer has used by now; the output of one that is not complete is estimated."""
+        if self._is_complete:
+            return TokenUsage(**self._usage)
+        written = sum(len(piece) for block in self._blocks.values() for piece in block.pieces)
+        output = max(self._usage["output_tokens"], written // CHARACTERS_PER_TOKEN)
+        return TokenUsage(**{**self._usage, "output_tokens": output})
 
     def apply(self, event: Json) -> ModelEvent | None:
         """The event for the caller, if it is one for it; `Completed` when the answer is complete."""
@@ -104,7 +125,8 @@ class Accumulator:
     def _completed(self) -> Completed:
         blocks = [self._blocks[index].finished() for index in sorted(self._blocks)]
         content = [block for block in blocks if block["type"] != "text" or block["text"]]
-        return Completed(content, self._stop_reason or "end_turn", TokenUsage(**self._usage), self._model)
+        self._is_complete = True
+        return Completed(content, self._stop_reason or "end_turn", self.usage(), self._model, self._provider)
 
 
 def join_chunks(events: Iterable[ModelEvent]) -> Iterator[ModelEvent]:

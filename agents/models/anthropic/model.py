@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import orjson
@@ -14,6 +15,7 @@ from agents.errors import ModelError
 from agents.models.anthropic.accumulate import Accumulator, join_chunks
 from agents.models.anthropic.body import build_body, without_types
 from agents.models.anthropic.failures import (
+    NO_KEY,
     PRECISE_MIDWAY,
     failure,
     from_error_event,
@@ -23,7 +25,13 @@ from agents.models.anthropic.failures import (
 )
 from agents.models.anthropic.http import HttpTransport
 from agents.models.anthropic.sse import LineTooLongError, SseReader
-from agents.models.anthropic.thinking import headers_of, with_unbound_thinking, without_thinking
+from agents.models.anthropic.thinking import (
+    headers_of,
+    with_unbound_thinking,
+    without_missing_thinking,
+    without_thinking,
+)
+from agents.models.metering import report_usage
 from agents.models.protocol import Completed, Json, ModelEvent, ModelRequest
 from agents.models.read_pacing import coalescing_delay
 from agents.models.retry import RetryPolicy
@@ -34,6 +42,7 @@ TLS = httpx2.create_ssl_context()
 """Made on import, which a process does in advance: loading the certificates takes longer than starting an actor."""
 DRAIN_SECONDS = 0.1
 """How long the end of a response is waited for after the answer is complete."""
+OWN_KEY_HEADERS = frozenset({"authorization", "x-api-key"})
 MAX_UNKNOWN_TYPES = 100
 """How many types of content blocks are remembered as refused; others are refused and left out with each call."""
 
@@ -46,9 +55,12 @@ class AnthropicModel:
     `read_timeout` is how many seconds the server may be silent, `retry_pause` the first pause between two attempts.
     `options` are further fields of each request, such as `thinking`; `headers` are further headers, such as
     `anthropic-beta`. `knows_schemas=False` is for models and servers without structured outputs: an output schema
-    goes into the system prompt instead. One instance serves any number of calls at once, on one event loop, with a
-    key and connections of its own.
+    goes into the system prompt instead. `provider` is what its answers are marked with, by default the address of the
+    server: servers with the same one can read each other's thinking and search results. One instance serves any number
+    of calls at once, on one event loop, with a key and connections of its own.
     """
+
+    reports_usage = True
 
     def __init__(
         self,
@@ -63,8 +75,10 @@ class AnthropicModel:
         options: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         knows_schemas: bool = True,
+        provider: str | None = None,
     ) -> None:
         self.name = model
+        self.provider = provider or _address(base_url or BASE_URL)
         self._options = dict(options or {})
         self._headers = {name.lower(): value for name, value in (headers or {}).items()}
         self._knows_schemas = knows_schemas
@@ -79,12 +93,16 @@ class AnthropicModel:
             api_key=api_key, base_url=base_url or BASE_URL, max_retries=0, timeout=timeout, http_client=http
         )
         self._http = HttpTransport(self._client, http)
+        has_key = self._client.api_key or self._client.auth_token or OWN_KEY_HEADERS & self._headers.keys()
+        self._lacks_key = base_url is None and not has_key  # other servers may need none
 
     async def aclose(self) -> None:
         """Close the pooled connections; the model is not used afterwards."""
         await self._client.close()
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        if self._lacks_key:
+            raise ModelError("authentication", NO_KEY)
         body = self._body(request)
         retries_taken = 0
         while True:
@@ -115,7 +133,7 @@ class AnthropicModel:
         except ValueError as error:
             log.warning("output_schema_refused", detail=str(error)[:500])
             raise failure("invalid_request") from error
-        body = without_types(body, self._unknown_types)
+        body = without_missing_thinking(without_types(body, self._unknown_types))
         return with_unbound_thinking(body) or body if body["model"] in self._binding else body
 
     def _without_refused_part(self, body: Json, error: ModelError) -> Json | None:
@@ -149,18 +167,25 @@ class AnthropicModel:
             response = await self._http.post("v1/messages", _serialised(body), headers_of(body, self._headers))
             async with aclosing(response), aclosing(self._chunks(response)) as chunks:
                 request_id = response.headers.get("request-id")
-                answer = Accumulator(body["model"])
+                answer = Accumulator(body["model"], self.provider)
                 reader = SseReader()
-                async for chunk in chunks:
-                    for event in join_chunks(_model_events(answer, _parsed(reader, chunk, request_id), request_id)):
-                        if isinstance(event, Completed):
-                            await _drain(chunks)
-                        yield event
-                        if isinstance(event, Completed):
-                            return
-                    if seconds := coalescing_delay():
-                        await asyncio.sleep(seconds)  # what comes meanwhile is read and sent as one piece
-                raise failure("stream_broken", request_id)
+                try:
+                    async for chunk in chunks:
+                        had_begun = answer.has_begun
+                        for event in join_chunks(_model_events(answer, _parsed(reader, chunk, request_id), request_id)):
+                            if isinstance(event, Completed):
+                                await _drain(chunks)
+                            yield event
+                            if isinstance(event, Completed):
+                                return
+                        if answer.has_begun and not had_begun:
+                            report_usage(answer, answer.model, answer.usage())  # should this process die before its end
+                        if seconds := coalescing_delay():
+                            await asyncio.sleep(seconds)  # what comes meanwhile is read and sent as one piece
+                    raise failure("stream_broken", request_id)
+                finally:
+                    if answer.has_begun:
+                        report_usage(answer, answer.model, answer.usage())
 
     async def _chunks(self, response: httpx2.Response) -> AsyncGenerator[bytes, None]:
         """The body as it arrives. Silence is timed here too: aiohttp drops its timer when the framing is broken."""
@@ -171,6 +196,12 @@ class AnthropicModel:
             if chunk is None:
                 return
             yield chunk
+
+
+def _address(base_url: str) -> str:
+    """The address of a server, without credentials."""
+    url = urlsplit(base_url)
+    return f"{url.netloc.rpartition('@')[2]}{url.path.rstrip('/')}"
 
 
 def _serialised(body: Json) -> bytes:

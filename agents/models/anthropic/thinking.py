@@ -43,6 +43,21 @@ def without_thinking(body: Json) -> Json | None:
     return {**kept, "messages": [message for message in cleaned if message["content"]]}
 
 
+def without_missing_thinking(body: Json) -> Json:
+    """The request without thinking of a fixed budget, if the calls that it goes on with were made without thinking.
+
+    So it is after another model has made them. The provider would refuse it.
+    """
+    *earlier, last = body["messages"]
+    if body.get("thinking", {}).get("type") != "enabled" or not earlier or isinstance(last["content"], str):
+        return body
+    content = earlier[-1]["content"]
+    goes_on = any(block["type"] == "tool_result" for block in last["content"])
+    if not goes_on or isinstance(content, str) or content[0]["type"] in THINKING:
+        return body
+    return {key: value for key, value in body.items() if key != "thinking"}
+
+
 def _without_thinking(message: Json) -> Json:
     content = message["content"]
     if isinstance(content, str):

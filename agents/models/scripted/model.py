@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 import orjson
 
 from agents.errors import ModelError
+from agents.models.metering import report_usage
 from agents.models.protocol import (
     Completed,
     Json,
@@ -28,24 +29,37 @@ class ScriptedModel:
     `delay` is the pause before each word, in seconds. Deterministic: the same request gets the same answer.
     """
 
+    reports_usage = True
+
     def __init__(self, script: ScriptFunction | Sequence[Step], *, delay: float = 0.0, name: str = "scripted") -> None:
         self.name = name
+        self.provider = "scripted"
         self._choose = script if callable(script) else script_of(script)
         self._delay = delay
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        step = self._choose(request)
+        step, model = self._choose(request), request.model or self.name
         await self._fail_or_hang(step, "before")
-        async for word in self._words(step.thinking):
-            yield ThinkingChunk(word)
-        async for word in self._words(step.text):
-            yield TextChunk(word)
-        calls = _call_blocks(step.calls, request)
-        for block in calls:
-            await asyncio.sleep(self._delay)
-            yield ToolUseStarted(block["id"], block["name"])
-        await self._fail_or_hang(step, "after")
-        yield _completed(step, calls, request, request.model or self.name)
+        answer, read, written = object(), _tokens(list(request.messages)), 0
+        report_usage(answer, model, TokenUsage(read))
+        try:
+            async for word in self._words(step.thinking):
+                written += len(word)
+                yield ThinkingChunk(word)
+            async for word in self._words(step.text):
+                written += len(word)
+                yield TextChunk(word)
+            calls = _call_blocks(step.calls, request)
+            for block in calls:
+                await asyncio.sleep(self._delay)
+                yield ToolUseStarted(block["id"], block["name"])
+            await self._fail_or_hang(step, "after")
+            completed = _completed(step, calls, read, model)
+        except BaseException:
+            report_usage(answer, model, TokenUsage(read, written // 4))
+            raise
+        report_usage(answer, model, completed.usage)
+        yield completed
 
     async def aclose(self) -> None:
         """Do nothing: it holds no connection."""
@@ -72,7 +86,7 @@ def _call_block(call: Call, identifier: str) -> Json:
     return block if call.malformed is None else {**block, "input": {}, "malformed": call.malformed}
 
 
-def _completed(step: Step, calls: list[Json], request: ModelRequest, model: str) -> Completed:
+def _completed(step: Step, calls: list[Json], read: int, model: str) -> Completed:
     content: list[Json] = []
     if step.thinking:
         content.append({"type": "thinking", "thinking": step.thinking, "signature": "scripted"})
@@ -80,8 +94,8 @@ def _completed(step: Step, calls: list[Json], request: ModelRequest, model: str)
         content.append({"type": "text", "text": step.text})
     content.extend(calls)
     stop_reason = step.stop_reason or ("tool_use" if calls else "end_turn")
-    usage = TokenUsage(_tokens(list(request.messages)), _tokens(content))
-    return Completed(content, stop_reason, usage, model)
+    usage = TokenUsage(read, _tokens(content))
+    return Completed(content, stop_reason, usage, model, "scripted")
 
 
 def _tokens(value: object) -> int:

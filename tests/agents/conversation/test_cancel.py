@@ -8,7 +8,7 @@ import pytest
 
 from agents.agent import Agent
 from agents.conversation import Conversation, Receipt
-from agents.conversation.command_target import find_turn
+from agents.conversation.command_target import find_cancel, find_turn
 from agents.errors import Refused, Superseded
 from agents.models import Call, ScriptedModel, Step
 from agents.turn.events import TurnEnded
@@ -233,8 +233,15 @@ async def test_the_turn_that_a_cancel_is_meant_for(world: World) -> None:
     for number in range(6):
         await say(conversation, f"later {number}", on_busy="queue")
     assert await find_turn(world.store, "c") == 1, "the messages of the next turn wait"
-    await conversation.cancel(turn=1)
+    assert await find_cancel(world.store, "c", 1) is None, "it has not been cancelled"
+    receipt = await conversation.cancel(turn=1)
     assert await find_turn(world.store, "c") == 2, "it runs"
+    assert await find_cancel(world.store, "c", 1) == replace(receipt, duplicate=True)
     bench.finish.set()
     await rest(conversation)
     assert await find_turn(world.store, "c") == 3, "it would be the next one"
+    assert await find_cancel(world.store, "c", 1) == replace(receipt, duplicate=True)
+    assert await find_cancel(world.store, "c", 3) is None
+    for number in (2, 4):  # it has completed; it comes later
+        with pytest.raises(Refused, match=f"Turn {number} is not running"):
+            await find_cancel(world.store, "c", number)

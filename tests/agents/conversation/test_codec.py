@@ -102,7 +102,7 @@ def test_logs_of_earlier_code_fold_to_the_same_facts(path: Path) -> None:
 
     facts = check_log([decode(record) for record in records])
 
-    assert fsm_state(facts) == golden["state"]
+    assert_within(golden["state"], orjson.loads(orjson.dumps(fsm_state(facts))))
     assert_within(golden["facts"], orjson.loads(orjson.dumps(facts)))
 
 

@@ -1,14 +1,15 @@
 """A turn that ends one incarnation after another is ended itself; one whose incarnations leave or get on is not."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import Any, Protocol
 
 import pytest
 
 from agents.agent import Agent, Catalog
 from agents.codec import encode
 from agents.conversation import Conversation
-from agents.conversation.driver import MAX_LOST
+from agents.conversation.acceptance import accepting
+from agents.conversation.crash_loops import MAX_LOST, must_be_alone
 from agents.errors import Superseded, UnknownAgent
 from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.turn_context import TurnContext
@@ -20,7 +21,11 @@ from store import Store
 from tests.support.conversation_workbench import Bench, worker
 from tests.support.conversations import World, ends, rest, results, say, spoken, until, watching
 
-Open = Callable[[Agent], Awaitable[Conversation]]
+
+class Open(Protocol):
+    """Opens an incarnation; `beside` others, or alone in its process."""
+
+    def __call__(self, agent: Agent, *, beside: bool = False) -> Awaitable[Conversation]: ...
 
 
 @pytest.fixture
@@ -28,8 +33,8 @@ async def open_at(world: World) -> AsyncIterator[Open]:
     """Opens incarnations that can be reached, each in another place."""
     opened: list[Conversation] = []
 
-    async def open_next(agent: Agent) -> Conversation:
-        services = Services(store=world.connect(), place=f"host:{len(opened)}")
+    async def open_next(agent: Agent, *, beside: bool = False) -> Conversation:
+        services = Services(store=world.connect(), place=f"place {len(opened)}", is_alone=not beside)
         opened.append(await Conversation.open(services, "c", Catalog([agent])))
         return opened[-1]
 
@@ -166,6 +171,79 @@ async def test_progress_of_the_turn_begins_the_count_again(world: World, open_at
 
     assert await rest(conversation) == "idle"
     assert ends(await world.events()) == [("completed", None)]
+
+
+async def test_a_turn_that_never_died_alone_is_not_ended_however_often_it_died(world: World, open_at: Open) -> None:
+    bench = Bench()
+    agent = worker(bench.tool)
+    await world.create(agent)
+    conversation = await open_at(agent, beside=True)
+    await say(conversation)
+    for number in range(1, 4 * MAX_LOST):
+        await bench.begun(runs=number)
+        conversation.abandon()
+        meta = await world.store.registry.get("c")
+        assert must_be_alone(meta) == (number >= MAX_LOST - 1)
+        conversation = await open_at(agent, beside=True)
+    await bench.begun(runs=4 * MAX_LOST)
+    bench.finish.set()
+    assert await rest(conversation) == "idle"
+    assert ends(await world.events()) == [("completed", None)]
+    assert not must_be_alone(await world.store.registry.get("c"))
+
+
+async def test_a_turn_that_ends_shared_processes_is_ended_once_it_has_ended_its_own(
+    world: World, open_at: Open
+) -> None:
+    asked: list[ModelRequest] = []
+    agent = silent(asked)
+    await world.create(agent)
+    conversation = await open_at(agent, beside=True)
+    await say(conversation)
+    for number in range(1, MAX_LOST + 1):
+        await until(lambda number=number: len(asked) == number)
+        conversation.abandon()
+        is_apart = must_be_alone(await world.store.registry.get("c"))
+        assert is_apart == (number == MAX_LOST - 1)
+        conversation = await open_at(agent, beside=not is_apart)
+    assert await rest(conversation) == "idle"
+    assert ends(await world.events()) == [("failed", "crashed_repeatedly")]
+    assert len(asked) == MAX_LOST
+
+
+async def test_a_death_alone_long_before_is_not_held_against_a_turn(world: World, open_at: Open) -> None:
+    bench = Bench()
+    agent = worker(bench.tool)
+    await world.create(agent)
+    conversation = await open_at(agent)
+    await say(conversation)
+    for number in range(1, MAX_LOST + 2):  # its node dies, then hosts in which it runs beside others
+        await bench.begun(runs=number)
+        conversation.abandon()
+        conversation = await open_at(agent, beside=True)
+    bench.finish.set()
+    assert await rest(conversation) == "idle"
+    assert ends(await world.events()) == [("completed", None)]
+
+
+async def test_what_is_accepted_for_a_suspect_turn_leaves_it_apart(world: World, open_at: Open) -> None:
+    bench = Bench()
+    agent = worker(bench.tool)
+    await world.create(agent)
+    for number in range(1, MAX_LOST):
+        conversation = await open_at(agent, beside=True)
+        if number == 1:
+            await say(conversation)
+        await bench.begun(runs=number)
+        conversation.abandon()
+    services = Services(store=world.connect())
+    async with accepting(services, Catalog([agent]), await world.store.registry.get("c")) as acceptor:
+        await say(acceptor, "and this", on_busy="queue")
+    assert must_be_alone(await world.store.registry.get("c"))
+    conversation = await open_at(agent)
+    await bench.begun(runs=MAX_LOST)
+    await conversation.stop()
+    assert must_be_alone(await world.store.registry.get("c")), "until it has got on"
 
 
 async def test_what_the_background_writes_is_no_progress(world: World, open_at: Open) -> None:

@@ -176,9 +176,10 @@ async def test_a_call_for_a_client_fails_soon_if_none_is_connected(world: World,
     assert ends(await world.events()) == DONE
 
 
-async def test_a_call_for_a_client_that_is_connected_waits_for_it(world: World) -> None:
+async def test_a_call_for_a_client_that_can_execute_it_waits_for_it(world: World) -> None:
     agent = worker(photograph, calls=[Call("photograph", {"subject": "cat"})], expiries=Expiries(unattended=0.0))
     conversation = await world.start(agent)
+    await world.store.client_tools.declare("c", "w", ["photograph"])
     async with watching(world.store) as watcher:
         await say(conversation)
         await watcher.until("suspended")
@@ -187,6 +188,34 @@ async def test_a_call_for_a_client_that_is_connected_waits_for_it(world: World) 
         assert conversation.inspect().state == "awaiting_input"
         await resolve(conversation, "respond", answer="a picture")
     assert results(await world.events()) == [("ok", "a picture")]
+
+
+async def test_watchers_that_can_execute_other_calls_only_are_none(world: World) -> None:
+    agent = worker(photograph, calls=[Call("photograph", {"subject": "cat"})], expiries=Expiries(unattended=0.0))
+    conversation = await world.start(agent)
+    await world.store.client_tools.declare("c", "w", ["unlock", "locate"])
+    async with watching(world.store) as watcher:
+        await say(conversation)
+        await watcher.until("turn_completed")
+    assert results(await world.events()) == [UNATTENDED]
+
+
+async def test_a_client_answers_with_content(world: World) -> None:
+    conversation = await waiting(world, worker(photograph, calls=[Call("photograph", {"subject": "cat"})]))
+    image = Image(b"GIF89a", "image/png").block()
+    words: dict[str, Any] = {"type": "text", "text": "Here it is."}
+    with pytest.raises(Refused) as refused:
+        await resolve(conversation, "respond", answer=[{"type": "image", "source": {"type": "base64", "data": "?"}}])
+    assert refused.value.code == "invalid_decision"
+    await resolve(conversation, "respond", answer=[words, {"type": "text", "text": " "}, image])
+    seen = [words, Image(b"GIF89a", "image/gif").block()]
+    assert results(await world.events()) == [("ok", str(seen))], "as a provider accepts it"
+
+
+async def test_why_a_client_does_not_execute_a_call(world: World) -> None:
+    conversation = await waiting(world, worker(photograph, calls=[Call("photograph", {"subject": "cat"})]))
+    await resolve(conversation, "reject", reason="the camera is broken")
+    assert results(await world.events()) == [("denied", "The client did not execute it: the camera is broken")]
 
 
 async def test_people_are_not_expected_to_be_connected(world: World) -> None:

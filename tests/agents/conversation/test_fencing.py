@@ -6,7 +6,7 @@ import pytest
 
 from agents.agent import Agent
 from agents.codec import VERSION
-from agents.conversation.journal import PROOF_SECONDS
+from agents.conversation.ownership import PROOF_SECONDS
 from agents.errors import Superseded
 from agents.models import Call, ModelRequest, ScriptedModel, Step
 from agents.tools import ToolContext, tool

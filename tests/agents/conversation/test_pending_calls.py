@@ -253,7 +253,9 @@ async def test_a_door_that_repeats_a_decision_does_not_answer_the_next_question(
 
 
 async def test_a_resolution_of_the_code_before_is_understood() -> None:
-    now = Resolve(tool_call_id="t", decision="approve", question=7)
+    now = Resolve(tool_call_id="t", decision="approve", question=7, standing=("owner",))
     before = pickle.loads(pickle.dumps(now))
     before.__setstate__(now.__getstate__()[:-1])  # type: ignore[attr-defined]
-    assert before == replace(now, question=None)
+    assert before == replace(now, standing=())
+    before.__setstate__(now.__getstate__()[:-2])  # type: ignore[attr-defined]
+    assert before == replace(now, standing=(), question=None)

@@ -14,7 +14,7 @@ from agents.errors import Refused
 from agents.middleware.pipeline.exchange import Reply
 from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.turn_context import TurnContext
-from agents.models import Call
+from agents.models import Call, ScriptedModel, Step
 from agents.tools import Tool, ToolContext, tool
 from agents.turn.events import Resolution, Suspension, arguments_hash
 from agents.turn.inputs import Resolve
@@ -79,6 +79,37 @@ async def test_the_choice_is_that_of_the_sender(world: World) -> None:
     await world.store.preferences.set("bob", CHOICE, "auto")
     deeds = Deeds(trust="user_configurable", approval="required")
     assert await state_after(world, deeds.agent()) == ASKED
+
+
+@pytest.mark.parametrize(("role", "state"), [(None, ASKED), ("writer", ASKED), ("approver", RUN)])
+async def test_who_may_not_decide_does_not_do_without_a_decision(world: World, role: str | None, state: str) -> None:
+    await world.store.preferences.set("bob", CHOICE, "auto")
+    deeds = Deeds(trust="user_configurable", approval="required")
+    conversation = await world.start(deeds.agent())
+    if role is not None:
+        await world.store.members.set("c", "bob", role, 1)
+    await say(conversation, principal="bob")
+    assert await rest(conversation) == state
+    assert [acted for acted, _ in deeds.principals] == ["bob"] * (state == RUN)
+
+
+async def test_who_steers_a_turn_gains_nothing_by_the_choice_of_its_person(world: World) -> None:
+    await world.store.preferences.set("ada", CHOICE, "auto")
+    deeds, gate = Deeds(trust="user_configurable", approval="required"), asyncio.Event()
+
+    @tool
+    async def wait() -> str:
+        """Wait."""
+        await gate.wait()
+        return "waited"
+
+    model = ScriptedModel([Step(calls=[Call("wait")]), Step(calls=[Call("act")])])
+    conversation = await world.start(Agent(name="worker", model=model, tools=(wait, deeds.tool)))
+    await say(conversation)
+    await say(conversation, "and act", principal="bob", on_busy="steer")
+    gate.set()
+    assert await rest(conversation) == ASKED
+    assert deeds.principals == []
 
 
 async def test_a_choice_holds_from_the_next_answer_on(world: World) -> None:

@@ -104,6 +104,29 @@ async def test_killed_at_every_second_append(
     await check(crashing_world, dialogue, expected)
 
 
+@pytest.mark.parametrize("name", DIALOGUES)
+async def test_moved_at_each_rest_it_is_the_same_dialogue(crashing_world: CrashingWorld, name: str) -> None:
+    expected = await undisturbed(crashing_world, name)
+
+    await DIALOGUES[name].play(crashing_world, moves=True)
+
+    assert not await check(crashing_world, DIALOGUES[name], expected)
+    assert crashing_world.schedule.appends == DIALOGUES[name].appends, "a move writes nothing"
+
+
+@pytest.mark.parametrize(("name", "append", "moment"), CASES)
+async def test_killed_at_any_append_of_a_dialogue_with_moves(
+    crashing_world: CrashingWorld, name: str, append: int, moment: Moment
+) -> None:
+    dialogue, expected = DIALOGUES[name], await undisturbed(crashing_world, name)
+    crashing_world.schedule.moments = {append: moment}
+
+    await dialogue.play(crashing_world, moves=True)
+
+    reported = await check(crashing_world, dialogue, expected)
+    assert reported == ((name, append, moment) in REPORTED)
+
+
 async def check(world: World, dialogue: Dialogue, expected: Recorded) -> bool:
     """Check that the records are the same, or that one call was reported as unknown; return whether one was."""
     events = await world.events()

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from agents.agent import Agent
+from agents.errors import Refused
 from agents.mcp.pool import McpPool
 from agents.mcp.server import McpServer
 from agents.models import Call, ModelRequest, ScriptedModel, Step
@@ -33,6 +34,11 @@ class Script:
 
 def agent(script: Script, *servers: McpServer, name: str = "a") -> Agent:
     return Agent(name=name, model=ScriptedModel(script), mcp=servers)
+
+
+def told(request: ModelRequest) -> list[str]:
+    """What the model was told beside the conversation."""
+    return [block["text"] for block in request.messages[-1]["content"][-request.injected :] if request.injected]
 
 
 async def pid_of(world: World, servers: Sequence[McpServer]) -> int:
@@ -156,8 +162,32 @@ async def test_a_server_that_is_away_does_not_keep_the_model_from_answering(worl
     assert await rested(conversation) == "idle"
     assert script.requests[0].tools == []
     assert ends(await world.events()) == [("completed", None)]
-    [(status, _)] = results(await world.events())
-    assert status == "error"
+    away = "The MCP server ghost cannot be reached: FileNotFoundError: [Errno 2] No such file or directory"
+    [(status, content)] = results(await world.events())
+    assert (status, content[: len(away)]) == ("error", away)
+    assert told(script.requests[0]) == [content], "the model hears it before it calls"
+
+
+async def test_the_model_hears_which_tools_are_missing_while_their_server_is_away(world: World) -> None:
+    async def recall(server: str) -> Sequence[str]:
+        return [f"{server}__walk", f"{server}__fly"]
+
+    world.mcp = McpPool(recall=recall)
+    script = Script()
+    conversation = await world.start(agent(script, McpServer(name="ghost", command=["/no/such/program"]), over_stdio()))
+    await say(conversation)
+    assert await rested(conversation) == "idle"
+    [sentence] = told(script.requests[0])
+    assert sentence.endswith("These tools of it are missing: ghost__walk, ghost__fly."), sentence
+    assert "t__add" in [tool["name"] for tool in script.requests[0].tools], "the other server's are there"
+
+
+async def test_a_name_that_a_server_does_not_have_is_no_tool_while_it_is_reached(world: World) -> None:
+    conversation = await world.start(agent(Script(Call("t__walk")), over_stdio()))
+    await say(conversation)
+    assert await rested(conversation) == "idle"
+    [(status, content)] = results(await world.events())
+    assert (status, content[:36]) == ("error", "There is no tool named t__walk. Tool")
 
 
 async def test_a_tool_that_the_server_learns_is_offered_to_the_next_turn(world: World) -> None:
@@ -174,3 +204,18 @@ async def test_a_tool_that_the_server_learns_is_offered_to_the_next_turn(world: 
     await say(conversation)
     await rested(conversation)
     assert "t__sing" in [tool["name"] for tool in script.requests[-1].tools]
+
+
+async def test_the_definition_says_who_decides(world: World) -> None:
+    conversation = await world.start(
+        agent(Script(Call("t__echo", {"text": "hi"})), over_stdio(trust="requires_approval", approvers="another"))
+    )
+    await say(conversation)
+    await rested(conversation)
+    [(tool_call_id, shown)] = conversation.inspect().pending.items()
+    assert (shown["approvers"], shown["asked_by"]) == (["another"], ["ada"])
+    with pytest.raises(Refused, match="another person"):
+        await conversation.resolve(Resolve(tool_call_id=tool_call_id, decision="approve", principal="ada"))
+    await conversation.resolve(Resolve(tool_call_id=tool_call_id, decision="approve", principal="bob"))
+    assert await rested(conversation) == "idle"
+    assert results(await world.events()) == [("ok", "hi")]

@@ -8,12 +8,12 @@ from typing import Any
 import psutil
 import pytest
 
-from agents.mcp import connection
+from agents.mcp import connection, session
 from agents.mcp.pool import McpPool
 from agents.mcp.server import McpServer
-from agents.tools import ToolOutcome
+from agents.tools import ToolContext, ToolOutcome
 from tests.agents.mcp.conftest import Served
-from tests.support.mcp_workbench import AWAY, BROKE, Caller, Clock, over_stdio, until
+from tests.support.mcp_workbench import BROKE, PATIENCE, Caller, Clock, is_away, over_stdio, until
 
 OPTIONS = pytest.mark.parametrize("option", [[], ["old"]], ids=["new", "old"])
 
@@ -75,11 +75,11 @@ async def test_a_service_is_away(pool: McpPool, served: Served, clock: Clock, op
     names = await caller.names()
     http.kill()
     assert await caller.call("add", a=1, b=1) == ToolOutcome(BROKE, "error")
-    assert await caller.call("add", a=1, b=1) == ToolOutcome(AWAY, "error")
+    assert is_away(await caller.call("add", a=1, b=1))
     assert await caller.names() == names, "known from before"
     http.start()
     await http.ready()
-    assert await caller.call("add", a=1, b=1) == ToolOutcome(AWAY, "error"), "not yet tried again"
+    assert is_away(await caller.call("add", a=1, b=1)), "not yet tried again"
     clock.now += 1
     assert await caller.call("add", a=1, b=1) == ToolOutcome("2")
 
@@ -111,7 +111,7 @@ async def test_a_program_that_ends_at_once_or_talks_nonsense(pool: McpPool) -> N
     short = McpServer(name="t", command=["true"])
     chatty = McpServer(name="u", command=["echo", "hello"])
     assert await pool.tools([short, chatty]) == []
-    assert await Caller(pool, short).call("walk") == ToolOutcome(AWAY, "error")
+    assert is_away(await Caller(pool, short).call("walk"))
 
 
 class SilentServer:
@@ -148,7 +148,7 @@ async def test_a_server_that_hangs_up_is_not_tried_every_turn(pool: McpPool, clo
             assert await caller.names() == []
             visits.append(silent_server.visits)
         assert visits == [1, 1, 2, 2, 3, 3, 4]
-        assert await caller.call("walk") == ToolOutcome(AWAY, "error")
+        assert is_away(await caller.call("walk"))
         assert silent_server.visits == 4
 
 
@@ -183,8 +183,8 @@ async def test_closing_in_the_middle_of_everything(pool: McpPool, served: Served
     await pool.aclose()
     assert await asyncio.gather(*calls) == [ToolOutcome(BROKE, "error")] * 2
     assert not psutil.pid_exists(pid)
-    assert await local.call("pid") == ToolOutcome(AWAY, "error")
-    assert await Caller(pool, over_stdio(timeout=7)).call("pid") == ToolOutcome(AWAY, "error"), "nor any other"
+    assert is_away(await local.call("pid"))
+    assert is_away(await Caller(pool, over_stdio(timeout=7)).call("pid")), "nor any other"
 
 
 async def test_closing_while_it_connects(pool: McpPool) -> None:
@@ -205,3 +205,39 @@ async def test_a_process_that_does_not_want_to_go(pool: McpPool) -> None:
     os.kill(pid, signal.SIGSTOP)
     await pool.aclose()
     assert not psutil.pid_exists(pid)
+
+
+@OPTIONS
+async def test_a_process_that_hangs_is_ended_and_started_anew(
+    pool: McpPool, option: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "PROBE_SECONDS", 0.3)
+    caller = Caller(pool, over_stdio(*option, timeout=PATIENCE))
+    pid = await caller.pid()
+    waiting = await begun(caller)
+    os.kill(pid, signal.SIGSTOP)
+    echo = await pool.find(caller.servers, "t__echo")
+    assert echo is not None
+    assert echo.function is not None
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(echo.function(arguments={"text": "x"}, context=ToolContext("c", "call-2")), 0.2)
+    assert await waiting == ToolOutcome(BROKE, "error"), "a call that waits beside it has a result"
+    assert await caller.pid() != pid
+
+    async def ended() -> bool:
+        return not psutil.pid_exists(pid)
+
+    await until(ended)
+
+
+async def test_a_call_that_times_out_on_a_process_that_hangs(pool: McpPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "PROBE_SECONDS", 0.3)
+    caller = Caller(pool, over_stdio(timeout=0.5))
+    pid = await caller.pid()
+    os.kill(pid, signal.SIGSTOP)
+    assert (await caller.call("echo", text="x")).status == "timeout"
+    tool = await pool.find(caller.servers, "t__pid")
+    assert tool is not None
+    assert tool.function is not None
+    anew = await tool.function(arguments={}, context=ToolContext("c", "call-2"))
+    assert int(anew) != pid

@@ -26,6 +26,8 @@ from agents.models import ScriptedModel
         ({"command": ["x"], "trust": "blind"}, "trust is one of auto"),
         ({"command": ["x"], "trust": "auto", "approval": "maybe"}, "approval is one of auto"),
         ({"command": ["x"], "trust": "requires_approval", "approval": "auto"}, "cannot be lowered"),
+        ({"command": ["x"], "approvers": "all"}, "not 'all'"),
+        ({"command": ["x"], "approvers": "owner", "trust": "auto"}, 'approvers are for trust "requires_approval"'),
         ({"command": ["x"], "timeout": 0}, "positive"),
         ({"command": ["x"], "connect_timeout": -1}, "positive"),
     ],
@@ -75,6 +77,14 @@ def test_other_names_are_made_to_fit(tool: str) -> None:
 def test_no_two_names_become_alike() -> None:
     tools = ["read.file", "read_file", "read file", "r" * 70, "r" * 71]
     assert len({exposed_name("files", tool) for tool in tools}) == len(tools)
+
+
+def test_names_of_two_servers_do_not_meet() -> None:
+    assert exposed_name("a", "b__c") == "a__b__c"
+    assert exposed_name("a__b", "c") != "a__b__c"
+    assert exposed_name("a_", "b") != exposed_name("a", "_b")
+    names = {exposed_name(*pair) for pair in (("a", "b__c"), ("a__b", "c"), ("a_", "b"), ("a", "_b"), ("a__b", "c "))}
+    assert len(names) == 5
 
 
 def test_an_agent_lists_no_two_servers_of_one_name() -> None:

@@ -1,11 +1,14 @@
 """Budget: what a conversation, and a person on a day, may use; counted from the log, once, in spite of crashes."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from agents.agent import Agent
+from agents.clock import now_ms
 from agents.conversation import Conversation
 from agents.errors import AgentDefinitionError, Refused, TurnStopped
 from agents.middleware.budget import Budget, UsageLimit
@@ -13,11 +16,11 @@ from agents.middleware.pipeline.exchange import Reply
 from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.middleware.sub_agent import SubAgent
-from agents.models import Call, ScriptedModel, Step
+from agents.models import Call, Completed, ModelEvent, ModelRequest, ScriptedModel, Step, TokenUsage
 from agents.models.prices import cost_of
 from agents.tools import tool
-from agents.turn.events import AssistantMsg, Event, StatePatch, TurnEnded
-from store.registries.usage import UsageTotal
+from agents.turn.events import AssistantMsg, Event, TurnEnded
+from store.registries.usage import UsageTotal, day_of
 from tests.support.conversations import World, ends, rest, results, say
 from tests.support.crashes import Act, Moment, play
 
@@ -87,8 +90,6 @@ async def test_each_answer_is_counted_for_the_conversation_and_for_the_day(world
     answers = [event for event in events if isinstance(event, AssistantMsg)]
     assert spent.cost == sum(cost_of(PRICED, answer.usage) or 0 for answer in answers) > 0
     assert await conversation_total(world) == await day_total(world) == spent
-    patches = [event for event in events if isinstance(event, StatePatch)]
-    assert patches == [StatePatch(turn=1, principal="ada", source="Budget", patch={"day": "2026-01-01"})]
 
 
 async def test_a_call_of_unknown_price_counts_its_tokens(world: World) -> None:
@@ -151,7 +152,7 @@ async def test_a_persons_day_counts_all_of_their_conversations(world: World) -> 
         await say(other)
 
 
-async def test_a_turn_counts_for_the_day_on_which_it_began(world: World) -> None:
+async def test_each_call_counts_for_the_day_on_which_it_began(world: World) -> None:
     clock = StoppedClock()
 
     @tool
@@ -166,17 +167,39 @@ async def test_a_turn_counts_for_the_day_on_which_it_began(world: World) -> None
     )
     conversation = await start(world, agent, clock)
     await turn(conversation)
-    assert await day_total(world) == used(await world.events())
-    assert await day_total(world, "2026-01-02") == UsageTotal(0, 0)
+    first, second = (used([event]) for event in await world.events() if isinstance(event, AssistantMsg))
+    assert await day_total(world) == first
+    assert await day_total(world, "2026-01-02") == second
+
+
+class BillingModel(ScriptedModel):
+    """Knows what its provider would bill."""
+
+    def __init__(self, *steps: Step, name: str = PRICED) -> None:
+        super().__init__(steps, name=name)
+        self.billed: list[TokenUsage] = []
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        async with aclosing(super().stream(request)) as events:
+            async for event in events:
+                if isinstance(event, Completed):
+                    self.billed.append(event.usage)
+                yield event
+
+    @property
+    def bill(self) -> UsageTotal:
+        used = [asdict(usage) for usage in self.billed]
+        return UsageTotal(sum(sum(u.values()) for u in used), sum(cost_of(self.name, u) or 0 for u in used))
 
 
 class SpendingScenario:
     """Two turns, one of which calls a tool."""
 
     def __init__(self) -> None:
+        self.model = BillingModel(*WORKING, Step("Again."))
         self.agent = Agent(
             name="thrifty",
-            model=ScriptedModel([*WORKING, Step("Again.")], name=PRICED),
+            model=self.model,
             tools=[work],
             middleware=[Budget(conversation_tokens=LARGE, person_cost_a_day=LARGE)],
         )
@@ -194,14 +217,14 @@ class SpendingScenario:
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("append", range(1, 7))
 async def test_killed_at_any_append_nothing_is_counted_twice_or_lost(world: World, append: int, moment: Moment) -> None:
-    appends = await play(world, SpendingScenario(), [(append, moment)])
+    scenario = SpendingScenario()
+    appends = await play(world, scenario, [(append, moment)])
     assert appends <= 6, "every append is tested"
-    events = await world.events()
-    assert ends(events) == [("completed", None)] * 2
-    assert await conversation_total(world) == used(events)
+    assert ends(await world.events()) == [("completed", None)] * 2
+    assert await conversation_total(world) == await day_total(world, day_of(now_ms())) == scenario.model.bill
 
 
-async def test_an_answer_that_another_middleware_stopped_is_counted_with_the_next_message(world: World) -> None:
+async def test_an_answer_that_another_middleware_stopped_is_counted(world: World) -> None:
     class Stopping(Middleware):
         async def after_model(self, reply: Reply, context: TurnContext) -> Reply:
             if context.turn == 2:
@@ -210,14 +233,14 @@ async def test_an_answer_that_another_middleware_stopped_is_counted_with_the_nex
 
     agent = limited(Step("Done."), middleware=[Stopping()], conversation_tokens=LARGE)
     conversation = await start(world, agent, StoppedClock())
-    for _ in range(3):
+    for _ in range(2):
         await turn(conversation)
     events = await world.events()
-    assert ends(events) == [("completed", None), ("failed", "stopped"), ("completed", None)]
+    assert ends(events) == [("completed", None), ("failed", "stopped")]
     assert await conversation_total(world) == used(events)
 
 
-async def test_a_budget_added_in_the_middle_of_a_conversation_counts_from_there(world: World) -> None:
+async def test_a_budget_added_in_the_middle_of_a_conversation_counts_what_was_before(world: World) -> None:
     without_budget = Agent(name="thrifty", model=ScriptedModel([Step(calls=[Call("work")])]), tools=[work])
     conversation = await world.start(without_budget)
     await turn(conversation)
@@ -225,8 +248,9 @@ async def test_a_budget_added_in_the_middle_of_a_conversation_counts_from_there(
     await world.crash(conversation)
     conversation = await world.open(limited(Step("Done."), conversation_tokens=LARGE), clock=StoppedClock())
     await turn(conversation)
-    last = [event for event in await world.events() if isinstance(event, AssistantMsg)][-1:]
-    assert await conversation_total(world) == used(last)
+    answers = [event for event in await world.events() if isinstance(event, AssistantMsg)]
+    assert len(answers) == 2
+    assert await conversation_total(world) == used(answers)
 
 
 def delegating(**limits: int) -> Agent:

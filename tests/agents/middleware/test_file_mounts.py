@@ -85,15 +85,15 @@ async def test_a_mount_is_no_file(ada: FileConversation) -> None:
 async def test_mounts_lead_to_their_scopes(store: Store) -> None:
     mounts = FileSystem({"": "conversation", "me": "user", "shared": ("project", "x")})
     clerk = await file_conversation(store, mounts)
-    assert mounts.scopes(clerk.meta) == {
+    assert mounts.mounts.scopes(clerk.meta) == {
         "": Scope("conversation", "c"),
         "me": Scope("user", "ada"),
         "shared": Scope("project", "x"),
     }
-    assert mounts.resolve("a/b.md", clerk.meta) == (Scope("conversation", "c"), "a/b.md")
-    assert mounts.resolve("me/a/b.md", clerk.meta) == (Scope("user", "ada"), "a/b.md")
-    assert mounts.resolve("shared/b.md", clerk.meta) == (Scope("project", "x"), "b.md")
-    assert mounts.resolve("shared2/b.md", clerk.meta) == (Scope("conversation", "c"), "shared2/b.md")
+    assert mounts.mounts.resolve("a/b.md", clerk.meta) == (Scope("conversation", "c"), "a/b.md")
+    assert mounts.mounts.resolve("me/a/b.md", clerk.meta) == (Scope("user", "ada"), "a/b.md")
+    assert mounts.mounts.resolve("shared/b.md", clerk.meta) == (Scope("project", "x"), "b.md")
+    assert mounts.mounts.resolve("shared2/b.md", clerk.meta) == (Scope("conversation", "c"), "shared2/b.md")
 
 
 async def test_conversations_share_only_the_files_of_a_shared_scope(ada: FileConversation) -> None:

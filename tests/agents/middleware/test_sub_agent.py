@@ -47,7 +47,7 @@ async def test_the_child_is_a_conversation_of_its_own_below_the_call(world: Worl
     assert (child.agent, child.principal, child.channel, child.title) == (
         "boss/scholar",
         "ada",
-        "web",
+        "api",
         "What is a ray?",
     )
     assert child.placement is None, "the placement is its agent's"

@@ -18,7 +18,9 @@ async def test_text_arrives_token_by_token(claude: AnthropicModel, messages_api:
         TextChunk("One"),
         TextChunk(" two"),
         TextChunk(" three."),
-        Completed([{"type": "text", "text": "One two three."}], "end_turn", TokenUsage(12, 3), "claude-test"),
+        Completed(
+            [{"type": "text", "text": "One two three."}], "end_turn", TokenUsage(12, 3), "claude-test", claude.provider
+        ),
     ]
 
 

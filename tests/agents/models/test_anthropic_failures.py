@@ -201,3 +201,14 @@ def test_a_date_beyond_the_calendar_is_no_retry_after() -> None:
     assert retry_after({"retry-after": "Mon, 99999999999999999999 Jan 2026 00:00:00 GMT"}) is None
     assert retry_after({"retry-after": "Fri, 31 Dec 9999 23:59:59 -2359", "date": "x"}) is not None
     assert retry_after({"retry-after": "Mon, 01 Jan 2026 00:00:00 +99999999999999"}) is None
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-trace": "1"}])
+async def test_without_a_key_it_is_not_asked(monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]) -> None:
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    model = AnthropicModel("claude-sonnet-4-5", api_key="", headers=headers)
+    events, error = await read_until_failure(model, request())
+    assert (events, error.reason) == ([], "authentication")
+    assert str(error).startswith("There is no key for the model provider")
+    await model.aclose()

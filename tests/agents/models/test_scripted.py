@@ -8,6 +8,7 @@ import pytest
 
 from agents.errors import ModelError
 from agents.models import Call, Completed, Json, ScriptedModel, Step, TextChunk, ThinkingChunk, ToolUseStarted
+from tests.support.loop_turns import counted_turns
 from tests.support.model_requests import HELLO, completed, read, read_until_failure, request, text_of
 
 
@@ -103,18 +104,9 @@ async def test_the_delay_is_per_word() -> None:
 
 
 async def test_others_run_between_two_words() -> None:
-    ticks = 0
-
-    async def tick() -> None:
-        nonlocal ticks
-        while True:
-            ticks += 1
-            await asyncio.sleep(0)
-
-    ticker = asyncio.create_task(tick())
-    await read(ScriptedModel([Step("word " * 50)]), request())
-    ticker.cancel()
-    assert ticks >= 50
+    async with counted_turns() as turns:
+        await read(ScriptedModel([Step("word " * 50)]), request())
+    assert turns.count >= 50
 
 
 async def test_stop_reason_and_usage() -> None:

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel, Field
+from structlog.testing import capture_logs
 
 from agents.errors import ToolError
-from agents.tools import Tool, ToolContext, ToolOutcome, outcome, provider_tool, run_tool, tool
+from agents.tools import Tool, ToolContext, ToolOutcome, outcome, provider_tool, run, run_tool, tool
 
 CONTEXT = ToolContext("conversation-1", "call-1", 3, "ada")
 
@@ -305,3 +306,20 @@ async def test_a_function_that_returns_a_coroutine() -> None:
         return answer(text)
 
     assert await run_tool(tool(later), {"text": "hi"}, CONTEXT) == ToolOutcome("hi")
+
+
+async def test_a_tool_that_holds_up_the_loop_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    @tool
+    async def compute() -> int:
+        """Compute, and then wait a little."""
+        total = sum(range(1000))
+        await asyncio.sleep(0)
+        return total
+
+    with capture_logs() as logged:
+        assert await run_tool(compute, {}, CONTEXT) == ToolOutcome("499500", "ok")
+    assert logged == []
+    monkeypatch.setattr(run, "MAX_STEP_SECONDS", -1.0)  # every step is too long
+    with capture_logs() as logged:
+        assert await run_tool(compute, {}, CONTEXT) == ToolOutcome("499500", "ok")
+    assert [(entry["event"], entry["tool"]) for entry in logged] == [("tool_blocks", "compute")] * 2

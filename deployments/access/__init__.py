@@ -1,0 +1,1 @@
+"""Who acts, by which credentials, and what they may do."""

@@ -1,0 +1,1 @@
+"""What is found by indexes: the lists of conversations, by filters and in orders."""

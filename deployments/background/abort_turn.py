@@ -34,7 +34,7 @@ async def abort_turn(store: Store, door: Door, conversation_id: str, principal: 
     `store.ConversationNotFound`.
     """
     receipt, before = await abort_in_log(store, conversation_id, principal)
-    log.warning("turn_released", conversation=conversation_id, turn=receipt.turn, place=before.place, by=principal)
+    log.warning("turn_released", conversation_id=conversation_id, turn=receipt.turn, place=before.place, by=principal)
     killed = before.place if before.place and await _make_actor_drop(door, before.place, conversation_id) else None
     await asyncio.gather(
         *(_cancel_sub_agent(door, child.id, principal) for child in await store.registry.children(conversation_id))
@@ -47,7 +47,7 @@ async def _make_actor_drop(door: Door, place: str, conversation_id: str) -> bool
     try:
         return await door.liveness.drop(place, conversation_id)
     except DeploymentError as error:
-        log.warning("host_not_asked", host=place, conversation=conversation_id, cause=str(error))
+        log.warning("host_not_asked", host=place, conversation_id=conversation_id, cause=str(error))
         return False
 
 
@@ -55,4 +55,4 @@ async def _cancel_sub_agent(door: Door, conversation_id: str, principal: str | N
     try:
         await door.cancel(conversation_id, principal)
     except (AgentError, DeploymentError, StoreError) as error:
-        log.info("sub_agent_not_cancelled", conversation=conversation_id, cause=str(error))
+        log.info("sub_agent_not_cancelled", conversation_id=conversation_id, cause=str(error))

@@ -2,9 +2,12 @@
 
 import structlog
 
+from agents.clock import now_ms
+from deployments.access.auditing import Auditor
 from deployments.background.periodic import run_periodically
 from deployments.routing.control_plane import ControlPlane
-from deployments.settings import Settings
+from store.audit.lines import AuditEvent
+from store.principals import NO_TENANT
 
 log = structlog.get_logger(__name__)
 
@@ -14,8 +17,10 @@ PERIOD_SECONDS = 2.0
 class NodeDrain:
     """Runs in every ingress replica; an actor that is leaving already ignores further requests to leave."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._control_plane = ControlPlane(settings.namespace, settings.dedicated_per_node)
+    def __init__(self, control_plane: ControlPlane, auditor: Auditor) -> None:
+        self._control_plane = control_plane
+        self._auditor = auditor
+        self._told: frozenset[str] = frozenset()
 
     async def run(self) -> None:
         """Look for such nodes until cancelled."""
@@ -31,3 +36,11 @@ class NodeDrain:
             if actor is not None:
                 log.info("asked_to_leave", host=name)
                 actor.leave.remote()
+        await self._tell(draining)
+
+    async def _tell(self, draining: frozenset[str]) -> None:
+        """Let the audit know, once for each node, whichever replica does it first."""
+        new = draining - self._told
+        self._told = draining
+        events = [AuditEvent(f"drained:{node}", "node_drained", now_ms(), data={"node": node}) for node in sorted(new)]
+        await self._auditor.note(NO_TENANT, events)

@@ -1,6 +1,7 @@
 """Recovery by itself: turns whose actor died are found in the index of unfinished turns, and woken through the door."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
@@ -15,6 +16,8 @@ from store import Store
 log = structlog.get_logger(__name__)
 
 PERIOD_SECONDS = 1.0
+REPORT_SECONDS = 1.5
+"""How often the cluster is reported while no turn is due; it counts as gone after five seconds."""
 GRACE_MS = 1000
 MAX_DUE = 10_000
 MAX_WAKING = 8
@@ -25,6 +28,8 @@ MAX_PAUSE_SECONDS = 30.0
 
 class RecoverySweep:
     """Runs in every ingress replica; if two of them wake a conversation at once, the door starts it once.
+
+    Conversations that are in the line of starts already are left to the process that has entered them.
 
     A sweep does not wait: a host that hangs, or a conversation that cannot be woken, holds up no other. No more than
     `MAX_WAKING` conversations are woken at a time, so that the cluster keeps time for people's requests.
@@ -38,6 +43,7 @@ class RecoverySweep:
         self._waking: set[str] = set()
         self._asking: set[str] = set()
         self._tries = Counter[str]()
+        self._reported = -REPORT_SECONDS
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -53,14 +59,19 @@ class RecoverySweep:
 
         Conversations of another cluster are left to it while it is there.
         """
-        others = await self._store.clusters.report(self._cluster)
         due = await self._store.registry.unfinished(now_ms() - GRACE_MS, MAX_DUE)
         self._tries = Counter({key: self._tries[key] for key in due if key in self._tries})
-        places = await self._store.registry.places([key for key in due if key not in self._waking], others)
+        if not due and time.monotonic() < self._reported + REPORT_SECONDS:
+            return
+        others = await self._store.clusters.report(self._cluster)
+        self._reported = time.monotonic()
+        resting = [key for key in due if key not in self._waking and key not in self._door.line]
+        places = await self._store.registry.places(resting, others)
         if not places:
             return
         lost, live = await self._door.liveness.locate(places)
-        self._wake_all(lost)
+        in_line = await self._door.line.entered() if lost else ()
+        self._wake_all(key for key in lost if key not in in_line)
         for place, conversation_ids in live.items():
             if place not in self._asking:
                 self._asking.add(place)
@@ -86,10 +97,10 @@ class RecoverySweep:
             async with self._bound:
                 await self._door.wake(conversation_id)
         except Exception as error:  # noqa: BLE001 - one conversation must not keep the others waiting
-            log.warning("wake_failed", conversation=conversation_id, cause=str(error), tries=tries)
+            log.warning("wake_failed", conversation_id=conversation_id, cause=str(error), tries=tries)
             await asyncio.sleep(pause_after(tries))
         else:
-            log.info("woken", conversation=conversation_id, tries=tries)
+            log.info("woken", conversation_id=conversation_id, tries=tries)
             await asyncio.sleep(pause_after(tries - TRIES_WITHOUT_PAUSE))
         finally:
             self._waking.discard(conversation_id)

@@ -90,7 +90,7 @@ class StuckTurns:
             if self._looks[key] == NAMED_AT_LOOK:
                 log.warning(
                     "turn_is_stuck",
-                    conversation=turn.conversation_id,
+                    conversation_id=turn.conversation_id,
                     agent=turn.agent,
                     seconds=(now_ms() - turn.progress_at) // 1000,
                     waits_for=turn.waits_for,

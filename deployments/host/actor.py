@@ -10,6 +10,7 @@ from agents.context import AgentContext
 from agents.conversation import ConversationStatus, Receipt
 from agents.former_names import sent_as
 from agents.turn.inputs import Resolve, UserMessage
+from deployments.direct.caller import METHODS
 from deployments.host import host  # the module: in this one `Host` is the former name of the actor
 from deployments.routing.code_version import CodeVersion, OwnCodeVersion, code_name
 from deployments.routing.door import Door
@@ -30,7 +31,7 @@ class HostActor:
     """
 
     def __init__(self, name: str, version: CodeVersion) -> None:
-        self._host = host.Host(name, version, HostActor)
+        self._host = host.Host(name, version, HostActor, {method: getattr(self, method) for method in METHODS})
 
     async def send(
         self, conversation_id: str, message: UserMessage, context: AgentContext, door_version: int = 0
@@ -40,6 +41,7 @@ class HostActor:
     async def resolve(
         self, conversation_id: str, resolution: Resolve, context: AgentContext, door_version: int = 0
     ) -> Receipt:
+        """A `DropTurn` comes this way, too: its class is no part of the signature, which nodes with older code read."""
         return await self._host.resolve(conversation_id, resolution, context, door_version)
 
     async def cancel(
@@ -52,12 +54,15 @@ class HostActor:
         return await self._host.wake(conversation_id, door_version)
 
     async def inspect(self, conversation_id: str) -> ConversationStatus | None:
-        """The status of a conversation; None if it hibernates, or lives elsewhere."""
+        """The status of a conversation; None if it hibernates, or lives elsewhere.
+
+        A `deployments.routing.host_reports.question` is asked this way, too: its answer is a report of the host.
+        """
         return self._host.inspect(conversation_id)
 
     async def missing(self, conversation_ids: Iterable[str]) -> list[str]:
         """Which of these conversations do not live here."""
-        return self._host.missing(conversation_ids)
+        return await self._host.missing(conversation_ids)
 
     async def stop(self, conversation_id: str) -> None:
         """Let the conversation leave in good order, if it lives here."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from agents.arrivals import Arrivals
 from agents.context import AgentContext
 from agents.conversation import Conversation, Receipt
 from agents.errors import Refused
@@ -21,9 +22,10 @@ class Admission:
     parent's turn that waits for its sub-agent's must not keep the place that the sub-agent needs.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, arrivals: Arrivals) -> None:
         self._max_messages = settings.host_messages
         self._max_turns = settings.host_turns
+        self._arrivals = arrivals
         self._arriving = 0
         self._delivering: Counter[Conversation] = Counter()
         self._working: set[Conversation] = set()
@@ -35,7 +37,8 @@ class Admission:
             raise Refused("overloaded", OVERLOADED)
         self._arriving += 1
         try:
-            yield
+            with self._arrivals.taking_in():
+                yield
         finally:
             self._arriving -= 1
 

@@ -10,6 +10,7 @@ import structlog
 from agents.clock import now_ms
 from agents.conversation import Conversation
 from agents.turn import State
+from agents.turn.states import ExitReason
 from deployments.ray_internals.memory_usage import memory_percent
 from deployments.settings import Settings
 from store import Store, StoreError
@@ -27,6 +28,13 @@ class Hibernation(NamedTuple):
 
     since: int
     expiry: int | None
+
+
+class Leaving(NamedTuple):
+    """A conversation that is due to leave, and why."""
+
+    conversation: Conversation
+    reason: ExitReason
 
 
 class Eviction:
@@ -55,39 +63,42 @@ class Eviction:
         """Whether the conversation has left for now, and keeps its place."""
         return conversation_id in self._hibernating
 
-    async def due(self, active: Sequence[Conversation]) -> list[Conversation]:
+    async def due(self, active: Sequence[Conversation]) -> list[Leaving]:
         """The conversations to be stopped now; none that works, or that is watched while its agent asks to stay."""
         excess = memory_percent() - self._memory_percent
         if excess < 0:
-            return await self._due(active, 0)
+            return await self._due(active, 0, ExitReason.IDLE)
         log.warning("memory_is_short", living=len(active))
         # Dedicated actors know nothing of each other: how long a conversation has been idle decides among them.
         hurried = _share(active) if len(active) > 1 else 0
-        return await self._due(active, hurried, max(0.0, 1 - excess / MAX_EXCESS_PERCENT))
+        return await self._due(active, hurried, ExitReason.MEMORY, max(0.0, 1 - excess / MAX_EXCESS_PERCENT))
 
-    async def longest_idle(self, active: Sequence[Conversation]) -> list[Conversation]:
+    async def longest_idle(self, active: Sequence[Conversation]) -> list[Leaving]:
         """The conversations to be stopped now to make room: a share of all, so that it is not done too often."""
-        return await self._due(active, _share(active))
+        return await self._due(active, _share(active), ExitReason.ROOM)
 
     async def _due(
-        self, active: Sequence[Conversation], hurried: int, patience_left: float = 1.0
-    ) -> list[Conversation]:
-        """The first `hurried` go at once, the others when they have been idle for long enough; longest idle first."""
+        self, active: Sequence[Conversation], hurried: int, hurry: ExitReason, patience_left: float = 1.0
+    ) -> list[Leaving]:
+        """The first `hurried` go at once, the others when they have been idle for long enough; longest idle first.
+
+        `hurry` is the reason of all that would stay if there were none.
+        """
         now = now_ms()
         since = ((conversation.resting_since, conversation) for conversation in active)
         resting = sorted(((at, conversation) for at, conversation in since if at is not None), key=itemgetter(0))
-        due: list[Conversation] = []
+        due: list[Leaving] = []
         for at, conversation in resting:
             is_hurried = len(due) < hurried  # a conversation that stays does not count
             if not is_hurried and now - at < patience_left * min(self._hibernate_ms, self._leave_ms):
                 break
             parked = conversation.inspect().state == State.AWAITING_INPUT
-            patience = patience_left * (self._hibernate_ms if parked else self._leave_ms)
-            if (not is_hurried and now - at < patience) or await self._must_stay(conversation):
+            patience = self._hibernate_ms if parked else self._leave_ms
+            if (not is_hurried and now - at < patience_left * patience) or await self._must_stay(conversation):
                 continue
             if parked:
                 self._hibernating[conversation.id] = Hibernation(now, conversation.next_expiry)
-            due.append(conversation)
+            due.append(Leaving(conversation, hurry if now - at < patience else ExitReason.IDLE))
         return due
 
     def expired(self) -> list[str]:
@@ -105,6 +116,10 @@ class Eviction:
             return False
         self._empty_since = self._empty_since or now
         return is_dedicated or now - self._empty_since >= self._leave_ms
+
+    def keep_host(self) -> None:
+        """It is needed though it has nothing to do: it may end when that has lasted for long enough again."""
+        self._empty_since = None
 
     async def _must_stay(self, conversation: Conversation) -> bool:
         if not conversation.agent.stays_while_watched:

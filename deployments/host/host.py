@@ -3,38 +3,67 @@
 All that matters about a conversation is in its log.
 """
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any
+
+import structlog
 
 from agents.context import AgentContext
 from agents.conversation import Conversation, ConversationStatus, Receipt
+from agents.conversation.acceptance import NeedsIncarnation, accepting
+from agents.conversation.drop_turn import DropTurn
 from agents.errors import Superseded
+from agents.mcp.pool import McpPool
 from agents.services import Services
+from agents.turn import State
 from agents.turn.inputs import Resolve, UserMessage
+from agents.turn.states import ExitReason
+from deployments.access.known_limits import KnownLimits
+from deployments.access.turn_limits import TurnLimits
+from deployments.direct.listener import Listener, Methods
 from deployments.host.activations import Activations
 from deployments.host.admission import Admission, is_continuation
 from deployments.host.eviction import Eviction
 from deployments.host.housekeeping import Housekeeping
 from deployments.host.load import HostLoad
+from deployments.host.moves import Moves
 from deployments.host.ray_tasks import RayTasks
+from deployments.host.report import describe_host
 from deployments.host.shutdown import Shutdown
 from deployments.process.agents import catalog
 from deployments.process.gc_tuning import tune_gc
 from deployments.process.logging import configure_logging
+from deployments.process.mcp_servers import recall_from, report_to
 from deployments.process.store import connect_store
 from deployments.routing.code_version import CodeVersion, OwnCodeVersion, has_stale_code
 from deployments.routing.control_plane import cluster_name
 from deployments.routing.door import Door
 from deployments.routing.errors import NoRoom, StaleProcess
+from deployments.routing.host_reports import asked_limit
+from deployments.routing.placement import is_dedicated
 from deployments.settings import Settings
+from store import Fenced
+from store.errors import Conflict
+
+Sent = tuple[str | int | None, AgentContext]
+"""The client id of a message, or the turn of an answer, and the context that came with it."""
+
+ANNOUNCED_SECONDS = 2.0
+"""How long a host waits for the store to say where it listens: callers can do without."""
+
+log = structlog.get_logger(__name__)
 
 
 class Host:
     """`name` is that of the actor; a dedicated one has room for its own conversation and leaves with it.
 
-    `host_class` is the class of the actors that its own door starts. What each method promises is said at `HostActor`.
+    `host_class` is the class of the actors that its own door starts. What each method promises is said at `HostActor`,
+    whose methods `direct` are called without Ray, too.
     """
 
-    def __init__(self, name: str, version: CodeVersion, host_class: type) -> None:
+    def __init__(self, name: str, version: CodeVersion, host_class: type, direct: Methods) -> None:
         configure_logging()
         if has_stale_code():
             raise StaleProcess(name)
@@ -42,16 +71,30 @@ class Host:
         store = connect_store(settings)
         self._version = version
         self._catalog = catalog(settings)
-        door = Door(settings, store, self._catalog, host_class, OwnCodeVersion.known(store, version))
-        self._services = Services(store=store, conversations=door, tasks=RayTasks(), place=name, cluster=cluster_name())
-        self._activations = Activations()
-        self._admission = Admission(settings)
-        self._eviction = Eviction(settings, store)
-        self._load = HostLoad(name, settings, store, self._activations)
-        self._shutdown = Shutdown(settings, self._services, self._load, self._activations, door.wake)
-        self._housekeeping = Housekeeping(
-            version, store, self._load, self._activations, self._eviction, self._shutdown, self._activate
+        self._door = door = Door(settings, store, self._catalog, host_class, OwnCodeVersion.known(store, version))
+        cluster = cluster_name()
+        pool = McpPool(report=report_to(store), recall=recall_from(store))
+        self._services = Services(
+            store=store,
+            conversations=door,
+            tasks=RayTasks(),
+            mcp=pool,
+            place=name,
+            cluster=cluster,
+            is_alone=is_dedicated(name),
+            limits=TurnLimits(KnownLimits(settings, store), store),
         )
+        self._activations = Activations()
+        self._admission = Admission(settings, self._services.arrivals)
+        self._eviction = Eviction(settings, store)
+        self._load = HostLoad(name, cluster, settings, store, self._activations)
+        self._shutdown = Shutdown(settings, self._services, self._load, self._activations, door.wake)
+        self._moves = Moves(store, self._activations, door)
+        self._housekeeping = Housekeeping(
+            version, store, self._load, self._activations, self._eviction, self._shutdown, self._moves, self._activate
+        )
+        self._listener = Listener(store, direct)
+        self._taken_up: set[asyncio.Task[None]] = set()
         tune_gc()
         self._shutdown.end_if_unused(lambda: self._housekeeping.has_begun)
 
@@ -60,36 +103,55 @@ class Host:
     ) -> Receipt:
         with self._admission.arrival(message):
             conversation = await self._find_or_activate(
-                conversation_id, door_version, continuation=is_continuation(message)
+                conversation_id,
+                door_version,
+                continuation=is_continuation(message),
+                sent=(message.client_id, context),
             )
             return await self._admission.deliver(conversation, message, context)
 
     async def resolve(
-        self, conversation_id: str, resolution: Resolve, context: AgentContext, door_version: int
+        self, conversation_id: str, resolution: Resolve | DropTurn, context: AgentContext, door_version: int
     ) -> Receipt:
+        if isinstance(resolution, DropTurn):
+            return await (await self._find_or_activate(conversation_id, door_version)).drop_turn(resolution)
+        accepted = await self._accept(
+            conversation_id, door_version, lambda one: one.resolve(resolution, context), context
+        )
+        if accepted is not None:
+            return accepted
         conversation = await self._find_or_activate(conversation_id, door_version)
         self._admission.note_working(conversation)
         return await conversation.resolve(resolution, context)
 
     async def cancel(self, conversation_id: str, principal: str | None, door_version: int, turn: int | None) -> Receipt:
+        accepted = await self._accept(conversation_id, door_version, lambda one: one.cancel(principal, turn))
+        if accepted is not None:
+            return accepted
         return await (await self._find_or_activate(conversation_id, door_version)).cancel(principal, turn)
 
     async def wake(self, conversation_id: str, door_version: int) -> ConversationStatus:
         return (await self._find_or_activate(conversation_id, door_version)).inspect()
 
     def inspect(self, conversation_id: str) -> ConversationStatus | None:
+        if (limit := asked_limit(conversation_id)) is not None:
+            report: Any = describe_host(self._version, self._activations.active(), limit)
+            return report  # type: ignore[no-any-return]  # see HostActor
         conversation = self._activations.find(conversation_id)
         return conversation.inspect() if conversation is not None else None
 
-    def missing(self, conversation_ids: Iterable[str]) -> list[str]:
+    async def missing(self, conversation_ids: Iterable[str]) -> list[str]:
+        if not self._load.is_dedicated and not self._housekeeping.has_begun:
+            await self._get_ready()  # a host that was started ahead of need is asked this first
         return [conversation_id for conversation_id in conversation_ids if conversation_id not in self._activations]
 
     async def stop(self, conversation_id: str) -> None:
         conversation = await self._activations.get(conversation_id)
         if conversation is not None:
-            await conversation.stop()
+            await conversation.stop(ExitReason.SHUTDOWN)
 
     async def dismiss(self, conversation_id: str) -> None:
+        self._eviction.forget(conversation_id)
         conversation = await self._activations.get(conversation_id)
         if conversation is not None:
             conversation.abandon()
@@ -101,29 +163,84 @@ class Host:
         await self._shutdown.leave()
 
     async def close(self) -> None:
+        await self._listener.aclose()
         await self._shutdown.close()
 
+    async def _get_ready(self) -> None:
+        """Be ready for people before the first report: from then on doors send conversations here."""
+        self._listener.begin()
+        await self._listener.wait_until_announced(ANNOUNCED_SECONDS)
+        self._housekeeping.begin()
+
     async def _find_or_activate(
-        self, conversation_id: str, door_version: int, *, continuation: bool = True
+        self, conversation_id: str, door_version: int, *, continuation: bool = True, sent: Sent | None = None
     ) -> Conversation:
         """The conversation, for a door with that code. A newer one gets it only while it works here.
 
         Raises `Superseded`, `NoRoom`: then the door goes on to another actor.
         """
+        await self._require_own(conversation_id, door_version)
+        return await self._activate(conversation_id, continuation=continuation, sent=sent)
+
+    async def _accept(
+        self,
+        conversation_id: str,
+        door_version: int,
+        command: Callable[[Conversation], Awaitable[Receipt]],
+        context: AgentContext | None = None,
+    ) -> Receipt | None:
+        """The receipt of an answer or a cancel for a conversation that hibernates, or lives nowhere.
+
+        It is taken into the log without the working set; only if there is work then, the conversation is activated
+        after it. None if it lives here, or has to live for this command. Raises what `_find_or_activate` raises.
+        """
+        if conversation_id in self._activations:
+            return None
+        await self._require_own(conversation_id, door_version)
+        await self._check_room(conversation_id, continuation=True)
+        await self._require_here(conversation_id)
+        meta = await self._services.store.registry.get(conversation_id)
+        if conversation_id in self._activations:  # meanwhile; from here on, another writer is noticed by its epoch
+            return None
+        try:
+            async with accepting(self._services, self._catalog, meta, messages=False) as conversation:
+                receipt = await command(conversation)
+                has_work = conversation.is_in_turn and conversation.inspect().state != State.AWAITING_INPUT
+        except (NeedsIncarnation, Fenced, Conflict):
+            return None
+        if has_work:
+            sent = None if context is None else (receipt.turn, context)
+            taken_up = asyncio.create_task(self._take_up(conversation_id, sent))
+            self._taken_up.add(taken_up)
+            taken_up.add_done_callback(self._taken_up.discard)
+        return receipt
+
+    async def _take_up(self, conversation_id: str, sent: Sent | None) -> None:
+        """Activate a conversation that has work; if that fails, the sweep finds it."""
+        try:
+            await self._activate(conversation_id, sent=sent)
+        except Exception as error:  # noqa: BLE001 - its caller has been answered
+            log.warning("not_taken_up", conversation_id=conversation_id, cause=str(error) or type(error).__name__)
+
+    async def _require_own(self, conversation_id: str, door_version: int) -> None:
+        """Raises `Superseded`, `NoRoom` if the conversation is not for this host any more."""
         if door_version > self._version.number and await self._let_go_if_resting(conversation_id):
             self._eviction.forget(conversation_id)
             if self._load.is_dedicated:
                 self._shutdown.end()
                 raise Superseded(conversation_id)
             raise NoRoom(self._load.name)
-        return await self._activate(conversation_id, continuation=continuation)
+        if await self._moves.has_moved(conversation_id):
+            raise Superseded(conversation_id)
 
     async def _let_go_if_resting(self, conversation_id: str) -> bool:
         """Let the conversation leave unless it works; whether it does not live here any more."""
         conversation = await self._activations.get(conversation_id)
-        return conversation is None or await conversation.leave()
+        return conversation is None or await conversation.leave(ExitReason.REDEPLOYED)
 
-    async def _activate(self, conversation_id: str, *, continuation: bool = True) -> Conversation:
+    async def _activate(
+        self, conversation_id: str, *, continuation: bool = True, sent: Sent | None = None
+    ) -> Conversation:
         """The conversation, activated if need be; a `continuation` of accepted work needs no room.
 
         Raises `Superseded`, `NoRoom`, and what its activation raises.
@@ -131,7 +248,7 @@ class Host:
         if conversation_id not in self._activations:
             await self._check_room(conversation_id, continuation)
         try:
-            return await self._activations.activate(conversation_id, self._open)
+            return await self._activations.activate(conversation_id, partial(self._open, sent))
         except Exception:
             if self._load.is_dedicated:
                 self._shutdown.end()  # the sweep must not take this actor for a live conversation
@@ -144,13 +261,20 @@ class Host:
         if self._shutdown.has_begun or not (continuation or self._load.has_room()):
             raise NoRoom(self._load.name)
 
-    async def _open(self, conversation_id: str) -> Conversation:
-        self._housekeeping.begin()
-        conversation = await Conversation.open(self._services, conversation_id, self._catalog)
+    async def _open(self, sent: Sent | None, conversation_id: str) -> Conversation:
+        await self._require_here(conversation_id)
+        conversation = await Conversation.open(self._services, conversation_id, self._catalog, sent)
         self._eviction.note_active(conversation)
         self._admission.note_working(conversation)  # it goes on with what is unfinished
         conversation.gone.add_done_callback(lambda _: self._remove(conversation))
         return conversation
+
+    async def _require_here(self, conversation_id: str) -> None:
+        """Raises `Superseded` if another actor has the conversation."""
+        self._housekeeping.begin()
+        self._listener.begin()
+        if await self._door.liveness.lives_elsewhere(conversation_id, self._load.name):
+            raise Superseded(conversation_id)  # the door came by an old address: it follows the conversation
 
     def _remove(self, conversation: Conversation) -> None:
         """Its incarnation is over: it was stopped, or fenced by a newer one."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from deployments.host.activations import Activations
-from deployments.routing.placement import is_dedicated, load_of_neighbours
+from deployments.routing.placement import is_dedicated, is_first_host, load_of_neighbours
 from deployments.settings import Settings
 from store import Store
 
@@ -14,10 +14,11 @@ MIN_INTERVAL_SECONDS = 0.5
 
 
 class HostLoad:
-    """Of one host; a dedicated one has room for its own conversation, and reports nothing."""
+    """Of one host in `cluster`; a dedicated one has room for its own conversation, and reports nothing."""
 
-    def __init__(self, name: str, settings: Settings, store: Store, activations: Activations) -> None:
+    def __init__(self, name: str, cluster: str, settings: Settings, store: Store, activations: Activations) -> None:
         self.name = name
+        self._cluster = cluster
         self.is_dedicated = is_dedicated(name)
         self._max_here = 1 if self.is_dedicated else settings.host_conversations
         self._max_on_node = settings.node_conversations
@@ -43,6 +44,15 @@ class HostLoad:
         await self._store.hosts.report(self.name, len(self._activations), busy=self._cpu_load.is_busy())
         if self._max_on_node is not None:
             self._neighbours = load_of_neighbours(self.name, await self._store.hosts.loads())
+
+    async def is_needed(self) -> bool:
+        """Whether it stays though it is empty: the first host of a node, as long as a service places conversations.
+
+        Raises `store.StoreUnavailable`.
+        """
+        if self.is_dedicated or not is_first_host(self.name, await self._store.hosts.loads()):
+            return False
+        return await self._store.clusters.is_served(self._cluster)
 
     async def report_if_node_is_full(self) -> None:
         """The same, if the bound of the node is or may be reached: the doors must not take this node for empty."""

@@ -22,6 +22,7 @@ from agents.context import AgentContext, current_context, in_context
 from agents.errors import TaskLost
 from agents.former_names import sent_as
 from agents.tools.remote import with_progress
+from deployments.process.logging import configure_logging
 
 LOST = (WorkerCrashedError, NodeDiedError, ObjectLostError, OutOfMemoryError, TaskCancelledError)
 MAX_WAITING_PROGRESS = 100
@@ -90,6 +91,7 @@ async def _await_outcome(items: ObjectRefGenerator, progress: Callable[[Any], No
 @sent_as("deployments.tasks._stream")
 def _stream(call: bytes) -> Generator[Item, None, None]:
     """The task: the function works in a thread, so that its progress leaves while it works."""
+    configure_logging()
     items: Queue[Item] = Queue()
     function, arguments, context = cloudpickle.loads(call)
 

@@ -10,6 +10,7 @@ import ray
 import structlog
 
 from agents.services import Services
+from agents.turn.states import ExitReason
 from deployments.host.activations import Activations
 from deployments.host.load import HostLoad
 from deployments.settings import Settings
@@ -55,7 +56,7 @@ class Shutdown:
             async with asyncio.timeout(self._settings.drain_seconds):
                 await asyncio.gather(*(conversation.rest() for conversation in active))
         unfinished = [conversation.id for conversation in active if conversation.resting_since is None]
-        await asyncio.gather(*(conversation.stop() for conversation in active))
+        await asyncio.gather(*(conversation.stop(ExitReason.DRAINED) for conversation in active))
         if not self._load.is_dedicated:
             await asyncio.gather(*map(self._hand_over, unfinished))
         self.end()  # the successor of a dedicated one needs its name: the sweep starts it once that is free
@@ -101,4 +102,4 @@ class Shutdown:
         try:
             await self._wake(conversation_id)
         except Exception as error:  # noqa: BLE001 - it must not keep the others from leaving
-            log.warning("not_handed_over", conversation=conversation_id, cause=str(error))
+            log.warning("not_handed_over", conversation_id=conversation_id, cause=str(error))

@@ -11,9 +11,6 @@ from ray.core.generated.node_manager_pb2 import GetNodeStatsRequest, PrestartWor
 from ray.core.generated.node_manager_pb2_grpc import NodeManagerServiceStub
 
 CALL_SECONDS = 5.0
-KEPT_SECONDS = 3600
-"""How long a worker waits for its first work; then Ray may end it, as it does with any that is idle."""
-
 NO_JOB = ray.JobID.nil().binary()
 
 
@@ -29,8 +26,11 @@ def fresh_workers(raylet: str) -> list[int]:
     ]
 
 
-def prestart(raylet: str, count: int) -> None:
-    """Make the node start so many workers, with the modules that Ray preloads; it does not wait for them. Blocks."""
-    request = PrestartWorkersRequest(num_workers=count, keep_alive_duration_secs=KEPT_SECONDS)
+def prestart(raylet: str, count: int, seconds: int) -> None:
+    """Make the node start so many workers, with the modules that Ray preloads; it does not wait for them. Blocks.
+
+    If a worker has had no work after so many seconds, Ray may end it, as it does with any that is idle.
+    """
+    request = PrestartWorkersRequest(num_workers=count, keep_alive_duration_secs=seconds)
     with init_grpc_channel(raylet) as channel:
         NodeManagerServiceStub(channel).PrestartWorkers(request, timeout=CALL_SECONDS)

@@ -8,15 +8,14 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from agents.former_names import sent_as
+from deployments.process.own_modules import OUR_PACKAGES, files_of
 from deployments.settings import Settings
 from store import Store
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("store", "agents", "deployments")
 
 
 @sent_as("deployments.release.Release")
@@ -64,7 +63,8 @@ def code_name(settings: Settings) -> str:
         return settings.code_version
     digest = hashlib.blake2b(LOADED_DIGEST.encode(), digest_size=16)
     if settings.agents is not None:
-        for file in _files_of(settings.agents.partition(":")[0]):
+        for file in files_of(settings.agents.partition(":")[0]):
+            digest.update(file.name.encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()
 
@@ -75,17 +75,8 @@ def has_stale_code() -> bool:
 
 
 def _sources() -> Iterator[Path]:
-    for folder in SOURCES:
+    for folder in OUR_PACKAGES:
         yield from sorted(file for file in (ROOT / folder).rglob("*") if file.suffix in {".py", ".lua"})
-
-
-def _files_of(module: str) -> list[Path]:
-    """The sources of a module, or of all of a package."""
-    spec = find_spec(module)
-    if spec is None or spec.origin is None:
-        return []
-    origin = Path(spec.origin)
-    return sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
 
 
 def _digest() -> str:

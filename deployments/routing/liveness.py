@@ -11,6 +11,7 @@ from ray.exceptions import RayActorError, RayError
 from agents.conversation import ConversationStatus
 from deployments.routing.control_plane import Actor, ControlPlane
 from deployments.routing.errors import ControlPlaneUnavailable, Unreachable
+from deployments.routing.host_reports import HostReport, as_report, question
 from deployments.routing.placement import is_dedicated
 from store import Store, StoreError
 
@@ -60,6 +61,22 @@ class Liveness:
             log.warning("host_not_asked", host=place, conversations=len(conversation_ids), cause=str(error))
             return ()
 
+    async def lives_elsewhere(self, conversation_id: str, here: str) -> bool:
+        """Whether another actor than `here` has the conversation, and says so.
+
+        A writer that has noted its end is not asked for. One that is silent is fenced by the next claim: it must not
+        keep the conversation from going on. Raises `ControlPlaneUnavailable`, `store.StoreUnavailable`.
+        """
+        place = await self._store.registry.place_of_writer(conversation_id)
+        if place is None or place == here:
+            return False
+        asked: Sequence[str] = [conversation_id]
+        try:
+            return not await self._ask(place, lambda actor: actor.missing.remote(asked), asked)
+        except Unreachable:
+            log.warning("silent_writer_fenced", conversation_id=conversation_id, place=place)
+            return False
+
     async def statuses(self, place: str, conversation_ids: Sequence[str]) -> Mapping[str, ConversationStatus]:
         """The status of each conversation that lives there. Raises `Unreachable` when the actor does not answer."""
 
@@ -70,6 +87,13 @@ class Liveness:
         none_live: Mapping[str, ConversationStatus] = {}
         return await self._ask(place, inspect_all, none_live)
 
+    async def report(self, place: str, limit: int) -> HostReport | None:
+        """What the actor tells of itself, with at most `limit` conversations; None if it is gone, or has older code.
+
+        Raises `Unreachable` when it does not answer.
+        """
+        return as_report(await self._ask(place, lambda actor: actor.inspect.remote(question(limit)), None))
+
     async def drop(self, place: str, conversation_id: str) -> bool:
         """Have the actor drop a conversation at once; an actor that does not answer is killed, with all that is in it.
 
@@ -78,7 +102,7 @@ class Liveness:
         try:
             await self._ask(place, lambda actor: actor.dismiss.remote(conversation_id), None, LAST_CHANCE_SECONDS)
         except Unreachable:
-            log.warning("host_killed", host=place, conversation=conversation_id)
+            log.warning("host_killed", host=place, conversation_id=conversation_id)
             await self._kill(place)
             return True
         return False

@@ -4,9 +4,6 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count, islice
-from typing import Literal
-
-from store import Placement
 
 CONVERSATION = "conversation:{}"
 HOST = "host:{}:{}:{}"
@@ -44,16 +41,6 @@ def is_dedicated(name: str) -> bool:
     return name.startswith(CONVERSATION.format(""))
 
 
-def decide(requested: Placement, dedicated: int, budget: int) -> Literal["dedicated", "shared"]:
-    """A dedicated actor or a shared host; `dedicated` actors live now, `budget` may.
-
-    Without a request the conversation gets its own actor while there is room for one, so that no node dies of them.
-    """
-    if requested != "auto":
-        return requested
-    return "dedicated" if dedicated < budget else "shared"
-
-
 def choose_node(conversation_id: str, nodes: Iterable[Node], dedicated: Mapping[str, int]) -> Node | None:
     """The node for a conversation's own actor; `dedicated` counts the dedicated actors of each node, by its id.
 
@@ -69,6 +56,17 @@ def choose_node(conversation_id: str, nodes: Iterable[Node], dedicated: Mapping[
 def load_of_node(node: Node, loads: Mapping[str, int]) -> int:
     """The conversations in the shared hosts of a node, whatever their code version."""
     return sum(load for name, load in loads.items() if _is_same_node(name, HOST.format(node.id[:12], "", "")))
+
+
+def is_first_host(name: str, loads: Mapping[str, int]) -> bool:
+    """Whether no host of the same node and code version has a lower number than the host `name`."""
+    return all(_number(name) <= _number(other) for other in loads if other.split(":")[:3] == name.split(":")[:3])
+
+
+def has_newer_host(name: str, version: int, loads: Mapping[str, int]) -> bool:
+    """Whether a host of newer code answers where the actor `name` is; anywhere, if that is a conversation's own."""
+    hosts = [other for other in loads if is_dedicated(name) or _is_same_node(other, name)]
+    return any(int(other.split(":")[2]) > version for other in hosts)
 
 
 def load_of_neighbours(name: str, loads: Mapping[str, int]) -> int:
@@ -102,9 +100,20 @@ def loads_with_full(loads: Mapping[str, int], full: Collection[str], target: int
     return {name: max(loads.get(name, 0), target if name in full else 0) for name in sorted({*loads, *full})}
 
 
+def answering_slots(nodes: Iterable[Node], loads: Mapping[str, int], code_version: int) -> list[HostSlot]:
+    """The hosts of a code version that report: they run, and answer."""
+    prefixes = {HOST.format(node.id[:12], code_version, ""): node.id for node in nodes}
+    found = ((name, prefixes.get(name[: name.rfind(":") + 1])) for name in loads)
+    return [HostSlot(name, node) for name, node in found if node is not None]
+
+
 def rank_slots(conversation_id: str, slots: Iterable[HostSlot]) -> list[HostSlot]:
     """The slots as this conversation tries them: alike at every door, and evenly spread (rendezvous hashing)."""
     return sorted(slots, key=lambda slot: _rank(slot.name, conversation_id))
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition(":")[2])
 
 
 def _is_same_node(name: str, other: str) -> bool:

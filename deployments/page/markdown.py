@@ -1,7 +1,10 @@
 """Assistant text as safe HTML: markdown-it-py renders it, Pygments colours code, nh3 sanitises the result."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from html import escape
 from typing import Any, Final
 
 import nh3
@@ -20,6 +23,12 @@ CODE_CLASSES: Final = frozenset(str(name) for name in token.STANDARD_TYPES.value
 MAX_COLOURED_CHARACTERS: Final = 20_000
 """Longer code stays plain: colouring would take time from all the streams of this process."""
 
+MAX_RENDERED_CHARACTERS: Final = 65_536
+"""Longer texts stay plain: a second of processor time is the worst that so much Markdown can take."""
+MAX_PROMPT_CHARACTERS: Final = 1_000
+"""So much is rendered where it is needed; more would make the other streams of this process wait."""
+
+_RENDERING = ThreadPoolExecutor(1, thread_name_prefix="markdown")  # one: rendering needs the interpreter's lock anyway
 _FORMATTER = formatters.HtmlFormatter(nowrap=True)
 
 _CLEANER = nh3.Cleaner(
@@ -82,13 +91,25 @@ _MARKDOWN.enable(["table", "strikethrough"])
 
 @lru_cache(maxsize=512)
 def render_markdown(text: str) -> str:
-    """The sanitised HTML of `text`: never scripts, styles, images or relative links."""
+    """The sanitised HTML of `text`: never scripts, styles, images or relative links.
+
+    It takes up to a second of processor time: on an event loop, use `render`.
+    """
+    if len(text) > MAX_RENDERED_CHARACTERS:
+        return f"<pre>{escape(text, quote=False)}</pre>\n"
     return _CLEANER.clean(_MARKDOWN.render(text))
 
 
-def render_answer(content: Sequence[Mapping[str, Any]]) -> str:
-    """The text of an assistant's content blocks as `render_markdown` renders it."""
-    return render_markdown(text_of(content))
+async def render(text: str) -> str:
+    """What `render_markdown` gives, while the event loop goes on."""
+    if len(text) <= MAX_PROMPT_CHARACTERS:
+        return render_markdown(text)
+    return await asyncio.get_running_loop().run_in_executor(_RENDERING, render_markdown, text)
+
+
+async def render_answer(content: Sequence[Mapping[str, Any]]) -> str:
+    """The text of an assistant's content blocks, as `render` gives it."""
+    return await render(text_of(content))
 
 
 def text_of(content: Sequence[Mapping[str, Any]]) -> str:

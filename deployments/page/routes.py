@@ -24,6 +24,8 @@ SECURITY_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+OWN_MODULE: Final = "own.js"
+OWN_SCRIPT: Final = f'  <script type="module" src="/static/current/{OWN_MODULE}"></script>\n</head>'.encode()
 REVALIDATE: Final = "no-cache"
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 
@@ -37,10 +39,17 @@ class Asset:
     etag: str
 
 
-def load_assets(root: Path = STATIC) -> Mapping[str, Asset]:
-    """Every file under `root` by its relative path: a name that is not in here does not exist."""
+def load_assets(root: Path = STATIC, own_module: Path | None = None) -> Mapping[str, Asset]:
+    """Every file under `root` by its relative path: a name that is not in here does not exist.
+
+    `own_module` is an operator's module, which the page runs after its own. Raises OSError if it cannot be read.
+    """
     files = sorted(path for path in root.rglob("*") if path.suffix in MEDIA_TYPES)
-    return {path.relative_to(root).as_posix(): _asset(path.read_bytes(), path.suffix) for path in files}
+    assets = {path.relative_to(root).as_posix(): _asset(path.read_bytes(), path.suffix) for path in files}
+    if own_module is not None:
+        assets[OWN_MODULE] = _asset(own_module.read_bytes(), ".js")
+        assets["index.html"] = _asset(assets["index.html"].body.replace(b"</head>", OWN_SCRIPT), ".html")
+    return assets
 
 
 def assets_version(assets: Mapping[str, Asset]) -> str:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from tests.support.locked_service import LockedService
 from tests.support.person import Person
 from tests.support.service import service, service_url, stand_in
 
@@ -23,9 +24,11 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP *.evil.example 127.0.0.1",  # names that an attacker can make lead here
 )
 
 Visit = Callable[..., Person]
+SignedIn = Callable[..., Person]
 
 
 # Playwright keeps a loop in this thread until the session ends, so no tests of other folders may run after these.
@@ -44,12 +47,17 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit_at(browser: Browser) -> Iterator[Visit]:
-    """Opens the page of the service at an address as a new person; no person's console may hold an error at the end."""
+    """Opens the page of the service at an address as a new person, who has signed in if there is a `key`.
+
+    No person's console may hold an error at the end.
+    """
     people: list[Person] = []
 
-    def opened(url: str, **options: Any) -> Person:
+    def opened(url: str, *, key: str | None = None, **options: Any) -> Person:
         person = Person(browser.new_context(**{"base_url": url, "color_scheme": "light"} | options))
         people.append(person)
+        if key is not None:
+            person.sign_in(key)
         return person.go("/")
 
     yield opened
@@ -68,6 +76,29 @@ def visit(visit_at: Visit, service_url: str) -> Visit:
 def person(visit: Visit) -> Person:
     """A person with the page open and no conversation begun."""
     return visit()
+
+
+@pytest.fixture
+def locked(redis_url: str, redis_prefix: str) -> Iterator[LockedService]:
+    """A service that asks for keys, with a conversation `c` of Ada's."""
+    service = LockedService(redis_url, redis_prefix)
+    service.start()
+    service.create("c", "Mine")
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def signed_in(visit_at: Visit, locked: LockedService) -> SignedIn:
+    """Opens the page of the locked service as the person that has this key."""
+
+    def opened(key: str, **options: Any) -> Person:
+        person = visit_at(locked.url, key=key, **options)
+        person.expects_failed_requests = True
+        expect(person.page.locator(".who")).to_be_visible()
+        return person
+
+    return opened
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import re
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -113,6 +114,21 @@ def test_renaming_and_deleting(person: Person) -> None:
     expect(person.title).to_have_text("New conversation")
     expect(person.page).to_have_url(re.compile(r"#/$"))
     expect(person.page.get_by_role("link", name="A new name")).to_have_count(0)
+
+
+def test_a_conversation_that_is_deleted_elsewhere_is_closed_at_once(person: Person, service_url: str) -> None:
+    person.say("hello there")
+    person.wait_until_idle()
+    name = person.title.inner_text()
+    expect(person.page.get_by_role("link", name=name)).to_have_count(1)
+    address = person.page.url.partition("#/c/")[2]
+    assert httpx.delete(f"{service_url}/v1/conversations/{address}").status_code == 204
+    expect(person.page.get_by_role("alert")).to_have_text(f"“{name}” was deleted.")
+    expect(person.page).to_have_url(re.compile(r"#/$"))
+    expect(person.title).to_have_text("New conversation")
+    expect(person.page.get_by_role("link", name=name)).to_have_count(0)
+    person.say("and on we go")
+    person.wait_until_idle()
 
 
 def test_the_address_of_no_conversation_says_so(person: Person) -> None:

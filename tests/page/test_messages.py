@@ -82,6 +82,22 @@ def test_a_refused_message_keeps_its_text(person: Person) -> None:
     expect(refused).to_have_count(0)
 
 
+def test_the_chosen_agent_has_suggestions_of_its_own_and_says_that_it_is_offline(person: Person) -> None:
+    suggestions = person.page.locator(".suggestion")
+    expect(suggestions).to_have_text(["What time is it?", "What is 6*7?", "Announce: hello"])
+    person.choose("claude")
+    expect(suggestions).to_have_count(0)
+    offline = person.page.locator(".agent-card", has=person.page.locator(".offline"))
+    expect(offline.filter(has_text="assistant")).to_have_count(1)
+    expect(offline.filter(has_text="claude")).to_have_count(0)
+    expect(person.page.locator("#about .offline")).to_have_count(0)
+    person.choose("steward")
+    person.press("How are you?")
+    person.wait_until_idle()
+    expect(person.questions).to_have_text(["How are you?"])
+    expect(person.page.locator("#topbar .offline")).to_have_text("Offline")
+
+
 def test_every_agent_is_introduced_and_its_models_are_offered(person: Person, service: RunningService) -> None:
     agents = person.page.get_by_role("group", name="Agent")
     expect(agents).to_contain_text("Looks after the house and asks before anything is lost.")

@@ -122,3 +122,27 @@ def test_a_cancel_names_the_turn_that_the_log_shows_running(reduce: Any) -> None
     behind = logged(10, "assistant_msg", message_id="m3", content=[], status="completed") | {"turn": 2}
     shown = reduce([], LOG[:1], LOG[:6], LOG, [*LOG, queued], [*LOG, queued, behind])
     assert [state["turn"] for state in shown] == [1, 1, 1, 2, 2, 2]
+
+
+def test_a_conversation_that_waits_for_a_process_says_so_until_it_works(reduce: Any) -> None:
+    waits, starts = ({"type": "starting", "turn": 1, "place": place} for place in (2, 0))
+    works = {"type": "state_changed", "turn": 1, "state": "preparing", "last_seq": 1}
+    begun = [snapshot(0, "idle"), QUESTION]
+    sequences = ([*begun, waits], [*begun, waits, starts], [*begun, waits, starts, works], [*begun, works, waits])
+    labels = [seen["rows"][-1]["label"] for seen in reduce(*sequences)]
+    waiting = "Waiting for a process, number 2 in the line"
+    assert labels == [waiting, "Starting", "Thinking", waiting]
+    [ended] = reduce([*begun, waits, logged(2, "turn_ended", outcome="cancelled"), waits])
+    assert "working" not in [row["kind"] for row in ended["rows"]]
+
+
+def test_the_list_says_what_a_conversation_does_and_why_it_does_it_again(person: Person, modules: str) -> None:
+    says = "async ([base, items]) => items.map((await import(base + 'views/words.js')).activityOf)"
+    shown = [("idle", "crash"), ("awaiting_input", "crash"), ("executing_tools", "idle"), ("preparing", "crash")]
+    items = [{"state": state, "last_exit": last_exit} for state, last_exit in shown]
+    assert person.page.evaluate(says, [modules, items]) == [
+        "",
+        "needs you",
+        "running",
+        "running, taken up again since its process died",
+    ]

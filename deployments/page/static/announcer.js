@@ -12,10 +12,11 @@ export class Announcer {
   }
 }
 
-/** What to announce of an event. Deltas are not announced: the answer is, when it is whole. */
-export function announcementOf(event) {
+/** What to announce of an event to a person who may decide, or not. Deltas are not announced: the answer is, when it is whole. */
+export function announcementOf(event, mayDecide) {
   switch (event.type) {
     case "suspension":
+      if (!mayDecide) return event.kind === "client_exec" ? null : `Waits for the decision of another: ${event.prompt}`;
       return { approval: `Your approval is needed: ${event.prompt}`, elicitation: questionOf(event) }[event.kind];
     case "tool_call":
       return event.source ? null : `Using ${event.name}`;

@@ -19,12 +19,17 @@ export class Problem extends Error {
     this.retryAfter = retryAfter;
   }
 
+  /** Whether the person has to sign in first: then what is on its way waits. */
+  get isSignedOut() {
+    return this.status === 401 && this.code !== null;
+  }
+
   /**
    * Whether asking again in the same words can only bring the same answer. A proxy's no never is: while the service
    * starts, its proxy says 404 to everything.
    */
   get isFinal() {
-    return this.code !== null && this.status < 500 && (this.code === SPENT || !PASSING.has(this.status));
+    return this.code !== null && !this.isSignedOut && this.status < 500 && (this.code === SPENT || !PASSING.has(this.status));
   }
 }
 
@@ -35,20 +40,54 @@ export function isFinal(error) {
 
 /** Whether the service answers, but has no room now. */
 export function isBusy(error) {
-  return error instanceof Problem && error.code !== null && !error.isFinal;
+  return error instanceof Problem && error.code !== null && !error.isFinal && !error.isSignedOut;
 }
+
+let onSignedOut = () => {};
+
+/** Have `listener` called when the service asks for credentials. */
+export function whenSignedOut(listener) {
+  onSignedOut = listener;
+}
+
+/**
+ * Who the person is, as `{principal, user, tenant, roles, scopes, key_id, signed_in}`; without a tenant the service has
+ * no accounts.
+ */
+export const whoami = () => call("GET", "/v1/session");
+export const signIn = (key) => call("POST", "/v1/session", { key });
+export const signOut = () => call("DELETE", "/v1/session");
+
+/** The API keys that the person may see, `{keys}`: an admin's list has other people's as well. */
+export const apiKeys = () => call("GET", "/v1/keys");
+/** A new key of the person's own; the answer is the only one that has the text of it, as `key`. */
+export const makeApiKey = (fields) => call("POST", "/v1/keys", fields);
+export const revokeApiKey = (id) => call("DELETE", `/v1/keys/${encodeURIComponent(id)}`);
 
 export const info = () => call("GET", "/v1/info");
 export const agents = () => call("GET", "/v1/agents");
-export const list = (cursor) => call("GET", `/v1/conversations?${query({ limit: 50, cursor })}`);
+/** A page of the list after `cursor`; `wanted` are the parameters that say which conversations. */
+export const list = (wanted, cursor) => call("GET", `/v1/conversations?${query({ limit: 50, cursor, ...wanted })}`);
 export const one = (id) => call("GET", path(id));
-export const create = (fields) => call("POST", "/v1/conversations", fields);
+export const create = (fields) => call("POST", "/v1/conversations", { channel: "web", ...fields });
 export const rename = (id, title) => call("PATCH", path(id), { title });
+/** What is archived is in no list that does not ask for it. */
+export const setArchived = (id, archived) => call("PATCH", path(id), { archived });
 export const remove = (id) => call("DELETE", path(id));
 /** Without a turn: the one that runs. */
+export const dropTurn = (id, turn) => call("POST", path(id, `/turns/${turn}/drop`));
+export const restoreTurn = (id, turn) => call("DELETE", path(id, `/turns/${turn}/drop`));
 export const cancel = (id, turn) => call("POST", path(id, "/cancel"), turn ? { turn } : {});
 export const resolve = (id, resolution) => call("POST", path(id, "/resolutions"), resolution);
 export const send = (id, message) => call("POST", path(id, "/messages"), message);
+/** A conversation of the person's own that begins as this one, up to the end of the turn that `seq` is in. */
+export const fork = (id, seq) => call("POST", path(id, "/fork"), { seq, channel: "web" });
+/** Where a conversation can be downloaded, in the format `jsonl` or `markdown`. */
+export const exportAddress = (id, format) => path(id, `/export?format=${format}`);
+/** With whom a conversation is shared: `{owner, members: [{principal, role}]}`. */
+export const members = (id) => call("GET", path(id, "/members"));
+export const setMember = (id, principal, role) => call("PUT", memberPath(id, principal), { role });
+export const removeMember = (id, principal) => call("DELETE", memberPath(id, principal));
 export const subAgents = (id) => call("GET", path(id, "/children"));
 
 /** The person's own choice for a tool, `{approval}`: `auto`, `required` or null. */
@@ -63,10 +102,19 @@ export const historyBefore = (id, before = NEWEST, limit = 80, render = "html") 
 export const historyAfter = (id, after, limit = 200) =>
   call("GET", path(id, `/events?${query({ after, limit, render: "html" })}`));
 
-/** The live stream of a conversation after seq `lastSeq`, as a response whose body is still arriving. */
-export async function watch(id, lastSeq, signal) {
+/** The live stream of a conversation after seq `lastSeq` for a page that runs `clientTools`, as a response whose body is still arriving. */
+export async function watch(id, lastSeq, signal, clientTools = []) {
   const headers = { Accept: "text/event-stream", "Last-Event-ID": String(lastSeq) };
-  const response = await fetch(path(id, "/events?render=html"), { headers, signal, cache: "no-store" });
+  const wanted = new URLSearchParams([["render", "html"], ...clientTools.map((name) => ["client_tools", name])]);
+  const response = await fetch(path(id, `/events?${wanted}`), { headers, signal, cache: "no-store" });
+  if (!response.ok) throw await problem(response);
+  return response;
+}
+
+/** What happens in the person's conversations after event `last` (null: from now on), as `watch`. */
+export async function watchFeed(last, signal) {
+  const headers = { Accept: "text/event-stream", ...(last !== null && { "Last-Event-ID": last }) };
+  const response = await fetch("/v1/feed", { headers, signal, cache: "no-store" });
   if (!response.ok) throw await problem(response);
   return response;
 }
@@ -104,7 +152,8 @@ async function call(method, url, body) {
 async function request(method, url, { body, headers } = {}) {
   const response = await fetch(url, {
     method,
-    headers: { Accept: "application/json", ...headers },
+    // The service takes writes with the cookie only from here: another site's page cannot set this header.
+    headers: { Accept: "application/json", "X-Raylogue-Page": "1", ...headers },
     body,
     cache: "no-store",
     signal: AbortSignal.timeout(TIMEOUT),
@@ -116,13 +165,18 @@ async function request(method, url, { body, headers } = {}) {
 async function problem(response) {
   // A proxy in between may answer in its own words, so the body is optional.
   const body = await response.json().catch(() => ({}));
-  return new Problem(response.status, body, Number(response.headers.get("Retry-After")) || 0);
+  const found = new Problem(response.status, body, Number(response.headers.get("Retry-After")) || 0);
+  if (found.isSignedOut) onSignedOut();
+  return found;
 }
 
 const path = (id, rest = "") => `/v1/conversations/${encodeURIComponent(id)}${rest}`;
 const approvalPath = (tool) => `/v1/preferences/approvals/${encodeURIComponent(tool)}`;
+const memberPath = (id, principal) => path(id, `/members/${principal.split("/").map(encodeURIComponent).join("/")}`);
 const versionIn = (etag) => Number(/"(\d+)"/.exec(etag ?? "")?.[1]) || null;
 
+/** A list of values is a parameter that is repeated. */
 function query(fields) {
-  return new URLSearchParams(Object.entries(fields).filter(([, value]) => value != null));
+  const pairs = Object.entries(fields).flatMap(([name, value]) => [value ?? []].flat().map((one) => [name, one]));
+  return new URLSearchParams(pairs);
 }

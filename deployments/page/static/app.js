@@ -3,20 +3,28 @@
 import * as api from "./api.js";
 import { Agents } from "./agents.js";
 import { announcementOf, Announcer } from "./announcer.js";
+import { ClientCalls } from "./client_calls.js";
+import { ClientTools } from "./client_tools.js";
 import { Conversation } from "./conversation.js";
 import { Conversations } from "./conversations.js";
 import { bindKeys, newKeys } from "./keys.js";
+import { Feed } from "./feed.js";
 import { Link } from "./link.js";
 import { newId, Outbox } from "./outbox.js";
 import { Permissions } from "./permissions.js";
+import { Rights } from "./rights.js";
 import { Screen } from "./screen.js";
 import { isBusy, turnToCancel } from "./state.js";
 import { usageOf } from "./usage.js";
+import { about } from "./views/about.js";
 import { Banner } from "./views/banner.js";
 import { Composer } from "./views/composer.js";
 import { confirm, toast } from "./views/dialog.js";
 import { Drawer } from "./views/drawer.js";
-import { element, h } from "./views/element.js";
+import { element } from "./views/element.js";
+import { share } from "./views/share.js";
+import { askForKey } from "./views/sign_in.js";
+import { Finder } from "./views/finder.js";
 import { themeToggle } from "./views/theme_toggle.js";
 
 /** A tab that has been hidden for so long closes its connection: browsers allow only six per service. */
@@ -26,17 +34,25 @@ const TITLE_LENGTH = 60;
 class App {
   #agents = new Agents();
   #permissions = new Permissions();
+  #clientTools = new ClientTools(() => this.#open?.restart());
+  #clientCalls = new ClientCalls(this.#clientTools);
   #agent = null;
+  /** Who has signed in, once that is known. */
+  #who = null;
   #open = null;
   /** The conversation whose files and plan, which the log does not bring, have been fetched. */
   #surveyed = null;
   #restTimer = null;
+  /** Whether the list has the open conversation; one that disappears from it may be gone. */
+  #wasListed = false;
 
   #announcer = new Announcer(element("announcer"));
   #link = new Link((link) => this.#linkChanged(link));
   #banner = new Banner(element("banner"), () => this.#wake());
   #drawer = new Drawer();
-  #conversations = new Conversations(() => this.#listChanged(), this.#link);
+  #feed = new Feed((event) => this.#told(event), this.#link);
+  #conversations = new Conversations(() => this.#listChanged(), this.#link, () => this.#feed.isLive);
+  #finder = new Finder(element("finder"), (wanted) => this.#conversations.find(wanted));
   #composer = new Composer({ onSend: (message) => this.#send(message), onStop: () => this.#cancel() });
   #screen = new Screen({
     composer: this.#composer,
@@ -49,12 +65,20 @@ class App {
     suggest: (text) => this.#send({ text }),
     rename: (title) => this.#rename(title),
     remove: () => this.#remove(),
+    archive: (isArchived) => this.#try(() => this.#archive(isArchived)),
+    exportAddress: (format) => api.exportAddress(this.#open.id, format),
+    branch: (seq) => this.#branch(seq),
+    share: () => share(this.#open.id, this.#who, this.#screen.rights.mayOwn),
     decide: (toolCallId, resolution) => this.#decide(toolCallId, resolution),
     refresh: () => this.#open?.restart(),
     allowAlways: (tool) => this.#permissions.allow(tool),
     askAgain: (tool) => this.#try(() => this.#permissions.takeBack(tool)),
     isAlwaysAllowed: (tool) => this.#permissions.isAllowed(tool),
+    clientRoleOf: (tool) => (this.#clientTools.added(tool) ? "runs" : this.#clientTools.isBuiltIn(tool) ? "form" : null),
+    attachmentLimit: () => this.#composer.limit,
     usage: (turn) => usageOf(this.#open.state.events, turn),
+    dropTurn: (turn) => this.#try(() => api.dropTurn(this.#open.id, turn)),
+    restoreTurn: (turn) => this.#try(() => api.restoreTurn(this.#open.id, turn)),
     editUnsent: (clientId) => this.#composer.put(this.#outbox.take(clientId)),
     discardUnsent: (clientId) => this.#outbox.take(clientId),
   });
@@ -66,6 +90,7 @@ class App {
   });
 
   start() {
+    api.whenSignedOut(askForKey);
     element("new").addEventListener("click", () => this.#new());
     element("new-keys").textContent = newKeys;
     themeToggle(element("theme"));
@@ -83,16 +108,24 @@ class App {
   async #loadSurroundings() {
     this.#conversations.refresh();
     try {
-      const [info] = await Promise.all([api.info(), this.#agents.load()]);
+      const [info, who] = await Promise.all([api.info(), api.whoami(), this.#agents.load()]);
       this.#agent ??= this.#agents.default;
+      this.#who = who;
+      this.#finder.offer(this.#agents.items.map(({ name }) => name));
+      this.#feed.start(who.principal);
       this.#composer.limit = info.max_attachment_bytes;
-      element("about").replaceChildren(...about(info));
+      element("about").replaceChildren(...about(info, who));
       if (!this.#open) this.#screen.greet();
       this.#screen.invalidate();
       this.#lookAround();
     } catch {
       // Not needed to talk; fetched again when the connection is back.
     }
+  }
+
+  /** What other scripts of this page may use. */
+  get hooks() {
+    return Object.freeze({ clientTool: (name, run) => this.#clientTools.add(name, run) });
   }
 
   // -- which conversation is open
@@ -102,7 +135,8 @@ class App {
     const id = match && decodeURIComponent(match[1]);
     if (id === this.#open?.id) return;
     this.#open?.close();
-    this.#open = id ? new Conversation(id, (...change) => this.#changed(...change), this.#link) : null;
+    this.#open = id ? this.#conversation(id) : null;
+    this.#wasListed = false;
     this.#outbox.prune((entry) => entry.conversationId !== id);
     this.#composer.open(id);
     this.#drawer.close();
@@ -115,9 +149,16 @@ class App {
     if (matchMedia("(hover: hover)").matches && !isWalking) this.#composer.focus();
   }
 
+  #conversation(id) {
+    // What a sub-agent asks is answered at its parent.
+    const isTheirs = (meta) => meta.parent || !new Rights(meta, this.#who).mayDecide;
+    const names = (meta) => (isTheirs(meta) ? [] : this.#clientTools.namesFor(this.#agents.find(meta.agent)));
+    return new Conversation(id, (...change) => this.#changed(...change), this.#link, names);
+  }
+
   #created(id) {
     if (this.#open?.id === id) this.#open.revive();
-    this.#conversations.announce();
+    this.#conversations.refreshSoon();
   }
 
   #new() {
@@ -128,7 +169,7 @@ class App {
 
   /** What the screen shows is taken from here whenever it renders. */
   #visible() {
-    return { open: this.#open, list: this.#conversations, outbox: this.#outbox, agents: this.#agents, agent: this.#agent };
+    return { open: this.#open, list: this.#conversations, outbox: this.#outbox, agents: this.#agents, agent: this.#agent, who: this.#who };
   }
 
   // -- what people do
@@ -154,7 +195,7 @@ class App {
 
   #dismiss() {
     if (this.#drawer.isOpen) this.#drawer.close();
-    else if (this.#open && isBusy(this.#open.state)) this.#cancel();
+    else if (this.#open && isBusy(this.#open.state) && this.#screen.rights.mayWrite) this.#cancel();
     else this.#screen.files.close();
   }
 
@@ -185,6 +226,20 @@ class App {
     else open.start();
   }
 
+  async #archive(isArchived) {
+    const { id } = this.#open;
+    await api.setArchived(id, isArchived);
+    this.#conversations.note(id, { archived: isArchived });
+    if (this.#open?.id === id) this.#open.look();
+    this.#conversations.refreshSoon();
+  }
+
+  /** Begins a conversation that goes on from a message of the open one. */
+  #branch(seq) {
+    const { id } = this.#open;
+    return this.#try(async () => (location.hash = `#/c/${encodeURIComponent((await api.fork(id, seq)).id)}`));
+  }
+
   /** Whether it worked; if not, the person is told, unless the reason is `harmless`. */
   async #try(action, harmless = []) {
     try {
@@ -201,13 +256,24 @@ class App {
   #changed(conversation, event) {
     if (conversation !== this.#open) return;
     const { state, id, phase } = conversation;
+    if (phase === "deleted") return this.#closeDeleted();
     this.#conversations.note(id, { state: state.machine, ...(event?.type === "title_changed" && { title: event.title }) });
     if (phase === "open") this.#lookAround();
+    if (this.#screen.rights.mayDecide) this.#clientCalls.look(conversation);
     if (event?.type === "turn_ended" && this.#keepsFiles()) conversation.files.refreshSoon();
-    if (event) this.#announcer.say(announcementOf(event));
-    if (event?.type === "turn_ended" || event?.type === "suspension") this.#conversations.announce();
+    if (event) this.#announcer.say(announcementOf(event, this.#screen.rights.mayDecide));
     this.#outbox.prune((entry) => entry.conversationId === id && state.clientIds.has(entry.clientId));
     this.#screen.invalidate();
+  }
+
+  /** The open conversation was deleted somewhere else. */
+  #closeDeleted() {
+    const { id, meta } = this.#open;
+    this.#open.close();
+    this.#conversations.forget(id);
+    const isOwn = meta.owner === this.#who?.principal;
+    toast(`“${meta.title || "Untitled"}” ${isOwn ? "was deleted" : "was deleted, or is not shared with you any more"}.`);
+    this.#new();
   }
 
   /** Fetches, once, what the newest page of the log does not bring: the files, and an old plan. */
@@ -225,8 +291,21 @@ class App {
 
   #listChanged() {
     const { items } = this.#conversations;
-    if (this.#open?.phase === "open" && !items.some((item) => item.id === this.#open.id)) this.#open.verify();
+    const isListed = items.some((item) => item.id === this.#open?.id);
+    if (this.#open?.phase === "open" && this.#wasListed && !isListed) this.#open.look();
+    this.#wasListed = isListed;
     this.#screen.renderList();
+    this.#screen.invalidate();
+  }
+
+  /** The feed tells what has happened in one of the person's conversations. */
+  #told(event) {
+    if (event.type !== "members_changed") return this.#conversations.take(event);
+    if (event.conversation_id === this.#open?.id) this.#open.look();
+    // What changes for others is shown where it is asked for.
+    if (event.principal !== this.#who.principal) return;
+    if (event.role === null) this.#conversations.forget(event.conversation_id);
+    else this.#conversations.take(event);
   }
 
   #linkChanged(link) {
@@ -239,16 +318,23 @@ class App {
 
   #wake() {
     this.#open?.wake();
+    this.#feed.wake();
     this.#outbox.wake();
     this.#conversations.refreshSoon();
+  }
+
+  #rest() {
+    this.#open?.rest();
+    this.#feed.rest();
   }
 
   #visibilityChanged() {
     clearTimeout(this.#restTimer);
     if (document.visibilityState === "hidden") {
-      this.#restTimer = setTimeout(() => this.#open?.rest(), REST_AFTER);
+      this.#restTimer = setTimeout(() => this.#rest(), REST_AFTER);
       return;
     }
+    if (this.#who) this.#feed.start(this.#who.principal);
     if (this.#open?.phase !== "missing" && this.#open && !this.#outbox.isUnborn(this.#open.id)) this.#open.start();
     this.#wake();
   }
@@ -260,13 +346,6 @@ function titleFrom({ text, blocks = [] }) {
   return line.length <= TITLE_LENGTH ? line : `${line.slice(0, TITLE_LENGTH - 1).trimEnd()}…`;
 }
 
-function about({ version, offline, dashboard }) {
-  const note = "No API key is set: a scripted model answers, without any network.";
-  return [
-    offline && h("span", { class: "offline", title: note }, "Offline model"),
-    h("span", {}, `Raylogue ${version}`),
-    dashboard && h("a", { href: dashboard, target: "_blank", rel: "noopener" }, "Ray dashboard"),
-  ].filter(Boolean);
-}
-
-new App().start();
+const app = new App();
+window.raylogue = app.hooks;
+app.start();

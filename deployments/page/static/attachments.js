@@ -25,6 +25,16 @@ export async function blockOf(file, room) {
   throw new Unfit(`${file.name} is neither a picture nor a PDF.`);
 }
 
+/** Whether the file is text: by what is in it, since a browser does not know the types of most text files. */
+export async function isText(file) {
+  if (PICTURES.has(file.type) || file.type === PDF) return false;
+  try {
+    return !new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer()).includes("\0");
+  } catch {
+    return false;
+  }
+}
+
 async function pictureBlock(file, room) {
   const whole = await base64Of(file);
   if (whole.length <= room) return picture(file.type, whole);

@@ -16,25 +16,30 @@ export class Conversation {
   id;
   meta = null;
   state = initial;
-  /** `opening`, `open`, or why it cannot be shown: `missing`. */
+  /** `opening`, `open`, or why it cannot be shown: `missing`, or `deleted` after it was open. */
   phase = "opening";
   subAgents;
   files;
   #stream;
   #listener;
   #link;
+  #clientTools;
   #closed = false;
   #filling = false;
   #restartedAt = 0;
   #loadingOlder = null;
 
-  /** `listener(conversation, event)` is called after every change, with the event that caused it, if one did. */
-  constructor(id, listener, link) {
+  /**
+   * `listener(conversation, event)` is called after every change, with the event that caused it, if one did;
+   * `clientTools(meta)` are the names of the client tools that this page runs in the conversation.
+   */
+  constructor(id, listener, link, clientTools) {
     this.id = id;
     this.subAgents = new SubAgents(id, () => this.#change(this.state));
     this.files = new Files(id, () => this.#change(this.state));
     this.#listener = listener;
     this.#link = link;
+    this.#clientTools = clientTools;
     this.#stream = new Stream({
       connect: (signal) => this.#connect(signal),
       onEvent: (event) => this.#receive(event),
@@ -54,14 +59,20 @@ export class Conversation {
     this.#link.up("stream");
   }
 
-  /** Asks whether it still exists: the stream does not tell that its conversation was deleted. */
-  async verify() {
+  /** Asks what it is now: the stream may not have told that it was deleted, and does not tell who may do what. */
+  async look() {
     if (this.#closed) return;
     try {
-      await api.one(this.id);
+      this.meta = await api.one(this.id);
+      this.#change(this.state);
     } catch (error) {
       if (api.isFinal(error)) this.#end();
     }
+  }
+
+  /** Whether the person may decide what a call waits for, as far as the service has said; else it is asked. */
+  mayDecide(toolCallId) {
+    return this.meta?.pending?.[toolCallId]?.may_decide ?? false;
   }
 
   close() {
@@ -111,7 +122,7 @@ export class Conversation {
   async #connect(signal) {
     // History comes first, and belongs to the attempt: without it there is nothing for the stream to continue.
     if (this.phase !== "open") await this.#open();
-    return api.watch(this.id, this.state.lastSeq, signal);
+    return api.watch(this.id, this.state.lastSeq, signal, this.#clientTools(this.meta));
   }
 
   async #open() {
@@ -124,8 +135,10 @@ export class Conversation {
   #receive(event) {
     if (this.#closed) return;
     if (event.type === "snapshot" && event.last_seq < this.state.lastSeq) return this.#startOver();
+    if (event.type === "conversation_deleted") return this.#end();
     if (event.type === "tool_progress") this.subAgents.receive(event);
     if (event.type === "file_changed") this.files.refreshSoon();
+    if (event.type === "suspension" && event.approvers?.length) this.look();
     if (event.type === "title_changed" && this.meta) this.meta.title = event.title;
     this.#change(receive(this.state, event), event);
     if (this.state.hasGap) this.#fill();
@@ -162,7 +175,7 @@ export class Conversation {
   }
 
   #end() {
-    this.phase = "missing";
+    this.phase = this.meta ? "deleted" : "missing";
     this.rest();
     this.#change(this.state);
   }

@@ -7,7 +7,7 @@ export function bindKeys({ create, dismiss }) {
     if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey) {
       event.preventDefault();
       create();
-    } else if (event.key === "Escape" && !document.querySelector("dialog[open]")) {
+    } else if (event.key === "Escape" && !document.querySelector("dialog[open], [popover]:popover-open")) {
       dismiss();
     }
   });

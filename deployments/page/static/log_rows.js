@@ -93,6 +93,8 @@ const FOLDS = {
       argumentsHash: event.arguments_hash ?? null,
       form: event.form ?? null,
       resumes: event.resumes ?? false,
+      approvers: event.approvers ?? [],
+      askedBy: event.asked_by ?? [],
     };
     return changed(rows, event, () => ({ status: "waiting", suspension, asked: suspension, progress: null }));
   },

@@ -1,14 +1,15 @@
 // What is on the screen, top to bottom: the log's rows, the message now streaming, and what waits to be sent.
 
 import { inOrder, messageKey } from "./log_rows.js";
-import { isBusy } from "./state.js";
+import { isBusy, reasonLeftOut } from "./state.js";
 
 const orders = new WeakMap();
 const merged = new WeakMap();
 
 /**
  * The rows of `state` and of `outbox` (the entries of this conversation). Unchanged rows are the same objects.
- * `known(row)` is what is known of a tool row from other sources than the log: `{tool, subAgent}`.
+ * `known(row)` is what is known of a row from other sources than the log: of a call
+ * `{tool, subAgent, waitsFor}`, of a message `{mayWrite, mayBranch}`.
  */
 export function screenRows(state, outbox, known = () => ({})) {
   const ordered = orderOf(state.rows).map((row) => withExtras(row, state, known));
@@ -18,8 +19,12 @@ export function screenRows(state, outbox, known = () => ({})) {
 }
 
 function withExtras(row, state, known) {
-  if (row.kind === "user") return merge(row, { delivery: deliveryOf(row, state) });
-  return row.kind === "tool" ? merge(row, known(row)) : row;
+  if (row.kind === "user") {
+    const isOver = row.turn < state.turn || state.machine === "idle";
+    return merge(row, { delivery: deliveryOf(row, state), leftOut: reasonLeftOut(state, row.turn), isOver, ...known(row) });
+  }
+  if (row.kind === "assistant") return merge(row, { isOver: row.turn < state.turn || state.machine === "idle", ...known(row) });
+  return row.kind === "tool" || row.kind === "question" ? merge(row, known(row)) : row;
 }
 
 /** Why the model has not read a message of the log yet; undefined if it has. */
@@ -39,8 +44,12 @@ function liveRows(state) {
     return [{ key: messageKey(live.messageId), kind: "assistant", text, thinking, html: null, status: "streaming" }];
   }
   const isSeen = [...state.rows.values()].some((row) => row.kind === "tool" && row.status === "running");
-  return isBusy(state) && !isSeen ? [WORKING[state.machine]] : [];
+  if (!isBusy(state) || isSeen) return [];
+  return [state.starting === null ? WORKING[state.machine] : startingRow(state.starting)];
 }
+
+const startingRow = (place) =>
+  working(place === 0 ? "Starting" : `Waiting for a process, number ${place} in the line`);
 
 const working = (label) => Object.freeze({ key: "working", kind: "working", label });
 const WORKING = {

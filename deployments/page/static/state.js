@@ -8,6 +8,8 @@ const BUSY = new Set(["preparing", "streaming", "executing_tools", "terminating"
 const OF_NO_TURN = new Set(["user_msg", "state_patch", "summary"]);
 /** The middleware that keeps the plan. */
 const PLANNER = "TodoList";
+/** The source of the patches that say which turns the model is not shown. */
+const CONTEXT = "context";
 
 export const initial = Object.freeze({
   /** Canonical events, from `firstSeq` to `lastSeq` without a gap. */
@@ -17,11 +19,15 @@ export const initial = Object.freeze({
   rows: new Map(),
   clientIds: new Set(),
   machine: "idle",
+  /** The place of the conversation in the line of starts, 0 while its process is made; null: it does not wait for one. */
+  starting: null,
   turn: 0,
   /** How many answers of the model the running turn has. */
   step: 0,
   /** The agent's plan, `{seq, todos}`, from the newest patch of the middleware that keeps it. */
   plan: null,
+  /** What the model is not shown, `{seq, turns, dropped, pictures, firstTurn}`, from the newest patch that says it. */
+  leftOut: null,
   /** The message now streaming: `{messageId, turn, text: {value, next}, thinking: {value, next}}`. */
   live: null,
   /** The log moved on and its events did not arrive: the caller fetches them. */
@@ -56,10 +62,10 @@ export function addPage(state, events) {
 function prepend(state, older) {
   const empty = { ...initial, firstSeq: older[0].seq, lastSeq: older[0].seq - 1 };
   const folded = [...older, ...state.events].reduce(canonical, empty);
-  const { events, rows, clientIds, firstSeq, lastSeq } = folded;
+  const { events, rows, clientIds, firstSeq, lastSeq, leftOut } = folded;
   // The state of the machine is newer than what a page of the log says, unless this is the first page.
   const present = state.lastSeq === 0 ? folded : state;
-  return { ...present, plan: state.plan ?? folded.plan, events, rows, clientIds, firstSeq, lastSeq };
+  return { ...present, plan: state.plan ?? folded.plan, leftOut, events, rows, clientIds, firstSeq, lastSeq };
 }
 
 function canonical(state, event) {
@@ -89,11 +95,26 @@ const CONSEQUENCES = {
     if (event.turn < state.turn) return {};
     const isQueued = [...state.rows.values()].some((row) => row.kind === "user" && row.turn > event.turn);
     const rest = isQueued ? { machine: "preparing", turn: event.turn + 1 } : { machine: "idle" };
-    return { live: null, hasHole: false, step: 0, ...rest };
+    return { live: null, hasHole: false, step: 0, starting: null, ...rest };
   },
-  state_patch: (state, event) => planOf(state, event),
+  state_patch: (state, event) => ({ ...planOf(state, event), ...leftOutOf(state, event) }),
   summary: (state, event) => planOf(state, patchOf(event)),
 };
+
+/** What is left out after a patch, which has all of it if it is about that; a key that it lacks stays. */
+function leftOutOf({ leftOut }, { seq, source, patch }) {
+  if (source !== CONTEXT || leftOut?.seq > seq) return { leftOut };
+  const dropped = "dropped" in patch ? (patch.dropped ?? []) : (leftOut?.dropped ?? []);
+  return { leftOut: { seq, turns: patch.turns, dropped, pictures: patch.pictures, firstTurn: patch.first_turn } };
+}
+
+/** Why the model is not shown a turn, or not all of it; undefined if it is shown all. */
+export function reasonLeftOut({ leftOut }, turn) {
+  if (!leftOut) return undefined;
+  if (leftOut.turns.includes(turn)) return leftOut.dropped.includes(turn) ? "dropped" : "refused";
+  if (turn < leftOut.firstTurn) return "old";
+  return leftOut.pictures.includes(turn) ? "pictures" : undefined;
+}
 
 /** The plan at the time of a summary, which keeps it. */
 export const patchOf = ({ seq, base }) => ({ seq, source: PLANNER, patch: base?.state?.[PLANNER] ?? {} });
@@ -126,6 +147,8 @@ const LIVE = {
     hasGap: state.hasGap || event.last_seq > state.lastSeq,
   }),
   turn_started: (state, event) => (event.turn > state.turn ? { ...state, turn: event.turn, step: 0 } : state),
+  starting: (state, event) =>
+    event.turn < state.turn || state.machine === "idle" ? state : { ...state, starting: event.place },
   text_delta: (state, event) => delta(state, event, "text"),
   thinking_delta: (state, event) => delta(state, event, "thinking"),
   tool_progress: (state, event) => {
@@ -139,6 +162,7 @@ const LIVE = {
 /** The snapshot of a conversation that runs nowhere does not know the turn; turn numbers only rise. */
 const position = (state, event) => ({
   machine: event.state,
+  starting: null,
   turn: Math.max(state.turn, event.turn),
   step: event.turn > state.turn ? 0 : state.step,
 });

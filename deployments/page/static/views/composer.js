@@ -47,6 +47,10 @@ export class Composer {
   }
 
   /** The most bytes that the service takes as one message. */
+  get limit() {
+    return this.#tray.limit;
+  }
+
   set limit(bytes) {
     this.#tray.limit = bytes;
   }

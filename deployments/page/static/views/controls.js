@@ -115,7 +115,7 @@ export class Controls {
 }
 
 /** What is decided on: the arguments of a sub-agent's call or of the call itself; null for a question. */
-function subjectOf({ kind, arguments: values, suspension: { form } }) {
+export function subjectOf({ kind, arguments: values, suspension: { form } }) {
   if (form?.questions?.length || (kind === "question" && !form?.call)) return null;
   if (!form?.call) return argumentsOf(values);
   const who = form.call.agent ? `The sub-agent ${form.call.agent}` : "The sub-agent";

@@ -1,21 +1,28 @@
 // What a suspended call asks of a person: the question, how long it waits, and the way to answer it.
 
-import { Controls } from "./controls.js";
-import { h } from "./element.js";
+import { clientForm } from "./client_form.js";
+import { Controls, subjectOf } from "./controls.js";
+import { h, icon } from "./element.js";
 import { expiryNote } from "./expiry.js";
 import { complain, errorLine } from "./form_parts.js";
 
 /**
  * The form for `row`, a row that waits. `decide(resolution)` sends it and rejects when that failed; `allowAlways`,
- * if there is one, makes this the last time that the person is asked.
+ * if there is one, makes this the last time that the person is asked. `client` says what this page does about a call
+ * for a client: `form` (it has one), `runs`, or null.
  */
-export function decisionForm(row, { decide, allowAlways = null }) {
+export function decisionForm(row, { decide, allowAlways = null, client = null, limit = 0 }) {
   const { kind, expiresAt, argumentsHash } = row.suspension;
   const error = errorLine();
-  const controls = kind === "client_exec" ? [waitingFor(row)] : new Controls(row, attempt, allowAlways).nodes();
+  const controls = kind === "client_exec" ? clientNodes() : new Controls(row, attempt, allowAlways).nodes();
   const form = h("div", { class: "decision", role: "group", "aria-label": `Decision on ${row.name}` });
   form.append(question(row, expiresAt && expiryNote(expiresAt)), ...controls, error);
   return form;
+
+  function clientNodes() {
+    if (client === "form") return clientForm(row, attempt, (message) => complain(error, message), limit);
+    return [client === "runs" ? h("p", { class: "quiet" }, "This page runs it.") : waitingFor(row)];
+  }
 
   async function attempt(resolution, before = null) {
     const inputs = form.querySelectorAll("button, textarea, input");
@@ -36,6 +43,16 @@ export function answeredElsewhere(row, address) {
   const link = h("a", { href: address }, "Answer it there");
   const words = h("p", { class: "quiet" }, "This is asked in the conversation that the sub-agent works for. ", link);
   return h("div", { class: "decision" }, question(row), words);
+}
+
+/** The notice for a person who may not decide: what is asked, about which arguments, and whom it waits for. */
+export function decidedByOthers(row) {
+  const { kind, expiresAt } = row.suspension;
+  const what = kind === "approval" ? "an approval" : "an answer";
+  const words = h("p", { class: "quiet waits-for" }, icon("share"), `Waits for ${what} by ${row.waitsFor}.`);
+  const label = `${row.name} waits for ${what}`;
+  const parts = [question(row, expiresAt && expiryNote(expiresAt)), subjectOf(row), words].filter(Boolean);
+  return h("div", { class: "decision", role: "group", "aria-label": label }, parts);
 }
 
 const question = (row, ...more) => h("p", { class: "question" }, questionOf(row), " ", more);

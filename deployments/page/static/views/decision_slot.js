@@ -1,6 +1,6 @@
 // The place on a card for its question, and for the note that an answer came too late.
 
-import { answeredElsewhere, decisionForm } from "./decision.js";
+import { answeredElsewhere, decidedByOthers, decisionForm } from "./decision.js";
 import { complain } from "./form_parts.js";
 import { h } from "./element.js";
 
@@ -10,10 +10,14 @@ const OUTDATED = {
   arguments_changed: "The arguments have changed since they were shown here. Nothing was decided: look again.",
 };
 
-/** Returns `{node, update(row)}`; `actions`: `decide`, `allowAlways`, `refresh` and `parentAddress`. */
+/**
+ * Returns `{node, update(row)}`; `actions`: `decide`, `allowAlways`, `refresh`, `parentAddress`, `clientRoleOf`
+ * and `attachmentLimit`.
+ */
 export function decisionSlot(actions) {
   let asked = null;
   let tool;
+  let waitsFor;
   const place = h("div", {});
   const note = h("p", { class: "slot-note", role: "alert", hidden: true });
   const node = h("div", { class: "decision-slot" }, place, note);
@@ -21,17 +25,21 @@ export function decisionSlot(actions) {
 
   /** A form stays as it is, with what was typed into it, for as long as its question does. */
   function update(row) {
-    if (row.suspension === asked && row.tool === tool) return;
-    [asked, tool] = [row.suspension, row.tool];
+    if (row.suspension === asked && row.tool === tool && row.waitsFor === waitsFor) return;
+    [asked, tool, waitsFor] = [row.suspension, row.tool, row.waitsFor];
     place.replaceChildren(...(asked ? [formOf(row)] : []));
   }
 
   function formOf(row) {
     const elsewhere = actions.parentAddress();
-    if (elsewhere && row.suspension.kind !== "client_exec") return answeredElsewhere(row, elsewhere);
+    const isForClient = row.suspension.kind === "client_exec";
+    if (row.waitsFor && !isForClient) return decidedByOthers(row);
+    if (elsewhere && !isForClient) return answeredElsewhere(row, elsewhere);
     const isTheirs = row.tool?.trust === "user_configurable" && row.suspension.kind === "approval" && !row.suspension.form?.call;
     return decisionForm(row, {
       decide: (resolution) => decide(row, resolution),
+      client: isForClient && !elsewhere && !row.waitsFor ? actions.clientRoleOf(row.name) : null,
+      limit: actions.attachmentLimit(),
       allowAlways: isTheirs ? () => actions.allowAlways(row.name) : null,
     });
   }

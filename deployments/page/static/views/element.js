@@ -2,12 +2,16 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** Elements that hold what people, agents and tools wrote: each is read in the direction of its own script. */
+export const TEXTS = ["p", "h1", "h2", "h3", "h4", "h5", "h6", "li", "td", "th", "pre", "blockquote", "textarea", "input", "label", "option"];
+
 /** The element that `index.html` has under this id. */
 export const element = (id) => document.getElementById(id);
 
 /** An element with attributes (`true` for bare ones), listeners (`onclick`) and children (nodes, strings, nothing). */
 export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
+  if (TEXTS.includes(tag)) node.dir = "auto";
   for (const [name, value] of Object.entries(attributes)) set(node, name, value);
   node.append(...children.flat().filter((child) => child != null && child !== false));
   return node;
@@ -39,9 +43,21 @@ export function iconButton(name, label, onclick, attributes = {}) {
 /** Copies text, and shows for a moment that it did. */
 export function copyButton(label, text) {
   const button = iconButton("copy", label, async () => {
-    await navigator.clipboard.writeText(text());
+    await copy(text(), button);
     button.replaceChildren(icon("check"));
     setTimeout(() => button.replaceChildren(icon("copy")), 1500);
   });
   return button;
+}
+
+/** Browsers give a page the clipboard only on a secure origin; elsewhere they copy what is selected. */
+async function copy(text, button) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = h("textarea", { class: "visually-hidden", "aria-hidden": "true", tabindex: "-1" });
+  area.value = text;
+  button.after(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+  button.focus();
 }

@@ -25,7 +25,7 @@ export class FileView {
   #error = errorLine();
   #notice = h("p", { class: "file-notice", role: "status", hidden: true });
 
-  /** `actions`: `back` to the list, `close` of the panel, and `gone` when there is nothing left to show. */
+  /** `actions`: `back` to the list, `close` of the panel, `gone` when there is nothing left to show, and `mayWrite()`. */
   constructor(files, path, actions) {
     this.files = files;
     this.path = path;
@@ -70,11 +70,12 @@ export class FileView {
     this.#area = null;
     this.#text = text ?? "";
     this.#tell("");
+    const mayWrite = this.#actions.mayWrite();
     const head = this.#head(
       text !== null && copyButton("Copy this file", () => text),
-      text !== null && iconButton("pencil", "Edit", () => this.#edit(text)),
+      mayWrite && text !== null && iconButton("pencil", "Edit", () => this.#edit(text)),
       h("a", { class: "icon-button", href: this.#address, download: this.path.split("/").at(-1), "aria-label": "Download", title: "Download" }, icon("down")),
-      iconButton("trash", "Delete file", () => this.#remove()),
+      mayWrite && iconButton("trash", "Delete file", () => this.#remove()),
     );
     const content = body(this.path, picture, text);
     this.node.replaceChildren(head, this.#notice, content);

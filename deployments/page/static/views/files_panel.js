@@ -10,12 +10,15 @@ const covering = matchMedia("(max-width: 47.99rem)");
 export class FilesPanel {
   #node;
   #main;
+  #mayWrite;
   #files = null;
   #shownItems = null;
   #view = null;
 
-  constructor(node) {
+  /** `mayWrite()` tells whether the person may change the files that are shown. */
+  constructor(node, mayWrite) {
     this.#node = node;
+    this.#mayWrite = mayWrite;
     this.#main = document.getElementById("main");
     node.addEventListener("keydown", (event) => this.#keyed(event));
     addEventListener("beforeunload", (event) => this.#view?.isDirty && event.preventDefault());
@@ -81,7 +84,7 @@ export class FilesPanel {
     const { items } = this.#files ?? { items: [] };
     this.#shownItems = items;
     const close = iconButton("close", "Close the files", () => this.close());
-    const create = iconButton("plus", "New file", () => this.#open(null));
+    const create = this.#mayWrite() && iconButton("plus", "New file", () => this.#open(null));
     const head = h("header", { class: "panel-head" }, h("h2", {}, "Files"), h("span", { class: "spacer" }), create, close);
     const focused = this.#node.contains(document.activeElement) ? document.activeElement : null;
     this.#node.replaceChildren(head, items.length ? this.#list(items) : h("p", { class: "quiet panel-empty" }, "No files yet."));
@@ -110,7 +113,8 @@ export class FilesPanel {
   /** Opens a file; null: one that does not exist yet. */
   #open(path) {
     const back = async () => (await this.#mayLeave()) && this.#back();
-    this.#view = new FileView(this.#files, path, { back, close: () => this.close(), gone: () => this.#back() });
+    const actions = { back, close: () => this.close(), gone: () => this.#back(), mayWrite: this.#mayWrite };
+    this.#view = new FileView(this.#files, path, actions);
     this.#node.replaceChildren(this.#view.node);
     this.#view.focus();
   }

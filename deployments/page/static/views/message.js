@@ -15,9 +15,16 @@ const DELIVERY = {
   failed: "Not sent",
 };
 
+const LEFT_OUT = {
+  dropped: "Left out: a person has dropped this turn",
+  refused: "Left out: the provider refused the request with this turn",
+  old: "Left out: there was too much for the model",
+  pictures: "Its pictures are left out: the provider refused the request with them",
+};
+
 /** A person's message, and its status on the way to the service. */
 export function userRow(actions) {
-  const text = h("div", { class: "bubble" });
+  const text = h("div", { class: "bubble", dir: "auto" });
   const media = h("div", { class: "media" });
   const foot = h("div", { class: "row-foot" });
   const node = h("article", { class: "row user" }, media, text, foot);
@@ -32,7 +39,22 @@ export function userRow(actions) {
     node.dataset.by = row.by;
     node.setAttribute("aria-label", row.by === "agent" ? "The agent that asked" : "You");
     const time = row.at && h("time", { class: "quiet", title: instantOf(row.at) }, timeOf(row.at));
-    foot.replaceChildren(...[deliveryOf(row), time].flat().filter(Boolean));
+    node.dataset.leftOut = row.leftOut ?? "";
+    foot.replaceChildren(...[deliveryOf(row), leftOutOf(row), time].flat().filter(Boolean));
+  }
+
+  /** What the model is not shown of this turn, and the way to change that. */
+  function leftOutOf(row) {
+    if (row.delivery || row.by === "agent" || !row.seq) return null;
+    const mark = row.leftOut && h("span", { class: "left-out" }, LEFT_OUT[row.leftOut]);
+    if (!row.mayWrite) return mark;
+    const [label, act] =
+      row.leftOut === "dropped" || row.leftOut === "refused"
+        ? ["Take in again", actions.restoreTurn]
+        : row.leftOut !== "old" && row.isOver && row.step === 1
+          ? ["Leave out", actions.dropTurn]
+          : [];
+    return [mark, label && h("button", { type: "button", class: "link", onclick: () => act(row.turn) }, label)];
   }
 
   function deliveryOf(row) {
@@ -59,7 +81,8 @@ export function assistantRow(actions) {
   const sources = h("div", {});
   const meta = h("span", { class: "quiet" });
   const usage = usageNote(() => actions.usage(current.turn));
-  const foot = h("div", { class: "row-foot" }, copyButton("Copy this answer", () => current.text), meta, usage.button);
+  const branch = h("button", { type: "button", class: "quiet link", onclick: () => actions.branch(current.seq) }, "Branch from here");
+  const foot = h("div", { class: "row-foot" }, copyButton("Copy this answer", () => current.text), meta, usage.button, branch);
   const node = h("article", { class: "row assistant", "aria-label": "Assistant" });
   node.append(thinking, research, body, ending, sources, foot, usage.line);
   return { node, update };
@@ -82,6 +105,7 @@ export function assistantRow(actions) {
     meta.textContent = [row.at && timeOf(row.at), row.model].filter(Boolean).join(" · ");
     usage.button.hidden = !row.tokens;
     usage.button.textContent = `${row.tokens} tokens`;
+    branch.hidden = !(row.isOver && row.mayBranch);
     current = row;
   }
 

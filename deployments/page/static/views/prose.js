@@ -1,11 +1,12 @@
 // HTML that the service made of Markdown, with what a page adds to it: copy buttons, and frames for wide tables.
 
-import { copyButton, h } from "./element.js";
+import { TEXTS, copyButton, h } from "./element.js";
 
 /** The HTML is sanitised by the service; the content security policy would stop a script that got through. */
 export function showHtml(element, html) {
   const template = document.createElement("template");
   template.innerHTML = html;
+  for (const text of template.content.querySelectorAll(TEXTS.join())) text.dir = "auto";
   for (const pre of template.content.querySelectorAll("pre")) dressCode(pre);
   for (const table of template.content.querySelectorAll("table")) {
     const frame = h("div", { class: "table-frame", tabindex: "0", role: "region", "aria-label": "Table" });

@@ -1,7 +1,7 @@
 // The list of conversations: grouped by day, one Tab stop, arrow keys inside.
 
 import { h } from "./element.js";
-import { dayOf } from "./words.js";
+import { activityOf, dayOf } from "./words.js";
 
 const STEPS = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
 
@@ -16,12 +16,12 @@ export class Sidebar {
   }
 
   /** Shows `conversations` (newest first), of which `openId` is the open one. */
-  render({ items, next, isLoaded }, openId) {
+  render({ items, next, isLoaded, isFiltered }, openId) {
     const focused = this.#nav.contains(document.activeElement) ? document.activeElement.dataset.id : null;
     const groups = Map.groupBy(items, (item) => dayOf(item.updated_at));
     const lists = [...groups].map(([day, members]) => this.#group(day, members, openId));
     const more = next !== null && h("button", { type: "button", class: "link more", onclick: this.#onMore }, "Show earlier ones");
-    const empty = isLoaded && items.length === 0 && h("p", { class: "quiet none" }, "No conversations yet.");
+    const empty = isLoaded && items.length === 0 && h("p", { class: "quiet none" }, isFiltered ? "Nothing found." : "No conversations yet.");
     this.#nav.replaceChildren(...[...lists, more, empty].filter(Boolean));
     const links = this.#links();
     (links.find((link) => link.dataset.id === (openId ?? "")) ?? links[0])?.setAttribute("tabindex", "0");
@@ -41,7 +41,9 @@ export class Sidebar {
       "data-state": item.state,
       "aria-current": item.id === openId ? "page" : null,
     };
-    return h("a", attributes, h("span", { class: "title" }, item.title || "Untitled"), sign(item.state));
+    const found = item.match?.in === "messages" && h("span", { class: "quiet found", dir: "auto" }, item.match.text);
+    const words = h("span", { class: "words" }, h("span", { class: "title", dir: "auto" }, item.title || "Untitled"), found);
+    return h("a", attributes, words, sign(item));
   }
 
   #links() {
@@ -59,8 +61,8 @@ export class Sidebar {
 }
 
 /** What a conversation does now; nothing when it is idle. */
-function sign(state) {
-  if (state === "idle" || !state) return null;
-  const label = state === "awaiting_input" ? "needs you" : "running";
+function sign(item) {
+  const label = activityOf(item);
+  if (label === "") return null;
   return h("span", { class: "sign", title: label }, h("span", { class: "visually-hidden" }, `, ${label}`));
 }

@@ -1,20 +1,22 @@
 // The head of the open conversation: its title, which can be changed in place, its agent, its files, and its end.
 
 import { h, icon, iconButton } from "./element.js";
+import { menu } from "./menu.js";
+import { offlineMark } from "./welcome.js";
 
 export class Topbar {
   #node;
   #actions;
   #shown = null;
 
-  /** `actions`: `openDrawer`, `rename(title)`, `remove`, `showFiles`. */
+  /** `actions`: `openDrawer`, `rename(title)`, `remove`, `archive(isArchived)`, `share`, `showFiles`, `exportAddress(format)`. */
   constructor(node, actions) {
     this.#node = node;
     this.#actions = actions;
   }
 
   /**
-   * Shows `meta` (`{title, agent, parentAddress, files}`, where `files` is how many there are, null for an agent that
+   * Shows `meta` (`{title, agent, offline, mayOwn, isShareable, isArchived, parentAddress, forkedFrom, files}`, where `files` is how many there are, null for an agent that
    * keeps none), or the head of a conversation that does not exist yet.
    */
   render(meta) {
@@ -29,17 +31,32 @@ export class Topbar {
 
   #conversation(meta) {
     const title = h("h1", { class: "heading" }, meta.title || "Untitled");
-    const isOwn = !meta.parentAddress;
+    const isOwn = !meta.parentAddress && meta.mayOwn;
     const up = h("a", { class: "icon-button", href: meta.parentAddress, "aria-label": "Back to the conversation it works for", title: "Back" }, icon("back"));
     return [
-      isOwn ? null : up,
+      meta.parentAddress && up,
       title,
       isOwn && iconButton("pencil", "Rename", () => this.#edit(title, meta.title ?? "")),
       h("span", { class: "spacer" }),
       h("span", { class: "agent" }, meta.agent),
+      meta.offline && offlineMark(),
       meta.files !== null && this.#filesButton(meta.files),
+      meta.isShareable && !meta.parentAddress && iconButton("share", isOwn ? "Share" : "Members", this.#actions.share),
+      menu("More", "more", this.#more(meta)),
       isOwn && iconButton("trash", "Delete", this.#actions.remove),
     ];
+  }
+
+  #more({ forkedFrom, mayOwn, isArchived, parentAddress }) {
+    const file = (format) => ({ href: this.#actions.exportAddress(format), download: "" });
+    const archive = { label: isArchived ? "Restore from the archive" : "Archive", act: () => this.#actions.archive(!isArchived) };
+    const items = [
+      mayOwn && !parentAddress && archive,
+      forkedFrom && { label: "Go to where it was branched from", href: `#/c/${encodeURIComponent(forkedFrom)}` },
+      { label: "Export as Markdown", ...file("markdown") },
+      { label: "Export as JSON Lines", ...file("jsonl") },
+    ];
+    return items.filter(Boolean);
   }
 
   #filesButton(count) {

@@ -2,16 +2,15 @@
 
 import { h } from "./element.js";
 
-const SUGGESTIONS = ["What time is it?", "What is 6*7?", "Announce: hello"];
-
 /** `agents` as the service lists them, `chosen` one of their names; `onSuggest(text)` sends, `onChoose(name)` picks. */
 export function welcome({ agents, chosen, onSuggest, onChoose }) {
-  const chips = SUGGESTIONS.map((text) =>
-    h("button", { type: "button", class: "suggestion", onclick: () => onSuggest(text) }, text),
-  );
-  const suggestions = h("div", { class: "suggestions" }, chips);
-  // Things that the default agent can do.
-  const suit = (name) => (suggestions.hidden = !agents.find((agent) => agent.name === name)?.default);
+  const chip = (text) => h("button", { type: "button", class: "suggestion", dir: "auto", onclick: () => onSuggest(text) }, text);
+  const suggestions = h("div", { class: "suggestions" });
+  const suit = (name) => {
+    const own = agents.find((agent) => agent.name === name)?.suggestions ?? [];
+    suggestions.replaceChildren(...own.map(chip));
+    suggestions.hidden = own.length === 0;
+  };
   suit(chosen);
   const choose = (name) => {
     onChoose(name);
@@ -29,12 +28,17 @@ export function welcome({ agents, chosen, onSuggest, onChoose }) {
 
 /** All agents side by side, as one group of radio buttons. */
 function picker(agents, chosen, onChoose) {
-  const cards = agents.map(({ name, description, model }) => {
+  const cards = agents.map(({ name, description, model, offline }) => {
     const input = h("input", { type: "radio", name: "agent", value: name, checked: name === chosen, onchange: () => onChoose(name) });
     const about = h("span", { class: "quiet" }, description || model);
-    return h("label", { class: "agent-card" }, input, h("span", { class: "agent-name" }, name), about);
+    return h("label", { class: "agent-card" }, input, h("span", { class: "agent-name" }, name, offline && [" ", offlineMark()]), about);
   });
   return h("fieldset", { class: "agent-picker" }, h("legend", { class: "visually-hidden" }, "Agent"), cards);
+}
+
+/** Says of one agent that a script answers in place of a model. */
+export function offlineMark() {
+  return h("span", { class: "offline", title: "No model is connected: a script answers, without any network." }, "Offline");
 }
 
 /** Shown for the address of a conversation that does not exist. */

@@ -11,9 +11,9 @@ const TOOL_STATUS = {
   unknown: "Outcome unknown",
 };
 
-/** The status of a call; one that a program runs does not need the person at the page. */
-export function toolStatusOf({ status, suspension }) {
-  return suspension?.kind === "client_exec" ? "Waiting" : TOOL_STATUS[status];
+/** The status of a call; one that a program runs, or on which others decide, does not need the person at the page. */
+export function toolStatusOf({ status, suspension, waitsFor }) {
+  return suspension?.kind === "client_exec" || waitsFor ? "Waiting" : TOOL_STATUS[status];
 }
 
 const DECISION = {
@@ -43,6 +43,13 @@ function answerOf(answer, questions) {
 function chosen(answer, options) {
   const labels = [answer ?? []].flat().map((value) => options.find((option) => option.value === value)?.label ?? value);
   return labels.join(", ") || "nothing";
+}
+
+/** What a conversation of the list does now; nothing when it is idle. */
+export function activityOf({ state, rights, last_exit: lastExit }) {
+  if (!state || state === "idle") return "";
+  if (state === "awaiting_input") return rights?.includes("decide") === false ? "waits for a decision" : "needs you";
+  return lastExit === "crash" ? "running, taken up again since its process died" : "running";
 }
 
 /** What a sub-agent does now. */

@@ -6,12 +6,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from agents.turn.events import Approval, Decision
+from agents.turn.events import Approval, Decision, blocks_of
 from agents.turn.inputs import OnBusy
+from deployments.access.limits import MAX_AMOUNT, RATE, check_rate
+from deployments.access.principal import PART, Role, Scope
+from deployments.access.rights import MemberRole
 from deployments.ingress.problems import Problem
 from store import Placement
 
 MAX_ATTACHMENTS = 20
+BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and signs that show nothing, beside what Unicode itself calls spaces and formats."""
 
 
 class _Strict(BaseModel):
@@ -85,17 +90,56 @@ def _validate_attachments(blocks: list[ContentBlock]) -> list[ContentBlock]:
 Content = Annotated[list[ContentBlock], AfterValidator(_validate_attachments)]
 
 
+def _validate_visible(title: str) -> str:
+    """A title that shows nothing could not be clicked on."""
+    if not any(found.isprintable() and not found.isspace() and found not in BLANKS for found in title):
+        raise ValueError("it has no visible character")
+    return title
+
+
+PrincipalPart = Annotated[str, Field(pattern=f"^{PART.pattern}$")]
+Channel = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_validate_visible)]
+
+
 class NewConversation(_Strict):
-    """All optional: the default agent, an id of ours, no title yet, placed as its agent says."""
+    """All optional: the default agent, an id of ours, no title yet, placed as its agent says.
+
+    `channel` says by what way people talk: `web` is the page, `cli` the terminal. `project` is one of the tenant's that
+    one is a member of, or a new one.
+    """
 
     agent: str | None = None
     id: str | None = None
-    title: Annotated[str, Field(max_length=200)] | None = None
+    title: Title | None = None
     placement: Placement | None = None
+    channel: Channel = "api"
+    project: PrincipalPart | None = None
 
 
-class Renaming(_Strict):
-    title: Annotated[str, Field(min_length=1, max_length=200)]
+class Forking(_Strict):
+    """All optional: the whole log, an id of ours, the title of the source.
+
+    `seq` is where the fork ends; the end of the turn that it is in counts. The same `id` twice is one fork.
+    """
+
+    seq: Annotated[int, Field(ge=0, le=2**53 - 1)] | None = None
+    id: str | None = None
+    title: Title | None = None
+    channel: Channel = "api"
+
+
+class ConversationChanges(_Strict):
+    """One of them or both. What is archived is in no list that does not ask for it, until a person writes to it."""
+
+    title: Title | None = None
+    archived: bool | None = None
+
+    @model_validator(mode="after")
+    def _require_a_change(self) -> "ConversationChanges":
+        if self.title is None and self.archived is None:
+            raise ValueError("name a title, or whether it is archived")
+        return self
 
 
 class NewMessage(_Strict):
@@ -103,6 +147,15 @@ class NewMessage(_Strict):
 
     `model` is one of the agent's models, for the turn that this message begins.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["text"], "properties": {"text": {"type": "string"}, "content": {"type": "null"}}},
+                {"required": ["content"], "properties": {"content": {"type": "array"}, "text": {"type": "null"}}},
+            ]
+        }
+    )
 
     text: str | None = None
     content: Content | None = None
@@ -147,6 +200,48 @@ class NewResolution(_Strict):
     reason: Annotated[str, Field(max_length=4000)] | None = None
     answer: Any = None
     arguments_hash: Annotated[str, Field(max_length=128)] | None = None
+
+    @property
+    def has_attachments(self) -> bool:
+        return any(block["type"] != "text" for block in blocks_of(self.answer) or ())
+
+
+class NewKey(_Strict):
+    """An API key, by default one's own with all that one may do; `seconds` is how long it counts, null: for ever."""
+
+    tenant: PrincipalPart | None = None
+    user: PrincipalPart | None = None
+    roles: frozenset[Role] | None = None
+    scopes: frozenset[Scope] | None = None
+    label: Annotated[str, Field(max_length=100)] = ""
+    seconds: Annotated[int, Field(ge=1, le=10**9)] | None = None
+
+
+class Membership(_Strict):
+    role: MemberRole
+
+
+Rate = Annotated[str, Field(pattern=f"^{RATE.pattern}$"), AfterValidator(check_rate)]
+Amount = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
+
+
+class NewLimits(_Strict):
+    """What is left out is as for all principals, or tenants; null: no limit.
+
+    `requests` and `bytes` (of bodies) are rates; `turns` and `streams` are at once, `tokens` and `cost` (in millionths
+    of a US dollar) a day.
+    """
+
+    requests: Rate | None = None
+    bytes: Rate | None = None
+    turns: Amount | None = None
+    streams: Amount | None = None
+    tokens: Amount | None = None
+    cost: Amount | None = None
+
+
+class SignIn(_Strict):
+    key: Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class ApprovalChoice(_Strict):

@@ -2,22 +2,33 @@
 
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Query, Request
+from pydantic import StringConstraints
 
 from agents.agent import Catalog
 from agents.context import AgentContext
+from deployments.access.auditing import Auditor
+from deployments.access.authenticator import Authenticator
+from deployments.access.conversations import ConversationAccess
+from deployments.access.gateway import GatewayContext
+from deployments.access.known_limits import KnownLimits
+from deployments.access.principal import Principal
+from deployments.access.refusals import RefusalCounts
+from deployments.access.request_limits import RequestLimits
+from deployments.background.host_supply import HostSupply
 from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.problems import Problem
 from deployments.ingress.streams.draining import Draining
+from deployments.ingress.streams.open_streams import OpenStreams
+from deployments.ingress.streams.personal_feed import PersonalFeedStreams
 from deployments.routing.door import Door
 from deployments.settings import Settings
+from deployments.work.client import JobClient
+from deployments.work.queues import Queues
 from store import Store
-
-LOCAL_PRINCIPAL = "local"
-"""The principal of every request: there are no accounts while the service listens to this machine alone."""
 
 CONVERSATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
@@ -34,12 +45,48 @@ class Dependencies:
     door: Door
     limits: ReplicaLimits
     draining: Draining
+    host_supply: HostSupply
+    queues: Queues = field(init=False)
+    jobs: JobClient = field(init=False)
+    authenticator: Authenticator = field(init=False)
+    access: ConversationAccess = field(init=False)
+    known_limits: KnownLimits = field(init=False)
+    request_limits: RequestLimits = field(init=False)
+    open_streams: OpenStreams = field(init=False)
+    personal_feeds: PersonalFeedStreams = field(init=False)
+    audit: Auditor = field(init=False)
+    refusals: RefusalCounts = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "queues", Queues(self.settings))
+        object.__setattr__(self, "jobs", JobClient(self.store, self.queues))
+        object.__setattr__(self, "authenticator", Authenticator(self.settings, self.store))
+        object.__setattr__(self, "access", ConversationAccess(self.store))
+        object.__setattr__(self, "known_limits", KnownLimits(self.settings, self.store))
+        object.__setattr__(self, "request_limits", RequestLimits(self.known_limits, self.store))
+        object.__setattr__(self, "open_streams", OpenStreams(self.authenticator, self.access))
+        object.__setattr__(self, "personal_feeds", PersonalFeedStreams(self.store, self.access))
+        object.__setattr__(self, "audit", Auditor(self.store))
+        object.__setattr__(self, "refusals", RefusalCounts())
+
+
+def principal_of(request: Request) -> Principal:
+    """Who acts; deployments/ingress/authentication.py has put it there."""
+    principal: Principal = request.scope["user"]
+    return principal
 
 
 def agent_context(request: Request) -> AgentContext:
     """What goes along with the work that a request asks for; the trace is the caller's, or begins here."""
     trace = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-    return AgentContext(principal=LOCAL_PRINCIPAL, trace_id=trace[1] if trace else uuid.uuid4().hex)
+    principal = principal_of(request)
+    gateway: GatewayContext | None = request.scope.get("gateway_context")
+    return AgentContext(
+        tenant=(gateway and gateway.tenant) or principal.tenant,
+        principal=principal.id,
+        trace_id=trace[1] if trace else uuid.uuid4().hex,
+        values=principal.values if gateway is None else {**principal.values, **gateway.values},
+    )
 
 
 def validate_conversation_id(conversation_id: str) -> str:
@@ -55,9 +102,15 @@ async def get_dependencies(request: Request) -> Dependencies:
     return dependencies
 
 
-async def get_conversation_id(conversation_id: Annotated[str, Path()]) -> str:
+async def get_conversation_id(
+    conversation_id: Annotated[str, Path(json_schema_extra={"pattern": f"^{CONVERSATION_ID.pattern}$"})],
+) -> str:
     return validate_conversation_id(conversation_id)
 
 
 Deps = Annotated[Dependencies, Depends(get_dependencies)]
 ConversationId = Annotated[str, Depends(get_conversation_id)]
+ClientToolNames = Annotated[
+    list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]],
+    Query(max_length=32, description="The client tools that the reader of this stream can run."),
+]

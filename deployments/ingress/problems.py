@@ -1,6 +1,6 @@
 """Every refusal the API can give: a stable type, a status and a title, answered as application/problem+json."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -11,8 +11,14 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Scope
 
-from agents.errors import NewerRecord, Refused, UnknownAgent, UnreadableRecord
+from agents.clock import now_ms
+from agents.errors import InvalidImport, NewerRecord, Refused, UnknownAgent, UnreadableRecord
+from deployments.access.errors import Concealed, NotAllowed
+from deployments.access.limits import LimitReached, seconds_until
+from deployments.access.projects import ConcealedProject, UnknownProject
 from deployments.routing.errors import ControlPlaneUnavailable, Unreachable
 from store import ConversationExists, ConversationNotFound, StoreUnavailable
 from store.errors import (
@@ -29,7 +35,7 @@ from store.errors import (
 
 TYPE_PREFIX = "urn:raylogue:problem:"
 MEDIA_TYPE = "application/problem+json"
-SOON_SECONDS, LATER_SECONDS = 2, 5
+AT_ONCE_SECONDS, SOON_SECONDS, LATER_SECONDS = 1, 2, 5
 """For `Retry-After`."""
 
 
@@ -45,15 +51,34 @@ class ProblemType:
 PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "malformed_json": ProblemType(400, "The body is not valid JSON"),
     "invalid_conversation_id": ProblemType(400, "The conversation id is not valid"),
+    "credentials_missing": ProblemType(401, "The request has no credentials"),
+    "credentials_malformed": ProblemType(401, "The credentials cannot be read"),
+    "credentials_expired": ProblemType(401, "The credentials have expired"),
+    "credentials_invalid": ProblemType(401, "The credentials are not valid"),
+    "wrong_audience": ProblemType(401, "The token is for another service"),
+    "context_invalid": ProblemType(401, "The context of the gateway is not valid"),
+    "not_allowed": ProblemType(403, "The credentials are not for this"),
+    "not_an_approver": ProblemType(403, "The call waits for another person"),
+    "page_header_missing": ProblemType(403, "Only the page itself may write with its cookie"),
+    "foreign_host": ProblemType(403, "The service does not answer for this name"),
+    "foreign_origin": ProblemType(403, "The page of another site may not ask for this"),
     "unknown_conversation": ProblemType(404, "There is no such conversation"),
+    "unknown_key": ProblemType(404, "There is no such key"),
+    "unknown_project": ProblemType(404, "There is no such project"),
+    "unknown_job": ProblemType(404, "There is no such job"),
+    "unknown_turn": ProblemType(404, "There is no such turn"),
     "unknown_file": ProblemType(404, "There is no such file"),
     "not_found": ProblemType(404, "There is nothing at this address"),
     "method_not_allowed": ProblemType(405, "This address does not take this method"),
+    "request_timeout": ProblemType(408, "The request did not arrive in time", AT_ONCE_SECONDS),
     "turn_running": ProblemType(409, "A turn is running"),
     "not_running": ProblemType(409, "No turn is running"),
+    "turn_summarised": ProblemType(409, "The turn is part of a summary"),
     "stale_resolution": ProblemType(409, "The answer comes too late, twice, or for nothing"),
     "arguments_changed": ProblemType(409, "The call is not the one that was shown"),
     "answer_at_parent": ProblemType(409, "The call of a sub-agent is answered at its parent"),
+    "job_over": ProblemType(409, "The job is over"),
+    "job_open": ProblemType(409, "The job is not over"),
     "conversation_exists": ProblemType(409, "The id is taken"),
     "file_exists": ProblemType(409, "The path is taken"),
     "file_conflict": ProblemType(412, "The file has changed since"),
@@ -67,7 +92,10 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "unknown_agent": ProblemType(422, "There is no such agent"),
     "unreadable_attachment": ProblemType(422, "An image or document is not what it says"),
     "unknown_model": ProblemType(422, "The agent has no such model"),
+    "invalid_import": ProblemType(422, "The file is not one that an export wrote"),
     "bad_path": ProblemType(422, "The path is not valid"),
+    "too_many_members": ProblemType(422, "The conversation has as many members as it may"),
+    "limit_reached": ProblemType(429, "A limit of the principal or its tenant is reached", SOON_SECONDS),
     "queue_full": ProblemType(429, "Too many messages wait", SOON_SECONDS),
     "too_many_turns": ProblemType(429, "Too many turns are running", SOON_SECONDS),
     "self_run_limit": ProblemType(429, "The agent has started itself too often"),
@@ -84,7 +112,9 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "too_many_streams": ProblemType(503, "Too many event streams are open", LATER_SECONDS),
     "overloaded": ProblemType(503, "There is too much to do", SOON_SECONDS),
     "newer_code": ProblemType(503, "Newer code has written to the conversation", SOON_SECONDS),
+    "hosts_starting": ProblemType(503, "The hosts are being started", SOON_SECONDS),
     "replica_draining": ProblemType(503, "The replica is about to stop", SOON_SECONDS),
+    "unavailable": ProblemType(503, "The service cannot answer now", AT_ONCE_SECONDS),
     "scope_full": ProblemType(507, "There is no room for more files"),
 }
 
@@ -98,7 +128,22 @@ BODY_PROBLEMS = (
     "message_too_large",
     "overloaded",
 )
-CONVERSATION_PROBLEMS = ("unknown_conversation", "invalid_conversation_id", "store_unavailable")
+CREDENTIAL_PROBLEMS = (
+    "credentials_missing",
+    "credentials_malformed",
+    "credentials_expired",
+    "credentials_invalid",
+    "wrong_audience",
+    "context_invalid",
+)
+PRINCIPAL_PROBLEMS = ("page_header_missing", "limit_reached")
+"""What every address may answer that is not public."""
+FORBIDDEN = ("not_allowed", "not_an_approver", "page_header_missing", "foreign_host", "foreign_origin")
+REFUSALS = frozenset((*CREDENTIAL_PROBLEMS, *FORBIDDEN))
+"""What the audit counts, beside what is concealed."""
+REFUSED = "raylogue.refused"
+"""Where the scope of a request has the code of such a refusal, and whose audit is to have it if not the caller's."""
+CONVERSATION_PROBLEMS = ("unknown_conversation", "invalid_conversation_id", "not_allowed", "store_unavailable")
 LOG_PROBLEMS = ("unreadable_log", "newer_code")
 """What every route may answer that reads a body, names a conversation, or reads its log."""
 
@@ -114,7 +159,10 @@ class ProblemBody(BaseModel):
 
 
 class Problem(Exception):
-    """A refusal; `code` is a key of `PROBLEM_TYPES` or a middleware's own, `members` are for programs."""
+    """A refusal; `code` is a key of `PROBLEM_TYPES` or a middleware's own, `members` are for programs.
+
+    One of them, `resets_at` (ms since 1970), says when it is over, where that is known.
+    """
 
     def __init__(self, code: str, detail: str, members: Mapping[str, Any] = MappingProxyType({})) -> None:
         super().__init__(code, detail, members)
@@ -123,8 +171,8 @@ class Problem(Exception):
         self.members = members
 
 
-def problem_response(problem: Problem, instance: str) -> Response:
-    """The problem as a response; what passes by itself says when to come back."""
+def problem_response(problem: Problem, instance: str, headers: Mapping[str, str] | None = None) -> Response:
+    """The problem as a response, with further `headers`; what passes by itself says when to come back."""
     problem_type = PROBLEM_TYPES.get(problem.code, REFUSED_BY_MIDDLEWARE)
     body = {
         "type": TYPE_PREFIX + problem.code,
@@ -134,8 +182,21 @@ def problem_response(problem: Problem, instance: str) -> Response:
         "instance": instance,
         **problem.members,
     }
-    headers = {"Retry-After": str(problem_type.retry_after)} if problem_type.retry_after is not None else None
-    return Response(orjson.dumps(body), problem_type.status, headers, MEDIA_TYPE)
+    retry_after = problem_type.retry_after
+    if (resets_at := problem.members.get("resets_at")) is not None:
+        retry_after = seconds_until(resets_at, now_ms())
+    later = {"Retry-After": str(retry_after)} if retry_after is not None else {}
+    return Response(orjson.dumps(body), problem_type.status, {**(headers or {}), **later}, MEDIA_TYPE)
+
+
+def note_refusal(scope: Scope, code: str, *, concealed_of: str | None = None) -> None:
+    """Let the audit count it, if it is about rights.
+
+    `concealed_of`: what it denies is there, and of this tenant. Then that one's audit has it: in the audit of the one
+    who asks it would say that it is there.
+    """
+    if concealed_of is not None or code in REFUSALS:
+        scope[REFUSED] = (code, concealed_of)
 
 
 def openapi_problems(*codes: str) -> dict[int | str, dict[str, Any]]:
@@ -156,7 +217,11 @@ _NEWER = "It is served by newer code than answers here, and left as it is; try a
 
 _TRANSLATIONS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     Problem: lambda e: e,
-    Refused: lambda e: Problem(e.code, e.detail),
+    Refused: lambda e: Problem(e.code, e.detail, e.members),
+    LimitReached: lambda e: Problem("limit_reached", str(e), e.members),
+    NotAllowed: lambda e: Problem("not_allowed", f"{str(e).capitalize()}."),
+    InvalidImport: lambda e: Problem("invalid_import", f"Line {e.line}: {e.problem}.", {"line": e.line}),
+    UnknownProject: lambda e: Problem("unknown_project", f"There is no project {e.name!r}."),
     UnknownAgent: lambda e: Problem("unknown_agent", f"No agent is named {e.name!r}."),
     ConversationNotFound: lambda e: Problem("unknown_conversation", f"There is no conversation {e.conversation_id!r}."),
     ConversationExists: lambda e: Problem("conversation_exists", f"The id {e.conversation_id!r} is taken."),
@@ -181,20 +246,34 @@ _TRANSLATIONS: Mapping[type[Exception], Callable[[Any], Problem]] = {
 }
 
 
-def install_problem_handlers(app: FastAPI) -> None:
-    """Make `app` answer every error with a problem."""
+def install_problem_handlers(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Make `app`, which has these routes, answer every error with a problem."""
     for error, translate in _TRANSLATIONS.items():
         app.add_exception_handler(error, _handler(translate))
     app.add_exception_handler(RequestValidationError, _handler(_from_validation_error))
-    app.add_exception_handler(HTTPException, _handler(_from_http_exception))
+    app.add_exception_handler(HTTPException, _handler(_from_http_exception, routes))
     app.add_exception_handler(Exception, _handler(lambda _: Problem("internal", "The request failed here.")))
 
 
-def _handler(translate: Callable[[Any], Problem]) -> Callable[[Request, Exception], Response]:
+def _handler(
+    translate: Callable[[Any], Problem], routes: Sequence[BaseRoute] = ()
+) -> Callable[[Request, Exception], Response]:
     async def handle(request: Request, error: Exception) -> Response:
-        return problem_response(translate(error), quote(request.scope["path"]))
+        wrong_method = isinstance(error, HTTPException) and error.status_code == 405
+        headers = {"Allow": ", ".join(sorted(_methods(request, routes)))} if wrong_method else None
+        problem = translate(error)
+        concealed_of = error.tenant if isinstance(error, Concealed | ConcealedProject) else None
+        note_refusal(request.scope, problem.code, concealed_of=concealed_of)
+        return problem_response(problem, quote(request.scope["path"]), headers)
 
     return handle  # type: ignore[return-value]  # Starlette takes both kinds of function, its type only one
+
+
+def _methods(request: Request, routes: Iterable[BaseRoute]) -> set[str]:
+    """The methods that this address takes: of all routes, where Starlette names those of the first one."""
+    scope = {**request.scope, "method": ""}
+    found = (route for route in routes if isinstance(route, Route) and route.matches(scope)[0] is Match.PARTIAL)
+    return {method for route in found for method in route.methods or ()}
 
 
 def _from_validation_error(error: RequestValidationError) -> Problem:

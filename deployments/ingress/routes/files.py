@@ -2,20 +2,23 @@
 
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
+import orjson
 from fastapi import APIRouter, Header, Request, Response
-from fastapi.responses import ORJSONResponse
 
 from agents.clock import now_ms
 from agents.codec import wire_live
 from agents.middleware.file_system import FileSystem
+from agents.middleware.file_system.mounts import Mounts, open_mounts
 from agents.turn.live import FileChanged
+from deployments.access.principal import Principal
+from deployments.access.rights import Right, standing_of
 from deployments.ingress.body_reader import read_bytes
-from deployments.ingress.dependencies import ConversationId, Dependencies, Deps
+from deployments.ingress.dependencies import ConversationId, Dependencies, Deps, principal_of
 from deployments.ingress.problems import CONVERSATION_PROBLEMS, Problem, openapi_problems
 from deployments.ingress.streams.large_response import bounded_response
-from deployments.page.markdown import render_markdown
+from deployments.page.markdown import MAX_RENDERED_CHARACTERS, render
 from store import ConversationMeta, Scope
 
 router = APIRouter(prefix="/v1/conversations/{conversation_id}", tags=["files"])
@@ -24,8 +27,6 @@ PATH_PROBLEMS = (*CONVERSATION_PROBLEMS, "unknown_file", "bad_path")
 SIZE_PROBLEMS = ("file_too_large", "scope_full", "overloaded")
 ETAG = re.compile(r'"([1-9][0-9]{0,15})"')
 OUTSIDE_OF_A_TURN = 0
-MAX_RENDERED_BYTES: Final = 65_536
-"""Longer Markdown is not rendered: that would take time from all the streams of this process."""
 # What an agent writes is shown by our own page, under our origin: it must never be taken for a page itself.
 HEADERS = {
     "Cache-Control": "no-cache",
@@ -33,27 +34,33 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 RAW_BODY = {"requestBody": {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string"}}}}}
-IfMatch = Annotated[str | None, Header(description='The version that was read, such as "3".')]
-IfNoneMatch = Annotated[str | None, Header(description="`*`: the file must not exist yet.")]
+IfMatch = Annotated[
+    str | None,
+    Header(description='The version that was read, such as "3".', json_schema_extra={"pattern": f"^{ETAG.pattern}$"}),
+]
+IfNoneMatch = Annotated[
+    str | None, Header(description="`*`: the file must not exist yet.", json_schema_extra={"pattern": "^\\*$"})
+]
 
 
 @router.get("/files", responses=openapi_problems(*CONVERSATION_PROBLEMS))
-async def list_files(conversation_id: ConversationId, deps: Deps) -> dict[str, Any]:
+async def list_files(conversation_id: ConversationId, request: Request, deps: Deps) -> dict[str, Any]:
     """All files of all mounts; none if the agent keeps no files."""
-    meta, file_system = await _file_system(conversation_id, deps)
-    found = [file async for file in _list_mounts(deps, meta, file_system)] if file_system else []
+    principal = principal_of(request)
+    meta, mounts = await _mounts(conversation_id, principal, "read", deps)
+    found = [file async for file in _list_mounts(deps, meta, principal, mounts)] if mounts else []
     return {"files": found}
 
 
 @router.get("/files/{path:path}", response_model=None, responses=openapi_problems(*PATH_PROBLEMS, "overloaded"))
 async def read_file(
-    conversation_id: ConversationId, path: str, deps: Deps, render: Literal["html"] | None = None
+    conversation_id: ConversationId, path: str, request: Request, deps: Deps, render: Literal["html"] | None = None
 ) -> Response:
     """The bytes of one file, with its version as `ETag`; rendered, `{"html"}` with its Markdown as sanitised HTML."""
-    _, scope, inner = await _resolve(conversation_id, path, deps)
+    _, scope, inner = await _resolve(conversation_id, path, principal_of(request), "read", deps)
     file = await deps.store.files.read(scope, inner)
     if render is not None:
-        return _html_response(file.content)
+        return await _html_response(file.content)
     headers = {**HEADERS, "ETag": _to_etag(file.info.version)}
     return bounded_response(file.content, deps.limits.response_bytes, _media_type(file.content), headers)
 
@@ -74,8 +81,8 @@ async def write_file(
     if_none_match: IfNoneMatch = None,
 ) -> dict[str, Any]:
     """Write the version that follows the one that was read, or create the file: one of the two headers says which."""
+    meta, scope, inner = await _resolve(conversation_id, path, principal_of(request), "write", deps)
     expected = _expected_version(if_match, if_none_match)
-    meta, scope, inner = await _resolve(conversation_id, path, deps)
     content = await read_bytes(request, deps.limits, deps.store.files.limits.file_bytes, "file_too_large")
     with deps.limits.body_bytes.hold(len(content)):
         version = await deps.store.files.write(scope, inner, content, expected_version=expected, now=now_ms())
@@ -89,39 +96,61 @@ async def write_file(
     status_code=204,
     responses=openapi_problems(*PATH_PROBLEMS, "invalid_request", "file_conflict"),
 )
-async def delete_file(conversation_id: ConversationId, path: str, deps: Deps, if_match: IfMatch = None) -> Response:
+async def delete_file(
+    conversation_id: ConversationId, path: str, request: Request, deps: Deps, if_match: IfMatch = None
+) -> Response:
     """Delete a file, or a folder with all below it; with `If-Match`, only that version of the file."""
+    meta, scope, inner = await _resolve(conversation_id, path, principal_of(request), "write", deps)
     expected = None if if_match is None else _parse_etag(if_match)
-    meta, scope, inner = await _resolve(conversation_id, path, deps)
     await deps.store.files.delete(scope, inner, expected_version=expected)
     _publish_change(deps, meta, path, None)
     return Response(status_code=204)
 
 
 async def _list_mounts(
-    deps: Dependencies, meta: ConversationMeta, file_system: FileSystem
+    deps: Dependencies, meta: ConversationMeta, principal: Principal, mounts: Mounts
 ) -> AsyncIterator[dict[str, Any]]:
-    for mount, scope in file_system.scopes(meta).items():
+    for mount, scope in mounts.scopes(meta).items():
+        if not _is_open(scope, principal):
+            continue
         for info in await deps.store.files.list(scope):
             path = f"{mount}/{info.path}" if mount else info.path
-            if file_system.resolve(path, meta) == (scope, info.path):  # else another mount of that name hides it
+            if mounts.resolve(path, meta) == (scope, info.path):  # else another mount of that name hides it
                 yield {"path": path, "version": info.version, "size": info.size, "updated_at": info.updated_at}
 
 
-async def _file_system(conversation_id: str, deps: Dependencies) -> tuple[ConversationMeta, FileSystem | None]:
-    """The conversation, and the middleware that keeps its agent's files, if it has one."""
-    meta = await deps.store.registry.get(conversation_id)
+async def _mounts(
+    conversation_id: str, principal: Principal, right: Right, deps: Dependencies
+) -> tuple[ConversationMeta, Mounts | None]:
+    """The conversation, and where its agent keeps files for this principal, if it keeps any."""
+    meta = await deps.access.get(principal, conversation_id, right)
     middleware = deps.catalog.get(meta.agent).each_middleware()
-    return meta, next((found for found in middleware if isinstance(found, FileSystem)), None)
-
-
-async def _resolve(conversation_id: str, path: str, deps: Dependencies) -> tuple[ConversationMeta, Scope, str]:
-    """Where a path of the conversation leads; raises `Problem`, `store.BadPath`."""
-    meta, file_system = await _file_system(conversation_id, deps)
+    file_system = next((found for found in middleware if isinstance(found, FileSystem)), None)
     if file_system is None:
+        return meta, None
+    if "admin" in standing_of(principal, meta.principal, {}):
+        return meta, file_system.mounts.open_to(meta, member=True)
+    return meta, await open_mounts(file_system.mounts, meta, deps.store, principal.id)
+
+
+async def _resolve(
+    conversation_id: str, path: str, principal: Principal, right: Right, deps: Dependencies
+) -> tuple[ConversationMeta, Scope, str]:
+    """Where a path of the conversation leads; raises `Problem`, `store.BadPath`."""
+    meta, mounts = await _mounts(conversation_id, principal, right, deps)
+    if mounts is None:
         raise Problem("unknown_file", f"There is no file {path!r}: the agent {meta.agent} keeps none.")
-    scope, inner = file_system.resolve(path, meta)
+    if path.partition("/")[0] in mounts.closed:
+        raise Problem("unknown_file", f"There is no file {path!r}.")
+    scope, inner = mounts.resolve(path, meta)
+    if not _is_open(scope, principal):
+        raise Problem("unknown_file", f"There is no file {path!r}.")
     return meta, scope, inner
+
+
+def _is_open(scope: Scope, principal: Principal) -> bool:
+    """Whether these files are shared with the conversation: what a person keeps across conversations never is."""
+    return scope.kind != "user" or scope.id == principal.id or principal.acts_as("operator")
 
 
 def _publish_change(deps: Dependencies, meta: ConversationMeta, path: str, version: int | None) -> None:
@@ -152,10 +181,11 @@ def _to_etag(version: int) -> str:
     return f'"{version}"'
 
 
-def _html_response(content: bytes) -> Response:
-    if len(content) > MAX_RENDERED_BYTES:
-        raise Problem("file_too_large", f"At most {MAX_RENDERED_BYTES} bytes are rendered.")
-    return ORJSONResponse({"html": render_markdown(content.decode(errors="replace"))})
+async def _html_response(content: bytes) -> Response:
+    if len(content) > MAX_RENDERED_CHARACTERS:
+        raise Problem("file_too_large", f"At most {MAX_RENDERED_CHARACTERS} bytes are rendered.")
+    html = await render(content.decode(errors="replace"))
+    return Response(orjson.dumps({"html": html}), media_type="application/json")
 
 
 def _media_type(content: bytes) -> str:

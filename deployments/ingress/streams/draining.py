@@ -24,6 +24,7 @@ class Draining:
         self.has_begun = False
         self._streams_ended = False
         self._streams: set[Callable[[], None]] = set()
+        self._callbacks: list[Callable[[], object]] = []
 
     def begin(self) -> None:
         """Be not ready from now on; a moment later the streams end. Safe to call again."""
@@ -31,7 +32,13 @@ class Draining:
             return
         self.has_begun = True
         log.info("draining", streams=len(self._streams))
+        for callback in self._callbacks:
+            callback()
         asyncio.get_running_loop().call_later(NOTICE_SECONDS, self._end_streams)
+
+    def call_at_begin(self, callback: Callable[[], object]) -> None:
+        """Have `callback` called when this begins."""
+        self._callbacks.append(callback)
 
     def add_stream(self, end: Callable[[], None]) -> None:
         """Have `end` called when streams are to end; for a late stream after a moment, or its client would spin."""

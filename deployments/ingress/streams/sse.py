@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from deployments.ingress.streams.draining import Draining
+from deployments.ingress.streams.open_streams import StreamEnds
 from deployments.ingress.streams.watcher_state import WireEvent
 from store import StoreError
 
@@ -33,8 +33,9 @@ def accepts_event_stream(request: Request) -> bool:
 
 
 def to_frame(event: WireEvent) -> bytes:
-    """One event; a logged one carries its seq as the id to resume from."""
-    head = f"id: {event['seq']}\n" if "v" in event else ""
+    """One event; a logged one carries its seq as the id to resume from, one of a personal feed its `id`."""
+    position = event["seq"] if "v" in event else event.get("id")
+    head = f"id: {position}\n" if position is not None else ""
     return b"%bevent: %b\ndata: %b\n\n" % (head.encode(), event["type"].encode(), orjson.dumps(dict(event)))
 
 
@@ -42,9 +43,9 @@ class EventStreamResponse(StreamingResponse):
     """Frees what is in `held` at its end, also when the client has left before it began."""
 
     def __init__(
-        self, events: AsyncGenerator[WireEvent, None], heartbeat: float, held: AsyncExitStack, draining: Draining
+        self, events: AsyncGenerator[WireEvent, None], heartbeat: float, held: AsyncExitStack, ends: StreamEnds
     ) -> None:
-        super().__init__(_frames(events, heartbeat, draining), headers=HEADERS, media_type=MEDIA_TYPE)
+        super().__init__(_frames(events, heartbeat, ends), headers=HEADERS, media_type=MEDIA_TYPE)
         self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,9 +53,7 @@ class EventStreamResponse(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _frames(
-    events: AsyncGenerator[WireEvent, None], heartbeat: float, draining: Draining
-) -> AsyncIterator[bytes]:
+async def _frames(events: AsyncGenerator[WireEvent, None], heartbeat: float, ends: StreamEnds) -> AsyncIterator[bytes]:
     """Frames as events come; several that are ready leave as one piece, since every piece is a system call."""
     ready: asyncio.Queue[bytes] = asyncio.Queue(MAX_FRAMES_AHEAD)
     reading = asyncio.create_task(_read_ahead(events, ready))
@@ -65,7 +64,7 @@ async def _frames(
             ready.get_nowait()
         ready.put_nowait(RECONNECT)
 
-    draining.add_stream(send_elsewhere)
+    ends.add_stream(send_elsewhere)
     try:
         while True:
             try:
@@ -83,7 +82,7 @@ async def _frames(
             for _ in frames:
                 ready.task_done()
     finally:
-        draining.remove_stream(send_elsewhere)
+        ends.remove_stream(send_elsewhere)
         reading.cancel()
         await asyncio.wait({reading})
         await events.aclose()

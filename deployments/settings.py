@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
+
+from deployments.access.settings import OFF, AccessSettings, comma_separated
+from store.feed.feed import MAX_ENTRIES
 
 LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
+SECRETS_DIR = "RAYLOGUE_SECRETS_DIR"
 REDIS_SCHEMES = frozenset({"redis", "rediss", "unix", "sentinel"})
 
 
@@ -22,15 +32,27 @@ def is_loopback(host: str) -> bool:
         return host in LOOPBACK_NAMES
 
 
-class Settings(BaseSettings):
-    """Everything that an operator can choose; frozen, and passed as an argument."""
+class Settings(AccessSettings):
+    """Everything that an operator can choose; frozen, and passed as an argument.
+
+    What is secret may stand in files instead, one for each variable and named like it, in the directory that
+    `RAYLOGUE_SECRETS_DIR` names: so it is in nothing that Ray or Serve shows. The environment comes first.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="RAYLOGUE_", env_ignore_empty=True, frozen=True, populate_by_name=True, extra="ignore"
     )
 
-    host: str = Field("127.0.0.1", description="Address that the service listens on; must be a loopback one.")
+    host: str = Field(
+        "127.0.0.1",
+        description="Address that the service listens on; a loopback one, unless `RAYLOGUE_AUTH` asks for credentials.",
+    )
     port: int = Field(8000, ge=0, le=65535, description="Port of the page and the API; 0 chooses a free one.")
+    allowed_hosts: str | None = Field(
+        None,
+        description="Further names under which people reach the service, separated by commas, `*.example.org` for all "
+        "below one; requests for other names than these and loopback ones are refused.",
+    )
     dashboard: bool = Field(
         True,
         description="Whether `raylogue up` starts the Ray dashboard; without it Ray takes less of a small machine.",
@@ -62,6 +84,9 @@ class Settings(BaseSettings):
     archive_keep_events: int = Field(
         1000, ge=1, description="How many of a conversation's newest events stay in Redis at least."
     )
+    log_days: float = Field(
+        14.0, gt=0, description="How long `raylogue up` keeps the logs of services that have ended."
+    )
     prefix: str = Field("raylogue", pattern=r"^[A-Za-z0-9_.-]+$", description="First word of every key in Redis.")
     namespace: str = Field(
         "raylogue", min_length=1, description="Ray namespace in which the conversations' actors live."
@@ -76,8 +101,10 @@ class Settings(BaseSettings):
     )
     agents: str | None = Field(
         None,
-        pattern=r"^[\w.]+:\w+$",
         description="Your agents: `module:function`, a function from `Settings` to `agents.agent.Catalog`.",
+    )
+    load_seconds: float = Field(
+        20.0, gt=0, description="How long loading your agents may take before a start or a release is refused."
     )
     code_version: str | None = Field(
         None,
@@ -87,29 +114,50 @@ class Settings(BaseSettings):
     dashboard_url: str | None = Field(
         None, description="Where the Ray dashboard is; `raylogue up` sets it, and the page links to it."
     )
+    page_module: Path | None = Field(
+        None,
+        description="A JavaScript module of yours that the page loads, for client tools of your own (docs/tools.md).",
+    )
     max_message_bytes: int = Field(
         262_144, ge=1, description="Longest message that is accepted, in bytes of the request's body."
     )
     max_attachment_bytes: int = Field(
         6_291_456, ge=1, description="The same for a message that brings images or documents."
     )
+    max_import_bytes: int = Field(
+        536_870_912, ge=1, description="Largest file of a conversation that is imported, in bytes."
+    )
     placement: Literal["auto", "dedicated", "shared"] = Field(
-        "auto", description="Where conversations live whose agents and creators request no placement."
+        "auto",
+        description="Where conversations live whose agents and creators request no placement; `auto`: first in a "
+        "shared host, then in an actor of their own if they go on.",
     )
     dedicated_per_node: int | None = Field(
         None, ge=0, description="Most dedicated actors on a node; unset: as many as half of its memory holds."
     )
     warm_workers: int = Field(
-        2,
+        1,
         ge=0,
-        description="Worker processes that each node keeps ready to become dedicated actors; 0 keeps none.",
+        description="Fewest worker processes that each node keeps ready: one for the successor of a host that dies, "
+        "further ones to become dedicated actors; 0 keeps none.",
+    )
+    max_warm_workers: int | None = Field(
+        None,
+        ge=1,
+        description="Most of them, while dedicated actors are started; unset: two for each core.",
+    )
+    start_seconds: float = Field(
+        300.0,
+        gt=0,
+        description="How long the start of a dedicated actor is tried, for example where no node has what its agent "
+        "asks for; then the turn fails as `not_started`.",
     )
     host_conversations: int = Field(10_000, ge=1, description="Most conversations that live in one shared host.")
     target_conversations: int = Field(
         1_000,
         ge=1,
         validation_alias=AliasChoices("RAYLOGUE_COMFORTABLE_CONVERSATIONS"),
-        description="With so many conversations in each of its shared hosts, a node gets another one.",
+        description="Conversations that a shared host should have at most; at 70 % of it a node gets another host.",
     )
     node_conversations: int | None = Field(
         None,
@@ -138,6 +186,18 @@ class Settings(BaseSettings):
     )
     upscale_seconds: float = Field(10.0, ge=1, description="How long there must be too few replicas of the ingress.")
     downscale_seconds: float = Field(300.0, gt=0, description="How long there must be too many of them.")
+    min_workers: int = Field(
+        0, ge=0, description="Fewest workers for jobs; with none at rest, the first job waits until one has started."
+    )
+    max_workers: int = Field(
+        1, ge=1, description="Most workers for jobs; between the two their number follows the backlog."
+    )
+    work_drain_seconds: float = Field(
+        30.0, ge=0, description="How long a worker that has to leave waits for its jobs, before it hands them back."
+    )
+    jobs: str | None = Field(
+        None, description="Your jobs: modules, separated by commas, that define them with `@job` (docs/jobs.md)."
+    )
     replica_streams: int = Field(2_000, ge=1, description="Most event streams that are open at one replica.")
     replica_messages: int = Field(500, ge=1, description="Most messages that one replica is handing over at once.")
     replica_body_bytes: int = Field(
@@ -151,6 +211,17 @@ class Settings(BaseSettings):
     stuck_seconds: float = Field(
         600.0, gt=0, description="A turn without any progress for so long is named as stuck: see `raylogue abort`."
     )
+    feed_group_days: float = Field(
+        7.0,
+        gt=0,
+        description="How long the feed keeps what a group lacks whose consumer has gone from the code (docs/feed.md).",
+    )
+    feed_max_entries: int = Field(
+        MAX_ENTRIES,
+        ge=1000,
+        description="Most entries of one of the feed's 64 partitions that wait for the slowest group; older ones are "
+        "cut off.",
+    )
     heartbeat_seconds: float = Field(15.0, gt=0, description="How often a silent event stream sends a heartbeat.")
     anthropic_api_key: SecretStr | None = Field(
         None,
@@ -163,12 +234,34 @@ class Settings(BaseSettings):
         description="Another server that speaks the Messages API.",
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """pydantic-settings' hook: arguments, the environment, then the files of secrets."""
+        directory = os.environ.get(SECRETS_DIR)
+        files = (SecretsSettingsSource(settings_cls, secrets_dir=directory),) if directory else ()
+        return (init_settings, env_settings, *files)
+
     @field_validator("host")
     @classmethod
-    def _host_is_private(cls, host: str) -> str:
-        if not is_loopback(host):
-            raise ValueError(f"{host} is a public address, and there is no authentication yet: use 127.0.0.1")
+    def _host_is_private_without_authentication(cls, host: str, info: ValidationInfo) -> str:
+        if info.data.get("auth") == OFF and not is_loopback(host):
+            raise ValueError(f"{host} is a public address, and RAYLOGUE_AUTH is off: use 127.0.0.1, or set it to keys")
         return host
+
+    @field_validator("agents")
+    @classmethod
+    def _agents_name_a_function(cls, agents: str | None) -> str | None:
+        module, colon, function = (agents or "").partition(":")
+        if agents is not None and not (colon and all(map(str.isidentifier, (*module.split("."), function)))):
+            raise ValueError(f"it is module:function, such as shop.agents:catalog, not {agents!r}")
+        return agents
 
     @field_validator("redis_url")
     @classmethod
@@ -187,11 +280,14 @@ class Settings(BaseSettings):
         return url
 
     def environment(self) -> dict[str, str]:
-        """These settings as environment variables: how they travel to the processes that Ray starts."""
+        """These settings as environment variables: how they travel to the processes that Ray starts.
+
+        Without the secrets: each process reads those where this one has found them.
+        """
         variables = {}
         for name in type(self).model_fields:
             value = getattr(self, name)
-            if value is not None:
+            if value is not None and not isinstance(value, SecretStr):
                 variables[environment_name(name)] = _as_text(value)
         return variables
 
@@ -204,7 +300,17 @@ class Settings(BaseSettings):
     @property
     def further_models(self) -> tuple[str, ...]:
         """The names in `models`."""
-        return tuple(name for part in (self.models or "").split(",") if (name := part.strip()))
+        return comma_separated(self.models)
+
+    @property
+    def job_modules(self) -> tuple[str, ...]:
+        """The modules in `jobs`."""
+        return comma_separated(self.jobs)
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """The names and addresses for which the service answers, beside the loopback ones."""
+        return (self.host, *comma_separated(self.allowed_hosts))
 
     @property
     def offline(self) -> bool:
@@ -214,8 +320,6 @@ class Settings(BaseSettings):
 
 def _as_text(value: object) -> str:
     match value:
-        case SecretStr():
-            return value.get_secret_value()
         case Path():
             return str(value.absolute())
         case _:
@@ -226,21 +330,3 @@ def environment_name(field: str) -> str:
     """The environment variable that sets a field."""
     alias = Settings.model_fields[field].validation_alias
     return str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"RAYLOGUE_{field.upper()}"
-
-
-PAGE = """\
-# Settings
-
-Everything is set by environment variables, which `deployments/settings.py` alone reads. This page is written from
-that file by `make settings`; `raylogue doctor` checks what is set.
-
-"""
-
-
-def settings_page() -> str:
-    """The text of docs/settings.md, written from the fields."""
-    rows = ["| Variable | Default | Meaning |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        default = "unset" if field.default is None else f"`{field.default}`"
-        rows.append(f"| `{environment_name(name)}` | {default} | {field.description} |")
-    return PAGE + "\n".join(rows) + "\n"

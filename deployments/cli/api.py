@@ -1,11 +1,11 @@
 """The HTTP API as the commands use it: one method per route, every failure a CommandFailed of one line."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 from httpx_sse import EventSource, SSEError
@@ -19,11 +19,13 @@ ApiEvent = dict[str, Any]
 
 ACCEPT_EVENTS = {"Accept": "text/event-stream"}
 PROBLEM = "application/problem+json"
-SERVICE_UNAVAILABLE = 503
+OF_A_PROXY = (502, 503, 504)
+"""With one of these a proxy in front of the service says, in its own words, that it cannot be reached."""
 PAUSE_SECONDS = 1.0
 """Before another attempt, where the service names no time itself."""
 TIMEOUT_SECONDS = 10.0
 SLOW_TIMEOUT_SECONDS = 60.0
+COPY_TIMEOUT_SECONDS = 600.0
 # A stream may be silent between heartbeats; how often they come is set at the service.
 STREAM_TIMEOUT = httpx.Timeout(10.0, read=None)
 
@@ -31,11 +33,14 @@ STREAM_TIMEOUT = httpx.Timeout(10.0, read=None)
 class ApiClient:
     """One connection to a running service."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, client_tools: Iterable[str] = (), api_key: str | None = None) -> None:
+        """`client_tools` are the names of the client tools that this process can execute."""
         self.url = url.rstrip("/")
+        self._client_tools = list(client_tools)
         # A proxy that the environment names does not lead to this machine.
         use_proxy = not is_loopback(urlsplit(self.url).hostname or "")
-        self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS, trust_env=use_proxy)
+        headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS, trust_env=use_proxy, headers=headers)
 
     def __enter__(self) -> Self:
         return self
@@ -54,11 +59,31 @@ class ApiClient:
     def get_info(self) -> JsonObject:
         return self._request("GET", "/v1/info")
 
+    def list_agents(self) -> list[JsonObject]:
+        """Each with its tools, and with warnings about those of its MCP servers."""
+        agents: list[JsonObject] = self._request("GET", "/v1/agents")["agents"]
+        return agents
+
     def create_conversation(self, agent: str | None = None) -> JsonObject:
-        return self._request("POST", "/v1/conversations", {} if agent is None else {"agent": agent})
+        body = {"channel": "cli"} if agent is None else {"channel": "cli", "agent": agent}
+        return self._request("POST", "/v1/conversations", body)
 
     def get_conversation(self, conversation_id: str) -> JsonObject:
         return self._request("GET", _conversation_path(conversation_id))
+
+    def list_conversations(self, query: JsonObject) -> JsonObject:
+        """A page of them, with the cursor of the next one."""
+        parameters = httpx.QueryParams({name: value for name, value in query.items() if value is not None})
+        return self._request("GET", f"/v1/conversations?{parameters}")
+
+    def change_conversation(self, conversation_id: str, changes: JsonObject) -> JsonObject:
+        """Another title, or whether it is archived; the conversation as it is then."""
+        return self._request("PATCH", _conversation_path(conversation_id), changes)
+
+    def delete_conversation(self, conversation_id: str) -> None:
+        """With all that it holds."""
+        with self._failures_in_one_line():
+            _raise_for_problem(self._http.delete(_conversation_path(conversation_id)))
 
     def get_events(self, conversation_id: str, *, before: int, limit: int) -> list[ApiEvent]:
         """The last `limit` events of the log in front of seq `before`, oldest first."""
@@ -71,10 +96,29 @@ class ApiClient:
         body = None if turn is None else {"turn": turn}
         return self._request("POST", f"{_conversation_path(conversation_id)}/cancel", body)
 
+    def drop_turn(self, conversation_id: str, turn: int, *, restore: bool = False) -> JsonObject:
+        """Leave the turn out of what the model is shown, or show it again."""
+        method = "DELETE" if restore else "POST"
+        return self._request(method, f"{_conversation_path(conversation_id)}/turns/{turn}/drop")
+
     def list_stuck_turns(self) -> list[JsonObject]:
         """The turns without progress, longest first."""
         turns: list[JsonObject] = self._request("GET", "/v1/stuck")["stuck"]
         return turns
+
+    def list_hosts(self, per_host: int) -> Iterator[JsonObject]:
+        """The hosts that live, by their names, with some of the conversations in each; asking them takes some time."""
+        after: str | None = ""
+        while after is not None:
+            path = f"/v1/cluster/conversations?per_host={per_host}&after={quote(after, safe='')}"
+            page = self._request("GET", path, timeout=SLOW_TIMEOUT_SECONDS)
+            yield from page["hosts"]
+            after = page["next"]
+
+    def list_feed_groups(self) -> list[JsonObject]:
+        """How far each consumer of the feed is behind."""
+        groups: list[JsonObject] = self._request("GET", "/v1/feed/groups")["groups"]
+        return groups
 
     def abort(self, conversation_id: str) -> JsonObject:
         """The turn that ended, and which actor was killed for it; asking one that hangs takes some seconds."""
@@ -93,6 +137,95 @@ class ApiClient:
             response = self._http.get(f"{_conversation_path(conversation_id)}/files/{quote(path)}")
             _raise_for_problem(response)
             return response.content
+
+    def fork(self, conversation_id: str, seq: int | None, name: str | None) -> JsonObject:
+        """The new conversation; copying a long log takes a while."""
+        wanted = {"seq": seq, "id": name, "channel": "cli"}
+        body = {key: value for key, value in wanted.items() if value is not None}
+        return self._request("POST", f"{_conversation_path(conversation_id)}/fork", body, timeout=COPY_TIMEOUT_SECONDS)
+
+    def export(self, conversation_id: str, file_format: str) -> Iterator[bytes]:
+        """The pieces of the file."""
+        path = f"{_conversation_path(conversation_id)}/export?format={file_format}"
+        with self._failures_in_one_line(), self._http.stream("GET", path, timeout=STREAM_TIMEOUT) as response:
+            if response.is_error:
+                response.read()
+            _raise_for_problem(response)
+            yield from response.iter_bytes()
+
+    def import_conversation(self, lines: Iterable[bytes], options: dict[str, str]) -> JsonObject:
+        """The conversation that was read back."""
+        headers = {"Content-Type": "application/x-ndjson"}
+        with self._failures_in_one_line():
+            response = self._http.post(
+                "/v1/import", content=lines, params=options, headers=headers, timeout=COPY_TIMEOUT_SECONDS
+            )
+            _raise_for_problem(response)
+            answer: JsonObject = response.json()
+            return answer
+
+    def create_key(self, wanted: JsonObject) -> JsonObject:
+        """The key as it is listed, with its text as `key`."""
+        return self._request("POST", "/v1/keys", wanted)
+
+    def list_jobs(self, asked: Mapping[str, Any]) -> list[JsonObject]:
+        """The newest first."""
+        jobs: list[JsonObject] = self._request("GET", f"/v1/jobs?{httpx.QueryParams(dict(asked))}")["jobs"]
+        return jobs
+
+    def get_job(self, job_id: str) -> JsonObject:
+        return self._request("GET", f"/v1/jobs/{quote(job_id, safe='')}")
+
+    def cancel_job(self, job_id: str) -> JsonObject:
+        return self._request("POST", f"/v1/jobs/{quote(job_id, safe='')}/cancel")
+
+    def retry_job(self, job_id: str) -> JsonObject:
+        return self._request("POST", f"/v1/jobs/{quote(job_id, safe='')}/retry")
+
+    def list_job_failures(self, asked: Mapping[str, Any]) -> list[JsonObject]:
+        """The newest first."""
+        path = f"/v1/job-failures?{httpx.QueryParams(dict(asked))}"
+        failures: list[JsonObject] = self._request("GET", path)["failures"]
+        return failures
+
+    def list_keys(self, tenant: str | None) -> list[JsonObject]:
+        """One's own, or all of the tenant for its admins and for operators."""
+        path = "/v1/keys" if tenant is None else f"/v1/keys?tenant={quote(tenant, safe='')}"
+        keys: list[JsonObject] = self._request("GET", path)["keys"]
+        return keys
+
+    def revoke_key(self, key_id: str) -> None:
+        with self._failures_in_one_line():
+            _raise_for_problem(self._http.delete(f"/v1/keys/{quote(key_id, safe='')}"))
+
+    def find_audit(self, query: JsonObject) -> JsonObject:
+        """A page of the audit: its `lines`, and the cursor of the `next` one."""
+        return self._request("GET", f"/v1/audit?{urlencode(query)}")
+
+    def audit_heads(self, tenant: str | None) -> list[JsonObject]:
+        """Where the chains end that one may read."""
+        heads: list[JsonObject] = self._request("GET", f"/v1/audit/heads{_tenant(tenant)}")["heads"]
+        return heads
+
+    def export_audit(self, tenant: str | None) -> Iterator[bytes]:
+        """All lines of an audit as JSON Lines, a piece at a time."""
+        request = self._http.build_request("GET", f"/v1/audit/export{_tenant(tenant)}", timeout=SLOW_TIMEOUT_SECONDS)
+        with self._failures_in_one_line(), closing(self._http.send(request, stream=True)) as response:
+            if response.is_error:
+                response.read()
+            _raise_for_problem(response)
+            yield from response.iter_bytes()
+
+    def get_limits(self, subject: str) -> JsonObject:
+        """Of a principal or a tenant, with what it uses."""
+        return self._request("GET", f"/v1/limits/{quote(subject)}")
+
+    def set_limits(self, subject: str, values: JsonObject) -> JsonObject:
+        return self._request("PUT", f"/v1/limits/{quote(subject)}", values)
+
+    def clear_limits(self, subject: str) -> None:
+        with self._failures_in_one_line():
+            _raise_for_problem(self._http.delete(f"/v1/limits/{quote(subject)}"))
 
     def send(self, conversation_id: str, message: JsonObject) -> Iterator[ApiEvent]:
         """Send a message, and yield the events of its turn until it ends or waits for people."""
@@ -116,7 +249,12 @@ class ApiClient:
         self, method: str, path: str, body: JsonObject | None = None, headers: dict[str, str] | None = None
     ) -> Iterator[ApiEvent]:
         request = self._http.build_request(
-            method, path, json=body, headers={**ACCEPT_EVENTS, **(headers or {})}, timeout=STREAM_TIMEOUT
+            method,
+            path,
+            json=body,
+            params={"client_tools": self._client_tools},
+            headers={**ACCEPT_EVENTS, **(headers or {})},
+            timeout=STREAM_TIMEOUT,
         )
         with self._failures_in_one_line(), closing(self._http.send(request, stream=True)) as response:
             if response.is_error:
@@ -153,8 +291,7 @@ def _raise_for_problem(response: httpx.Response) -> None:
     if response.is_success:
         return
     retry_after = _seconds(response.headers.get("Retry-After"))
-    if response.status_code == SERVICE_UNAVAILABLE and response.headers.get("Content-Type") != PROBLEM:
-        # The proxy in front of the service answers in its own words.
+    if response.status_code in OF_A_PROXY and response.headers.get("Content-Type") != PROBLEM:
         raise ServiceRefused("unavailable", "The service takes no requests now", retry_after or PAUSE_SECONDS)
     problem = response.json()
     code = str(problem["type"]).rpartition(":")[2]
@@ -163,6 +300,10 @@ def _raise_for_problem(response: httpx.Response) -> None:
 
 def _seconds(header: str | None) -> float | None:
     return float(header) if header and header.isdecimal() else None
+
+
+def _tenant(tenant: str | None) -> str:
+    return "" if tenant is None else f"?tenant={quote(tenant, safe='')}"
 
 
 def _conversation_path(conversation_id: str) -> str:

@@ -1,11 +1,13 @@
 """The options that several commands share, and the settings with those options applied."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import ValidationError
 
+from deployments.cli.api import ApiClient
 from deployments.cli.errors import CommandFailed
 from deployments.local.record import find_running
 from deployments.settings import Settings, environment_name
@@ -42,6 +44,16 @@ def read_settings(**options: object) -> Settings:
         variable = environment_name(name) if name in Settings.model_fields else name
         reason = first["msg"].removeprefix("Value error, ")
         raise CommandFailed(f"{variable}: {reason}") from error
+
+
+def open_client(url: str | None, client_tools: Iterable[str] = ()) -> ApiClient:
+    """A client of the service at that address, or of the one that runs here; it shows RAYLOGUE_API_KEY."""
+    return ApiClient(service_url(url), client_tools, api_key(read_settings()))
+
+
+def api_key(settings: Settings) -> str | None:
+    """The key that the commands show, if one is set."""
+    return None if settings.api_key is None else settings.api_key.get_secret_value()
 
 
 def service_url(given: str | None) -> str:

@@ -1,7 +1,7 @@
 """Sends a message and follows a conversation across broken connections, from what was shown last."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from deployments.cli.api import PAUSE_SECONDS, ApiClient, ApiEvent, JsonObject
 from deployments.cli.errors import CommandFailed, ConnectionBroke, ServiceRefused
@@ -63,11 +63,13 @@ def follow(client: ApiClient, conversation_id: str, transcript: Transcript) -> I
         time.sleep(PAUSE_SECONDS)
 
 
-def show_until_rest(events: Iterator[ApiEvent], transcript: Transcript) -> None:
-    """Show events until the turn has ended or waits for people, or the stream is over."""
+def show_until_rest(
+    events: Iterator[ApiEvent], transcript: Transcript, goes_on: Callable[[], bool] = lambda: False
+) -> None:
+    """Show events until the turn has ended or waits, or the stream is over; `goes_on` may say that it waits for us."""
     for event in events:
         if event["type"] == RECONNECT:
             return
         transcript.show(event)
-        if transcript.is_at_rest:
+        if transcript.is_at_rest and not goes_on():
             return

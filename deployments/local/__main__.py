@@ -10,29 +10,50 @@ from pathlib import Path
 from rich.console import Console
 
 from deployments.local.environment import dashboard_requires_token
-from deployments.local.errors import CannotStart
-from deployments.local.processes import Stopped, stop_at_signals
-from deployments.local.record import RunRecord
+from deployments.local.errors import CannotStart, error_line
+from deployments.local.processes import (
+    Stopped,
+    adopt_orphans,
+    descendants,
+    end_all,
+    ignore_signals,
+    release_signals,
+    stop_at_signals,
+)
+from deployments.local.record import RunRecord, remove_own_record
+from deployments.local.reload import watch_agents
 from deployments.local.service import Progress, local_service
 from deployments.settings import Settings
 
+PRIVATE = 0o077
+"""Logs, the archive and the record are for this user alone."""
 
-def main(runtime_dir: Path) -> int:
-    """Run the service until it is told to end; the exit code."""
-    stop_at_signals()
+
+def main(runtime_dir: Path, *, watch: bool = False) -> int:
+    """Run the service until it is told to end; the exit code. With `watch`, reload the agents when they change."""
+    adopt_orphans()
+    os.umask(PRIVATE)
     # What the store would warn of is shown as the remarks of a step.
     logging.getLogger("store").setLevel(logging.ERROR)
-    console = Console(stderr=True)
+    console, settings = Console(stderr=True), Settings()
     try:
-        with local_service(Settings(), Progress(console)) as record:
+        stop_at_signals()
+        release_signals()  # `raylogue up` has held them while it became this program
+        with local_service(settings, Progress(console)) as record:
             _announce(console, record)
+            if watch:
+                watch_agents(settings, console)
             signal.pause()
     except Stopped:
         console.print("[green]✓[/] Stopped; the conversations are kept", highlight=False)
     except CannotStart as error:
-        console.print(f"[red]raylogue:[/] {error}", highlight=False, soft_wrap=True)
+        console.print(error_line(error), soft_wrap=True)
         return 1
     finally:
+        ignore_signals()
+        # Nothing, unless a signal came just between the start of a process and the note that it must be ended.
+        end_all(descendants())
+        remove_own_record(settings.data_dir)  # that of the command which became this program
         shutil.rmtree(runtime_dir, ignore_errors=True)
     return 0
 
@@ -48,4 +69,4 @@ def _announce(console: Console, record: RunRecord) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), watch="--watch" in sys.argv[2:]))

@@ -1,7 +1,6 @@
 """The environment in which Ray and Serve must be imported, so that they run privately on one machine."""
 
 import os
-import resource
 import shlex
 import sys
 from pathlib import Path
@@ -14,8 +13,10 @@ from deployments.settings import Settings
 
 LOOPBACK = "127.0.0.1"
 ENV_FILE = Path(__file__).parents[1] / "ray.env"
-OTHER_OPEN_FILES = 512
-HEALTH_CHECKS = "RAY_health_check_failure_threshold"
+CONNECTIONS = "RAY_SERVE_HAPROXY_MAXCONN"
+AUTHENTICATION = "RAY_AUTH_MODE"
+DRAINING = "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S"
+HEALTH_CHECKS, HEALTH_PERIOD = "RAY_health_check_failure_threshold", "RAY_health_check_period_ms"
 
 
 def read_ray_env() -> dict[str, str]:
@@ -31,14 +32,12 @@ def ray_environment(settings: Settings, runtime_dir: Path) -> dict[str, str]:
         # Ray's word for "this machine only": it makes 127.0.0.1 the node's address, on which all of its own
         # servers then listen. Without it they listen on every interface.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        # No other node could take over from the only one: a machine that is busy for a while must not count as dead.
-        # An operator who lets other nodes join may choose otherwise.
-        HEALTH_CHECKS: os.environ.get(HEALTH_CHECKS, "30"),
-        # The import takes time once, not for each conversation.
-        "RAY_preload_python_modules": ",".join(_modules_of_hosts(settings)),
+        # No other node could take over from the only one: a machine that is busy for a while must not count as dead,
+        # and to look less often costs less. An operator who lets other nodes join may choose otherwise.
+        **({} if HEALTH_CHECKS in os.environ else {HEALTH_CHECKS: "5", HEALTH_PERIOD: "3000"}),
         # How long a replica that stops can still be reached, until load balancers know: here that is HAProxy alone,
-        # which Serve tells at once.
-        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "3",
+        # which Serve tells at once. On a busy machine it takes some seconds to start with its new configuration.
+        **({} if DRAINING in os.environ else {DRAINING: "9"}),
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(_write_wrapper(runtime_dir)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(runtime_dir / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(runtime_dir / "admin.sock"),
@@ -47,7 +46,7 @@ def ray_environment(settings: Settings, runtime_dir: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(runtime_dir / "server-state"),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
-        "RAY_SERVE_HAPROXY_MAXCONN": str(_within_open_files(max_connections(settings))),
+        CONNECTIONS: str(bounded_connections(settings)[0]),
         "RAY_SERVE_HAPROXY_NBTHREAD": str(min(4, os.cpu_count() or 1)),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),
     }
@@ -59,22 +58,21 @@ def service_environment(settings: Settings, runtime_dir: Path) -> dict[str, str]
 
 
 def dashboard_requires_token() -> bool:
-    """Whether Ray's dashboard, once started, asks for a token; Ray itself decides that."""
-    return os.environ.get("RAY_AUTH_MODE") == "token"
+    """Whether Ray's dashboard asks for a token."""
+    return os.environ.get(AUTHENTICATION) == "token"
 
 
-def _modules_of_hosts(settings: Settings) -> list[str]:
-    """What a host imports: its own module, the operator's agents, and the SDK, which alone takes a second."""
-    agents = [settings.agents.partition(":")[0]] if settings.agents else []
-    return ["deployments.host.actor", *agents, *([] if settings.offline else ["agents.models.anthropic.model"])]
+def bounded_connections(settings: Settings) -> tuple[int, str | None]:
+    """How many connections HAProxy takes here, and a sentence about it if it is fewer than the settings ask for.
 
-
-def _within_open_files(connections: int) -> int:
-    """As many as this process's limit of open files allows: HAProxy needs two a connection, or does not start."""
-    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return (
-        connections if most_files == resource.RLIM_INFINITY else min(connections, (most_files - OTHER_OPEN_FILES) // 2)
-    )
+    They are as many as on a cluster, if there may be so many open files: what is idle takes little.
+    """
+    wanted, most, files = max_connections(settings), int(read_ray_env()[CONNECTIONS]), haproxy.allowed_files()
+    if files is None or haproxy.files_for(wanted) <= files:
+        return max(wanted, most if files is None else min(most, haproxy.connections_within(files))), None
+    possible = haproxy.connections_within(files)
+    advice = f"raise the hard limit (`ulimit -Hn`) to {haproxy.files_for(wanted)}"
+    return possible, f"{files} open files are enough for {possible} connections, {wanted} are wanted: {advice}"
 
 
 def _write_wrapper(runtime_dir: Path) -> Path:

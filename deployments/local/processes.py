@@ -1,6 +1,7 @@
 """How the processes of the local service end: its own at a signal, and with it all that it started."""
 
 import contextlib
+import ctypes
 import signal
 import time
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, `raylogue down`, and the end of the terminal."""
 GRACE_SECONDS = 5.0
 PROBE_SECONDS = 0.05
+PR_SET_CHILD_SUBREAPER = 36
 
 
 class Stopped(BaseException):
@@ -24,11 +26,30 @@ def stop_at_signals() -> None:
         signal.signal(number, _stop)
 
 
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    # The way out is short and bounded: a second signal must not leave half of it undone.
+def ignore_signals() -> None:
+    """From now on none of these signals does anything: the way out is short and bounded, and is gone to its end."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def hold_signals() -> None:
+    """Keep these signals waiting, also for the program that this process becomes, until `release_signals`."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+
+
+def release_signals() -> None:
+    """Let the signals that have waited, and all later ones, come."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    ignore_signals()
     raise Stopped
+
+
+def adopt_orphans() -> None:
+    """What this process has started stays below it, even when the process in between ends: so all of it is found."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def descendants() -> list[psutil.Process]:

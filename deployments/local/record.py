@@ -1,6 +1,7 @@
 """The run record: how the commands find the service that `raylogue up` runs on this machine."""
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,13 @@ def write_record(data_dir: Path, record: RunRecord) -> None:
     fresh.replace(data_dir / RECORD_NAME)
 
 
+def remove_own_record(data_dir: Path) -> None:
+    """Remove the record of the calling process, if there is one."""
+    record = find_running(data_dir)
+    if record is not None and record.pid == os.getpid():
+        (data_dir / RECORD_NAME).unlink(missing_ok=True)
+
+
 def find_running(data_dir: Path) -> RunRecord | None:
     """The service that runs with this data, if any; a record that a crash left behind is ignored."""
     try:
@@ -74,7 +82,7 @@ def claim_data_dir(settings: Settings) -> Iterator[RunRecord]:
     """Hold the data directory for this process, with a record in it. Raises CannotStart when another holds it."""
     data_dir = settings.data_dir
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (data_dir / LOCK_NAME).open("ab")
     except OSError as error:
         raise CannotStart(
@@ -85,9 +93,9 @@ def claim_data_dir(settings: Settings) -> Iterator[RunRecord]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise CannotStart(f"another `raylogue up` is starting with {data_dir}: wait for it") from error
-        record = new_record(settings.url)
-        write_record(data_dir, record)
         try:
+            record = new_record(settings.url)
+            write_record(data_dir, record)
             yield record
         finally:
             (data_dir / RECORD_NAME).unlink(missing_ok=True)

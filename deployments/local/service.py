@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 
 from deployments.local import ports
-from deployments.local.cluster import ray_head, run_application
+from deployments.local.cluster import deployment, ray_head
 from deployments.local.environment import LOOPBACK
 from deployments.local.record import RunRecord, claim_data_dir, write_record
 from deployments.local.storage import embedded_valkey, wait_for_redis, without_password
@@ -25,10 +26,10 @@ class Progress:
     def step(self, title: str) -> Iterator[Callable[[str], None]]:
         """A step; the function that it yields prints a remark that belongs to it."""
         begin = time.monotonic()
-        with self._console.status(title):
-            yield lambda remark: self._console.print(f"  {remark}", style="yellow", highlight=False)
+        with self._console.status(escape(title)):
+            yield lambda remark: self._console.print(f"  {remark}", style="yellow", highlight=False, markup=False)
         seconds = time.monotonic() - begin
-        self._console.print(f"[green]✓[/] {title} [dim]{seconds:.1f} s[/]", highlight=False)
+        self._console.print(f"[green]✓[/] {escape(title)} [dim]{seconds:.1f} s[/]", highlight=False)
 
 
 @contextmanager
@@ -42,10 +43,11 @@ def local_service(settings: Settings, progress: Progress) -> Iterator[RunRecord]
         known = settings.model_copy(update={"redis_url": redis_url, "dashboard_url": dashboard})
         # Ray's processes inherit this environment, and read their settings from it.
         os.environ.update(known.environment())
-        with progress.step("Ray"):
-            running.enter_context(ray_head(known.namespace, dashboard_port))
-        with progress.step("Application"):
-            run_application(known)
+        with deployment() as deploy:
+            with progress.step("Ray"):
+                running.enter_context(ray_head(known.namespace, dashboard_port, known.log_days))
+            with progress.step("Application"):
+                deploy()
         record = record.model_copy(
             update={"state": "running", "dashboard": dashboard, "redis": without_password(redis_url)}
         )

@@ -4,7 +4,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from agents.agent import Catalog
+from agents.agent import Agent, Catalog
 from agents.examples import assistant, extractor, operator, researcher
 from agents.examples.offline.assistant import assistant_script
 from agents.examples.offline.extractor import extractor_script
@@ -51,6 +51,20 @@ def examples(settings: Settings) -> Catalog:
         extractor(model_for(extractor_script)),
     )
     return Catalog({agent.name: replace(agent, models=models) for agent in agents}, default="assistant")
+
+
+def is_offline(agent: Agent) -> bool:
+    """Whether a script answers in place of a model."""
+    return isinstance(agent.model, ScriptedModel)
+
+
+def import_ahead() -> None:
+    """Import the operator's agents, and the SDK, which alone takes a second: for a process that will need them."""
+    settings = Settings()
+    if settings.agents is not None:
+        _import_by_name(settings.agents)
+    if not settings.offline:
+        _import_by_name(ANTHROPIC_MODEL)
 
 
 def default_model(settings: Settings) -> Model:

@@ -2,22 +2,36 @@
 
 import logging
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
+from structlog.contextvars import get_contextvars
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
 OUR_PACKAGES = ("agents", "deployments", "store")
 """Their modules may use the standard library's logging as well: `store` knows nothing of structlog."""
 
+WITHOUT_LOCALS = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+"""A frame's variables hold what people said, and the passwords that tools work with."""
+
+
+def _add_bound(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add what is bound to the work that logs, such as its turn, unless the line is about another conversation."""
+    bound = get_contextvars()
+    is_about = event.get("conversation_id", bound.get("conversation_id"))
+    return {**bound, **event} if is_about == bound.get("conversation_id") else event
+
 
 def configure_logging(level: int = logging.INFO) -> None:
     """Set up structlog and the standard library's logging of our packages alike; safe to call again."""
     prepare: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _add_bound,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    render: list[Processor] = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    render: list[Processor] = [WITHOUT_LOCALS, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[*prepare, *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -1,6 +1,5 @@
 """`raylogue` as a person runs it: the installed command, in a process and an environment of its own."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,8 @@ import pytest
 
 from deployments.local.processes import end_all
 from deployments.local.record import RunRecord, find_running
+from tests.support.ray_token import token_environment
+from tests.support.service import plain_environment
 
 RAYLOGUE = Path(sys.executable).with_name("raylogue")
 START_SECONDS = 180.0
@@ -21,9 +22,7 @@ STOP_SECONDS = 60.0
 
 def clean_environment(**variables: str) -> dict[str, str]:
     """This process's environment with these variables, and without other settings of Raylogue, its model or Ray."""
-    prefixes = ("RAYLOGUE_", "ANTHROPIC_", "RAY_")
-    other = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
-    return {**other, "COLUMNS": "200", **variables}
+    return {**plain_environment(), **token_environment(), "COLUMNS": "200", **variables}
 
 
 class Terminal:
@@ -32,11 +31,14 @@ class Terminal:
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
 
-    def run(self, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
+    def run(
+        self, *arguments: str, stdin: str = "", cwd: Path | None = None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, in a folder if one is given."""
         return subprocess.run(
             [RAYLOGUE, *arguments],
             input=stdin,
+            cwd=cwd,
             env=clean_environment(RAYLOGUE_DATA_DIR=str(self.data_dir), **variables),
             capture_output=True,
             text=True,

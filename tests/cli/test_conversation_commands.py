@@ -89,6 +89,16 @@ def test_reject_with_a_reason(terminal: Terminal) -> None:
     assert "too early" in result["content"]
 
 
+def test_drop_leaves_a_turn_out_and_takes_it_in_again(terminal: Terminal) -> None:
+    done = terminal.run("send", "hello")
+    conversation = re.search(r"Conversation (\S+)", done.stderr)
+    assert conversation is not None
+    assert terminal.run("drop", conversation[1], "1").stdout == "Turn 1 is left out\n"
+    assert terminal.run("drop", conversation[1], "1", "--restore").stdout == "Turn 1 is shown to the model again\n"
+    refused = terminal.run("drop", conversation[1], "9")
+    assert (refused.returncode, refused.stderr) == (1, "raylogue: There is no turn 9. (unknown_turn)\n")
+
+
 def test_cancel_ends_a_waiting_turn(terminal: Terminal) -> None:
     conversation, _ = _start_waiting_turn(terminal)
     assert terminal.run("cancel", conversation).stdout == "Cancelled\n"
@@ -172,13 +182,20 @@ def test_the_operators_remote_tool_runs_on_the_cluster(terminal: Terminal) -> No
 
 def test_the_extractor_answers_with_an_object(terminal: Terminal) -> None:
     done = terminal.run("send", "Ada Lovelace, ada@engines.example", "--agent", "extractor")
+    assert (done.returncode, list(json.loads(done.stdout))) == (0, ["contacts"]), "one object, and nothing beside it"
     assert json.loads(done.stdout)["contacts"][0]["name"] == "Ada Lovelace"
 
 
-def test_a_model_that_the_agent_does_not_have(terminal: Terminal) -> None:
+def test_a_model_that_the_agent_does_not_have(terminal: Terminal, up: Up) -> None:
+    def conversations() -> list[str]:
+        listed = httpx.get(f"{up.record.url}/v1/conversations").json()["conversations"]
+        return [found["id"] for found in listed]
+
+    before = conversations()
     refused = terminal.run("send", "hello", "--model", "clever")
     assert refused.returncode == 1
     assert refused.stderr.endswith("(unknown_model)\n")
+    assert conversations() == before, "nothing is left of it"
 
 
 def _start_waiting_turn(terminal: Terminal) -> tuple[str, str]:

@@ -32,7 +32,7 @@ def test_a_taken_port(terminal: Terminal) -> None:
 
 
 def test_a_public_address(terminal: Terminal) -> None:
-    expected = "RAYLOGUE_HOST: 0.0.0.0 is a public address, and there is no authentication yet: use 127.0.0.1"
+    expected = "RAYLOGUE_HOST: 0.0.0.0 is a public address, and RAYLOGUE_AUTH is off: use 127.0.0.1, or set it to keys"
     assert one_line(terminal, "up", "--host", "0.0.0.0") == expected
     assert one_line(terminal, "up", RAYLOGUE_HOST="0.0.0.0") == expected
 
@@ -70,11 +70,16 @@ def test_down_and_status_without_a_service(terminal: Terminal) -> None:
 def test_help_lists_a_command_under_its_name_alone(terminal: Terminal) -> None:
     listed = terminal.run("--help").stdout
     assert " abort " in listed
-    assert "release" not in listed
+    assert "│ release" not in listed
 
 
 def test_arguments_that_are_no_json_object(terminal: Terminal) -> None:
     assert one_line(terminal, "approve", "c", "t", "--arguments", "[1]") == "--arguments must be a JSON object"
+
+
+def test_words_that_look_like_markup(terminal: Terminal) -> None:
+    expected = "RAYLOGUE_AGENTS: it is module:function, such as shop.agents:catalog, not '[/red][bold]'"
+    assert one_line(terminal, "status", RAYLOGUE_AGENTS="[/red][bold]") == expected
 
 
 def test_redis_that_stays_away_is_waited_for_and_named_without_its_password() -> None:

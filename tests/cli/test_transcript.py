@@ -121,6 +121,21 @@ def test_a_plan_is_shown_as_it_changes() -> None:
     assert Screen().show(kept, kept) == "  ☑ read\n  ▸ write\n"
 
 
+def test_what_the_model_is_not_shown_is_a_line() -> None:
+    left_out = {"pictures": [3], "turns": [1, 2], "dropped": [2], "first_turn": 1}
+    shown_again = {"pictures": [], "turns": [], "dropped": None, "first_turn": 0}
+    patches = [
+        {"type": "state_patch", "seq": 4 + position, "source": "context", "patch": patch}
+        for position, patch in enumerate((left_out, shown_again))
+    ]
+    shown = " ".join(Screen().show(*patches).split())
+    assert shown == (
+        "[left out for the model: turns dropped by a person: 2; turns refused by the provider: 1; "
+        "turns whose pictures the provider refused: 3; all turns before 1] "
+        "[the model is shown every turn again]"
+    )
+
+
 def test_what_other_middleware_keeps_is_not_shown() -> None:
     assert Screen().show({"type": "state_patch", "seq": 4, "source": "Budget", "patch": {"todos": [1]}}) == ""
 
@@ -168,3 +183,36 @@ def stream(text: str, piece: int = 65_536) -> httpx.Response:
     content = text.encode()
     pieces = (content[start : start + piece] for start in range(0, len(content), piece))
     return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, content=pieces)
+
+
+def test_the_place_in_the_line_of_starts_is_shown_when_it_changes() -> None:
+    places = [{"type": "starting", "turn": 1, "place": place} for place in (3, 3, 1, 0)]
+    assert Screen().show(*places, answer(2, "Hello")) == (
+        "  … waiting for a process, number 3 in the line\n"
+        "  … waiting for a process, number 1 in the line\n"
+        "  … starting\n"
+        "Hello\n"
+    )
+
+
+def test_a_traceback_in_the_log_is_told_of() -> None:
+    crash = {"type": "tool_result", "tool_call_id": "t1", "status": "error", "turn": 3, "seq": 4}
+    where = "`raylogue logs CONVERSATION --turn 3` shows the traceback."
+    assert where in Screen().show({**crash, "content": "work failed with an internal error (call t1)."})
+    assert where not in Screen().show({**crash, "content": "There is no such article."})
+    end = {"type": "turn_ended", "outcome": "failed", "detail": "The turn failed.", "turn": 3, "seq": 5}
+    assert where in Screen().show({**end, "reason": "middleware_failed"})
+    assert where not in Screen().show({**end, "reason": "overloaded"})
+
+
+def test_of_structured_output_the_object_alone_is_an_answer() -> None:
+    page = io.StringIO()
+    transcript = Transcript(Console(file=page, width=80), Console(quiet=True), objects_only=True)
+    for event in (
+        delta(0, '{"age": "old"}'),
+        answer(2, '{"age": "old"}'),
+        delta(0, 'Sorry: {"age": 7}', message_id="m2"),
+        {**answer(3, 'Sorry: {"age": 7}', message_id="m2"), "output": {"age": 7}},
+    ):
+        transcript.show(event)
+    assert json.loads(page.getvalue()) == {"age": 7}

@@ -2,13 +2,12 @@
 
 import typer
 
-from deployments.cli.api import ApiClient
-from deployments.cli.options import ConversationArgument, UrlOption, service_url
+from deployments.cli.options import ConversationArgument, UrlOption, open_client
 
 
 def abort(conversation: ConversationArgument, url: UrlOption = None) -> None:
     """End a turn that makes no progress, even if its process does not answer; the conversation can be used again."""
-    with ApiClient(service_url(url)) as client:
+    with open_client(url) as client:
         aborted = client.abort(conversation)
     typer.echo(f"Released: turn {aborted['turn']} has failed")
     if aborted["killed"] is not None:

@@ -7,9 +7,10 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from agents.turn.approvers import describe
 from deployments.cli.api import ApiClient
 from deployments.cli.errors import CommandFailed
-from deployments.cli.options import ConversationArgument, UrlOption, service_url
+from deployments.cli.options import ConversationArgument, UrlOption, open_client
 from deployments.cli.prompts import PendingCall, allowed_decisions, ask_for_decision, parse_arguments, tool_name
 from deployments.cli.transcript import format_arguments, format_time, strip_controls
 
@@ -37,7 +38,7 @@ def approve(
     decision = _decision_of_options(reject, reason, arguments, answer)
     if call is None and decision:
         raise CommandFailed("name the call that this is about")
-    with ApiClient(service_url(url)) as client:
+    with open_client(url) as client:
         shown = client.get_conversation(conversation)
         pending = shown["pending"]
         if call is None:
@@ -61,6 +62,9 @@ def _ask_about_each(
         if call["kind"] == "client_exec":
             console.print("It waits for another client.", style="yellow")
             continue
+        if not call.get("may_decide", True):
+            console.print("It waits for another person.", style="yellow")
+            continue
         _resolve(client, conversation, tool_call_id, ask_for_decision(console, call), call)
 
 
@@ -70,6 +74,7 @@ def _show(console: Console, tool_call_id: str, call: PendingCall, arguments: dic
         strip_controls(call.get("prompt") or ""),
         format_arguments(sub_agents_call.get("arguments", arguments)),
         f"takes: {', '.join(allowed_decisions(call))}",
+        f"waits for: {describe(call['approvers'])}" if call.get("approvers") else "",
         f"until: {format_time(call['expires_at'])}" if call.get("expires_at") else "",
     ]
     title = Text(f"{strip_controls(tool_name(call))} · {tool_call_id}")

@@ -2,12 +2,11 @@
 
 import typer
 
-from deployments.cli.api import ApiClient
-from deployments.cli.options import ConversationArgument, UrlOption, service_url
+from deployments.cli.options import ConversationArgument, UrlOption, open_client
 
 
 def cancel(conversation: ConversationArgument, url: UrlOption = None) -> None:
     """Cancel the turn that runs or waits."""
-    with ApiClient(service_url(url)) as client:
+    with open_client(url) as client:
         client.cancel(conversation)
     typer.echo("Cancelled")

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.text import Text
 
 from deployments.cli.api import ApiClient
+from deployments.cli.client_tools import ClientCalls, ClientTools, ClientToolsOption, load_client_tools
 from deployments.cli.errors import ServiceRefused
-from deployments.cli.options import AgentOption, ModelOption, OnBusyOption, UrlOption, message_options, service_url
+from deployments.cli.options import AgentOption, ModelOption, OnBusyOption, UrlOption, message_options, open_client
 from deployments.cli.prompts import PendingCall, ask_for_decision
 from deployments.cli.streaming import follow, send_until_accepted, show_until_rest
 from deployments.cli.transcript import Transcript
@@ -24,29 +25,40 @@ def chat(
     agent: AgentOption = None,
     model: ModelOption = None,
     on_busy: OnBusyOption = None,
+    client_tools: ClientToolsOption = None,
     url: UrlOption = None,
 ) -> None:
     """Talk in the terminal. Ctrl-C cancels the turn, and leaves when none runs; so does Ctrl-D."""
-    with ApiClient(service_url(url)) as client:
+    tools = load_client_tools(client_tools)
+    with open_client(url, tools) as client:
         opened = client.get_conversation(conversation) if conversation else client.create_conversation(agent)
-        Chat(client, opened, Console(), message_options(model, on_busy)).run()
+        Chat(client, opened, Console(), message_options(model, on_busy), tools).run()
 
 
 class Chat:
     """One person at one conversation."""
 
-    def __init__(self, client: ApiClient, opened: dict[str, Any], console: Console, options: dict[str, str]) -> None:
+    def __init__(
+        self,
+        client: ApiClient,
+        opened: dict[str, Any],
+        console: Console,
+        options: dict[str, str],
+        tools: ClientTools,
+    ) -> None:
         self._client = client
         self._options = options
         self._id: str = opened["id"]
         self._agent: str = opened["agent"]
         self._last_seq: int = opened["last_seq"]
         self._console = console
-        self._transcript = Transcript(console, console)
+        self._transcript = Transcript(console, console, self._id)
+        self._calls = ClientCalls(client, self._id, self._transcript, tools)
 
     def run(self) -> None:
         """Until the person leaves."""
-        offline = ", offline" if self._client.get_info()["offline"] else ""
+        agent = next((agent for agent in self._client.list_agents() if agent["name"] == self._agent), None)
+        offline = ", offline" if agent is not None and agent["offline"] else ""
         self._console.print(f"Conversation {self._id} with {self._agent}{offline}", style="dim", markup=False)
         self._show_history()
         while (text := self._read_message()) is not None:
@@ -101,17 +113,25 @@ class Chat:
         self._follow_until_rest()
 
     def _finish_turn(self) -> None:
-        """Follow the turn until it has ended, and ask the person whatever it asks."""
+        """Follow the turn until it has ended; run what is for this terminal, ask the person whatever else it asks."""
         while not self._transcript.is_at_rest or self._transcript.pending:
-            answerable = [item for item in self._transcript.pending.items() if item[1]["kind"] != "client_exec"]
-            if self._transcript.pending and not answerable:
+            is_running, pending = self._calls.begin(), self._transcript.pending
+            answerable = [item for item in pending.items() if item[1]["kind"] != "client_exec"]
+            if pending and not answerable and not is_running:
                 self._console.print("The turn waits for another client; Ctrl-C cancels it.", style="yellow")
             for tool_call_id, call in answerable:
                 self._resolve(tool_call_id, call)
             self._follow_until_rest()
 
     def _follow_until_rest(self) -> None:
-        show_until_rest(follow(self._client, self._id, self._transcript), self._transcript)
+        events = follow(self._client, self._id, self._transcript)
+        show_until_rest(events, self._transcript, self._waits_for_clients)
+
+    def _waits_for_clients(self) -> bool:
+        """Whether nothing but calls for clients waits; those for this terminal have been begun then."""
+        self._calls.begin()
+        kinds = {call["kind"] for call in self._transcript.pending.values()}
+        return kinds == {"client_exec"}
 
     def _resolve(self, tool_call_id: str, call: PendingCall) -> None:
         decision = ask_for_decision(self._console, call)

@@ -15,10 +15,15 @@ from redis import RedisError
 from rich.console import Console
 from rich.text import Text
 
-from deployments.cli.options import DataDirOption, read_settings
+from deployments.cli.api import ApiClient
+from deployments.cli.errors import CommandFailed
+from deployments.cli.options import DataDirOption, api_key, read_settings
 from deployments.local import ports, storage
+from deployments.local.environment import bounded_connections
 from deployments.local.errors import CannotStart
 from deployments.local.record import find_running
+from deployments.process.agents_check import AgentsBroken, check_agents
+from deployments.process.variables import unknown_variables
 from deployments.ray_internals.cluster_haproxy import find_haproxy
 from deployments.settings import Settings
 from store.client.redis_url import open_redis
@@ -48,7 +53,7 @@ def doctor(data_dir: DataDirOption = None) -> None:
     """Check this set-up. The exit code is 1 when something that Raylogue needs is missing."""
     settings = read_settings(data_dir=data_dir)
     console = Console()
-    findings = [check(settings) for check in CHECKS]
+    findings = [*(check(settings) for check in CHECKS), *check_tools(settings)]
     for severity, text in findings:
         sign, colour = severity.value
         console.print(Text(f"{sign} ", style=colour).append(text, style="default"), soft_wrap=True)
@@ -98,6 +103,13 @@ def check_haproxy(_: Settings) -> Finding:
     return Finding(Severity.FINE, "HAProxy is here")
 
 
+def check_open_files(settings: Settings) -> Finding:
+    connections, too_few = bounded_connections(settings)
+    if too_few is not None:
+        return Finding(Severity.NOTE, too_few)
+    return Finding(Severity.FINE, f"HAProxy may take {connections} connections")
+
+
 def check_redis(settings: Settings) -> Finding:
     """The Redis that would be used: the embedded server, or your own."""
     if settings.redis_url is None:
@@ -124,6 +136,21 @@ def check_archive(settings: Settings) -> Finding:
     return Finding(Severity.FINE, f"Old events go to {settings.archive_url}")
 
 
+def check_own_agents(settings: Settings) -> Finding:
+    """Your agents, or the examples: loaded in a process of their own."""
+    try:
+        names = check_agents(settings)
+    except AgentsBroken as error:
+        return Finding(Severity.BROKEN, str(error))
+    return Finding(Severity.FINE, f"Agents: {', '.join(names)}")
+
+
+def check_variables(_: Settings) -> Finding:
+    if unknown := unknown_variables():
+        return Finding(Severity.NOTE, f"These are no settings, and ignored: {', '.join(unknown)}")
+    return Finding(Severity.FINE, "Every RAYLOGUE_ variable is a setting")
+
+
 def check_model(settings: Settings) -> Finding:
     if settings.offline:
         return Finding(Severity.NOTE, "Offline: set ANTHROPIC_API_KEY, and the default agent runs on Claude")
@@ -136,14 +163,35 @@ def check_chromium(_: Settings) -> Finding:
     return Finding(Severity.NOTE, "No chromium: only the tests of the page need it (apt install chromium)")
 
 
+def check_tools(settings: Settings) -> list[Finding]:
+    """What the running service tells of tools that were changed or left out; nothing, if none runs or none was."""
+    record = find_running(settings.data_dir)
+    if record is None:
+        return []
+    try:
+        with ApiClient(record.url, api_key=api_key(settings)) as api:
+            agents = api.list_agents()
+    except CommandFailed:
+        return [Finding(Severity.NOTE, f"The agents at {record.url} cannot be asked for their tools")]
+    return [
+        Finding(Severity.NOTE, f"Agent {agent['name']}, MCP server {server['name']}: {warning}")
+        for agent in agents
+        for server in agent["mcp"]
+        for warning in server["warnings"]
+    ]
+
+
 CHECKS: tuple[Callable[[Settings], Finding], ...] = (
     check_python,
     check_memory,
     check_port,
     check_data_dir,
     check_haproxy,
+    check_open_files,
     check_redis,
     check_archive,
+    check_own_agents,
+    check_variables,
     check_model,
     check_chromium,
 )

@@ -6,8 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deployments.cli.api import ApiClient
-from deployments.cli.options import ConversationArgument, UrlOption, service_url
+from deployments.cli.options import ConversationArgument, UrlOption, open_client
 from deployments.cli.transcript import format_time, strip_controls
 
 
@@ -17,7 +16,7 @@ def files(
     url: UrlOption = None,
 ) -> None:
     """List the files of a conversation, or print one on standard output, byte by byte."""
-    with ApiClient(service_url(url)) as client:
+    with open_client(url) as client:
         if path is not None:
             typer.get_binary_stream("stdout").write(client.read_file(conversation, path))
             return

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from deployments.cli.api import ApiClient
-from deployments.cli.options import ConversationArgument, JsonOption, UrlOption, service_url
+from deployments.cli.options import ConversationArgument, JsonOption, UrlOption, open_client
 from deployments.cli.streaming import follow
 from deployments.cli.transcript import Transcript
 
@@ -20,9 +19,9 @@ def tail(
 ) -> None:
     """Follow a conversation until Ctrl-C."""
     console = Console(quiet=json)
-    transcript = Transcript(console, console)
+    transcript = Transcript(console, console, conversation)
     transcript.last_seq = after
-    with ApiClient(service_url(url)) as client:
+    with open_client(url) as client:
         try:
             for event in follow(client, conversation, transcript):
                 transcript.show(event)

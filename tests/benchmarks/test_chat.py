@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from benchmarks.chat import HEAD_END, BrokenTurn, ChatClient
-from benchmarks.services import MeasuredService
+from benchmarks.running import CannotMeasure
+from benchmarks.services import MeasuredService, code_of_commit
 from benchmarks.subjects import KINDS, Subject
 
 ANSWER = (
@@ -21,11 +22,13 @@ class ClosingServer:
     def __init__(self) -> None:
         self.answers = 1
         self.connections = 0
+        self.heads: list[bytes] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         for _ in range(self.answers):
             head = await reader.readuntil(HEAD_END)
+            self.heads.append(head)
             await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
             writer.write(ANSWER)
         await reader.readuntil(HEAD_END)
@@ -57,3 +60,21 @@ async def test_a_new_connection_that_closes_is_an_error(server: tuple[ClosingSer
     with pytest.raises(BrokenTurn):
         await chat.turn()
     assert closing.connections == 1
+
+
+async def test_where_a_key_is_needed_each_request_has_it() -> None:
+    closing = ClosingServer()
+    async with await asyncio.start_server(closing.serve, "127.0.0.1", 0) as listening:
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        chat = ChatClient(Subject(KINDS["keys"], MeasuredService(url, "", (), key="rl_1")), "01")
+        await chat.turn()
+        await chat.aclose()
+    assert [b"\r\nAuthorization: Bearer rl_1\r\n" in head for head in closing.heads] == [True]
+
+
+def test_the_code_of_a_commit_is_a_folder_of_its_own() -> None:
+    with code_of_commit("HEAD") as folder:
+        assert (folder / "benchmarks" / "agents.py").exists()
+    assert not folder.exists()
+    with pytest.raises(CannotMeasure), code_of_commit("no-such-commit"):
+        pass

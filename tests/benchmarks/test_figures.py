@@ -88,6 +88,23 @@ def test_a_target_is_met_or_missed_by_an_amount(target: Target, ours: float, rea
     assert target.verdict(reached) == verdict
 
 
+def test_a_target_may_be_relative_to_another_figure_of_the_same_subject() -> None:
+    results = Results()
+    results.add("Raylogue, auto", [Figure("New, p99", "ms", 50.0), Figure("Second, p50", "ms", 20.0)])
+    target = Target("Raylogue, auto", "New, p99", 3, of="ratio", base="Second, p50")
+    assert target.reached(results.cells()) == 2.5
+    assert target.text == "at most 3 x that of the second message, p50"
+
+
+def test_a_target_may_be_relative_to_the_code_before() -> None:
+    results = Results()
+    results.add("Raylogue, with keys", [Figure("CPU", "ms", 5.0)])
+    results.add("Raylogue, before", [Figure("CPU", "ms", 4.0)])
+    target = Target("Raylogue, with keys", "CPU", 1.05, of="ratio", other="Raylogue, before")
+    assert target.reached(results.cells()) == 1.25
+    assert target.text == "at most 1.05 x that of the code before"
+
+
 def test_a_target_without_figures_has_no_verdict() -> None:
     results = Results()
     results.add("Raylogue, shared", [Figure("CPU", "ms", 5.0)])

@@ -8,6 +8,7 @@ from agents.codec import decode
 from benchmarks.logs import KEPT_TURNS, open_store, write_idle, write_long
 from benchmarks.services import MeasuredService
 from benchmarks.subjects import KINDS, Subject
+from store.registries.lists import of_principal
 from tests.support.invariants import check_log
 
 
@@ -17,7 +18,7 @@ async def subject(redis_url: str) -> AsyncIterator[Subject]:
     found = Subject(KINDS["shared"], MeasuredService("", redis_url, []))
     yield found
     async with open_store(found) as store:
-        metas, _ = await store.registry.list("local", limit=100)
+        metas, _ = await store.registry.list(of_principal("local"), limit=100)
         for meta in metas:
             await store.registry.delete(meta.id)
 

@@ -9,8 +9,11 @@ import pytest
 from benchmarks import report
 
 ROOT = Path(__file__).parent.parent.parent
-MEASURES = "single,concurrent,pace"
+MEASURES = "burst,single,concurrent,pace"
 ROWS = (
+    "First token of new conversations, 3 at once, right after the start, p99",
+    "– of the same conversations, second message, 3 at once, later, p50",
+    "Acknowledgement of new conversations, 3 at once, later, p99",
     "Time to first token, 1 conversation, p50",
     "Turn time, 1 conversation, p99",
     "Turns a second, 2 conversations",
@@ -32,4 +35,6 @@ def test_subjects_are_measured_side_by_side(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     measured = document.read_text()
     assert [row for row in ROWS if f"| {row} |" not in measured] == []
+    assert "| Errors, 3 at once, right after the start | 0.00 |" in measured
+    assert "| Errors, 3 at once, later | 0.00 |" in measured
     assert "| Raylogue, shared | plain app | shared / plain app |" in measured

@@ -22,8 +22,15 @@ from deployments.settings import Settings
 from tests.chaos.ledger import Ledger
 from tests.chaos.tasks import NEEDING_APPROVAL, TOOLS, Task, done, numbers_done, tasks_in
 
+try:
+    from deployments.feed import consumers
+except ImportError:  # older code has no feed
+    consumers = None  # type: ignore[assignment]
+
 ROOT = Path(deployments.__file__).parents[1]
 """The folder of the code that this process runs."""
+CONSUMERS = str(Path(__file__).parent / "consumers")
+"""Where the engine of the feed finds one more consumer."""
 WORK_SECONDS = 0.15
 WORD_SECONDS = 0.03
 LONG_ANSWER = " and then".join([" it went on"] * 12)
@@ -32,6 +39,8 @@ LONG_ANSWER = " and then".join([" it went on"] * 12)
 def catalog(settings: Settings) -> Catalog:
     """What RAYLOGUE_AGENTS names. The process notes its actor and node in the ledger, so that a fault can find it."""
     ledger = Ledger(settings.data_dir)
+    if consumers is not None and CONSUMERS not in consumers.__path__:
+        consumers.__path__.append(CONSUMERS)
     if ray.is_initialized():
         context = ray.get_runtime_context()
         ledger.note("process", actor=context.get_actor_name(), node=context.get_node_id(), code=str(ROOT))

@@ -30,6 +30,13 @@ async def read_transcripts(store: Store, conversations: Sequence[str]) -> dict[s
     return found
 
 
+async def wait_until_heard(store: Store, seconds: float) -> None:
+    """Wait until every group of the feed has what there is, for so long at most."""
+    deadline = time.monotonic() + seconds
+    while any(group.lag for group in await store.feed.states()) and time.monotonic() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.1)
+
+
 async def wait_until_finished(store: Store, seconds: float) -> bool:
     """Wait until no turn is unfinished; False if there still is one after `seconds`."""
     deadline = time.monotonic() + seconds

@@ -29,13 +29,17 @@ class StoredTranscript:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What people did, what the store has, what tools and models did, and what watchers and listeners received."""
+    """What people did, what the store has, what tools and models did, and what watchers and listeners received.
+
+    `heard` is what the consumer of the feed has noted; None if that is not known.
+    """
 
     operations: Sequence[Operation]
     transcripts: Mapping[str, StoredTranscript]
     entries: Sequence[Entry]
     notices: Mapping[str, Sequence[Notice]] = field(default_factory=dict)
     watchers: Sequence[WatcherRecord] = ()
+    heard: Sequence[Entry] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from agents.turn.inputs import OnBusy, Resolve, UserMessage
 from deployments.ingress.streams.watch import open_watcher
 from store import StoreError
 from tests.chaos.agents import agents
-from tests.chaos.collect import read_transcripts, wait_until_finished
+from tests.chaos.collect import read_transcripts, wait_until_finished, wait_until_heard
+from tests.chaos.consumers.counting import CountingConsumer
 from tests.chaos.evidence import Evidence
 from tests.chaos.history import Operation
 from tests.chaos.ledger import Ledger
@@ -26,6 +27,7 @@ from tests.chaos.tasks import Task
 from tests.chaos.watcher_record import WatcherRecord
 from tests.support.conversations import PATIENCE, World, text
 from tests.support.doors import Doors
+from tests.support.feed import running
 
 CONVERSATION = "c"
 PERSON = AgentContext(principal="ada")
@@ -122,6 +124,7 @@ class InProcessSystem:
 
     async def evidence(self) -> Evidence:
         """What is known, once every watcher has had the time to see the end."""
+        await wait_until_heard(self.world.store, PATIENCE)
         found = await read_transcripts(self.world.store, [CONVERSATION])
         last_seq = found[CONVERSATION].log[-1]["seq"]
         for _ in range(100):
@@ -130,7 +133,9 @@ class InProcessSystem:
             await asyncio.sleep(0.01)
         await self.stop_watching()
         notices_by_conversation = dict(self._listener.notices_by_conversation)
-        return Evidence(self.operations, found, self.ledger.entries(), notices_by_conversation, self.records)
+        entries = self.ledger.entries()
+        heard = [entry for entry in entries if entry.kind == "heard"]
+        return Evidence(self.operations, found, entries, notices_by_conversation, self.records, heard)
 
     async def stop_watching(self) -> None:
         """End all watchers."""
@@ -184,7 +189,10 @@ async def in_process_system(
     """A system with one conversation; the listener uses Redis at `direct_url`, if `url` leads to a proxy."""
     ledger = Ledger(directory)
     world = UncheckedWorld(url, prefix)
-    async with Listener(direct_url or url, prefix) as listener:
+    async with (
+        Listener(direct_url or url, prefix) as listener,
+        running(world.connect(), CountingConsumer(ledger)),
+    ):
         system = InProcessSystem(world, listener, ledger)
         try:
             world.agents.update(agents(ledger).agents)

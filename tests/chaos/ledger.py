@@ -16,7 +16,7 @@ import orjson
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`kind` is `process`, `model`, `begin` or `apply`; `at` is in seconds since the epoch."""
+    """`kind` is `process`, `model`, `begin`, `apply` or `heard`; `at` is in seconds since the epoch."""
 
     kind: str
     at: float

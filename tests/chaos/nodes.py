@@ -55,6 +55,10 @@ class JoinedNode:
         """The end of its output."""
         return self._log.read_text(errors="replace")[-2000:]
 
+    def has_process(self, pid: int) -> bool:
+        """Whether a process with this id is on the node."""
+        return any(process.pid == pid for process in self._processes())
+
     def kill(self) -> None:
         """SIGKILL to all its processes."""
         processes = self._processes()

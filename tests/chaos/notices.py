@@ -16,6 +16,8 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from store.keys import Keys
+
 CHANNEL = re.compile(r".*:conversation:(.+):live")
 PAUSE_SECONDS = 0.02
 
@@ -24,12 +26,14 @@ PAUSE_SECONDS = 0.02
 class Notice:
     """An announced append, or a claim if it has no events.
 
-    `session` is the number of the listener's connection: between two connections, notices may be missing.
+    `session` is the number of the listener's connection: between two connections, notices may be missing. `place` is
+    the actor of a claim.
     """
 
     session: int
     epoch: int
     events: Sequence[Mapping[str, Any]]
+    place: str | None = None
 
 
 class Listener:
@@ -39,6 +43,7 @@ class Listener:
         self.notices_by_conversation: defaultdict[str, list[Notice]] = defaultdict(list)
         self.sessions = 0
         self._redis = Redis.from_url(url)
+        self._keys = Keys(prefix)
         self._pattern = f"{prefix}:*:live"
         self._listening = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -63,10 +68,10 @@ class Listener:
                 async with self._redis.pubsub(ignore_subscribe_messages=False) as channel:
                     await channel.psubscribe(self._pattern)
                     async for message in channel.listen():
-                        self._record(message)
+                        await self._record(message)
             await asyncio.sleep(PAUSE_SECONDS)
 
-    def _record(self, message: Mapping[str, Any]) -> None:
+    async def _record(self, message: Mapping[str, Any]) -> None:
         if message["type"] == "psubscribe":
             self.sessions += 1
             self._listening.set()
@@ -76,4 +81,6 @@ class Listener:
         if logged or not payload["events"]:
             found = CHANNEL.fullmatch(message["channel"].decode())
             assert found is not None
-            self.notices_by_conversation[found[1]].append(Notice(self.sessions, payload["epoch"], logged))
+            place = None if logged else await self._redis.hget(self._keys.conversation(found[1]).meta, "place")
+            named = None if place is None else place.decode()
+            self.notices_by_conversation[found[1]].append(Notice(self.sessions, payload["epoch"], logged, named))

@@ -62,11 +62,15 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class RunSize:
-    """How large a run is: its duration, conversations by placement, people, and the rates of actions and faults."""
+    """How large a run is: its duration, conversations by placement, people, and the rates of actions and faults.
+
+    Those that are `moving` begin in a host, and move into an actor of their own again whenever that has died.
+    """
 
     seconds: float
     dedicated: int = 3
-    shared: int = 5
+    shared: int = 4
+    moving: int = 2
     people: int = 8
     pause: float = 1.2
     between_faults: float = 3.0
@@ -77,7 +81,7 @@ class RunSize:
 class Plan:
     seed: int
     size: RunSize
-    placements: Sequence[Literal["dedicated", "shared"]]
+    placements: Sequence[Literal["dedicated", "shared", "auto"]]
     people: Sequence[Sequence[Action]]
     watchers: Sequence[tuple[int, WatcherKind]]
     faults: Sequence[Fault]
@@ -86,7 +90,7 @@ class Plan:
 def make_plan(seed: int, size: RunSize, kinds: Sequence[str], min_seconds: Mapping[str, float] = NONE) -> Plan:
     """Draw a plan. `kinds` are the faults that may happen, `min_seconds` says how long some of them last at least."""
     rng = random.Random(seed)
-    placements = ["dedicated"] * size.dedicated + ["shared"] * size.shared
+    placements = ["dedicated"] * size.dedicated + ["shared"] * size.shared + ["auto"] * size.moving
     numbers = itertools.count(1)
     people = [list(_actions(rng, size, len(placements), numbers)) for _ in range(size.people)]
     watchers: list[tuple[int, WatcherKind]] = [

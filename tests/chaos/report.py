@@ -3,15 +3,21 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 
 from benchmarks import machine
 from benchmarks.report import save
+from deployments.routing.placement import actor_name
 from tests.chaos.evidence import Evidence, Violation
-from tests.chaos.pauses import longest_pause
+from tests.chaos.pauses import explain, longest_pause, takeovers
 from tests.chaos.run import Result
 from tests.support.service import ROOT
 
 __all__ = ["counts", "faults", "markdown", "pause", "save", "save_details", "text"]
+
+
+PAUSES = 20
+"""So many are listed among the details."""
 
 
 def counts(result: Result) -> dict[str, int]:
@@ -31,6 +37,9 @@ def counts(result: Result) -> dict[str, int]:
         "turns": sum(len(log.of_type("turn_ended")) for log in logs),
         "processes started": len(processes),
         "of which with older code": sum(process.facts.get("code") != str(ROOT) for process in processes),
+        "own actors of moving conversations": sum(
+            str(process.facts.get("actor")).startswith(actor_name("auto-")) for process in processes
+        ),
         "incarnations that wrote": _incarnations(evidence),
         "model calls": sum(entry.kind == "model" for entry in evidence.entries),
         "tool calls begun": len(begun),
@@ -45,7 +54,7 @@ def faults(result: Result) -> dict[str, int]:
 
 
 def pause(result: Result) -> str:
-    """A sentence on the longest pause of a running turn, and what was broken meanwhile."""
+    """Sentences on the longest pause of a running turn, what was broken meanwhile, and how long takeovers took."""
     found = longest_pause(result.evidence)
     if found is None:
         return "No turn ran."
@@ -54,7 +63,28 @@ def pause(result: Result) -> str:
     }
     return (
         f"The longest pause of a running turn was {found.seconds:.1f} s, after event {found.seq} of "
-        f"{found.conversation}, while broken: {', '.join(broken) or 'nothing'}."
+        f"{found.conversation}, while broken: {', '.join(broken) or 'nothing'}. {_explained(result)} "
+        + _takeovers(result.evidence)
+    )
+
+
+def _explained(result: Result) -> str:
+    """The pause of which the most was not the fault's own time."""
+    most = explain(result.evidence, result.injected)[0]
+    return (
+        f"Without the time for which a fault held the turn's own process or Redis, the longest took "
+        f"{most.other_seconds:.1f} s ({most.pause.seconds:.1f} s in all, after event {most.pause.seq} of "
+        f"{most.pause.conversation} in {most.place or 'an unknown actor'})."
+    )
+
+
+def _takeovers(evidence: Evidence) -> str:
+    seconds = [pause.seconds for pause in takeovers(evidence)]
+    if not seconds:
+        return "No running turn was taken over."
+    return (
+        f"{len(seconds)} times another incarnation took a running turn over: "
+        f"after {median(seconds):.1f} s in the middle, after {max(seconds):.1f} s at most."
     )
 
 
@@ -90,6 +120,8 @@ def save_details(result: Result, found: Sequence[Violation], directory: Path) ->
     """Write files: the timeline of the run, and of each conversation with a violation or with the longest pause."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / f"{result.plan.seed}.txt").write_text("\n".join(line for _, line in sorted(_timeline(result))))
+    explained = explain(result.evidence, result.injected)[:PAUSES]
+    (directory / f"{result.plan.seed}-pauses.txt").write_text("\n".join(map(str, explained)))
     paused = longest_pause(result.evidence)
     for conversation in {violation.conversation for violation in found} | ({paused.conversation} if paused else set()):
         known = [f"VIOLATION {violation}" for violation in found if violation.conversation == conversation]

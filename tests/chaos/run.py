@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import httpx
 
 from store import Store
-from tests.chaos.collect import read_transcripts, wait_until_finished
+from tests.chaos.collect import read_transcripts, wait_until_finished, wait_until_heard
 from tests.chaos.evidence import Evidence, StoredTranscript
 from tests.chaos.nemesis import InjectedFault, Nemesis
 from tests.chaos.notices import Listener
@@ -52,6 +52,7 @@ async def run(plan: Plan, system: SystemUnderTest) -> Result:
             try:
                 await _play(plan, people, nemesis)
                 rest_seconds = await _finish(store, people[0], conversations)
+                await wait_until_heard(store, MAX_CATCH_UP_SECONDS)
                 found = await read_transcripts(store, conversations)
                 watchers += (
                     fresh := [WatchingClient("fresh", conversation, system.url) for conversation in conversations]
@@ -63,12 +64,14 @@ async def run(plan: Plan, system: SystemUnderTest) -> Result:
                     task.cancel()
                 await asyncio.gather(*watching, return_exceptions=True)
                 await asyncio.gather(*(client.aclose() for client in (*people, *watchers)))
+        entries = [entry for entry in system.ledger.entries() if entry.at >= begun]
         evidence = Evidence(
             operations=[operation for person in people for operation in person.operations],
             transcripts=found,
-            entries=[entry for entry in system.ledger.entries() if entry.at >= begun],
+            entries=entries,
             notices={key: notices for key, notices in listener.notices_by_conversation.items() if key in found},
             watchers=[watcher.record for watcher in watchers],
+            heard=[entry for entry in entries if entry.kind == "heard"],
         )
         return Result(plan, evidence, nemesis.injected, rest_seconds)
     finally:

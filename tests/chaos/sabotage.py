@@ -17,15 +17,18 @@ from agents.agent import Catalog
 from agents.conversation import Conversation, Receipt
 from agents.conversation import journal as journal_module
 from agents.conversation.history import History
-from agents.conversation.journal import Journal, Ownership
+from agents.conversation.journal import Journal
+from agents.conversation.ownership import Ownership
 from agents.conversation.runtime import ConversationRuntime
 from agents.errors import Superseded
 from agents.turn import answers
 from agents.turn.events import ToolCall
 from deployments.ingress.streams.watcher_state import WatcherState
 from deployments.settings import Settings
-from store.client.script import LuaScript
+from store.client.script import PARTS, LuaScript
+from store.feed.entry import encode_notices
 from store.log import log as log_module
+from store.log.log import Log
 from tests.chaos import agents
 
 FENCE = ("if epoch ~= ARGV[1]", "if last_seq ~= ARGV[2]")
@@ -40,6 +43,25 @@ def without_fencing() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log_module, "APPEND", _without(log_module.APPEND, *FENCE))
         patch.setattr(Ownership, "confirm", _nothing)
+        yield
+
+
+@contextmanager
+def telling_beside() -> Iterator[None]:
+    """The feed is told by a write of its own, after the append."""
+    append = Log.append
+
+    async def append_then_tell(log: Log, claim: Any, records: Any, *, feed: Any = (), **options: Any) -> int:
+        last_seq = await append(log, claim, records, **options)
+        if feed:
+            await asyncio.sleep(LATE_SECONDS)
+            keys = log._keys.conversation(claim[0])
+            names = [keys.feed.stream, keys.feed.groups, keys.meta]
+            await log._client.run(TELLING, names, [claim[0], options["now"], encode_notices(feed)])
+        return last_seq
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Log, "append", append_then_tell)
         yield
 
 
@@ -144,13 +166,22 @@ def catalog(settings: Settings) -> Catalog:
     return agents.catalog(settings)
 
 
+def _script(name: str, text: str) -> LuaScript:
+    return LuaScript(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
 def _without(script: LuaScript, *guards: str) -> LuaScript:
     """The script without the lines that begin with these guards."""
     lines = script.text.splitlines()
     kept = [line for line in lines if not line.strip().startswith(guards)]
     assert len(lines) - len(kept) == len(guards), f"{script.name} must have one line for each of {guards}"
-    text = "\n".join(kept)
-    return LuaScript(script.name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    return _script(script.name, "\n".join(kept))
+
+
+TELLING = _script(
+    "telling",
+    (PARTS / "tell_feed.lua").read_text() + "tell_feed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3])",
+)
 
 
 async def _nothing(*_: Any, **__: Any) -> None:

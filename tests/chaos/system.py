@@ -22,6 +22,9 @@ SETTINGS = {
     "RAYLOGUE_LEAVE_SECONDS": "6",
     "RAYLOGUE_HEARTBEAT_SECONDS": "0.3",
     "RAYLOGUE_MIN_REPLICAS": "2",
+    # Conversations without a request move.
+    "RAYLOGUE_PLACEMENT": "auto",
+    "RAYLOGUE_WARM_WORKERS": "1",
 }
 SETTINGS_OF_SEVERAL_NODES = {
     # A silent node is declared dead after ten seconds, because the raylets share a few cores.

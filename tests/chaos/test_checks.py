@@ -18,7 +18,7 @@ Falsification = Callable[[Evidence], Evidence]
 
 
 def with_log(evidence: Evidence, change: Callable[[list[Event]], list[Event]]) -> Evidence:
-    """Another log, without notices and watchers that contradict it."""
+    """Another log, without notices, watchers and a consumer that contradict it."""
     transcript = evidence.transcripts[CONVERSATION]
     log = change(list(transcript.log))
     return replace(
@@ -26,6 +26,7 @@ def with_log(evidence: Evidence, change: Callable[[list[Event]], list[Event]]) -
         transcripts={CONVERSATION: replace(transcript, log=log, last_seq=len(log))},
         notices={},
         watchers=[],
+        heard=None,
     )
 
 
@@ -105,6 +106,11 @@ def with_entry(**facts: Any) -> Falsification:
 def with_notices(change: Callable[[list[Any]], list[Any]]) -> Falsification:
     """The listener has received other notices."""
     return lambda evidence: replace(evidence, notices={CONVERSATION: change(list(evidence.notices[CONVERSATION]))})
+
+
+def with_heard(change: Callable[[list[Entry]], list[Entry]]) -> Falsification:
+    """The consumer of the feed has noted other entries."""
+    return lambda evidence: replace(evidence, heard=change(list(evidence.heard or ())))
 
 
 def with_older_epoch(notices: list[Any]) -> list[Any]:
@@ -215,6 +221,16 @@ FALSIFICATIONS: Mapping[str, tuple[Falsification, str]] = {
     "the log has something else": (
         with_notices(lambda n: [*n[:-1], replace(n[-1], events=[{**n[-1].events[0], "at": 0}])]),
         "announced_not_logged",
+    ),
+    "an end was not heard of": (with_heard(lambda heard: heard[:-1]), "end_not_heard"),
+    "an end was told as two entries": (
+        with_heard(lambda heard: [*heard, replace(heard[0], facts={**heard[0].facts, "key": "another"})]),
+        "end_told_twice",
+    ),
+    "ends were heard in another order": (with_heard(lambda heard: heard[::-1]), "ends_out_of_order"),
+    "an end was heard of that the log has not": (
+        with_heard(lambda heard: [*heard, replace(heard[0], facts={**heard[0].facts, "turn": 99})]),
+        "heard_of_nothing",
     ),
     "a watcher missed the end": (with_stream(without_the_last), "watcher_missed"),
     "a stream repeated itself": (with_stream(with_one_twice), "stream_out_of_order"),

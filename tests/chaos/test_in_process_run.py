@@ -12,7 +12,9 @@ from tests.chaos.plan import RunSize, make_plan
 from tests.chaos.redis_proxy import RedisProxy
 from tests.servers.process import RedisServer
 
-SIZE = RunSize(seconds=6.0, dedicated=0, shared=1, people=3, pause=0.4, between_faults=0.6, max_fault_seconds=0.6)
+SIZE = RunSize(
+    seconds=6.0, dedicated=0, shared=1, moving=0, people=3, pause=0.4, between_faults=0.6, max_fault_seconds=0.6
+)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

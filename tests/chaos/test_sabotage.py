@@ -1,12 +1,16 @@
 """The checker finds what is wrong: when a guard of the product is removed, it names the broken promise."""
 
+import asyncio
+
 import pytest
 
+from agents.turn.events import TurnEnded
 from tests.chaos import sabotage
 from tests.chaos.checks import violations
 from tests.chaos.evidence import Violation
-from tests.chaos.in_process import InProcessSystem
+from tests.chaos.in_process import CONVERSATION, InProcessSystem
 from tests.chaos.tasks import Task
+from tests.support.conversations import PATIENCE
 
 
 def names(found: list[Violation]) -> set[str]:
@@ -41,6 +45,18 @@ async def after_a_repeated_message(in_process: InProcessSystem) -> set[str]:
     for _ in range(2):
         await in_process.say(Task(1, "greet"))
         await in_process.rest()
+    return names(violations(await in_process.evidence()))
+
+
+async def after_a_crash_at_the_end(in_process: InProcessSystem) -> set[str]:
+    """The violations when the process dies as soon as the end of a turn is in the log."""
+    in_process.watch()
+    await in_process.say(Task(1, "greet"))
+    async with asyncio.timeout(PATIENCE):
+        while not any(isinstance(event, TurnEnded) for event in await in_process.world.events(CONVERSATION)):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    await in_process.crash()
+    await in_process.rest()
     return names(violations(await in_process.evidence()))
 
 
@@ -93,6 +109,16 @@ async def test_without_fencing_epochs_interleave(in_process: InProcessSystem) ->
     with sabotage.without_fencing():
         found = await with_two_incarnations(in_process)
     assert {"epochs_interleave", "law_broken"} <= found
+
+
+async def test_nothing_is_found_after_a_crash_at_the_end(in_process: InProcessSystem) -> None:
+    assert await after_a_crash_at_the_end(in_process) == set()
+
+
+async def test_when_the_feed_is_told_beside_the_append_an_end_is_not_heard_of(in_process: InProcessSystem) -> None:
+    with sabotage.telling_beside():
+        found = await after_a_crash_at_the_end(in_process)
+    assert "end_not_heard" in found
 
 
 async def test_without_client_ids_a_message_is_logged_twice(in_process: InProcessSystem) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -14,6 +15,13 @@ from tests.support.service_agents import Ledger
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 
 MANY = 60
+
+
+def ready(api: Api) -> Callable[[], Awaitable[bool]]:
+    async def answers() -> bool:
+        return (await api.http.get("/readyz")).status_code == 200
+
+    return answers
 
 
 async def test_what_a_dead_node_left_unfinished_goes_on_on_another(
@@ -37,6 +45,7 @@ async def test_what_a_dead_node_left_unfinished_goes_on_on_another(
     live, actors = await cluster.do("live_actors"), await cluster.do("actors")
     assert set(live) <= set(actors), "an actor of a dead node does not live"
     assert doomed not in {actor["node"] for actor in actors.values()}
+    await eventually(ready(api))  # a replica that was on that node is replaced
     for conversation_id in placed:
         assert (await finished(api, ledger, conversation_id)).count("tool_result") == 1
         assert deeds(ledger, conversation_id).count("started") == (2 if conversation_id in lost else 1)

@@ -41,6 +41,10 @@ async def test_all_conversations_leave_the_drained_nodes_for_the_one_that_joined
         return {actor["node"] for actor in (await cluster.do("actors")).values()} == {joined}
 
     await eventually(drained_are_empty)
+    store = cluster.store()
+    lines = [line.fields() for line in await store.audit.read_back("-", limit=1000)]
+    await store.aclose()
+    assert sorted(line["data"]["node"] for line in lines if line["type"] == "node_drained") == sorted(drained)
     for node in drained:
         await cluster.lose_node(node)
     await cluster.add_node()

@@ -32,7 +32,8 @@ async def test_where_no_host_can_start_the_conversation_starts_on_another_node(
         newcomer = await api.create(placement="shared")
         await api.turn(newcomer, "hello")
         assert await node_of(cluster, api, newcomer) != node
-    assert len(await cluster.do("ended_on", node=node)) == 1
+    ended = await cluster.do("ended_on", node=node)
+    assert len(ended) == len(set(ended)), "a host and the conversation's actor may have been tried there, each once"
     await cluster.lose_node(node)
 
 

@@ -13,6 +13,7 @@ from agents.clock import now_ms
 from agents.codec import decode
 from deployments.local.processes import end_all
 from store import Store, connect
+from store.registries.lists import of_principal
 from tests.cluster.conftest import deeds, started
 from tests.deployments.conftest import check_conversation
 from tests.servers.process import available_binaries
@@ -84,7 +85,7 @@ async def store(divided: RunningCluster) -> AsyncIterator[Store]:
     assert isinstance(divided.redis, NamespacedServer)
     store = connect(divided.redis.outside)
     yield store
-    metas, _ = await store.registry.list("local", limit=100)
+    metas, _ = await store.registry.list(of_principal("local"), limit=100)
     for meta in metas:
         await check_conversation(store, meta.id)
     await store.aclose()

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import orjson
 import pytest
@@ -17,7 +18,7 @@ from deployments.process.agents import catalog
 from deployments.routing.door import Door
 from deployments.routing.placement import actor_name
 from store import ConversationNotFound, Store
-from tests.support.api import Api
+from tests.support.api import Api, eventually
 from tests.support.invariants import check_log
 from tests.support.service import RunningService, service, service_url, stand_in
 from tests.support.service_agents import Ledger
@@ -111,15 +112,20 @@ async def check_conversation(store: Store, conversation_id: str) -> None:
         assert orjson.loads(meta.state) == fsm_state(facts)
 
 
-async def actor_of(conversation_id: str) -> ActorHandle:
-    """The actor in which the conversation lives: its own, or a shared host."""
+async def lives_in(conversation_id: str) -> ActorHandle | None:
+    """The actor in which the conversation lives, its own or a shared host; None while it lives nowhere."""
     for found in ray.util.list_named_actors(all_namespaces=True):
         if found["namespace"] == "raylogue" and found["name"].startswith((actor_name(conversation_id), "host:")):
             with suppress(ValueError, RayActorError):  # a listed actor may end before it is asked
                 actor = ray.get_actor(found["name"], namespace="raylogue")
                 if not await actor.missing.remote([conversation_id]):
                     return actor
-    raise LookupError(f"{conversation_id} lives nowhere")
+    return None
+
+
+async def actor_of(conversation_id: str) -> ActorHandle:
+    """The actor in which the conversation lives, which may still have to start: what is accepted comes before it."""
+    return await eventually(partial(lives_in, conversation_id))
 
 
 async def pid_of(conversation_id: str) -> int:

@@ -85,7 +85,11 @@ async def test_an_actor_of_an_unknown_conversation_says_so_and_leaves(service: R
 async def test_a_conversation_that_is_deleted_takes_its_actor_along(api: Api) -> None:
     conversation_id = await api.create("claude")
     await api.send(conversation_id, f"stall after 3 {conversation_id}")
-    assert count_actors(conversation_id) == 1
+
+    async def is_there() -> bool:
+        return count_actors(conversation_id) == 1
+
+    await eventually(is_there)
     assert (await api.http.delete(f"/v1/conversations/{conversation_id}")).status_code == 204
     assert (await api.http.get(f"/v1/conversations/{conversation_id}")).status_code == 404
 
@@ -113,7 +117,7 @@ async def test_an_actor_stops_in_good_order(api: Api) -> None:
 
 
 async def test_no_actor_is_started_while_the_control_plane_is_away(api: Api, service: RunningService) -> None:
-    conversation_id = await api.create()
+    conversation_id = await api.create(placement="shared")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("deployments.routing.control_plane.CONTROL_PLANE_SECONDS", 0.0)
         with pytest.raises(ControlPlaneUnavailable):

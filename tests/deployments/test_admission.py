@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from agents.agent import Agent
+from agents.arrivals import Arrivals
 from agents.context import AgentContext
 from agents.conversation import Conversation, Receipt
 from agents.errors import Refused
@@ -30,7 +31,7 @@ async def deliver(admission: Admission, conversation: Conversation, said: UserMe
 
 
 async def test_turns_begin_up_to_the_bound_however_many_messages_come_at_once(world: World) -> None:
-    admission = Admission(Settings(host_turns=3))
+    admission = Admission(Settings(host_turns=3), Arrivals())
     conversations = [await world.start(stuck("worker"), f"c{number}") for number in range(8)]
     for conversation in conversations:
         admission.note_working(conversation)
@@ -48,7 +49,7 @@ async def test_turns_begin_up_to_the_bound_however_many_messages_come_at_once(wo
 
 
 async def test_a_continuation_or_a_repeated_message_is_never_refused(world: World) -> None:
-    admission = Admission(Settings(host_turns=1, host_messages=1))
+    admission = Admission(Settings(host_turns=1, host_messages=1), Arrivals())
     first, second = [await world.start(stuck("worker"), key) for key in ("first", "second")]
     receipt = await deliver(admission, first, message("once"))
     await first.cancel()
@@ -62,8 +63,8 @@ async def test_a_continuation_or_a_repeated_message_is_never_refused(world: Worl
     await deliver(admission, second, message(on_busy="queue"))
 
 
-def test_messages_arrive_up_to_the_bound() -> None:
-    admission = Admission(Settings(host_messages=2))
+async def test_messages_arrive_up_to_the_bound() -> None:
+    admission = Admission(Settings(host_messages=2), Arrivals())
     with ExitStack() as arriving:
         for _ in range(2):
             arriving.enter_context(admission.arrival(message()))

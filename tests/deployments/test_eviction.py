@@ -12,7 +12,7 @@ from agents.models import Call, ModelRequest, ScriptedModel, Step
 from agents.tools import tool
 from agents.turn.events import TurnEnded, UserMsg
 from agents.turn.inputs import UserMessage
-from deployments.host.eviction import Eviction
+from deployments.host.eviction import Eviction, Leaving
 from deployments.ray_internals import memory_usage
 from deployments.settings import Settings
 from tests.support.conversations import PATIENCE, World, rest, say, text, watching
@@ -60,8 +60,9 @@ async def three_conversations(world: World) -> list[Conversation]:
     return conversations
 
 
-def ids(conversations: list[Conversation]) -> list[str]:
-    return [conversation.id for conversation in conversations]
+def ids(due: list[Leaving]) -> list[tuple[str, str]]:
+    """Which ones leave, and why."""
+    return [(leaving.conversation.id, leaving.reason) for leaving in due]
 
 
 def test_the_times_that_are_promised() -> None:
@@ -76,10 +77,10 @@ async def test_the_parked_hibernate_and_keep_their_place(world: World, three_con
     evicting = eviction(world, hibernate=1e-9, leave=60)
     await asyncio.sleep(0.002)
     [parked] = await evicting.due(three_conversations)
-    assert parked.id == "parked"
+    assert (parked.conversation.id, parked.reason) == ("parked", "idle")
     assert evicting.hibernates("parked")
     assert not evicting.may_host_end(is_dedicated=True, active=0), "the door still finds the conversation here"
-    evicting.note_active(parked)
+    evicting.note_active(parked.conversation)
     assert not evicting.hibernates("parked")
 
 
@@ -87,7 +88,7 @@ async def test_the_idle_leave_for_good(world: World, three_conversations: list[C
     evicting = eviction(world, hibernate=60, leave=1e-9)
     await asyncio.sleep(0.002)
     [idle] = await evicting.due(three_conversations)
-    assert idle.id == "idle"
+    assert (idle.conversation.id, idle.reason) == ("idle", "idle")
     assert not evicting.hibernates("idle")
     assert evicting.may_host_end(is_dedicated=True, active=0)
 
@@ -95,7 +96,7 @@ async def test_the_idle_leave_for_good(world: World, three_conversations: list[C
 async def test_a_conversation_that_works_never_goes(world: World, three_conversations: list[Conversation]) -> None:
     evicting = eviction(world, hibernate=1e-9, leave=1e-9, memory=1e-9)
     await asyncio.sleep(0.002)
-    assert "busy" not in ids(await evicting.due(three_conversations))
+    assert "busy" not in dict(ids(await evicting.due(three_conversations)))
 
 
 async def test_under_pressure_the_longest_idle_goes_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +107,7 @@ async def test_under_pressure_the_longest_idle_goes_first(world: World, monkeypa
         await asyncio.sleep(0.005)
     evicting = eviction(world, hibernate=60, leave=60, memory=90)
     monkeypatch.setattr("deployments.host.eviction.memory_percent", lambda: 90.5)
-    assert ids(await evicting.due(list(reversed(conversations)))) == ["first"]
+    assert ids(await evicting.due(list(reversed(conversations)))) == [("first", "memory")]
 
 
 async def test_the_longer_a_dedicated_one_is_idle_the_less_pressure_it_takes_to_end_it(
@@ -119,7 +120,7 @@ async def test_the_longer_a_dedicated_one_is_idle_the_less_pressure_it_takes_to_
     assert await evicting.due([conversation]) == []
     later = now_ms() + 130_000  # a fifth of the patience is left at 94 of 90 to 95
     monkeypatch.setattr("deployments.host.eviction.now_ms", lambda: later)
-    assert await evicting.due([conversation]) == [conversation]
+    assert ids(await evicting.due([conversation])) == [("c", "memory")]
     monkeypatch.setattr("deployments.host.eviction.memory_percent", lambda: 91.0)
     assert await evicting.due([conversation]) == []
 
@@ -131,7 +132,7 @@ async def test_in_a_container_its_limit_counts(world: World, monkeypatch: pytest
     assert await evicting.due([conversation]) == []
     # What Ray takes for the size of the memory is the limit, where there is one.
     monkeypatch.setattr(memory_usage, "get_system_memory", lambda: memory_usage.get_used_memory() // 2)
-    assert await evicting.due([conversation]) == [conversation]
+    assert ids(await evicting.due([conversation])) == [("c", "memory")]
 
 
 async def test_under_pressure_a_conversation_that_stays_does_not_keep_others(world: World) -> None:
@@ -142,9 +143,9 @@ async def test_under_pressure_a_conversation_that_stays_does_not_keep_others(wor
     await rest(idle)
     async with watching(world.store, "watched"):
         pressed = eviction(world, hibernate=60, leave=60, memory=1e-9)
-        assert ids(await pressed.due([watched, idle])) == ["idle"]
+        assert ids(await pressed.due([watched, idle])) == [("idle", "memory")]
         relaxed = eviction(world, hibernate=60, leave=60)
-        assert ids(await relaxed.longest_idle([watched, idle])) == ["idle"], "a newcomer gets a place"
+        assert ids(await relaxed.longest_idle([watched, idle])) == [("idle", "room")], "a newcomer gets a place"
 
 
 async def test_a_watched_conversation_stays_if_its_agent_asks_for_it(world: World) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -13,7 +14,10 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayActorError
 
 from agents.clock import now_ms
+from agents.codec import decode
 from agents.context import AgentContext
+from agents.errors import Refused
+from agents.turn.events import TurnEnded
 from agents.turn.inputs import Resolve, UserMessage
 from deployments.process.agents import catalog
 from deployments.routing.code_version import OwnCodeVersion, code_name
@@ -23,7 +27,7 @@ from tests.deployments.conftest import check_conversation
 from tests.support.api import eventually
 from tests.support.service import RunningService, is_alive
 from tests.support.service_agents import Ledger
-from tests.support.small_hosts import NAMESPACE, ROOM, ShortLivedHost, SmallHost
+from tests.support.small_hosts import NAMESPACE, ROOM, DrowsyHost, OlderHost, ShortLivedHost, SmallHost
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
@@ -144,6 +148,7 @@ async def test_a_turn_whose_host_leaves_is_handed_over(door: Door, store: Store,
     await eventually(begun(ledger, working, 2))
     ledger.open_gate(working)
     await eventually(at_rest(store, working))
+    assert (await store.registry.get(working)).ended == "drained"
     assert [deed for _, deed in ledger.read(working)] == ["started", "started", "done"]
     assert len({call for call, _ in ledger.read(working)}) == 1
     assert (await store.registry.get(working)).place != name
@@ -153,6 +158,28 @@ async def test_a_turn_whose_host_leaves_is_handed_over(door: Door, store: Store,
         return name not in hosts()
 
     await eventually(gone)
+
+
+async def test_a_cancel_that_a_host_with_older_code_did_not_answer_ends_no_other_turn(
+    service: RunningService, store: Store
+) -> None:
+    door = door_to(OlderHost, service, store)
+    ledger, working = Ledger(service.data_dir), await created(store, "cancelled", "worker")
+    await say(door, working, "wait: one")
+    await eventually(begun(ledger, working, 1))
+    await say(door, working, "wait: two")
+
+    receipt = await door.cancel(working, "local", 1)  # the host dies under it, and turn 2 has begun by then
+
+    assert (receipt.turn, receipt.duplicate) == (1, True)
+    with pytest.raises(Refused, match="Turn 3"):
+        await door.cancel(working, "local", 3)
+    await door.wake(working)
+    ledger.open_gate(working)
+    await eventually(at_rest(store, working))
+    ends = [decode(record).event for record in await store.log.read(working)]
+    assert [event.outcome for event in ends if isinstance(event, TurnEnded)] == ["cancelled", "completed"]
+    await check_conversation(store, working)
 
 
 async def test_a_host_lets_idle_conversations_go_and_ends_when_it_is_empty(
@@ -171,14 +198,98 @@ async def test_a_host_lets_idle_conversations_go_and_ends_when_it_is_empty(
     pid = await host.pid.remote()
     [call] = orjson.loads((await store.registry.get(parked)).state or b"")["pending"]
     await door.resolve(parked, Resolve(tool_call_id=call, decision="approve"), AgentContext(principal="local"))
-    assert parked in await living_in(host, [parked]), "it is where it was"
     await eventually(at_rest(store, parked))
+    assert (await store.registry.get(parked)).place == name, "it is where it was"
 
     async def gone() -> bool:
         return name not in hosts() and not is_alive(pid)
 
     await eventually(gone)
+    assert (await store.registry.get(idle)).exit == "idle"
     await say(door, idle, "hello again")
     await eventually(at_rest(store, idle))
     for conversation_id in (idle, parked):
         await check_conversation(store, conversation_id)
+
+
+async def test_a_hibernating_conversation_that_is_deleted_keeps_no_host_alive(
+    service: RunningService, store: Store
+) -> None:
+    door = door_to(DrowsyHost, service, store)
+    deleted, other = await created(store, "deleted", "impatient"), await created(store, "other", "impatient")
+    await say(door, deleted, "announce: lunch")
+    await say(door, other, "announce: dinner")
+    [(name, host)] = hosts().items()
+
+    async def both_hibernate() -> bool:
+        return not await living_in(host, [deleted, other])
+
+    await eventually(both_hibernate)
+    await store.registry.delete(deleted)  # its question runs out while nobody has told the host
+
+    await eventually(at_rest(store, other))
+    assert (await store.registry.get(other)).place == name, "its question ran out where it hibernated"
+
+    async def gone() -> bool:
+        return name not in hosts()
+
+    await eventually(gone)
+    await check_conversation(store, other)
+
+
+async def test_an_answer_to_a_hibernating_conversation_is_taken_into_its_log(
+    service: RunningService, store: Store
+) -> None:
+    """What that reads is counted in `tests/agents/conversation/test_running_turn.py`."""
+    door, context = door_to(DrowsyHost, service, store), AgentContext(principal="local", values={"tenant": "t"})
+    parked = await created(store, "answered", "worker")
+    await say(door, parked, "announce: lunch")
+    [(name, host)] = hosts().items()
+
+    async def hibernates() -> bool:
+        return not await living_in(host, [parked])
+
+    await eventually(hibernates)
+    [call] = orjson.loads((await store.registry.get(parked)).state or b"")["pending"]
+    approval = Resolve(tool_call_id=call, decision="approve", principal="local")
+    for stale in (replace(approval, tool_call_id="another"), replace(approval, question=1)):
+        with pytest.raises(Refused, match="Nothing waits"):
+            await door.resolve(parked, stale, context)
+    assert await hibernates(), "a stale answer wakes no conversation"
+    receipt = await door.resolve(parked, approval, context)
+    await eventually(at_rest(store, parked))
+    meta = await store.registry.get(parked)
+    assert (meta.place, meta.last_seq > receipt.seq) == (name, True), "it has gone on where it was"
+
+    await host.stop.remote(parked)
+    repeated = await door.resolve(parked, approval, context)
+    assert repeated == replace(receipt, duplicate=True)
+    with pytest.raises(Refused, match=r"No turn|not running"):
+        await door.cancel(parked, "local", receipt.turn)
+    assert await hibernates(), "nor does one that comes again"
+    await check_conversation(store, parked)
+
+
+async def test_a_door_that_comes_by_an_old_address_follows_the_conversation(
+    service: RunningService, store: Store, door: Door
+) -> None:
+    ledger, moved = Ledger(service.data_dir), await created(store, "moved", "worker")
+    await say(door, moved, "hello")
+    [(left_name, left)] = hosts().items()
+    others = [await created(store, f"other{number}") for number in range(ROOM)]
+    await left.stop.remote(moved)
+    for conversation_id in others:
+        await left.wake.remote(conversation_id)  # now the host is full
+    await say(door_to(SmallHost, service, store), moved, "wait: here")
+    await eventually(begun(ledger, moved, 1))
+    here = (await store.registry.get(moved)).place
+    assert here != left_name
+    await left.stop.remote(others[0])  # and now it has room for what has moved
+
+    await say(door, moved, "and this")  # this door still holds the old address
+
+    assert (await store.registry.get(moved)).place == here
+    ledger.open_gate(moved)
+    await eventually(at_rest(store, moved))
+    assert [deed for _, deed in ledger.read(moved)] == ["started", "done"]
+    await check_conversation(store, moved)

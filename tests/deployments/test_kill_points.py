@@ -6,9 +6,13 @@ A redeploy in a long turn is in test_redeploy.py, the death of a node in tests/c
 import asyncio
 import os
 import signal
+from functools import partial
 
 import pytest
+import ray
 
+from agents.conversation.crash_loops import MAX_LOST
+from deployments.routing.placement import actor_name
 from tests.deployments.conftest import actor_of, pid_of
 from tests.support.api import Api, Event, answer_texts, canonical, eventually
 from tests.support.kills import ANNOUNCED, Orders
@@ -45,7 +49,9 @@ def orders(service: RunningService) -> Orders:
 
 
 @pytest.mark.parametrize("point", POINTS_OF_A_TURN)
-async def test_in_a_turn(point: str, api: Api, orders: Orders, ledger: Ledger) -> None:
+async def test_in_a_turn(point: str, api: Api, orders: Orders, ledger: Ledger, placement: str) -> None:
+    if placement == "dedicated" and "append of user_msg" in point:
+        pytest.skip("a replica writes the message: test_dedicated_starts.py kills that")
     conversation_id = await api.create("killable")
     async with api.watching(conversation_id) as faithful:
         await faithful.until("snapshot")
@@ -64,6 +70,46 @@ async def test_in_a_turn(point: str, api: Api, orders: Orders, ledger: Ledger) -
     assert len(deeds) == (2 if point in ("after a tool's deed", "before the append of tool_result") else 1)
     again = await api.send(conversation_id, "keep: this", client_id="m1")
     assert (again["seq"], again["duplicate"]) == (receipt["seq"], True)
+
+
+async def test_again_and_again_by_its_own_tool(api: Api, ledger: Ledger) -> None:
+    conversation_id = await api.create("worker")
+    async with api.watching(conversation_id) as stream:
+        await api.send(conversation_id, "crash_always: it")
+        await stream.until("turn_failed", reason="crashed_repeatedly")
+    log = await api.rest(conversation_id)
+    assert canonical(stream.seen) == log
+    assert [event["type"] for event in log] == ["user_msg", "assistant_msg", "tool_call", "tool_result", "turn_ended"]
+    assert log[-2]["status"] == "unknown"
+    assert (log[-1]["outcome"], log[-1]["reason"]) == ("failed", "crashed_repeatedly")
+    assert ledger.read(conversation_id) == MAX_LOST * [(log[2]["tool_call_id"], "started")]
+    assert (await api.show(conversation_id))["state"] == "idle"
+    again = await api.turn(conversation_id, "hello")
+    assert (again[-1]["type"], again[-1]["turn"]) == ("turn_completed", 2)
+    assert len(ledger.read(conversation_id)) == MAX_LOST, "it is never taken up again"
+
+
+@pytest.mark.parametrize("placement", ["shared"])
+async def test_again_and_again_by_the_tool_of_a_neighbour(api: Api, ledger: Ledger) -> None:
+    """Turns that run beside one that kills their process: they go on, and it alone is ended."""
+    innocent = [await api.create("worker") for _ in range(3)]
+    for conversation_id in innocent:
+        await api.send(conversation_id, "wait: long")
+        await eventually(partial(started, ledger, conversation_id, 1))
+    culprit = await api.create("worker")
+    async with api.watching(culprit) as stream:
+        await api.send(culprit, "crash_always: it")
+        await stream.until("turn_failed", reason="crashed_repeatedly")
+    assert len(ledger.read(culprit)) == MAX_LOST
+    for conversation_id in innocent:
+        await eventually(partial(started, ledger, conversation_id, 2))
+        assert (await api.show(conversation_id))["last_exit"] == "crash"
+        was_apart = (await api.show(conversation_id))["place"] == actor_name(conversation_id)
+        ledger.open_gate(conversation_id)
+        log = await api.rest(conversation_id)
+        assert (log[-1]["outcome"], answer_texts(log)[-1]) == ("completed", "It returned: long")
+        if was_apart:
+            await eventually(partial(has_moved_back, api, conversation_id))
 
 
 @pytest.mark.parametrize("side", ["before", "behind"])
@@ -163,6 +209,17 @@ async def test_two_tabs_one_live_and_one_that_comes_and_goes(api: Api, orders: O
     assert orders.ordered(conversation_id) is None
     assert canonical(live.seen) == log
     assert seen == log
+
+
+async def started(ledger: Ledger, conversation_id: str, times: int) -> bool:
+    """Whether its tool has begun so often."""
+    return sum(deed == "started" for _, deed in ledger.read(conversation_id)) >= times
+
+
+async def has_moved_back(api: Api, conversation_id: str) -> bool:
+    """Whether the process that was only for this conversation is gone, since it is not needed any more."""
+    names = {found["name"] for found in ray.util.list_named_actors(all_namespaces=True)}
+    return actor_name(conversation_id) not in names and (await api.show(conversation_id))["last_exit"] == "moved"
 
 
 async def gone(orders: Orders, conversation_id: str) -> None:

@@ -36,12 +36,21 @@ def gone(conversation_id: str, pid: int) -> Callable[[], Awaitable[bool]]:
     return is_gone
 
 
-async def test_idle_for_long_it_leaves_and_comes_back_with_its_memory(api: Api) -> None:
-    conversation_id = await api.create("leaves_soon")
-    await api.turn(conversation_id, "hello")
-    before = await api.log(conversation_id)
+async def pid_in_a_turn(api: Api, ledger: Ledger, conversation_id: str) -> int:
+    """Its process, asked for in a turn, which is over then: after it the process may leave before it is asked."""
+    await api.send(conversation_id, "wait: here")
     pid = await pid_of(conversation_id)
+    ledger.open_gate(conversation_id)
+    await api.rest(conversation_id)
+    return pid
+
+
+async def test_idle_for_long_it_leaves_and_comes_back_with_its_memory(api: Api, ledger: Ledger) -> None:
+    conversation_id = await api.create("leaves_soon")
+    pid = await pid_in_a_turn(api, ledger, conversation_id)
+    before = await api.log(conversation_id)
     await eventually(gone(conversation_id, pid))
+    assert (await api.show(conversation_id))["last_exit"] == "idle"
     events = await api.turn(conversation_id, "hello again")
     assert events[-1]["type"] == "turn_completed"
     log = await api.log(conversation_id)
@@ -64,8 +73,7 @@ async def test_working_and_watched_conversations_outlast_an_idle_one(api: Api, l
         await api.send(watched, "hello")
         await stream.until("turn_completed")
         pids = [await pid_of(working), await pid_of(watched)]
-        await api.turn(idle, "hello")
-        await eventually(gone(idle, await pid_of(idle)))
+        await eventually(gone(idle, await pid_in_a_turn(api, ledger, idle)))
         assert [await pid_of(working), await pid_of(watched)] == pids
         assert all(map(is_alive, pids))
     ledger.open_gate(working)
@@ -87,6 +95,7 @@ async def test_parked_it_hibernates_where_it_is_and_the_approval_wakes_it(api: A
     assert actor_name(conversation_id) in names()
     shown = await api.show(conversation_id)
     assert shown["state"] == "awaiting_input"
+    assert await sleeps(), "it is shown without being woken"
     [call] = shown["pending"]
     response = await api.post(conversation_id, "resolutions", {"tool_call_id": call, "decision": "approve"})
     assert response.status_code == 202
@@ -95,7 +104,7 @@ async def test_parked_it_hibernates_where_it_is_and_the_approval_wakes_it(api: A
     assert await pid_of(conversation_id) == pid
 
 
-async def test_where_memory_is_short_it_leaves_at_once(api: Api) -> None:
+async def test_where_memory_is_short_it_leaves_at_once(api: Api, ledger: Ledger) -> None:
     conversation_id = await api.create("short_of_memory")
-    await api.turn(conversation_id, "hello")
-    await eventually(gone(conversation_id, await pid_of(conversation_id)))
+    await eventually(gone(conversation_id, await pid_in_a_turn(api, ledger, conversation_id)))
+    assert (await api.show(conversation_id))["last_exit"] == "memory"

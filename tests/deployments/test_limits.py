@@ -188,7 +188,9 @@ async def upload(
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A message of `length` bytes of which only these are sent."""
     reader, writer = await asyncio.open_connection(api.http.base_url.host, api.http.base_url.port)
-    head = f"POST /v1/conversations/{conversation_id}/messages HTTP/1.1\r\nHost: here\r\nContent-Length: {length}\r\n"
+    head = (
+        f"POST /v1/conversations/{conversation_id}/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n"
+    )
     writer.write(head.encode() + b"Content-Type: application/json\r\n\r\n" + sent)
     await writer.drain()
     return reader, writer
@@ -296,7 +298,8 @@ async def watch_without_reading(api: Api, conversation_id: str) -> asyncio.Strea
     connection = socket.create_connection((api.http.base_url.host, api.http.base_url.port or 80))
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     reader, writer = await asyncio.open_connection(sock=connection, limit=4096)
-    head = f"GET /v1/conversations/{conversation_id}/events HTTP/1.1\r\nHost: here\r\nAccept: text/event-stream\r\n\r\n"
+    address = f"/v1/conversations/{conversation_id}/events"
+    head = f"GET {address} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
     writer.write(head.encode())
     assert await status(reader) == 200
     return writer

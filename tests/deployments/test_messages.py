@@ -58,7 +58,7 @@ async def test_a_turn_that_waits_for_people_ends_its_stream(api: Api) -> None:
     assert events[-1]["state"] == "awaiting_input"
     [(call, waiting)] = events[-2]["pending"].items()
     assert waiting["kind"] == "approval"
-    assert (await api.show(conversation_id))["pending"] == events[-2]["pending"]
+    assert (await api.show(conversation_id))["pending"] == {call: {**waiting, "may_decide": True}}
     async with api.watching(conversation_id, after=events[-1]["last_seq"]) as stream:
         body = {"tool_call_id": call, "decision": "approve"}
         response = await api.post(conversation_id, "resolutions", body)

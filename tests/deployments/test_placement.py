@@ -2,39 +2,18 @@
 
 from collections import Counter
 
-import pytest
-
 from deployments.routing.placement import (
     HostSlot,
     Node,
     choose_node,
-    decide,
     host_slots,
     is_dedicated,
     load_of_node,
     loads_with_full,
     rank_slots,
 )
-from store import Placement
 
 NODES = [Node("a" * 56, 2), Node("b" * 56, 1)]
-
-
-@pytest.mark.parametrize(
-    ("requested", "dedicated", "budget", "where"),
-    [
-        ("auto", 0, 10, "dedicated"),
-        ("auto", 9, 10, "dedicated"),
-        ("auto", 10, 10, "shared"),
-        ("auto", 0, 0, "shared"),
-        ("dedicated", 10, 10, "dedicated"),
-        ("shared", 0, 10, "shared"),
-    ],
-)
-def test_auto_is_a_dedicated_actor_while_there_is_room(
-    requested: Placement, dedicated: int, budget: int, where: str
-) -> None:
-    assert decide(requested, dedicated, budget) == where
 
 
 def test_dedicated_actors_spread_over_the_nodes_by_their_room() -> None:

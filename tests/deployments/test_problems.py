@@ -36,7 +36,7 @@ def check_problem(response: httpx.Response, status: int, code: str) -> None:
     assert problem["title"]
     assert problem["detail"]
     assert problem["instance"] == response.request.url.raw_path.decode().partition("?")[0]
-    assert ("retry-after" in response.headers) == (status == 503 or code in TRANSIENT_CODES)
+    assert ("retry-after" in response.headers) == (status == 503 or code in {*TRANSIENT_CODES, "limit_reached"})
 
 
 @pytest.fixture
@@ -123,12 +123,62 @@ async def test_an_unknown_agent(api: Api) -> None:
     check_problem(await api.http.post("/v1/conversations", json={"agent": "nobody"}), 422, "unknown_agent")
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "before=32019681759112765761546",
+        "after=18446744073709551616",
+        "after=9007199254740992",
+        "before=0",
+        "after=-1",
+        "after=%D9%A3",
+        "limit=99999999999999999999",
+        "after=" + "9" * 5000,
+    ],
+)
+async def test_a_place_in_the_log_that_no_log_has(api: Api, conversation_id: str, query: str) -> None:
+    response = await api.http.get(f"/v1/conversations/{conversation_id}/events?{query}")
+    check_problem(response, 422, "invalid_request")
+
+
+@pytest.mark.parametrize("cursor", ["9" * 5000, "32019681759112765761546", "-1", "1.0"])
+async def test_a_last_event_id_that_is_none_is_dropped(api: Api, cursor: str) -> None:
+    conversation_id = await api.create()
+    await api.turn(conversation_id, "hello")
+    async with api.watching(conversation_id, last_event_id=cursor) as stream:
+        assert (await stream.until("user_msg"))[-1]["seq"] == 1
+
+
+@pytest.mark.parametrize("cursor", ["x", "9" * 5000 + ":a", "\u0663:a", ":", "1e3:a", "-1:a"])
+async def test_a_cursor_of_somebody_else(api: Api, cursor: str) -> None:
+    check_problem(await api.http.get("/v1/conversations", params={"cursor": cursor}), 422, "invalid_request")
+
+
+@pytest.mark.parametrize("levels", [101, 253, 900, 1023])
+@pytest.mark.parametrize("field", ["answer", "arguments"])
+async def test_a_resolution_that_nests_too_deep(api: Api, conversation_id: str, field: str, levels: int) -> None:
+    deep = b'{"a":' * (levels - 1) + b"{}" + b"}" * (levels - 1)
+    body = b'{"tool_call_id": "x", "decision": "respond", "%s": %s}' % (field.encode(), deep)
+    response = await api.http.post(
+        f"/v1/conversations/{conversation_id}/resolutions", content=body, headers={"Content-Type": "application/json"}
+    )
+    check_problem(response, 422, "invalid_decision")
+
+
+async def test_a_method_that_an_address_does_not_take(api: Api) -> None:
+    response = await api.http.put("/v1/conversations", json={})
+    check_problem(response, 405, "method_not_allowed")
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "POST"}
+
+
 async def test_an_id_that_is_taken(api: Api, conversation_id: str) -> None:
     response = await api.http.post("/v1/conversations", json={"id": conversation_id})
     check_problem(response, 409, "conversation_exists")
 
 
-@pytest.mark.parametrize("body", [{"agent": 7}, {"id": 7}, {"title": "x" * 201}, {"unknown": 1}])
+@pytest.mark.parametrize(
+    "body", [{"agent": 7}, {"id": 7}, {"title": "x" * 201}, {"title": "\u200b\u2800 \ufeff"}, {"unknown": 1}]
+)
 async def test_a_bad_conversation(api: Api, body: Any) -> None:
     check_problem(await api.http.post("/v1/conversations", json=body), 422, "invalid_request")
 
@@ -209,7 +259,10 @@ async def test_the_document_lists_every_problem_of_every_route(api: Api) -> None
     assert send["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/NewMessage"}
     described = str(document["paths"])
     missing = [code for code in PROBLEM_TYPES if f"urn:raylogue:problem:{code}`" not in described]
-    assert missing == ["not_found", "method_not_allowed", "internal"], "only what concerns no route in particular"
+    early = ["foreign_host", "foreign_origin", "not_found", "method_not_allowed"]
+    assert missing == [*early, "request_timeout", "internal", "unavailable"], (
+        "only what concerns no route in particular"
+    )
     for route in document["paths"].values():
         for operation in route.values():
             check_references(operation, document)

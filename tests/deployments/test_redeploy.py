@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 import ray
 
+from store import Store
 from tests.deployments.conftest import check_conversation
 from tests.support.api import Api, Event, Stream, canonical, eventually
 from tests.support.code_versions import redeploy
@@ -40,6 +41,30 @@ async def asking(api: Api, conversation_id: str) -> AsyncIterator[list[int]]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def arriving(service: RunningService, store: Store) -> AsyncIterator[dict[str, bool]]:
+    """One new person after another, in shared hosts; whether the host had answered before, by conversation."""
+    had_answered: dict[str, bool] = {}
+    api = Api(service.url, "shared")
+
+    async def arrive() -> None:
+        while True:
+            answering = await store.hosts.loads()
+            conversation_id = await api.create()
+            await api.send(conversation_id, "hello", client_id="m1")
+            await api.rest(conversation_id)
+            had_answered[conversation_id] = (await store.registry.get(conversation_id)).place in answering
+
+    task = asyncio.create_task(arrive())
+    try:
+        yield had_answered
+    finally:
+        task.cancel()
+        [ended] = await asyncio.gather(task, return_exceptions=True)
+        await api.http.aclose()
+    assert isinstance(ended, asyncio.CancelledError), ended
 
 
 def said(log: list[Event]) -> list[str]:
@@ -83,13 +108,18 @@ async def test_a_redeploy(replaced: RunningService, placement: str, versions: It
     async with api.watching(long) as watcher, api.speaking(long, "wait:here", client_id="m1") as turn:
         await turn.until("tool_progress")
         await watcher.until("tool_progress")
-        async with asking(api, idle) as statuses:
+        async with asking(api, idle) as statuses, arriving(replaced, store) as had_answered:
             await asyncio.to_thread(redeploy, new)
+            current = await store.code_versions.current()
+            assert [name for name in await store.hosts.loads() if name.split(":")[2] == str(current)]
+            people_until_then = len(had_answered)
             await read_until_reconnect(watcher)
             await read_until_reconnect(turn)
             await api.send(idle, "and now?")
             assert said(await api.rest(idle, turns=2)) == [f"{old}: hello", f"{new}: and now?"]
+            assert len(had_answered) > people_until_then, "new people came after it, too"
         assert set(statuses) == {200}, "no request is refused or cut"
+        assert set(had_answered.values()) == {True}, "nobody waited for a process"
 
     async with api.watching(long, last_event_id=watcher.ids[-1]) as again:
         ledger.open_gate(long)

@@ -17,6 +17,8 @@ import uvicorn
 from agents.clock import now_ms
 from agents.codec import encode
 from agents.turn.events import UserMsg
+from deployments.background import host_supply
+from deployments.background.host_supply import HostSupply
 from deployments.host.actor import open_door
 from deployments.ingress.application import http_application
 from deployments.ingress.dependencies import Dependencies
@@ -61,11 +63,18 @@ def draining() -> Draining:
 
 
 @pytest.fixture
+def no_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The replica's time to wait for its first hosts is over, as it is where no node can start one."""
+    monkeypatch.setattr(host_supply, "READY_SECONDS", -1.0)
+
+
+@pytest.fixture
 async def http(settings: Settings, store: Store, draining: Draining) -> AsyncIterator[httpx.AsyncClient]:
     """Requests to the application."""
     agents, app = catalog(settings), http_application()
     door = open_door(settings, store, agents)
-    app.state.dependencies = Dependencies(settings, agents, store, door, ReplicaLimits(settings), draining)
+    supply = HostSupply(store, door)
+    app.state.dependencies = Dependencies(settings, agents, store, door, ReplicaLimits(settings), draining, supply)
     async with (
         serving(uvicorn.Config(app, lifespan="off", log_level="error")) as url,
         httpx.AsyncClient(base_url=url, timeout=30) as client,
@@ -122,7 +131,7 @@ async def ask_without_reading(http: httpx.AsyncClient, address: str) -> asyncio.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.connect((http.base_url.host, http.base_url.port or 80))
     reader, writer = await asyncio.open_connection(sock=connection, limit=4096)
-    writer.write(f"GET {address} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+    writer.write(f"GET {address} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     assert b"200" in await reader.readuntil(b"\r\n")
     return writer
 
@@ -152,7 +161,10 @@ async def test_messages_that_do_not_arrive_keep_a_bounded_number_of_places(http:
     slow = [await begin_to_say(http, address) for _ in range(ROOM)]
 
     async def refused() -> bool:
-        return (await http.post(address, json={"text": "hello"})).status_code == 503
+        if (await http.post(address, json={"text": "hello"})).status_code == 503:
+            return True
+        slow.append(await begin_to_say(http, address))  # one of the first may have been refused for this very question
+        return False
 
     await eventually(refused)
     check_problem(await http.post(address, json={"text": "hello"}), 503, "overloaded")
@@ -168,12 +180,20 @@ async def test_messages_that_do_not_arrive_keep_a_bounded_number_of_places(http:
 async def begin_to_say(http: httpx.AsyncClient, address: str) -> asyncio.StreamWriter:
     """A message of which only the beginning comes."""
     _, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
-    head = f"POST {address} HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+    head = (
+        f"POST {address} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+    )
     writer.write(head.encode() + b'{"text": "')
     await writer.drain()
     return writer
 
 
+async def test_a_replica_whose_hosts_do_not_answer_yet_is_not_ready(http: httpx.AsyncClient) -> None:
+    check_problem(await http.get("/readyz"), 503, "hosts_starting")
+    assert (await http.get("/healthz")).status_code == 200
+
+
+@pytest.mark.usefixtures("no_hosts")
 async def test_a_replica_that_goes_is_not_ready_and_answers_all_the_same(
     http: httpx.AsyncClient, store: Store, draining: Draining
 ) -> None:

@@ -11,10 +11,9 @@ from agents.context import AgentContext
 from agents.turn.inputs import UserMessage
 from deployments.host.actor import open_door
 from deployments.process.agents import catalog
+from deployments.routing.control_plane import ControlPlane
 from deployments.routing.door import Door
-from deployments.routing.errors import Unreachable
-from deployments.routing.placement import actor_name, is_dedicated
-from tests.deployments.conftest import own_door
+from deployments.routing.placement import actor_name
 from tests.support.api import Api, eventually
 from tests.support.service import RunningService
 
@@ -53,15 +52,34 @@ async def test_without_a_request_it_is_where_the_deployment_says(api: Api) -> No
     assert (await place_of(api, conversation_id)).startswith("host:")
 
 
-@pytest.mark.parametrize(("budget", "dedicated"), [(0, False), (1000, True)])
-async def test_auto_is_a_dedicated_actor_while_there_is_room(
-    api: Api, service: RunningService, budget: int, dedicated: bool
-) -> None:
+async def test_auto_begins_in_a_host_whatever_room_there_is(api: Api, service: RunningService) -> None:
     conversation_id = await api.create()
-    door = door_of(service, placement="auto", dedicated_per_node=budget)
+    door = door_of(service, placement="auto", dedicated_per_node=1000)
     await door.send(conversation_id, HELLO, AgentContext())
     await api.rest(conversation_id)
-    assert is_dedicated(await place_of(api, conversation_id)) is dedicated
+    assert (await place_of(api, conversation_id)).startswith("host:")
+
+
+@ray.remote(num_cpus=0)
+class Stranger:
+    """An actor of somebody else, in a namespace of their own."""
+
+    def node(self) -> str:
+        return ray.get_runtime_context().get_node_id()
+
+
+async def test_dedicated_actors_of_other_namespaces_do_not_count(service: RunningService) -> None:
+    def dedicated_of(namespace: str) -> ControlPlane:
+        return ControlPlane(namespace, service.settings().dedicated_per_node)
+
+    name = actor_name("of-others")
+    stranger = Stranger.options(name=name, namespace="others").remote()
+    try:
+        node = await stranger.node.remote()
+        assert await dedicated_of("others").count_dedicated() == {node: 1}
+        assert await dedicated_of("nobody").count_dedicated() == {}
+    finally:
+        ray.kill(stranger)
 
 
 async def test_an_agent_brings_its_resources_and_its_environment(api: Api) -> None:
@@ -79,15 +97,18 @@ async def test_the_creator_overrules_the_agent(api: Api) -> None:
     assert (await place_of(api, conversation_id)).startswith("host:")
 
 
-async def test_what_no_node_can_give_is_an_error_in_time_and_leaves_nothing_behind(
+async def test_what_no_node_can_give_ends_the_turn_with_a_reason_and_leaves_nothing_behind(
     api: Api, service: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conversation_id = await api.create("impossible")
     monkeypatch.setattr("deployments.routing.door.START_SECONDS", 0.5)
-    with pytest.raises(Unreachable):
-        await own_door(service).send(conversation_id, HELLO, AgentContext())
-    assert await named(actor_name(conversation_id))()
-    assert (await api.http.delete(f"/v1/conversations/{conversation_id}")).status_code == 204
+    door = door_of(service, start_seconds=1.0)
+    assert (await door.send(conversation_id, HELLO, AgentContext())).turn == 1, "it is in the log, and that is told"
+    assert (await api.log(conversation_id))[0]["client_id"] == "m1"
+    await eventually(named(actor_name(conversation_id)))
+    [_, ended] = await api.rest(conversation_id)
+    assert (ended["outcome"], ended["reason"]) == ("failed", "not_started")
+    assert "what its agent asks for is free on no node (resources)" in ended["detail"]
 
     async def is_gone() -> bool:
         return not await named(actor_name(conversation_id))()

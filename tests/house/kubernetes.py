@@ -143,8 +143,14 @@ class GcsFaultTolerance(_Part):
     external_storage_namespace: str | None = None
 
 
+class _Authentication(_Part):
+    mode: Literal["disabled", "token"]
+    secret_name: str | None = None
+
+
 class RayCluster(_Part):
     ray_version: str
+    auth_options: _Authentication
     enable_in_tree_autoscaling: bool
     autoscaler_options: Autoscaler
     gcs_fault_tolerance_options: GcsFaultTolerance

@@ -9,7 +9,7 @@ import pytest
 from typer.main import get_command
 
 from deployments.cli.main import application
-from deployments.settings import settings_page
+from deployments.process.variables import settings_page
 from tests.house.tree import PACKAGES, ROOT, files, modules, name
 
 FOLDERS = (*PACKAGES, "tests", "benchmarks", "docs")
@@ -89,5 +89,11 @@ def _is_command(words: list[str]) -> bool:
     commands = get_command(application).commands  # type: ignore[attr-defined]  # it is a group
     if not words or words[0] not in commands:
         return words == ["--help"]
-    known = {option for parameter in commands[words[0]].params for option in parameter.opts} | {"--help"}
+    command, *rest = words
+    found = commands[command]
+    while hasattr(found, "commands") and rest and rest[0] in found.commands:  # a group, such as `raylogue keys`
+        found, rest = found.commands[rest[0]], rest[1:]
+    if hasattr(found, "commands"):
+        return rest == []
+    known = {option for parameter in found.params for option in parameter.opts} | {"--help"}
     return {word.partition("=")[0] for word in words[1:] if re.match(r"--?[a-z]", word)} <= known

@@ -41,8 +41,14 @@ def test_agents_is_ours_and_not_the_package_of_that_name() -> None:
 
 
 def test_the_environment_is_read_in_one_place() -> None:
-    # Beside the settings, only the local service touches it: to hand it on to the processes that it starts.
-    allowed = {"deployments/settings.py", "deployments/local/environment.py", "deployments/local/service.py"}
+    # Beside the settings, only those touch it that hand it on to the processes that they start.
+    allowed = {
+        "deployments/settings.py",
+        "deployments/local/environment.py",
+        "deployments/local/service.py",
+        "deployments/process/agents_check.py",
+        "deployments/process/variables.py",
+    }
     readers = {name(module) for module in modules(*PACKAGES) if _mentions_environment(parsed(module))}
     assert readers <= allowed
 

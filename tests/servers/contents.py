@@ -20,6 +20,8 @@ async def _content(redis: Redis, key: bytes) -> object:
             return await redis.hgetall(key)
         case b"zset":
             return await redis.zrange(key, 0, -1, withscores=True)
+        case b"set":
+            return sorted(await redis.smembers(key))
         case b"string":
             return await redis.get(key)
         case b"none":

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import orjson
@@ -13,6 +13,8 @@ PATIENCE = 45.0
 
 Event = dict[str, Any]
 
+Answer = TypeVar("Answer")
+
 EVENTS = {"Accept": "text/event-stream"}
 ENDS = frozenset({"turn_completed", "turn_cancelled", "turn_failed"})
 
@@ -20,8 +22,10 @@ ENDS = frozenset({"turn_completed", "turn_cancelled", "turn_failed"})
 class Api:
     """One person at the service; remembers the conversations that were created."""
 
-    def __init__(self, url: str, placement: str | None = None) -> None:
-        self.http = httpx.AsyncClient(base_url=url, timeout=PATIENCE)
+    def __init__(
+        self, url: str, placement: str | None = None, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self.http = httpx.AsyncClient(base_url=url, timeout=PATIENCE, transport=transport)
         self.created: list[str] = []
         self._placement = placement
 
@@ -167,8 +171,9 @@ def text_of(events: list[Event]) -> str:
     return text
 
 
-async def eventually(condition: Callable[[], Awaitable[object]]) -> None:
-    """Ask again and again until the condition holds."""
-    async with asyncio.timeout(PATIENCE):
-        while not await condition():  # noqa: ASYNC110 - what is awaited lives in another process
+async def eventually(condition: Callable[[], Awaitable[Answer | None]], patience: float = PATIENCE) -> Answer:
+    """Ask again and again until the condition holds; what it answers then."""
+    async with asyncio.timeout(patience):
+        while not (answer := await condition()):  # noqa: ASYNC110 - what is awaited lives in another process
             await asyncio.sleep(0.02)
+    return answer

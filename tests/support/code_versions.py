@@ -5,8 +5,8 @@ from ray import serve
 from agents.agent import Agent, Catalog
 from agents.models import Call, ModelRequest, ScriptedModel, Step
 from agents.models.scripted.message_history import tool_returns, user_texts
-from deployments.app import Ingress
-from deployments.local.cluster import APPLICATION
+from deployments.app import bind
+from deployments.local.application import APPLICATION
 from deployments.settings import Settings
 from tests.support.service_agents import Ledger, ask, risky_tools
 
@@ -38,4 +38,4 @@ def redeploy(agents: str) -> None:
     """Deploy the application again, with other agents; return when a replica of it answers."""
     environment = {"RAYLOGUE_AGENTS": f"tests.support.code_versions:{agents}", "RAYLOGUE_CODE_VERSION": agents}
     options = {"num_cpus": 0, "runtime_env": {"env_vars": environment}}
-    serve.run(Ingress.options(ray_actor_options=options).bind(agents), name=APPLICATION, route_prefix="/")
+    serve.run(bind(agents, options), name=APPLICATION, route_prefix="/")

@@ -8,10 +8,12 @@ from typing import Any
 import orjson
 
 from agents.agent import Agent, Catalog
+from agents.arrivals import Arrivals
 from agents.clock import now_ms
 from agents.codec import decode
 from agents.conversation import Conversation, Receipt
 from agents.mcp.pool import McpPool
+from agents.ports import NoLimits, TurnLimits
 from agents.services import Services
 from agents.turn import Event, Logged, fold, fsm_state
 from agents.turn.events import AssistantMsg, ToolResult, TurnEnded
@@ -19,6 +21,7 @@ from agents.turn.inputs import OnBusy, UserMessage
 from agents.turn.snapshot import restore_snapshot
 from store import Archive, ConversationMeta, Store, connect
 from store.live.subscription import Subscription
+from store.registries.lists import of_principal
 from tests.support.doors import Doors
 from tests.support.invariants import check_log
 
@@ -40,8 +43,10 @@ class World:
         self._of: dict[Conversation, Store] = {}
         self.agents: dict[str, Agent] = {}
         self.mcp = McpPool()
+        self.arrivals = Arrivals()
+        self.limits: TurnLimits = NoLimits()
         self.store = self.connect()
-        self.doors = Doors(self.store, Catalog(self.agents, default=""), self.revive)
+        self.doors = Doors(self.store, self.revive)
 
     def connect(self) -> Store:
         """A store as another process would open it."""
@@ -69,7 +74,14 @@ class World:
     ) -> Conversation:
         """The same on an agent that is known by now."""
         own = store or self.connect()
-        services = Services(store=own, conversations=self.doors, mcp=self.mcp, clock=clock)
+        services = Services(
+            store=own,
+            conversations=self.doors,
+            mcp=self.mcp,
+            clock=clock,
+            arrivals=self.arrivals,
+            limits=self.limits,
+        )
         catalog = Catalog(self.agents, default=next(iter(self.agents)))
         conversation = await Conversation.open(services, conversation_id, catalog)
         self._of[conversation] = own
@@ -99,7 +111,7 @@ class World:
             check_incarnation(conversation)
             conversation.abandon()
         await self.mcp.aclose()
-        metas, _ = await self.store.registry.list("ada", limit=100)
+        metas, _ = await self.store.registry.list(of_principal("ada"), limit=100)
         for meta in metas:
             await self._check_tree(meta)
         for store in self._stores:
@@ -137,10 +149,15 @@ def text(words: str) -> list[dict[str, Any]]:
 
 
 async def say(
-    conversation: Conversation, words: str = "hello", *, on_busy: OnBusy = "reject", client_id: str | None = None
+    conversation: Conversation,
+    words: str = "hello",
+    *,
+    on_busy: OnBusy = "reject",
+    client_id: str | None = None,
+    principal: str = "ada",
 ) -> Receipt:
-    """Send a text as Ada."""
-    message = UserMessage(content=text(words), on_busy=on_busy, client_id=client_id, principal="ada")
+    """Send a text."""
+    message = UserMessage(content=text(words), on_busy=on_busy, client_id=client_id, principal=principal)
     return await conversation.send(message)
 
 

@@ -25,6 +25,7 @@ from agents.models.protocol import ToolUseStarted
 from agents.models.scripted.message_history import tool_returns, user_texts
 from agents.tools import Tool, ToolContext, ToolOutcome, tool
 from agents.turn.commands import RunTool
+from agents.turn.states import ExitReason
 from store.log.log import Log
 
 THOUGHT = "They want it kept."
@@ -141,7 +142,7 @@ def _with_kill_points(append: Any, orders: Orders) -> Any:
     @wraps(append)
     async def call(log: Log, claim: Any, records: Sequence[bytes], **options: Any) -> int:
         conversation_id = claim[0] if isinstance(claim, tuple) else claim.conversation_id
-        kind = orjson.loads(records[-1])["type"] if records[-1].startswith(b"{") else "what is no event"
+        kind = orjson.loads(records[-1]).get("type") if records and records[-1].startswith(b"{") else "what is no event"
         orders.reach(conversation_id, f"before the append of {kind}")
         last_seq: int = await append(log, claim, records, **options)
         orders.reach(conversation_id, f"behind the append of {kind}")
@@ -152,8 +153,8 @@ def _with_kill_points(append: Any, orders: Orders) -> Any:
 
 def _with_kill_point(stop: Any, orders: Orders) -> Any:
     @wraps(stop)
-    async def call(conversation: Conversation) -> None:
+    async def call(conversation: Conversation, *reason: ExitReason) -> None:
         orders.reach(conversation.id, "during its departure")
-        await stop(conversation)
+        await stop(conversation, *reason)
 
     return call

@@ -28,7 +28,7 @@ from agents.conversation import ConversationStatus
 from agents.turn.inputs import UserMessage
 from deployments.background.recovery_sweep import RecoverySweep
 from deployments.host.actor import HostActor, open_door
-from deployments.local.cluster import run_application
+from deployments.local.application import run_application
 from deployments.local.environment import LOOPBACK
 from deployments.process.agents import catalog
 from deployments.process.store import connect_store
@@ -185,13 +185,15 @@ class Machine:
             try:
                 await address.actor.pid.remote()
             except (RayActorError, ActorUnschedulableError):  # an actor of that name may be dying
-                self.door._hosts.pop(name)
+                self.door.hosts.forget(name)
                 await asyncio.sleep(0.2)
             else:
                 return
 
     async def wake_in(self, name: str, conversation_id: str) -> dict[str, Any]:
-        """Activate a conversation in an actor, even if it lives elsewhere."""
+        """Activate a conversation in an actor, even if it lives elsewhere: it looks as if it had left there."""
+        store = self.door._store
+        await store._client.redis.hset(store.keys.conversation(conversation_id).meta, "exit", "moved")
         status = await ray.get_actor(name, namespace=self._settings.namespace).wake.remote(conversation_id)
         return {"epoch": status.epoch, "state": status.state}
 

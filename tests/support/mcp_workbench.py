@@ -1,6 +1,8 @@
 """The MCP test server over each transport, and calls of its tools as the driver makes them."""
 
 import asyncio
+import json
+import re
 import signal
 import subprocess
 import sys
@@ -15,10 +17,14 @@ from agents.tools import ToolContext, ToolOutcome, run_tool
 from tests.servers.process import free_port
 
 SERVER = Path(__file__).with_name("mcp_server.py")
+RAW_SERVER = SERVER.with_name("mcp_raw_server.py")
 PATIENCE = 60.0
 """Seconds; a server imports the whole SDK when it starts."""
-AWAY = "The MCP server t cannot be reached."
-BROKE = f"{AWAY} If it had begun with the call, the outcome is unknown: find out before you repeat it."
+AWAY = re.compile(r"The MCP server t cannot be reached: .+\.")
+BROKE = (
+    "The MCP server t cannot be reached. "
+    "If it had begun with the call, the outcome is unknown: find out before you repeat it."
+)
 
 
 class Clock:
@@ -34,6 +40,12 @@ class Clock:
 def over_stdio(*options: str, **fields: Any) -> McpServer:
     """The test server as a child process."""
     command = (sys.executable, str(SERVER), "stdio", *options)
+    return McpServer(name="t", command=command, **{"trust": "auto", "connect_timeout": PATIENCE, **fields})
+
+
+def listing(*tools: Any, **fields: Any) -> McpServer:
+    """A server over stdio that lists exactly these entries."""
+    command = (sys.executable, str(RAW_SERVER), json.dumps(tools))
     return McpServer(name="t", command=command, **{"trust": "auto", "connect_timeout": PATIENCE, **fields})
 
 
@@ -82,6 +94,11 @@ async def rested(conversation: Conversation) -> str:
     """The state of the conversation once it is at rest; it may start a server first."""
     async with asyncio.timeout(PATIENCE):
         return (await conversation.rest()).state
+
+
+def is_away(outcome: ToolOutcome) -> bool:
+    """Whether the outcome says that the server could not be reached, and why."""
+    return outcome.status == "error" and AWAY.fullmatch(str(outcome.content)) is not None
 
 
 class Caller:

@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator, Sequence
 import orjson
 from pydantic import BaseModel
 
-from agents.agent import Agent
+from agents.agent import Agent, Expiries
 from agents.errors import TurnStopped
+from agents.examples.tools import get_location, pick_file
 from agents.interrupt import Interrupt
 from agents.middleware.ask_user import AskUser
 from agents.middleware.budget import Budget
@@ -30,7 +31,7 @@ SUMMARY = "They said hello.\nNothing else happened."
 def page_agents() -> tuple[Agent, ...]:
     """The agents in the catalog of the service under test that the page's tests use."""
     miser = Agent(name="miser", model=ScriptedModel(act), middleware=(Budget(conversation_tokens=1),))
-    return steward(), novelist(), registrar(), miser, Agent(name="reader", model=Reader())
+    return steward(), caller(), novelist(), registrar(), miser, Agent(name="reader", model=Reader())
 
 
 def act(request: ModelRequest) -> Step:
@@ -62,6 +63,26 @@ def paint(colour: str) -> list[str | Image]:
     return [f"all {colour}", Image(PIXEL)]
 
 
+@tool(executor="client")
+def ring(times: int) -> None:
+    """Ring a bell; the tests' own module for the page executes it."""
+
+
+@tool(executor="client", approval="required")
+def unlock(door: str) -> None:
+    """Unlock a door; no page can."""
+
+
+def caller() -> Agent:
+    """Calls what the device of the person can do."""
+    return Agent(
+        name="caller",
+        model=ScriptedModel(act),
+        tools=(get_location, pick_file, ring, unlock),
+        expiries=Expiries(unattended=1.0),
+    )
+
+
 class Doorkeeper(Middleware):
     """Asks whether a stranger may come in, before the model reads the message about one."""
 
@@ -82,6 +103,7 @@ def steward() -> Agent:
     return Agent(
         name="steward",
         description="Looks after the house and asks before anything is lost.",
+        suggestions=("How are you?",),
         model=ScriptedModel(act, name="quick"),
         models={"thorough": ScriptedModel(act, name="thorough")},
         tools=(scale, wipe, paint),

@@ -30,6 +30,11 @@ class Person:
         self.page.goto(path)
         return self
 
+    def sign_in(self, key: str) -> None:
+        """Sign in as the page does; it need not be open yet."""
+        sent = self.context.request.post("/v1/session", data={"key": key}, headers={"X-Raylogue-Page": "1"})
+        assert sent.ok, sent.text()
+
     @property
     def conversation_id(self) -> str:
         """The conversation that is open."""

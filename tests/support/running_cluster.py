@@ -21,9 +21,10 @@ from deployments.local.processes import end_all
 from deployments.settings import Settings
 from store import Store, connect
 from tests.servers.process import RedisServer, available_binaries, free_port
+from tests.support.ray_token import token_environment
+from tests.support.service import plain_environment
 
 STOP_SECONDS = 20.0
-FOREIGN = ("RAYLOGUE_", "ANTHROPIC_", "RAY_")
 
 
 class Refusal(Exception):
@@ -165,7 +166,7 @@ class RunningCluster:
             warm_workers=0,
             anthropic_api_key=None,
         )
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        clean = plain_environment()
         prepared = service_environment(settings, runtime_dir).items()
         ours = {name: value for name, value in prepared if os.environ.get(name) != value}
         memory = {
@@ -175,7 +176,7 @@ class RunningCluster:
         # A silent node is dead, as on a real cluster; but here all raylets share a few cores.
         health = {name: value for name, value in read_ray_env().items() if name.startswith("RAY_health_check")}
         health["RAY_health_check_failure_threshold"] = "8"
-        return {**clean, **ours, **health, **memory, "RAY_AUTH_MODE": "disabled", **self._env}
+        return {**clean, **read_ray_env(), **ours, **health, **memory, **token_environment(), **self._env}
 
 
 def _session(leader: int) -> list[psutil.Process]:

@@ -26,13 +26,18 @@ from store import Archive, Store, connect
 from tests.messages_api import MessagesServer
 from tests.servers.process import RedisServer, available_binaries, free_port
 from tests.support.claude_agents import answer
+from tests.support.ray_token import token_environment
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 240.0
 STOP_SECONDS = 45.0
 WARM_WORKERS = 2
 """Of the run's service; a service that a test starts for itself has none: each takes seconds of a core."""
+PAGE_MODULE = Path(__file__).with_name("page_module.js")
+"""What an operator may add to the page: client tools."""
 PR_SET_PDEATHSIG = 1
+FOREIGN = ("RAYLOGUE_", "ANTHROPIC_", "RAY_")
+"""What the variables begin with that are settings of Raylogue, its model or Ray."""
 GCS = re.compile(r"--gcs-address=(\S+)")
 
 
@@ -74,6 +79,13 @@ class RunningService:
         return self._record.url
 
     @property
+    def dashboard(self) -> str:
+        """Where the Ray dashboard is, if the service has one."""
+        assert self._record is not None, "the service has not been started"
+        assert self._record.dashboard is not None, "the service has no dashboard"
+        return self._record.dashboard
+
+    @property
     def process(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "the service has not been started"
         return self._process
@@ -106,7 +118,7 @@ class RunningService:
             process.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_SECONDS)
-            _kill_session(process.pid)
+            kill_session(process.pid)
             process.wait()
         self.redis.stop()
 
@@ -153,15 +165,13 @@ class RunningService:
         return self.directory / "raylogue.log"
 
     def _environment(self) -> dict[str, str]:
-        foreign = ("RAYLOGUE_", "ANTHROPIC_", "RAY_")
-        own = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return {
-            **own,
+            **plain_environment(),
             "RAYLOGUE_REDIS_URL": self.redis.url,
             "RAYLOGUE_DATA_DIR": str(self.data_dir),
             "RAYLOGUE_ARCHIVE_URL": str(self.archive_dir),
             "RAYLOGUE_DASHBOARD": "false",
-            "RAY_AUTH_MODE": "disabled",
+            **token_environment(),
             "RAYLOGUE_HEARTBEAT_SECONDS": "0.3",
             "RAYLOGUE_PLACEMENT": "shared",
             "RAYLOGUE_WARM_WORKERS": "0",
@@ -178,12 +188,17 @@ class RunningService:
         raise RuntimeError(f"the service did not start:\n{self._log_file.read_text(errors='replace')[-4000:]}")
 
 
+def plain_environment() -> dict[str, str]:
+    """This process's environment without settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+
+
 def end_with_parent() -> None:
     # A test run that is killed cannot clean up; the kernel asks in its place.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _kill_session(leader: int) -> None:
+def kill_session(leader: int) -> None:
     """What a failed start or a crash left behind: Ray's processes have groups of their own, but one session."""
     for process in psutil.process_iter():
         with contextlib.suppress(OSError, psutil.Error):
@@ -214,7 +229,12 @@ def service(pytestconfig: pytest.Config, stand_in: MessagesServer) -> RunningSer
             Path(tempfile.mkdtemp(prefix="raylogue-test-")),
             agents="tests.support.service_agents:catalog",
             port=free_port(),  # the same when a test starts it again
-            env={"ANTHROPIC_BASE_URL": stand_in.url, "RAYLOGUE_WARM_WORKERS": str(WARM_WORKERS)},
+            env={
+                "ANTHROPIC_BASE_URL": stand_in.url,
+                "RAYLOGUE_WARM_WORKERS": str(WARM_WORKERS),
+                "RAYLOGUE_PAGE_MODULE": str(PAGE_MODULE),
+                "RAYLOGUE_JOBS": "tests.support.job_types",
+            },
         )
         running.start()
         pytestconfig.add_cleanup(running.stop)

@@ -14,7 +14,7 @@ from pathlib import Path
 import orjson
 import ray
 
-from agents.agent import Agent, Catalog
+from agents.agent import Agent, Catalog, Expiries
 from agents.context import current_context
 from agents.errors import Refused
 from agents.examples import assistant
@@ -32,6 +32,7 @@ from agents.turn.inputs import UserMessage
 from deployments.process.agents import default_model
 from deployments.settings import Settings
 from store import Placement
+from tests.support.context_agents import mirror, remade_context
 from tests.support.kills import Orders, install_kill_points, killable
 from tests.support.page_agents import page_agents
 
@@ -48,11 +49,13 @@ def catalog(settings: Settings) -> Catalog:
         clerk(),
         chief(Ledger(settings.data_dir)),
         replace(chief(Ledger(settings.data_dir), "dedicated"), name="chief_with_dedicated_workers"),
+        replace(worker(Ledger(settings.data_dir)), name="impatient", expiries=Expiries(people=3.0)),
         *short_lived_agents(Ledger(settings.data_dir)),
         killable(orders, Ledger(settings.data_dir).note),
+        mirror(Ledger(settings.data_dir)),
         *page_agents(),
     )
-    return Catalog({agent.name: agent for agent in agents}, default="assistant")
+    return Catalog({agent.name: agent for agent in agents}, default="assistant", context=remade_context)
 
 
 class Claude:
@@ -71,6 +74,10 @@ class Claude:
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         return self._model.stream(request)
+
+    async def aclose(self) -> None:
+        if "_model" in vars(self):  # it has been made
+            await self._model.aclose()
 
 
 def work(request: ModelRequest) -> Step:
@@ -189,6 +196,12 @@ def publish(text: str) -> str:
     return f"published {text}"
 
 
+@tool(approval="required", approvers="another")
+def transfer(amount: int) -> str:
+    """Transfer money."""
+    return f"transferred {amount} for {current_context().principal}"
+
+
 class Doorkeeper(Middleware):
     """Refuses messages in capitals, and fails at one of them."""
 
@@ -208,7 +221,7 @@ def clerk() -> Agent:
         description="keeps files",
         model=ScriptedModel(obey, name="slow"),
         models={"slow": ScriptedModel(obey, name="slow"), "fast": ScriptedModel(obey, name="fast")},
-        tools=(publish,),
+        tools=(publish, transfer),
         middleware=(
             Doorkeeper(),
             FileSystem({"": "conversation", "me": "user", "shared": ("project", "clerks")}),
@@ -250,6 +263,14 @@ def risky_tools(ledger: Ledger) -> tuple[Tool, ...]:
         ledger.note(context.conversation_id, context.tool_call_id, f"{seen.trace_id},{seen.principal}")
         return text
 
+    @tool
+    def stumble(text: str) -> str:
+        """Fail, with a cause."""
+        try:
+            return str({}[text])
+        except KeyError as missing:
+            raise RuntimeError("no such thing") from missing
+
     @tool(on_unknown_outcome="report")
     async def wait_once(text: str, context: ToolContext) -> str:
         """Wait until the gate is open; must not be done twice."""
@@ -264,6 +285,13 @@ def risky_tools(ledger: Ledger) -> tuple[Tool, ...]:
             os.kill(os.getpid(), signal.SIGKILL)
         return text
 
+    @tool
+    async def crash_always(text: str, context: ToolContext) -> str:
+        """Kill the process each time."""
+        ledger.note(context.conversation_id, context.tool_call_id, "started")
+        os.kill(os.getpid(), signal.SIGKILL)
+        return text
+
     async def pass_gate(text: str, context: ToolContext) -> str:
         ledger.note(context.conversation_id, context.tool_call_id, "started")
         context.progress({"waiting": True})
@@ -271,4 +299,4 @@ def risky_tools(ledger: Ledger) -> tuple[Tool, ...]:
         ledger.note(context.conversation_id, context.tool_call_id, "done")
         return text
 
-    return wait, wait_once, crash, witness
+    return wait, wait_once, stumble, crash, crash_always, witness

@@ -52,12 +52,12 @@ class FileConversation:
 
     async def content(self, path: str) -> str:
         """What a file holds."""
-        scope, inner = self.file_system.resolve(path, self.meta)
+        scope, inner = self.file_system.mounts.resolve(path, self.meta)
         return (await self.store.files.read(scope, inner)).content.decode()
 
     async def put(self, path: str, content: bytes) -> None:
         """Write a file as a person does on the page."""
-        scope, inner = self.file_system.resolve(path, self.meta)
+        scope, inner = self.file_system.mounts.resolve(path, self.meta)
         await self.store.files.write(scope, inner, content, expected_version=None, now=now_ms())
 
     @property
@@ -67,7 +67,7 @@ class FileConversation:
 
     async def paths(self) -> list[str]:
         """All files of all mounts."""
-        scopes: dict[str, Scope] = self.file_system.scopes(self.meta)
+        scopes: dict[str, Scope] = self.file_system.mounts.scopes(self.meta)
         return [
             f"{name}/{info.path}" if name else info.path
             for name, scope in scopes.items()

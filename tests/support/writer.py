@@ -1,11 +1,13 @@
 """A writer that keeps its claim and the end of its log, as the driver does; and helpers to inspect the store."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
 from store import Store
+from store.feed.entry import Notice
 from store.records import Claim
+from store.registries.usage import OwnUsage
 
 NOW = 1_700_000_000_000
 
@@ -37,6 +39,9 @@ class Writer:
         notice: bytes | None = None,
         client_ids: Mapping[str, int] | None = None,
         summary_seq: int | None = None,
+        restores: bool = False,
+        used: OwnUsage | None = None,
+        feed: Sequence[Notice] = (),
         now: int = NOW,
         give_up: Callable[[], bool] = lambda: False,
     ) -> int:
@@ -51,6 +56,9 @@ class Writer:
             notice=notice,
             client_ids=client_ids or {},
             summary_seq=summary_seq,
+            restores=restores,
+            used=used,
+            feed=feed,
             give_up=give_up,
         )
         return self.last_seq

@@ -2,7 +2,18 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from tests.chaos.checks import answers, cancels, decisions, effects, epochs, invariants, messages, unfinished, watchers
+from tests.chaos.checks import (
+    answers,
+    cancels,
+    decisions,
+    effects,
+    epochs,
+    feed,
+    invariants,
+    messages,
+    unfinished,
+    watchers,
+)
 from tests.chaos.evidence import Evidence, Violation
 
 Check = Callable[[Evidence], Iterator[Violation]]
@@ -14,6 +25,7 @@ CHECKS: Sequence[Check] = (
     decisions.check,
     effects.check,
     epochs.check,
+    feed.check,
     watchers.check,
     unfinished.check,
     invariants.check,

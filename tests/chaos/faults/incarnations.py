@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from agents.conversation import Conversation
 from agents.services import Services
 from store import Store
+from store.registries.lists import of_principal
 from tests.chaos.agents import agents
 from tests.chaos.system import SystemUnderTest
 
@@ -43,5 +44,5 @@ async def doubled(system: SystemUnderTest, pick: float) -> AsyncIterator[str | N
 
 
 async def _choose(store: Store, pick: float) -> str | None:
-    metas, _ = await store.registry.list("local", limit=100)
+    metas, _ = await store.registry.list(of_principal("local"), limit=100)
     return metas[int(pick * len(metas))].id if metas else None

@@ -26,14 +26,19 @@ async def killed(system: SystemUnderTest, pick: float) -> AsyncIterator[str | No
 
 @asynccontextmanager
 async def stopped(system: SystemUnderTest, pick: float) -> AsyncIterator[str | None]:
-    """SIGSTOP; a node that was declared dead meanwhile ends when it continues, and healing joins another node."""
+    """SIGSTOP; the target is the node with its actors.
+
+    A node that was declared dead meanwhile ends when it continues, and healing joins another node.
+    """
     node = system.nodes.choose(pick)
     if node is None:
         yield None
         return
+    actors = [name for name, process in system.actors("").items() if node.has_process(process.pid)]
+    target = " ".join([node.name, *sorted(actors)])
     node.suspend()
     try:
-        yield node.name
+        yield target
     finally:
         node.resume()
         await system.nodes.replace_missing(patience=END_SECONDS)

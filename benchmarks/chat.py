@@ -19,6 +19,8 @@ BUSY = ("503", "409", "429")
 MAX_TRIES, PAUSE_SECONDS = 20, 2.0
 FIRST_TOKEN = b"event: text_delta"
 COMPLETED = b"event: turn_completed"
+FAILED = b"event: turn_failed"
+SNAPSHOT = b"event: snapshot"
 HEAD_END = b"\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 QUESTION = "Please tell me something about the sea, in about fifty words."
@@ -35,6 +37,14 @@ class BrokenTurn(Exception):
 
 class CannotBegin(Exception):
     """The service stayed too busy for a conversation's first turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message whose turn was watched on another connection, in seconds since the request was written."""
+
+    acknowledged: float
+    first_token: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +67,14 @@ class ChatClient:
         self._address = (parts.hostname, parts.port)
         body = orjson.dumps({"text": f"{QUESTION} {PACED}" if paced else QUESTION})
         request = f"POST /v1/conversations/{conversation_id}/messages HTTP/1.1\r\nHost: {parts.netloc}\r\n"
-        head = f"{request}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        credentials = "".join(f"{name}: {value}\r\n" for name, value in subject.service.headers.items())
+        head = f"{request}{credentials}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         self._watched = f"{head}Accept: text/event-stream\r\n\r\n".encode() + body
         self._unwatched = f"{head}\r\n".encode() + body
+        stream = f"GET /v1/conversations/{conversation_id}/events HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+        self._watch = f"{stream}{credentials}Accept: text/event-stream\r\n\r\n".encode()
         self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     @classmethod
     async def begin(cls, subject: Subject, *, paced: bool = False, agent: str | None = None) -> Self:
@@ -115,8 +129,24 @@ class ChatClient:
             seconds = time.perf_counter() - begin
         if not received.startswith(b"HTTP/1.1 202"):
             raise BrokenTurn(received.decode(errors="replace"))
-        await self.aclose()
+        await self._disconnect()
         return seconds
+
+    async def watch(self) -> None:
+        """Open the conversation's event stream on a connection of its own, as the page does. Raises `BrokenTurn`."""
+        async with asyncio.timeout(MAX_TURN_SECONDS):
+            reader, writer = self._stream = await asyncio.open_connection(*self._address)
+            writer.write(self._watch)
+            received = await reader.readuntil(SNAPSHOT)
+        if not received.startswith(b"HTTP/1.1 200"):
+            raise BrokenTurn(received.decode(errors="replace"))
+
+    async def send(self) -> Sent:
+        """Send the message, and follow its turn on the stream that `watch` has opened. Raises `BrokenTurn`."""
+        assert self._stream is not None
+        begin = time.perf_counter()
+        first_token, acknowledged = await asyncio.gather(_follow_turn(self._stream[0], begin), self.acknowledge())
+        return Sent(acknowledged, first_token)
 
     async def read_pieces(self) -> AsyncIterator[bytes]:
         """Send the message; yields the stream of the turn until its end or the end of the connection."""
@@ -139,13 +169,15 @@ class ChatClient:
         return self._connection
 
     async def aclose(self) -> None:
-        """Close the connection; the conversation stays."""
-        if self._connection is not None:
-            _, writer = self._connection
-            self._connection = None
-            writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
+        """Close the connections; the conversation stays."""
+        await self._disconnect()
+        opened, self._stream = self._stream, None
+        await _close(opened)
+
+    async def _disconnect(self) -> None:
+        """Close the connection for messages."""
+        opened, self._connection = self._connection, None
+        await _close(opened)
 
 
 @asynccontextmanager
@@ -158,6 +190,30 @@ async def chats(subject: Subject) -> AsyncIterator[list[ChatClient]]:
         for chat in clients:
             await chat.aclose()
         await subject.delete([chat.id for chat in clients])
+
+
+async def _close(opened: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None) -> None:
+    if opened is not None:
+        opened[1].close()
+        with suppress(ConnectionError):
+            await opened[1].wait_closed()
+
+
+async def _follow_turn(reader: asyncio.StreamReader, begin: float) -> float:
+    """Read a stream until the end of the turn; the seconds from `begin` to its first token."""
+    received = bytearray()
+    first_token = 0.0
+    async with asyncio.timeout(MAX_TURN_SECONDS):
+        while COMPLETED not in received:
+            piece = await reader.read(READ_BYTES)
+            received += piece
+            if not first_token and FIRST_TOKEN in received:
+                first_token = time.perf_counter() - begin
+            if not piece or FAILED in received:
+                raise BrokenTurn(received.decode(errors="replace"))
+    if not first_token:
+        raise BrokenTurn(received.decode(errors="replace"))
+    return first_token
 
 
 async def _read_turn(reader: asyncio.StreamReader, begin: float) -> Timing:

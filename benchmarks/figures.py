@@ -61,7 +61,7 @@ class Results:
 
     def add(self, subject: str, figures: Iterable[Figure]) -> None:
         """Add the figures of one measure in one round."""
-        self._figures[subject].extend(figures)
+        self._figures.setdefault(subject, []).extend(figures)
         if self._file is not None:
             self._file.write_bytes(orjson.dumps(self._figures, option=orjson.OPT_INDENT_2))
 

@@ -15,7 +15,7 @@ from agents.turn.facts import apply
 from agents.turn.snapshot import take_snapshot
 from benchmarks.agents import COMPACTING, PLAIN
 from benchmarks.subjects import Subject
-from deployments.ingress.dependencies import LOCAL_PRINCIPAL
+from deployments.access.principal import LOCAL
 from store import Placement, Store, connect
 
 MAX_AT_ONCE = 100
@@ -61,7 +61,7 @@ async def write_long(subject: Subject, messages: int) -> str:
 
 async def _write(store: Store, agent: str, placement: Placement | None, events: Sequence[Event]) -> str:
     conversation_id, now = uuid.uuid4().hex, now_ms()
-    await store.registry.create(conversation_id, agent=agent, principal=LOCAL_PRINCIPAL, placement=placement, now=now)
+    await store.registry.create(conversation_id, agent=agent, principal=LOCAL.id, placement=placement, now=now)
     claim = await store.log.claim(conversation_id)
     facts = Facts()
     for begin in range(0, len(events), MAX_BATCH):
@@ -97,7 +97,7 @@ def _summary(events: Sequence[Event], through: int, turn: int) -> Summary:
 def _turn(turn: int) -> Iterator[Event]:
     yield _message(turn)
     yield _answer(turn, 1)
-    yield TurnEnded(turn=turn, principal=LOCAL_PRINCIPAL, outcome="completed")
+    yield TurnEnded(turn=turn, principal=LOCAL.id, outcome="completed")
 
 
 def _turn_with_tools(turn: int) -> Iterator[Event]:
@@ -106,23 +106,23 @@ def _turn_with_tools(turn: int) -> Iterator[Event]:
     yield _answer(turn, 1)
     for call in calls:
         yield ToolCall(
-            turn=turn, principal=LOCAL_PRINCIPAL, tool_call_id=call, step=1, name="look_up", arguments={"about": "sea"}
+            turn=turn, principal=LOCAL.id, tool_call_id=call, step=1, name="look_up", arguments={"about": "sea"}
         )
     for call in calls:
-        yield ToolResult(turn=turn, principal=LOCAL_PRINCIPAL, tool_call_id=call, content=ANSWER)
+        yield ToolResult(turn=turn, principal=LOCAL.id, tool_call_id=call, content=ANSWER)
     yield _answer(turn, 2)
-    yield TurnEnded(turn=turn, principal=LOCAL_PRINCIPAL, outcome="completed")
+    yield TurnEnded(turn=turn, principal=LOCAL.id, outcome="completed")
 
 
 def _message(turn: int) -> UserMsg:
     content = [{"type": "text", "text": f"Please tell me something about the sea, number {turn}."}]
-    return UserMsg(turn=turn, principal=LOCAL_PRINCIPAL, content=content, client_id=f"message-{turn}")
+    return UserMsg(turn=turn, principal=LOCAL.id, content=content, client_id=f"message-{turn}")
 
 
 def _answer(turn: int, step: int) -> AssistantMsg:
     return AssistantMsg(
         turn=turn,
-        principal=LOCAL_PRINCIPAL,
+        principal=LOCAL.id,
         message_id=f"msg_{turn}_{step}",
         step=step,
         content=[{"type": "text", "text": ANSWER}],

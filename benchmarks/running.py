@@ -31,15 +31,20 @@ def adopt_orphans() -> None:
 
 
 @contextmanager
-def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: Sequence[str], environment: Mapping[str, str], code: Path = ROOT
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process in an environment without the caller's settings; it ends with the block, with all its descendants.
+
+    `code` is the folder of the product that it runs.
 
     If the block raises CannotMeasure, the output of the process is shown.
     """
     earlier = set(descendants())
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, cwd=ROOT, env={**inherited, **environment}, stdout=output, stderr=output)
+        env = {**inherited, "PYTHONPATH": str(code), **environment}
+        process = subprocess.Popen(command, cwd=code, env=env, stdout=output, stderr=output)
         try:
             yield process
         except CannotMeasure:

@@ -1,23 +1,34 @@
 """The services that are measured, started as users start them, with new data; nothing is left at the end."""
 
+import asyncio
+import io
 import os
+import secrets
+import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import redis
 
-from benchmarks.running import running, wait_for
+from agents.clock import now_ms
+from benchmarks.running import ROOT, CannotMeasure, running, wait_for
+from deployments.access.granting import WantedKey, grant_key
+from deployments.access.principal import LOCAL
 from deployments.local.ports import find_free_ports
 from deployments.local.record import find_running
+from store import connect
 from store.embedded import EmbeddedServer
 
 LOOPBACK = "127.0.0.1"
 REQUEST_SECONDS = 120.0
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 UP = (str(Path(sys.executable).with_name("raylogue")), "up")
 
 
@@ -28,11 +39,20 @@ class MeasuredService:
     url: str
     redis_url: str
     roots: Sequence[int]
+    key: str | None = None
+    """An API key, where requests need one."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What each request has."""
+        return {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
 
     def client(self, at_once: int = 1) -> httpx.AsyncClient:
         """A client for requests that are not timed. It loads no certificates: that takes longer than the requests."""
         limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
-        return httpx.AsyncClient(base_url=self.url, timeout=REQUEST_SECONDS, limits=limits, verify=False)
+        return httpx.AsyncClient(
+            base_url=self.url, headers=self.headers, timeout=REQUEST_SECONDS, limits=limits, verify=False
+        )
 
 
 @contextmanager
@@ -45,21 +65,45 @@ def model() -> Iterator[str]:
 
 
 @contextmanager
-def raylogue(model_url: str) -> Iterator[MeasuredService]:
-    """Raylogue as `raylogue up` runs it."""
+def raylogue(model_url: str, settings: Mapping[str, str] = NO_SETTINGS, code: Path = ROOT) -> Iterator[MeasuredService]:
+    """Raylogue as `raylogue up` runs it, with these settings; `code` is the folder of another commit's code."""
     with tempfile.TemporaryDirectory(prefix="raylogue-") as folder:
         data_dir = Path(folder)
+        token = data_dir / "auth_token"  # of Ray; without it, the one of this person is used or made
+        token.touch(mode=0o600)
+        token.write_text(secrets.token_hex(32))
         environment = {
             **_model(model_url),
+            "RAY_AUTH_TOKEN_PATH": str(token),
             "RAYLOGUE_AGENTS": "benchmarks.agents:catalog",
             "RAYLOGUE_DASHBOARD_PORT": "0",
+            **settings,
         }
-        with running([*UP, "--port", "0", "--data-dir", folder], environment) as service:
+        with running([*UP, "--port", "0", "--data-dir", folder], environment, code) as service:
             wait_for(service, lambda: _url_if_running(data_dir))
             record = find_running(data_dir)
             assert record is not None
             assert record.redis is not None
             yield MeasuredService(record.url, record.redis, [service.pid])
+
+
+@contextmanager
+def raylogue_with_keys(model_url: str) -> Iterator[MeasuredService]:
+    """The same where each request needs an API key."""
+    with raylogue(model_url, {"RAYLOGUE_AUTH": "keys"}) as service:
+        yield replace(service, key=asyncio.run(_new_key(service.redis_url)))
+
+
+@contextmanager
+def code_of_commit(commit: str) -> Iterator[Path]:
+    """A folder with all files of a commit. Raises CannotMeasure."""
+    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, check=False, capture_output=True)
+    if archive.returncode:
+        raise CannotMeasure(archive.stderr.decode().strip())
+    with tempfile.TemporaryDirectory(prefix="raylogue-") as folder:
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+            files.extractall(folder, filter="data")
+        yield Path(folder)
 
 
 @contextmanager
@@ -80,6 +124,15 @@ def plain(model_url: str) -> Iterator[MeasuredService]:
         application = stack.enter_context(running(command, {"REDIS_URL": database.url, **_model(model_url)}))
         wait_for(application, lambda: _url_if_ready(url))
         yield MeasuredService(url, database.url, [application.pid, database.pid])
+
+
+async def _new_key(redis_url: str) -> str:
+    """The text of a new API key, which an administrator would make by `raylogue keys create`."""
+    kept, text = grant_key(LOCAL, WantedKey(tenant="acme", user="ada"), now_ms())
+    store = connect(redis_url)
+    await store.api_keys.add(kept)
+    await store.aclose()
+    return text
 
 
 def _model(url: str) -> Mapping[str, str]:

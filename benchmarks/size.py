@@ -24,6 +24,8 @@ class Size:
     long_conversations: int = 5
     living: tuple[int, ...] = (1_000, 10_000)
     raylets: tuple[int, ...] = (1, 2, 4)
+    arrivals: int = 50
+    burst_seconds: float = 60.0
 
 
 QUICK = Size(
@@ -44,4 +46,6 @@ QUICK = Size(
     long_conversations=1,
     living=(2, 4),
     raylets=(1, 2),
+    arrivals=3,
+    burst_seconds=0.0,
 )

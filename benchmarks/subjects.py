@@ -1,10 +1,12 @@
-"""The subjects that are measured: Raylogue with shared and with dedicated conversations, and the plain application."""
+"""The subjects that are measured: Raylogue with each placement of conversations, and the plain application."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
-from benchmarks.services import MeasuredService, plain, raylogue
+from benchmarks.services import MeasuredService, plain, raylogue, raylogue_with_keys
 from store import Placement
 
 Start = Callable[[str], AbstractContextManager[MeasuredService]]
@@ -59,8 +61,18 @@ class Subject:
 
 
 KINDS: Mapping[str, SubjectKind] = {
+    "auto": SubjectKind("Raylogue, auto", raylogue, "auto"),
     "shared": SubjectKind("Raylogue, shared", raylogue, "shared"),
     "dedicated": SubjectKind("Raylogue, dedicated", raylogue, "dedicated"),
+    "keys": SubjectKind("Raylogue, with keys", raylogue_with_keys, "shared"),
     "plain": SubjectKind("plain app", plain),
 }
 """By the names that `--subjects` takes; the others are compared with the last one."""
+
+
+BEFORE = "Raylogue, before"
+
+
+def code_before(code: Path) -> SubjectKind:
+    """Another commit's code, in shared hosts and without credentials."""
+    return SubjectKind(BEFORE, partial(raylogue, code=code), "shared")

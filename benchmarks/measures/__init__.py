@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.figures import Figure
-from benchmarks.measures import cold, concurrent, history, memory, pace, raylets, recovery, single
+from benchmarks.measures import burst, cold, concurrent, history, memory, pace, raylets, recovery, single
 from benchmarks.size import Size
 from benchmarks.subjects import Subject
 
-ALL = ("shared", "dedicated", "plain")
+ALL = ("shared", "dedicated", "keys", "before", "plain")
 RAYLOGUE = ("shared", "dedicated")
+PLACED = ("auto", *RAYLOGUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Measure:
 
 
 MEASURES: Mapping[str, Measure] = {
+    "burst": Measure(burst.measure, PLACED),  # first, since it begins right after the start
     "single": Measure(single.measure, rounds=True),
     "concurrent": Measure(concurrent.measure, rounds=True),
     "pace": Measure(pace.measure, ("shared", "plain"), rounds=True),  # 200 actors are too many

@@ -67,6 +67,6 @@ async def _turns(chat: ChatClient, count: int) -> list[Timing]:
 
 
 def _shares(used: ByRole, turns: int) -> list[Figure]:
-    """The CPU time per turn by role, largest first."""
+    """The CPU time per turn by role, largest first; a role that used less than a tick of the kernel's clock has 0."""
     largest_first = sorted(used.items(), key=lambda item: -item[1])
-    return [Figure(f"– {role}", MILLISECONDS, 1000 * seconds / turns) for role, seconds in largest_first if seconds]
+    return [Figure(f"– {role}", MILLISECONDS, 1000 * seconds / turns) for role, seconds in largest_first]

@@ -90,9 +90,12 @@ class Conversation:
         return await self._submit_within_limits(await validate_message(message, self._driver.runtime, context), context)
 
     async def _submit_within_limits(self, message: UserMessage, context: AgentContext | None) -> Receipt:
-        """A message that joins a turn, or gives a sub-agent its task, is a part of what was let in before."""
+        """A message that joins a turn, or gives a sub-agent its task, is a part of what was let in before.
+
+        Schedules and batches have bounds of their own.
+        """
         limits, principal = self._driver.runtime.services.limits, message.principal or self.meta.principal
-        if self.is_in_turn or message.origin == "agent" or self.meta.parent is not None:
+        if self.is_in_turn or message.origin != "user" or self.meta.parent is not None:
             return await self._driver.submit(message, context)
         await limits.begin_turn(self.id, principal)
         try:
@@ -194,6 +197,11 @@ class Conversation:
     def is_in_turn(self) -> bool:
         """Whether a turn has begun that is not over; it may wait for people."""
         return self._driver.machine.facts.running
+
+    @property
+    def is_for_people(self) -> bool:
+        """Whether people, or an agent for them, have begun the newest turn: no schedule and no batch."""
+        return self._driver.machine.facts.begun_by in ("user", "agent")
 
     @property
     def turn_began_at(self) -> int | None:

@@ -252,14 +252,14 @@ class Driver:
         return _receipt_for(happened, logged, before)
 
     def _count_turns(self, before: Facts, facts: Facts) -> None:
-        """Sub-agents' turns are a part of their root's."""
+        """Sub-agents' turns are a part of their root's; those of schedules and batches take no place of a person's."""
         if self.journal.meta.parent is not None or (before.turn, before.running) == (facts.turn, facts.running):
             return
         limits, owner = self.runtime.services.limits, self.journal.meta.principal
-        ended, begun = before.principal or owner, facts.principal or owner
-        if before.running and not (facts.running and ended == begun):
+        ended, begun = _counted_for(before, owner), _counted_for(facts, owner)
+        if ended is not None and ended != begun:
             limits.end_turn(self.journal.conversation_id, ended)
-        if facts.running:
+        if begun is not None:
             limits.note_turn(self.journal.conversation_id, begun)
 
     def _end_superseded(self, error: Exception) -> None:
@@ -296,6 +296,11 @@ class Driver:
         if self._packing is not None:
             self._packing.cancel()
             self._packing = None
+
+
+def _counted_for(facts: Facts, owner: str) -> str | None:
+    """Whose turn is under way, as the limits of people count them."""
+    return facts.principal or owner if facts.running and facts.begun_by in ("user", "agent") else None
 
 
 def _receipt_for(happened: Input, logged: Sequence[Logged], before: Facts) -> Receipt:

@@ -26,6 +26,8 @@ Verdict = Decision | Literal["expire"]
 ResultStatus = Literal["ok", "error", "denied", "timeout", "cancelled", "unknown"]
 MessageStatus = Literal["completed", "cancelled", "interrupted"]
 Outcome = Literal["completed", "cancelled", "failed"]
+Origin = Literal["agent", "batch", "schedule", "user"]
+"""Who has a message sent: the agent itself or one that delegates to it, a batch, a schedule, or a person."""
 
 WINDOW_EXCEEDED = "model_context_window_exceeded"
 UNFINISHED = ("max_tokens", "refusal", WINDOW_EXCEEDED)
@@ -51,7 +53,7 @@ class UserMsg(TurnEvent):
     content: Sequence[Block]
     step: int = 1
     client_id: str | None = None
-    origin: Literal["user", "agent"] = "user"
+    origin: Origin = "user"
     model: str | None = None
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Final, get_args
 
 from agents.turn.events import (
     AssistantMsg,
     Event,
     Logged,
+    Origin,
     Resolution,
     StatePatch,
     Summary,
@@ -18,6 +19,9 @@ from agents.turn.events import (
     UserMsg,
 )
 from agents.turn.states import State
+
+RANK: Final[tuple[Origin, ...]] = get_args(Origin)
+"""Messages of several origins that become one turn count as those of the last of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,9 @@ class Facts:
     `turn` is the number of the newest turn that began, `running` whether it has not ended yet, `step` how many
     answers of the model it has. `queued` counts the messages held for the next turn, `steered_to` is the step that the
     newest steering message waits for, `steered` how many of them came since the last answer. `self_started` counts
-    the turns in a row that the agent began itself. `speakers` are the principals of the turn's messages, `principal` is
-    the one who acts in it. `cut_off` counts the answers in a row that ended at `max_tokens`.
+    the turns in a row that the agent began itself; `begun_by` says who began the newest turn, `queued_by` who begins
+    the next. `speakers` are the principals of the turn's messages, `principal` is the one who acts in it. `cut_off`
+    counts the answers in a row that ended at `max_tokens`.
     `achieved`: a call of the last answer has succeeded, so that the model may end the turn without a word.
 
     `final`: the model is not asked again once the open calls have their results. `state` is the durable state of the
@@ -60,7 +65,8 @@ class Facts:
     step: int = 0
     calls: Mapping[str, OpenCall] = field(default_factory=dict)
     queued: int = 0
-    queued_by: Literal["user", "agent"] = "agent"
+    queued_by: Origin = "agent"
+    begun_by: Origin = "user"
     queued_principal: str | None = None
     queued_speakers: tuple[str, ...] = ()
     speakers: tuple[str, ...] = ()
@@ -142,11 +148,10 @@ def _with_message(facts: Facts, message: UserMsg) -> Facts:
     if facts.running and message.turn == facts.turn:
         speakers = _with_speaker(facts.speakers, message)
         return replace(facts, steered_to=message.step, steered=facts.steered + 1, speakers=speakers)
-    by_user = message.origin == "user" or (facts.queued > 0 and facts.queued_by == "user")
     waiting = replace(
         facts,
         queued=facts.queued + 1,
-        queued_by="user" if by_user else "agent",
+        queued_by=max(facts.queued_by, message.origin, key=RANK.index),
         queued_principal=message.principal,
         queued_speakers=_with_speaker(facts.queued_speakers, message),
     )
@@ -169,6 +174,7 @@ def _begin(facts: Facts) -> Facts:
         self_started=facts.self_started + 1 if facts.queued_by == "agent" else 0,
         queued=0,
         queued_by="agent",
+        begun_by=facts.queued_by,
         queued_principal=None,
         queued_speakers=(),
         speakers=facts.queued_speakers,

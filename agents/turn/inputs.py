@@ -5,7 +5,17 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from agents.turn.approvers import Approver, Standing
-from agents.turn.events import Approval, Block, Decision, Executor, ResultStatus, SuspensionKind, Trust, UnknownOutcome
+from agents.turn.events import (
+    Approval,
+    Block,
+    Decision,
+    Executor,
+    Origin,
+    ResultStatus,
+    SuspensionKind,
+    Trust,
+    UnknownOutcome,
+)
 from agents.turn.states import ExitReason, Signal
 
 OnBusy = Literal["reject", "queue", "interrupt", "steer"]
@@ -45,7 +55,7 @@ class UserMessage:
     on_busy: OnBusy | None = "reject"
     client_id: str | None = None
     principal: str | None = None
-    origin: Literal["user", "agent"] = "user"
+    origin: Origin = "user"
     model: str | None = None
     partial: Partial | None = None
 

@@ -16,10 +16,11 @@ OVERLOADED = "So many messages are under way that this one cannot be taken now; 
 
 
 class Admission:
-    """Of one host. Only messages of people are refused: they are new.
+    """Of one host. Only messages of people are refused: they are new, and nothing else bounds them.
 
     Answers and cancels belong to a turn that was accepted, and so does the message that gives a sub-agent its task: a
-    parent's turn that waits for its sub-agent's must not keep the place that the sub-agent needs.
+    parent's turn that waits for its sub-agent's must not keep the place that the sub-agent needs. Schedules and batches
+    bound themselves, and take no place that a person's turn needs.
     """
 
     def __init__(self, settings: Settings, arrivals: Arrivals) -> None:
@@ -33,7 +34,7 @@ class Admission:
     @contextmanager
     def arrival(self, message: UserMessage) -> Iterator[None]:
         """Count the message while it is taken in. Raises `Refused`."""
-        if self._arriving >= self._max_messages and not is_continuation(message):
+        if self._arriving >= self._max_messages and message.origin == "user":
             raise Refused("overloaded", OVERLOADED)
         self._arriving += 1
         try:
@@ -55,7 +56,7 @@ class Admission:
 
         A message that was sent before gets the same receipt as then, however much there is to do.
         """
-        if not is_continuation(message) and not self._may_begin_turn(conversation):
+        if message.origin == "user" and not self._may_begin_turn(conversation):
             known = await conversation.find_receipt(message.client_id)
             if known is None:
                 raise Refused("too_many_turns", TOO_MANY_TURNS)
@@ -79,7 +80,7 @@ class Admission:
         return len(self._working) < self._max_turns
 
     def _is_working(self, conversation: Conversation) -> bool:
-        under_way = conversation.is_in_turn and conversation.resting_since is None
+        under_way = conversation.is_in_turn and conversation.is_for_people and conversation.resting_since is None
         return under_way or conversation in self._delivering
 
 

@@ -63,6 +63,18 @@ async def test_a_continuation_or_a_repeated_message_is_never_refused(world: Worl
     await deliver(admission, second, message(on_busy="queue"))
 
 
+@pytest.mark.parametrize("origin", ["schedule", "batch"])
+async def test_schedules_and_batches_are_not_refused_and_take_no_place_of_a_person(world: World, origin: str) -> None:
+    admission = Admission(Settings(host_turns=1, host_messages=1), Arrivals())
+    first, second, third = [await world.start(stuck("worker"), key) for key in ("first", "second", "third")]
+    for conversation in (first, second):
+        await deliver(admission, conversation, message(origin=origin))
+    with admission.arrival(message()), admission.arrival(message(origin=origin)):
+        await deliver(admission, third, message())  # the one turn of a person
+    with pytest.raises(Refused, match="further one"):
+        await deliver(admission, await world.start(stuck("worker"), "fourth"), message())
+
+
 async def test_messages_arrive_up_to_the_bound() -> None:
     admission = Admission(Settings(host_messages=2), Arrivals())
     with ExitStack() as arriving:

@@ -80,7 +80,7 @@ messages = st.builds(
     content=contents,
     on_busy=st.sampled_from(["reject", "queue", "interrupt", "steer"]),
     principal=principals,
-    origin=st.sampled_from(["user", "user", "agent"]),
+    origin=st.sampled_from(["user", "user", "agent", "schedule", "batch"]),
     partial=partials,
 )
 cancels = st.builds(Cancel, principal=principals, partial=partials)

@@ -4,7 +4,7 @@ import pytest
 
 from agents.turn import Limits, Refusal, State
 from agents.turn.commands import CallModel, DisarmExpiry, Finish, StopModel, StopTools
-from agents.turn.events import AssistantMsg, TurnEnded, UserMsg
+from agents.turn.events import AssistantMsg, Origin, TurnEnded, UserMsg
 from agents.turn.inputs import Cancel, ModelRef, OnBusy, Partial, UserMessage
 from agents.turn.live import StateChanged, TurnCancelled, TurnStarted
 from tests.support.invariants import check_at_rest
@@ -229,6 +229,30 @@ def test_an_agent_that_starts_itself_in_every_run_stops_at_the_bound() -> None:
     assert refused.refusal == Refusal("self_run_limit", "The agent has started itself 3 times in a row.")
     harness.answer()
     check_at_rest(harness.log)
+
+
+@pytest.mark.parametrize("origin", ["schedule", "batch"])
+def test_the_limit_on_turns_that_an_agent_starts_is_not_for_schedules_and_batches(origin: Origin) -> None:
+    harness = idle(Limits(self_started=1))
+    sent = UserMessage(content=text("it is time"), origin=origin, on_busy="queue")
+    for _ in range(3):
+        assert harness.feed(sent).refusal is None
+        harness.answer()
+
+    assert (harness.machine.facts.self_started, harness.machine.facts.begun_by) == (0, origin)
+    check_at_rest(harness.log)
+
+
+def test_messages_of_several_origins_begin_a_turn_of_the_one_that_is_nearest_to_people() -> None:
+    harness = idle()
+    harness.say()
+    for origin in ("batch", "user", "schedule", "agent"):
+        harness.feed(UserMessage(content=text(origin), origin=origin, on_busy="queue"))  # type: ignore[arg-type]
+    assert harness.machine.facts.queued_by == "user"
+
+    harness.answer()
+
+    assert (harness.machine.facts.begun_by, harness.machine.facts.queued_by) == ("user", "agent")
 
 
 @pytest.mark.parametrize("on_busy", ["queue", "interrupt"])

@@ -99,7 +99,7 @@ def _transcript_lines(events: Sequence[Event], characters: int) -> Iterator[str]
     for event in events:
         match event:
             case UserMsg():
-                whose = "User" if event.origin == "user" else "Note to the assistant"
+                whose = "Note to the assistant" if event.origin == "agent" else "User"
                 yield f"{whose}: {_excerpt(_content_text(event.content), characters)}"
             case AssistantMsg():
                 said = _excerpt(_content_text(event.content), characters)

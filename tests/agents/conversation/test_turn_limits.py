@@ -14,7 +14,7 @@ from agents.middleware.sub_agent import SubAgent
 from agents.models import Call, ScriptedModel, Step
 from agents.services import Services
 from agents.tools import tool
-from agents.turn.events import TurnEnded
+from agents.turn.events import Origin, TurnEnded
 from agents.turn.inputs import OnBusy, UserMessage
 from deployments.access.known_limits import KnownLimits
 from deployments.access.turn_limits import TurnLimits
@@ -87,6 +87,25 @@ async def test_a_message_to_a_turn_that_runs_begins_none(world: World) -> None:
     await until(lambda: conversation.inspect().turn == 2)
     assert await turns(world) == 1, "the queued message has begun the next turn in the same place"
     assert (await refusal(await start(world, HANGING, "b")))["limit"] == "turns"
+
+
+@pytest.mark.parametrize("origin", ["schedule", "batch"])
+async def test_turns_of_schedules_and_batches_are_bounded_elsewhere(world: World, origin: Origin) -> None:
+    bound(world, limits="turns=1")
+    for name in ("a", "b"):
+        sent = UserMessage(content=text("it is time"), principal=ADA, origin=origin)
+        await (await start(world, HANGING, name)).send(sent)
+    assert await turns(world) == 0
+    person = await start(world, HANGING, "c")
+    await say(person)
+    assert await refusal(await start(world, HANGING, "d")) == {
+        "limit": "turns",
+        "subject": ADA,
+        "value": 1,
+        "resets_at": None,
+    }
+    await person.cancel(ADA)
+    await free(world, 0)
 
 
 async def test_a_tenants_turns(world: World) -> None:

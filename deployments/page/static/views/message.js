@@ -22,6 +22,8 @@ const LEFT_OUT = {
   pictures: "Its pictures are left out: the provider refused the request with them",
 };
 
+const SENDERS = { agent: "The agent that asked", batch: "The batch", schedule: "The schedule" };
+
 /** A person's message, and its status on the way to the service. */
 export function userRow(actions) {
   const text = h("div", { class: "bubble", dir: "auto" });
@@ -37,7 +39,7 @@ export function userRow(actions) {
     media.replaceChildren(...(row.pictures.length ? [pictures(row.pictures)] : []), ...row.documents.map(documentChip));
     node.dataset.delivery = row.delivery ?? "logged";
     node.dataset.by = row.by;
-    node.setAttribute("aria-label", row.by === "agent" ? "The agent that asked" : "You");
+    node.setAttribute("aria-label", SENDERS[row.by] ?? "You");
     const time = row.at && h("time", { class: "quiet", title: instantOf(row.at) }, timeOf(row.at));
     node.dataset.leftOut = row.leftOut ?? "";
     foot.replaceChildren(...[deliveryOf(row), leftOutOf(row), time].flat().filter(Boolean));

@@ -23,6 +23,7 @@ ROOMS = {
     "deployments": {
         "access",
         "background",
+        "batches",
         "cli",
         "direct",
         "feed",

@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 # go at a time, so the last one begins when one of the first two is over.
 # Of the tier that shares a service; these need none.
 IN_PROCESS := deployments/copies deployments/feed deployments/sessions
-QUICK := house turn store agents messages_api fundamentals schedules work $(IN_PROCESS)
+QUICK := house turn store agents messages_api fundamentals schedules work batches $(IN_PROCESS)
 SHARING := deployments page
 OWN := cluster cli
 LAST := chaos benchmarks

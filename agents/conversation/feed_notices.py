@@ -52,26 +52,25 @@ class _Turns:
         self.usage = facts.turn_usage
         self._turn = facts.turn
         self._running = facts.running
-        self._queued = facts.queued > 0
-        self._sender = facts.queued_principal
+        self._senders = {waiting.turn: waiting.principal for waiting in facts.waiting}
 
     def start(self, message: UserMsg, agent: str) -> Iterator[Notice]:
         """A message begins a turn, or waits for its own, or steers the one that runs."""
         if self._running and message.turn == self._turn:
             return
-        self._queued, self._sender = True, message.principal
+        self._senders[message.turn] = message.principal
         if not self._running:
             yield self._begin(agent)
 
     def end(self, agent: str) -> Iterator[Notice]:
-        """The messages that wait begin the next one."""
+        """The messages that have waited longest begin the next one."""
         self._running, self.usage = False, {}
-        if self._queued:
+        if self._senders:
             yield self._begin(agent)
 
     def _begin(self, agent: str) -> Notice:
-        self._turn, self._running, self._queued = self._turn + 1, True, False
-        return "turn_started", {"turn": self._turn, "principal": self._sender, "agent": agent}
+        self._turn, self._running = min(self._senders), True
+        return "turn_started", {"turn": self._turn, "principal": self._senders.pop(self._turn), "agent": agent}
 
 
 def _of_call(

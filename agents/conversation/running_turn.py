@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 
 from agents.codec import decode
 from agents.conversation.history import History
-from agents.turn import Facts, Logged
+from agents.turn import Event, Facts, Logged, fold
 from agents.turn.events import StatePatch, Summary, TurnEnded, UserMsg
+from agents.turn.facts import apply
 from store import Store
 
 FIRST_PAGE_EVENTS, MAX_PAGE_EVENTS = 4, 256
@@ -36,25 +37,38 @@ async def replay_turn(store: Store, conversation_id: str) -> History:
     base = Facts()
     async for entry in newest_first(store, conversation_id):
         if isinstance(entry.event, TurnEnded):
-            base = await _facts_at_end(store, conversation_id, entry.seq, entry.event.turn, found)
+            base = await _facts_at_end(store, conversation_id, entry, found)
             break
         found.append(entry)
     return History(base, None, reversed(found), is_cut=base.last_seq > 0)
 
 
-async def _facts_at_end(store: Store, conversation_id: str, seq: int, ended: int, later: list[Logged]) -> Facts:
-    """The facts after the end of the turn `ended`, which stands at `seq`.
+async def _facts_at_end(store: Store, conversation_id: str, ended: Logged, later: list[Logged]) -> Facts:
+    """The facts after the end of a turn.
 
-    `later` are the events after it, newest first. A message that was held for the next turn stands before the end, and
-    has begun it.
+    `later` are the events after it, newest first. Messages that were held then stand before it; the first of them have
+    begun the next turn.
     """
-    first = next((entry.event for entry in reversed(later) if not isinstance(entry.event, StatePatch | Summary)), None)
-    if isinstance(first, UserMsg) and first.turn == ended + 1 and first.step == 1:
-        return Facts(last_seq=seq, turn=ended)
-    async for entry in newest_first(store, conversation_id, seq):
-        match entry.event:
-            case UserMsg(turn=turn, principal=principal) if turn == ended + 1:
-                return Facts(last_seq=seq, turn=turn, running=True, principal=principal)
-            case TurnEnded():
-                break
-    return Facts(last_seq=seq, turn=ended)
+    following = next((later_one.event for later_one in reversed(later) if _is_of_a_turn(later_one)), None)
+    if _begins_from_rest(following, ended.event.turn + 1):
+        return Facts(last_seq=ended.seq, turn=ended.event.turn)
+    held: list[Logged] = []
+    following = ended.event
+    async for entry in newest_first(store, conversation_id, ended.seq):
+        event = entry.event
+        if isinstance(event, TurnEnded) and _begins_from_rest(following, event.turn + 1):
+            break  # nothing was held when that turn had ended
+        if isinstance(event, UserMsg) and event.turn > ended.event.turn:
+            held.append(entry)
+        following = event if _is_of_a_turn(entry) else following
+    running = Facts(turn=ended.event.turn, running=True)
+    return apply(fold(reversed(held), running), ended.event, ended.seq)
+
+
+def _is_of_a_turn(entry: Logged) -> bool:
+    return not isinstance(entry.event, StatePatch | Summary)
+
+
+def _begins_from_rest(event: Event | None, turn: int) -> bool:
+    """Whether the first event after the end of a turn begins the next one: one that was held has begun it already."""
+    return isinstance(event, UserMsg) and event.turn == turn and event.step == 1

@@ -5,7 +5,6 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from itertools import takewhile
 from typing import Any
 
 import structlog
@@ -32,7 +31,7 @@ from agents.services import Services
 from agents.storable import storable_text, storage_problem
 from agents.tools import Tool, ToolContext
 from agents.turn.commands import RunTool
-from agents.turn.events import Event, UserMsg
+from agents.turn.events import Event
 from agents.turn.inputs import Input, ModelRef, Patch, Patched, Summarised, UserMessage
 from agents.turn.live import LiveEvent
 from agents.turn.snapshot import take_snapshot
@@ -86,12 +85,8 @@ class ConversationRuntime:
 
     def model_of(self, turn: int) -> Model:
         """The model that the newest message of the turn with a choice has chosen, or else the agent's own."""
-        if not self.agent.models:
-            return self.agent.model
-        latest = (entry.event for entry in reversed(self.history.logged))
-        near = takewhile(lambda event: event.turn >= turn - 1, latest)  # a message may have been held before the turn
-        messages = (event for event in near if isinstance(event, UserMsg) and event.turn == turn)
-        return self.agent.model_named(next((message.model for message in messages if message.model), None))
+        facts = self.history.facts
+        return self.agent.model_named(facts.model if turn == facts.turn else None)
 
     def contexts(self, principal: str | None, ref: ModelRef | None = None) -> "TurnContexts":
         """The contexts for the middleware in one model call, or outside of any; see `turn_context`."""

@@ -104,8 +104,9 @@ def _problem(facts: Facts, event: Event) -> str | None:
         case UserMsg(client_id=str(client_id)) if client_id.startswith(RESERVED):
             return "a client id does not begin with a NUL character"
         case UserMsg():
-            is_fitting = event.turn == facts.turn + 1 or (facts.running and event.turn == facts.turn)
-            return None if is_fitting else f"a message of turn {event.turn} in turn {facts.turn}"
+            newest = facts.waiting[-1].turn if facts.waiting else facts.turn
+            fitting = (facts.turn, newest, newest + 1) if facts.running else (newest + 1,)
+            return None if event.turn in fitting else f"a message of turn {event.turn} in turn {facts.turn}"
         case AssistantMsg() if not all(0 <= count <= MAX_COUNTED for count in (*event.usage.values(), event.cost or 0)):
             return "it counts less than nothing, or more than there is"
         case StatePatch() | Summary():

@@ -46,8 +46,8 @@ class TurnEvent:
 class UserMsg(TurnEvent):
     """A message was accepted; `turn` and `step` say which model call is the first to read it.
 
-    A message queued behind a running turn carries the number of the next turn. `model` is the sender's choice
-    among the agent's models, for the turn that the message begins.
+    A message queued behind a running turn carries the number of the turn to come that it begins, or joins. `model` is
+    the sender's choice among the agent's models, for that turn.
     """
 
     content: Sequence[Block]

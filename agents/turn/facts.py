@@ -43,15 +43,40 @@ class OpenCall:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingTurn:
+    """The messages that are held for the `turn` that they begin together: one person's, who acts in it.
+
+    Logs of earlier code have several persons' in one turn: there `principal` is the last one of the `speakers`.
+    """
+
+    turn: int
+    messages: int = 0
+    by: Origin = "agent"
+    principal: str | None = None
+    speakers: tuple[str, ...] = ()
+    model: str | None = None
+
+    def joined_by(self, message: UserMsg) -> "WaitingTurn":
+        return WaitingTurn(
+            turn=self.turn,
+            messages=self.messages + 1,
+            by=max(self.by, message.origin, key=RANK.index),
+            principal=message.principal,
+            speakers=_with_speaker(self.speakers, message),
+            model=message.model or self.model,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """The fold of a log.
 
     `turn` is the number of the newest turn that began, `running` whether it has not ended yet, `step` how many
-    answers of the model it has. `queued` counts the messages held for the next turn, `steered_to` is the step that the
+    answers of the model it has. `waiting` are the turns to come, in their order, `steered_to` is the step that the
     newest steering message waits for, `steered` how many of them came since the last answer. `self_started` counts
-    the turns in a row that the agent began itself; `begun_by` says who began the newest turn, `queued_by` who begins
-    the next. `speakers` are the principals of the turn's messages, `principal` is the one who acts in it. `cut_off`
-    counts the answers in a row that ended at `max_tokens`.
+    the turns in a row that the agent began itself; `begun_by` says who began the newest turn. `speakers` are the
+    principals of the turn's messages, `principal` is the one who acts in it, `model` the newest choice of a model in
+    them. `cut_off` counts the answers in a row that ended at `max_tokens`.
     `achieved`: a call of the last answer has succeeded, so that the model may end the turn without a word.
 
     `final`: the model is not asked again once the open calls have their results. `state` is the durable state of the
@@ -64,23 +89,37 @@ class Facts:
     running: bool = False
     step: int = 0
     calls: Mapping[str, OpenCall] = field(default_factory=dict)
-    queued: int = 0
-    queued_by: Origin = "agent"
     begun_by: Origin = "user"
-    queued_principal: str | None = None
-    queued_speakers: tuple[str, ...] = ()
+    waiting: tuple[WaitingTurn, ...] = ()
     speakers: tuple[str, ...] = ()
     steered_to: int = 0
     steered: int = 0
     cut_off: int = 0
     achieved: bool = False
     principal: str | None = None
+    model: str | None = None
     self_started: int = 0
     final: bool = False
     state: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     usage: Mapping[str, int] = field(default_factory=dict)
     turn_usage: Mapping[str, int] = field(default_factory=dict)
     summarised: int = 0
+
+    @property
+    def queued(self) -> int:
+        """How many messages are held for turns to come."""
+        return sum(turn.messages for turn in self.waiting)
+
+    def turn_to_join(self, principal: str | None) -> int:
+        """The turn of a message of this principal that is held now.
+
+        It goes with the last one that waits if that is the same person's: a turn has the rights of one person, and no
+        message overtakes another.
+        """
+        if not self.waiting:
+            return self.turn + 1
+        last = self.waiting[-1]
+        return last.turn if last.principal == principal else last.turn + 1
 
     @property
     def suspended(self) -> Mapping[str, OpenCall]:
@@ -146,16 +185,12 @@ def _applied(facts: Facts, event: Event, seq: int) -> Facts:
 
 def _with_message(facts: Facts, message: UserMsg) -> Facts:
     if facts.running and message.turn == facts.turn:
-        speakers = _with_speaker(facts.speakers, message)
-        return replace(facts, steered_to=message.step, steered=facts.steered + 1, speakers=speakers)
-    waiting = replace(
-        facts,
-        queued=facts.queued + 1,
-        queued_by=max(facts.queued_by, message.origin, key=RANK.index),
-        queued_principal=message.principal,
-        queued_speakers=_with_speaker(facts.queued_speakers, message),
-    )
-    return waiting if facts.running else _begin(waiting)
+        speakers, model = _with_speaker(facts.speakers, message), message.model or facts.model
+        return replace(facts, steered_to=message.step, steered=facts.steered + 1, speakers=speakers, model=model)
+    joins = facts.waiting and facts.waiting[-1].turn == message.turn
+    earlier, last = (facts.waiting[:-1], facts.waiting[-1]) if joins else (facts.waiting, WaitingTurn(message.turn))
+    held = replace(facts, waiting=(*earlier, last.joined_by(message)))
+    return held if facts.running else _begin(held)
 
 
 def _with_speaker(speakers: tuple[str, ...], message: UserMsg) -> tuple[str, ...]:
@@ -164,20 +199,19 @@ def _with_speaker(speakers: tuple[str, ...], message: UserMsg) -> tuple[str, ...
 
 
 def _begin(facts: Facts) -> Facts:
-    """The messages that waited become one turn."""
+    """The first turn that waits begins."""
+    first, *others = facts.waiting
     return replace(
         facts,
-        turn=facts.turn + 1,
+        turn=first.turn,
         running=True,
         step=0,
-        principal=facts.queued_principal,
-        self_started=facts.self_started + 1 if facts.queued_by == "agent" else 0,
-        queued=0,
-        queued_by="agent",
-        begun_by=facts.queued_by,
-        queued_principal=None,
-        queued_speakers=(),
-        speakers=facts.queued_speakers,
+        principal=first.principal,
+        model=first.model,
+        self_started=facts.self_started + 1 if first.by == "agent" else 0,
+        begun_by=first.by,
+        waiting=tuple(others),
+        speakers=first.speakers,
     )
 
 
@@ -221,7 +255,7 @@ def _end(facts: Facts) -> Facts:
         final=False,
         turn_usage={},
     )
-    return _begin(ended) if ended.queued else ended
+    return _begin(ended) if ended.waiting else ended
 
 
 def _with_call(facts: Facts, call: OpenCall) -> Facts:

@@ -1,9 +1,12 @@
-"""A user message begins a turn; while another turn runs, the policy `on_busy` decides what becomes of it."""
+"""A user message begins a turn; while another turn runs, the policy `on_busy` decides what becomes of it.
+
+Whatever that is, a turn has the messages of one principal: its tools act in that one's name, with that one's rights.
+"""
 
 from agents.turn import flow
 from agents.turn.draft import Draft, Refusal
 from agents.turn.events import UserMsg
-from agents.turn.inputs import UserMessage
+from agents.turn.inputs import OnBusy, UserMessage
 from agents.turn.states import State
 
 
@@ -14,25 +17,33 @@ def on_user_message(draft: Draft, message: UserMessage) -> Refusal | None:
     if not draft.facts.running:
         _accept(draft, message, draft.facts.turn + 1, step=1)
         flow.start(draft)
-    elif message.on_busy == "reject":
+        return None
+    policy = _policy(draft, message)
+    if policy == "reject":
         return Refusal("turn_running", "A turn is running; wait for its end, or cancel it.")
-    elif _is_full(draft, message):
+    if _is_full(draft, policy):
         return Refusal(
             "queue_full", f"{draft.limits.queued} messages wait already; send this when they have been read."
         )
-    elif message.on_busy == "queue":
-        _accept(draft, message, draft.facts.turn + 1, step=1)
-    elif message.on_busy == "steer":
+    if policy == "queue":
+        _accept(draft, message, draft.facts.turn_to_join(message.principal), step=1)
+    elif policy == "steer":
         _accept(draft, message, draft.facts.turn, step=_next_free_step(draft))
     else:
         _interrupt(draft, message)
     return None
 
 
-def _is_full(draft: Draft, message: UserMessage) -> bool:
+def _policy(draft: Draft, message: UserMessage) -> OnBusy | None:
+    """What becomes of the message: one that steers the turn of another person waits for a turn of its own."""
+    is_foreign = message.principal != draft.facts.principal
+    return "queue" if message.on_busy == "steer" and is_foreign else message.on_busy
+
+
+def _is_full(draft: Draft, policy: OnBusy | None) -> bool:
     """Whether the limit of waiting messages is reached. An interrupt neither waits nor is refused."""
     waiting = {"queue": draft.facts.queued, "steer": draft.facts.steered}
-    return message.on_busy in waiting and waiting[message.on_busy] >= draft.limits.queued
+    return policy in waiting and waiting[policy] >= draft.limits.queued
 
 
 def _next_free_step(draft: Draft) -> int:
@@ -42,9 +53,9 @@ def _next_free_step(draft: Draft) -> int:
 
 
 def _interrupt(draft: Draft, message: UserMessage) -> None:
-    """Cancel, then run: the end of this turn begins the next one, together with the messages queued before."""
+    """Cancel, then run: the end of this turn begins the next one, which has the messages that waited longest."""
     flow.abandon(draft, message.partial, message.principal, flow.SUPERSEDED)
-    _accept(draft, message, draft.facts.turn + 1, step=1)
+    _accept(draft, message, draft.facts.turn_to_join(message.principal), step=1)
     flow.cancel(draft, message.principal, "interrupted")
 
 

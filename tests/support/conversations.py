@@ -23,7 +23,7 @@ from store import Archive, ConversationMeta, Store, connect
 from store.live.subscription import Subscription
 from store.registries.lists import of_principal
 from tests.support.doors import Doors
-from tests.support.invariants import check_log
+from tests.support.invariants import check_log, check_speakers
 
 PATIENCE = 10.0
 """Seconds after which a condition that should have come is given up; no test waits for time to pass."""
@@ -125,7 +125,9 @@ class World:
     async def _check(self, conversation_id: str) -> None:
         await self.store.log.claim(conversation_id)  # no incarnation can write from here on
         meta = await self.store.registry.get(conversation_id)
-        facts = check_log(await self.log(conversation_id))
+        log = await self.log(conversation_id)
+        check_speakers(log)
+        facts = check_log(log)
         assert meta.last_seq == facts.last_seq
         if facts.last_seq:
             assert meta.state is not None

@@ -29,7 +29,7 @@ from agents.turn.inputs import (
     ToolInterrupted,
     UserMessage,
 )
-from tests.support.invariants import check_at_rest, check_log
+from tests.support.invariants import check_at_rest, check_log, check_speakers
 from tests.support.turn_harness import TurnHarness, text
 from tests.support.turn_stages import ask
 
@@ -246,6 +246,7 @@ class Anything(RuleBasedStateMachine):
     @invariant()
     def log_is_sound(self) -> None:
         check_log(self.harness.log)
+        check_speakers(self.harness.log)
 
     def teardown(self) -> None:
         """Liveness: when every question is answered, each turn that began has ended, once."""

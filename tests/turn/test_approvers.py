@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from agents.turn import State
+from agents.turn import Logged, State
 from agents.turn.approvers import APPROVERS, Approver, describe, may_decide, read_approvers
 from agents.turn.commands import RunTool
-from agents.turn.events import Resolution, Suspension
+from agents.turn.events import Resolution, Suspension, UserMsg
 from agents.turn.flow import decisions_of, fsm_state
 from agents.turn.inputs import Expire, ModelInterrupted, Question, Resolve, ToolInterrupted
-from tests.support.turn_harness import TurnHarness
+from tests.support.turn_harness import TurnHarness, text
 from tests.support.turn_stages import EXPIRES, gated, gated_client, idle, question, server, with_calls
 
 EVERYTHING = ("owner", "members", "admin")
@@ -85,34 +85,35 @@ def suspension(harness: TurnHarness) -> Suspension:
     return next(event for event in reversed(harness.events) if isinstance(event, Suspension))
 
 
-def test_all_who_have_spoken_in_the_turn_have_asked() -> None:
+def test_the_one_who_speaks_in_a_turn_has_asked() -> None:
     harness = idle()
     harness.say(principal="ann")
-    harness.say("and this", on_busy="steer", principal="will")
+    for policy in ("steer", "queue"):
+        harness.say("and this", on_busy=policy, principal="will")
+    harness.say("and that", on_busy="steer", principal="ann")
     harness.answer("on it", server("s"))
     harness.finish_tool("s")
     harness.answer("", replace(gated("x"), approvers=("another",)))
-    assert list(suspension(harness).asked_by) == ["ann", "will"]
-
-
-def test_all_who_have_waited_for_the_turn_have_asked() -> None:
-    harness = with_calls(server("s"))
-    for principal in ("ann", "will", "ann"):
-        harness.say(on_busy="queue", principal=principal)
-    harness.finish_tool("s")
-    harness.answer("done")
-    harness.answer("", replace(gated("x"), approvers=("another",)))
-    assert harness.machine.facts.turn == 2
-    assert list(suspension(harness).asked_by) == ["ann", "will"]
+    assert list(suspension(harness).asked_by) == ["ann"]
     assert harness.crash().machine.facts == harness.machine.facts
     refused = harness.feed(Resolve(tool_call_id="x", decision="approve", principal="ann", standing=EVERYTHING))
     assert refused.refusal is not None
     harness.approve("x")
     harness.finish_tool("x")
     harness.answer("done")
-    harness.say(principal="bob")
     harness.answer("", replace(gated("y"), approvers=("another",)))
-    assert list(suspension(harness).asked_by) == ["bob"], "earlier turns do not count"
+    assert harness.machine.facts.turn == 2
+    assert list(suspension(harness).asked_by) == ["will"], "earlier turns do not count"
+
+
+def test_all_who_have_spoken_in_a_turn_of_earlier_code_have_asked() -> None:
+    """Its logs have messages of several persons in one turn."""
+    said = [("ann", 1), ("will", 1), ("bob", 2)]
+    events = [UserMsg(turn=1, principal=name, content=text("x"), step=step) for name, step in said]
+    harness = TurnHarness(log=[Logged(seq, 0, event) for seq, event in enumerate(events, 1)])
+    harness.crash()
+    harness.answer("", replace(gated("x"), approvers=("another",)))
+    assert list(suspension(harness).asked_by) == ["ann", "will", "bob"]
 
 
 def test_those_who_asked_are_kept_only_where_it_matters() -> None:

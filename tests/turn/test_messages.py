@@ -140,14 +140,61 @@ def test_interrupt_tells_a_waiting_call_why_there_is_no_answer() -> None:
     assert harness.result("g").content == "cancelled: another message came in"
 
 
-def test_an_interrupt_takes_along_what_was_queued_and_acts_for_its_own_sender() -> None:
+def test_an_interrupt_takes_along_what_its_sender_has_queued() -> None:
+    harness = queued(streaming())
+
+    harness.say("now", on_busy="interrupt")
+
+    assert [(e.turn, e.step) for e in harness.events if isinstance(e, UserMsg)] == [(1, 1), (2, 1), (2, 1)]
+    assert harness.machine.facts.queued == 0
+
+
+def test_an_interrupt_overtakes_no_message_of_another_person() -> None:
     harness = queued(streaming())
 
     harness.say("now", on_busy="interrupt", principal="bob")
 
-    assert [(e.turn, e.step) for e in harness.events if isinstance(e, UserMsg)] == [(1, 1), (2, 1), (2, 1)]
-    assert harness.machine.facts.principal == "bob"
-    assert harness.machine.facts.queued == 0
+    assert (harness.machine.facts.turn, harness.machine.facts.principal) == (2, "ann")
+    harness.answer()
+    assert (harness.machine.facts.turn, harness.machine.facts.principal) == (3, "bob")
+    harness.answer()
+    check_at_rest(harness.log)
+
+
+@BUSY_STATES
+def test_a_message_that_steers_the_turn_of_another_person_waits_for_its_own(state: State) -> None:
+    harness = BUSY[state](Limits(queued=1))
+
+    harness.say("rather this", on_busy="steer", principal="bob")
+
+    assert harness.state is state
+    assert harness.events[-1] == UserMsg(turn=2, principal="bob", content=text("rather this"), step=1)
+    refused = harness.say("or that", on_busy="steer", principal="bob").refusal
+    assert refused is not None
+    assert refused.code == "queue_full", "it counts as one that waits"
+    assert harness.say("my own", on_busy="steer").refusal is None
+
+
+@pytest.mark.parametrize("crash_at", range(13))
+def test_a_turn_has_the_messages_of_one_person_in_the_order_in_which_they_came(crash_at: int) -> None:
+    """Wherever the process dies: after each message, and in each turn."""
+    harness = executing()
+    for number, principal in enumerate(["bob", "bob", "cy", None, "bob", "ann", "ann"]):
+        policy: OnBusy = "queue" if principal == "ann" or number % 2 else "steer"
+        harness.say(str(number), on_busy=policy, principal=principal)
+        if number == crash_at:
+            harness.crash()
+    read = [(event.turn, event.content[0]["text"]) for event in harness.events if isinstance(event, UserMsg)]
+    assert read[1:] == [(2, "0"), (2, "1"), (3, "2"), (4, "3"), (5, "4"), (6, "5"), (6, "6")]
+    harness.finish_tool("a")
+    begun = []
+    while harness.state is not State.IDLE:
+        if harness.machine.facts.turn == crash_at - 6:
+            harness.crash()
+        begun.append((harness.machine.facts.turn, harness.machine.facts.principal))
+        harness.answer()
+    assert begun == [(1, "ann"), (2, "bob"), (3, "cy"), (4, None), (5, "bob"), (6, "ann")]
+    check_at_rest(harness.log)
 
 
 @pytest.mark.parametrize("end", ["completed", "failed", "cancelled"])
@@ -248,11 +295,11 @@ def test_messages_of_several_origins_begin_a_turn_of_the_one_that_is_nearest_to_
     harness.say()
     for origin in ("batch", "user", "schedule", "agent"):
         harness.feed(UserMessage(content=text(origin), origin=origin, on_busy="queue"))  # type: ignore[arg-type]
-    assert harness.machine.facts.queued_by == "user"
+    assert [waiting.by for waiting in harness.machine.facts.waiting] == ["user"]
 
     harness.answer()
 
-    assert (harness.machine.facts.begun_by, harness.machine.facts.queued_by) == ("user", "agent")
+    assert (harness.machine.facts.begun_by, harness.machine.facts.waiting) == ("user", ())
 
 
 @pytest.mark.parametrize("on_busy", ["queue", "interrupt"])

@@ -14,6 +14,7 @@ from agents.conversation.acceptance import NeedsIncarnation, accepting
 from agents.errors import Refused
 from agents.models import ScriptedModel, Step
 from agents.services import Services
+from agents.turn.events import UserMsg
 from agents.turn.inputs import Resolve
 from store import ConversationMeta, Fenced
 from tests.support.conversation_workbench import Bench, worker
@@ -55,6 +56,23 @@ async def test_a_message_is_durable_and_is_answered_by_the_next_incarnation(worl
     conversation = await world.open(ECHO)
     assert await rest(conversation) == "idle"
     assert ends(await world.events()) == [("completed", None), ("completed", None)]
+
+
+async def test_messages_of_several_persons_are_taken_for_turns_of_their_own(world: World) -> None:
+    await world.create(ECHO)
+    for turn, name in enumerate(("ada", "bob", "cy"), 1):
+        receipt = await accept(world, ECHO, lambda one, name=name: say(one, name, principal=name, on_busy="steer"))
+        assert (receipt.turn, receipt.steered) == (turn, False)
+    cancelled = await accept(world, ECHO, lambda one: one.cancel("ada", 1))
+    assert cancelled.turn == 1
+    cancelled = await accept(world, ECHO, lambda one: one.cancel("ada", 2))
+    assert cancelled.turn == 2
+    assert await world.store.registry.unfinished(2**60, 10) == ["c"], "the third one waits still"
+    conversation = await world.open(ECHO)
+    assert await rest(conversation) == "idle"
+    assert spoken(await world.events()) == [("one", "completed")]
+    said = [(event.turn, event.principal) for event in await world.events() if isinstance(event, UserMsg)]
+    assert said == [(1, "ada"), (2, "bob"), (3, "cy")]
 
 
 async def test_a_message_that_waits_is_cancelled_at_once(world: World) -> None:

@@ -22,7 +22,7 @@ from agents.models import Call, ModelRequest, ScriptedModel, Step
 from agents.models.scripted.message_history import tool_returns
 from agents.services import Services
 from agents.turn import Facts, Logged, fold, fsm_state
-from agents.turn.events import AssistantMsg, Event, TurnEnded, UserMsg
+from agents.turn.events import AssistantMsg, Event, StatePatch, TurnEnded, UserMsg
 from agents.turn.facts import apply
 from agents.turn.inputs import Resolve
 from store import Record, Store
@@ -31,7 +31,7 @@ from tests.support.conversation_workbench import Bench, worker
 from tests.support.conversations import World, ends, rest, results, say, text
 
 LOGS = sorted((Path(__file__).parent / "samples/logs").glob("*/*.jsonl"))
-UNKNOWN = {"state", "usage", "self_started", "summarised", "speakers"}
+UNKNOWN = {"state", "usage", "self_started", "summarised"}
 """What only a new message needs, a new question, and a summary."""
 RECORDS = 10_000
 
@@ -80,10 +80,8 @@ async def test_the_facts_are_those_of_the_whole_log(world: World, logs: Callable
 
 def shown(facts: Facts) -> dict[str, Any]:
     known = {field.name: getattr(facts, field.name) for field in fields(Facts) if field.name not in UNKNOWN}
-    if not facts.queued:  # they count for messages that are held
-        known["queued_by"] = known["queued_principal"] = None
     if not facts.running:
-        known["principal"] = known["step"] = None
+        known["principal"] = known["step"] = known["model"] = None
     return known
 
 
@@ -108,6 +106,27 @@ class Writer:
             due_at=now_ms() if self._facts.running else None,
             now=1,
         )
+
+
+async def test_turns_of_several_persons_wait_in_their_order(world: World) -> None:
+    """Each found from the end of the log alone, however many turns have ended since its message was held."""
+    await world.create(Agent(name="a", model=worker().model), "line")
+    writer, facts = Writer(world.store, "line"), Facts()
+    log: list[Event] = [
+        *earlier_turns(1),
+        UserMsg(turn=2, principal="ada", content=text("hello")),
+        *(UserMsg(turn=3 + n, principal=name, content=text("me")) for n, name in enumerate(("bob", "cy", "ada"))),
+    ]
+    for turn in range(2, 6):
+        log.append(StatePatch(turn=turn, source="notes", patch={"turn": turn}))
+        log.append(TurnEnded(turn=turn, outcome="completed"))
+    for seq, event in enumerate([*log, UserMsg(turn=6, principal="bob", content=text("again"))], 1):
+        facts = apply(facts, event, seq)
+        await writer.write([event])
+        found = (await replay_turn(world.store, "line")).facts
+        assert shown(found) == shown(facts)
+        assert fsm_state(found) == fsm_state(facts)
+    assert (facts.turn, facts.principal, facts.waiting) == (6, "bob", ())
 
 
 def earlier_turns(count: int) -> list[Event]:

@@ -20,7 +20,7 @@ from agents.turn.events import Resolution, Suspension, arguments_hash
 from agents.turn.inputs import Resolve
 from tests.support.answering import only, resolve, waiting
 from tests.support.conversation_workbench import worker
-from tests.support.conversations import World, ends, rest, results, say
+from tests.support.conversations import World, ends, rest, results, say, until
 
 CHOICE = approval_preference("act")
 
@@ -93,7 +93,8 @@ async def test_who_may_not_decide_does_not_do_without_a_decision(world: World, r
     assert [acted for acted, _ in deeds.principals] == ["bob"] * (state == RUN)
 
 
-async def test_who_steers_a_turn_gains_nothing_by_the_choice_of_its_person(world: World) -> None:
+async def test_who_speaks_in_the_turn_of_another_gains_nothing_by_its_rights(world: World) -> None:
+    """What a member steers or queues runs in a turn of its own, where its own choices count alone."""
     await world.store.preferences.set("ada", CHOICE, "auto")
     deeds, gate = Deeds(trust="user_configurable", approval="required"), asyncio.Event()
 
@@ -103,13 +104,21 @@ async def test_who_steers_a_turn_gains_nothing_by_the_choice_of_its_person(world
         await gate.wait()
         return "waited"
 
-    model = ScriptedModel([Step(calls=[Call("wait")]), Step(calls=[Call("act")])])
+    model = ScriptedModel([Step(calls=[Call("wait")]), Step("hi"), *[Step(calls=[Call("act")]), Step("done")] * 3])
     conversation = await world.start(Agent(name="worker", model=model, tools=(wait, deeds.tool)))
     await say(conversation)
-    await say(conversation, "and act", principal="bob", on_busy="steer")
+    steered = await say(conversation, "and act", principal="bob", on_busy="steer")
+    assert (steered.turn, steered.steered) == (2, False)
+    await say(conversation, "and that", principal="ada", on_busy="queue")
+    await say(conversation, "and so on", principal="bob", on_busy="queue")
     gate.set()
-    assert await rest(conversation) == ASKED
+    await until(lambda: conversation.inspect().turn == 2)
+    assert await rest(conversation) == ASKED, "bob has not chosen, and may not"
     assert deeds.principals == []
+    await resolve(conversation, "approve")
+    await until(lambda: conversation.inspect().turn == 4)
+    assert await rest(conversation) == ASKED
+    assert [name for name, _ in deeds.principals] == ["bob", "ada"], "of ada's turn nothing was asked"
 
 
 async def test_a_choice_holds_from_the_next_answer_on(world: World) -> None:

@@ -188,17 +188,17 @@ async def test_an_answer_to_one_that_hibernates_does_not_lend_its_context(place:
     await conversation.stop()
 
 
-async def test_of_messages_that_waited_together_it_is_the_last_senders(place: Place) -> None:
+async def test_messages_of_several_persons_that_wait_are_each_done_in_their_senders(place: Place) -> None:
     conversation = await place.open()
     await conversation.send(said("acme/ada", "1"), sent("acme/ada"))
     await rest(conversation)
-    for principal in ("acme/bob", "acme/cy"):
-        await conversation.send(said(principal, principal, on_busy="queue"), sent(principal))
-    await approve(conversation, "acme/ada")
-    await until(lambda: len(place.watching.at("before_model")) == 3)
-    await rest(conversation)
-    assert place.watching.at("before_model")[-1] == sent("acme/cy")
-    await conversation.cancel("acme/ada")
+    for principal, policy in (("acme/bob", "queue"), ("acme/cy", "steer"), ("acme/bob", "steer")):
+        await conversation.send(said(principal, f"{principal} {policy}", on_busy=policy), sent(principal))
+    for turn, principal in enumerate(("acme/ada", "acme/bob", "acme/cy", "acme/bob"), 1):
+        assert await rest(conversation) == "awaiting_input"
+        assert conversation.inspect().turn == turn
+        assert place.watching.at("before_model")[-1] == sent(principal)
+        await approve(conversation, "acme/ada")
     await conversation.stop()
 
 

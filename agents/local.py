@@ -12,8 +12,10 @@ from agents.context import AgentContext
 from agents.conversation.command_target import find_turn, name_question
 from agents.conversation.conversation import Conversation
 from agents.errors import Superseded
+from agents.ports import NoLimits, Tasks, TurnLimits
 from agents.receipt import Receipt
 from agents.services import Services
+from agents.tools.remote import LocalTasks
 from agents.turn.inputs import Resolve, UserMessage
 from store import ConversationExists, Store, connect
 from store.embedded import EmbeddedServer
@@ -29,13 +31,18 @@ Sent = tuple[str | int | None, AgentContext]
 class LocalConversations:
     """`agents.ports.Conversations` in one process: reaches any conversation by its id, and starts it if need be.
 
-    `live` are the newest incarnations by id. They stay until `aclose`; at rest each takes a few kilobytes.
+    `live` are the newest incarnations by id. They stay until `aclose`; at rest each takes a few kilobytes. Remote tools
+    run in threads, and no principal's use is limited, unless the caller says how.
     """
 
-    def __init__(self, store: Store, catalog: Catalog) -> None:
+    def __init__(
+        self, store: Store, catalog: Catalog, *, tasks: Tasks | None = None, limits: TurnLimits | None = None
+    ) -> None:
         self.live: dict[str, Conversation] = {}
         self._catalog = catalog
-        self._services = Services(store=store, conversations=self)
+        self._services = Services(
+            store=store, conversations=self, tasks=tasks or LocalTasks(), limits=limits or NoLimits()
+        )
         self._starting: dict[str, asyncio.Task[Conversation]] = {}
         self._delivering: set[asyncio.Task[Receipt]] = set()
 

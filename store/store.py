@@ -2,6 +2,7 @@
 
 from redis.asyncio import RedisCluster
 
+from store.apart import KeysApart
 from store.audit.audit_log import AuditLog
 from store.client.client import Client
 from store.client.multiplexed import MultiplexedRedis
@@ -126,16 +127,17 @@ def connect(
     replication: Replication | None = None,
     archive: Archive | None = None,
     file_limits: FileLimits | None = None,
+    apart: str | None = None,
 ) -> Store:
     """A store on the server behind a URL: `redis://`, `rediss://`, `unix://` or `sentinel://`.
 
     With `cluster` the URL names any node of a Redis Cluster. `replication` says how many replicas must confirm a
-    change; without it the answer of the one server counts. `archive` takes the records that no replay needs.
+    change; without it the answer of the one server counts. `archive` takes the records that no replay needs. With a
+    name, `apart` is a store of its own beside the service's, see `store/apart.py`.
     Nothing is sent yet: the first call connects.
     """
     if replication is not None:  # a WAIT may take so long to be answered
         socket_timeout += replication.seconds
     redis = open_redis(url, cluster=cluster, socket_timeout=socket_timeout, connect_timeout=connect_timeout)
-    return Store(
-        redis, Keys(prefix), patience=patience, replication=replication, archive=archive, file_limits=file_limits
-    )
+    keys = Keys(prefix) if apart is None else KeysApart(Keys(prefix), apart)
+    return Store(redis, keys, patience=patience, replication=replication, archive=archive, file_limits=file_limits)

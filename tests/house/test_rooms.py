@@ -17,7 +17,7 @@ from tests.house.tree import PACKAGES, ROOT, files, modules, name, parsed
 
 ROOMS = {
     "store": {"audit", "client", "feed", "files", "live", "log", "registries", "scripts"},
-    "agents": {"conversation", "copies", "examples", "mcp", "middleware", "models", "tools", "turn"},
+    "agents": {"conversation", "copies", "examples", "mcp", "middleware", "models", "replay", "tools", "turn"},
     "agents/middleware": {"compaction", "file_system", "pipeline", "sub_agent"},
     "agents/models": {"anthropic", "scripted"},
     "deployments": {
@@ -74,6 +74,8 @@ SUBJECTS = {
     "deployments/local/old_logs.py": "what is removed from a machine is a subject that people look for by its name",
     "agents/conversation/archiving.py": "when old events move to the archive",
     "agents/conversation/ownership.py": "when an effect must not happen, though its call is in the log",
+    "agents/replay/change.py": "what a replay tries",
+    "store/apart.py": "which keys of a store apart are its own",
     "store/feed/types.py": "what the feed can tell, and with which data",
     "store/feed/state.py": "how far behind a group of the feed is",
     "agents/conversation/foreign_answers.py": "what a provider is shown of the answers of another one",

@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 # The quick tiers come first, so that a mistake shows itself early. The others start services, which end with the run that
-# started them: those that share one are one run, and beside it go, one after another, those that start their own. Two runs
-# go at a time, so the last one begins when one of the first two is over.
+# started them: those that share one are one run, and beside it go those that start their own. They wait more than they
+# work, so three runs go at a time on two cores, and the last one begins when one of the first three is over.
 # Of the tier that shares a service; these need none.
 IN_PROCESS := deployments/copies deployments/feed deployments/sessions
 QUICK := house turn store agents messages_api fundamentals schedules work batches $(IN_PROCESS)
 SHARING := deployments page
-OWN := cluster cli
+OWN := cluster
+COMMANDS := cli
 LAST := chaos benchmarks
 # Of the tier that shares a service; these start their own.
 APART := deployments/test_limits.py deployments/test_moves.py
@@ -30,7 +31,7 @@ UNUSED := /ray/(rllib|tune|train|llm|air)/|/(pip|setuptools|mypy|mypyc)/|/pygmen
 ACCEPTABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test quick sharing own last lint format bench chaos settings lock clean
+.PHONY: help venv run test quick sharing own commands last lint format bench chaos settings lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -42,7 +43,7 @@ run: $(READY)  ## Start Valkey, Ray and the service in the foreground; Ctrl-C st
 
 test: $(READY)  ## Run the linters and all tests; in both placements, which takes longer: make test PLACEMENTS=both
 	@$(MAKE) --no-print-directory --jobs 2 $(GROUPED) lint quick
-	@$(MAKE) --no-print-directory --jobs 2 $(GROUPED) sharing own last
+	@$(MAKE) --no-print-directory --jobs 3 $(GROUPED) sharing own commands last
 
 quick: $(READY)  ## Run the tests that start no service
 	$(BIN)/pytest --numprocesses auto $(QUICK:%=tests/%)
@@ -50,11 +51,13 @@ quick: $(READY)  ## Run the tests that start no service
 sharing: $(READY)  ## Run the tests that share one service
 	$(BIN)/pytest $(PLACED) $(APART:%=--ignore=tests/%) $(IN_PROCESS:%=--ignore=tests/%) $(SHARING:%=tests/%)
 
-own: $(READY)  ## Run the tests that start services of their own: clusters and commands
+own: $(READY)  ## Run the tests that start clusters of their own
+commands: $(READY)  ## Run the tests of the command line, which start services of their own
 last: $(READY)  ## Run the rest of them: chaos, benchmarks, limits, moves
 own: TIERS := $(OWN)
+commands: TIERS := $(COMMANDS)
 last: TIERS := $(LAST) $(APART)
-own last:
+own commands last:
 	@failed=0; for tier in $(TIERS); do $(BIN)/pytest $(PLACED) tests/$$tier || failed=1; done; exit $$failed
 
 lint: $(READY)  ## Check style and types

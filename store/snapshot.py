@@ -2,6 +2,9 @@
 
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import redis
@@ -36,8 +39,33 @@ def save_snapshot(url: str, data_dir: Path, target: Path) -> None:
         client.close()
 
 
-def load_snapshot(source: Path, data_dir: Path) -> None:
-    """Make the data of a snapshot those of the server that will keep its own in `data_dir`, which must have none.
+@dataclass(frozen=True, slots=True)
+class LoadedSnapshot:
+    """A server at `url` that has the data of a snapshot, and writes nothing to its directory yet."""
+
+    url: str
+    log_file: Path
+
+    def keep(self) -> None:
+        """Make what the server has now, and all that is written from here on, the data of the directory.
+
+        Raises EmbeddedServerError.
+        """
+        client = redis.Redis.from_url(self.url)
+        try:
+            client.config_set("appendonly", "yes")
+            _wait(client, "aof_rewrite_in_progress", "aof_rewrite_scheduled")
+            if client.info("persistence")["aof_last_bgrewrite_status"] != "ok":
+                raise EmbeddedServerError(f"the data could not be written: see {self.log_file}")
+        except redis.RedisError as error:
+            raise EmbeddedServerError(f"the data could not be written: {error}") from error
+        finally:
+            client.close()
+
+
+@contextmanager
+def load_snapshot(source: Path, data_dir: Path) -> Iterator[LoadedSnapshot]:
+    """The data of a snapshot, for a server that will keep its own in `data_dir`, which must have none.
 
     A server with an append-only file reads nothing else when it starts. So one without reads the snapshot first, and
     then writes that file. Raises EmbeddedServerError.
@@ -50,16 +78,7 @@ def load_snapshot(source: Path, data_dir: Path) -> None:
     except OSError as error:
         raise EmbeddedServerError(f"{source} cannot be read: {error.strerror}") from error
     with EmbeddedServer(data_dir, append_only=False) as server:
-        client = redis.Redis.from_url(server.url)
-        try:
-            client.config_set("appendonly", "yes")
-            _wait(client, "aof_rewrite_in_progress", "aof_rewrite_scheduled")
-            if client.info("persistence")["aof_last_bgrewrite_status"] != "ok":
-                raise EmbeddedServerError(f"the data could not be written: see {server.log_file}")
-        except redis.RedisError as error:
-            raise EmbeddedServerError(f"the data could not be written: {error}") from error
-        finally:
-            client.close()
+        yield LoadedSnapshot(server.url, server.log_file)
     (data_dir / SNAPSHOT).unlink()
 
 

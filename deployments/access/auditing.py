@@ -2,16 +2,17 @@
 
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
+import psutil
 import structlog
 
 from agents.clock import now_ms
 from deployments.access.principal import Principal
-from store import Store, StoreUnavailable
+from store import StoreUnavailable
 from store.audit.lines import AuditEvent
 from store.principals import NO_TENANT
 
@@ -21,11 +22,26 @@ MAX_WAITING: Final = 10_000
 NO_DATA: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
+class AuditLines(Protocol):
+    """Where lines are written: `Store.audit`, or another way to it."""
+
+    async def append(self, tenant: str, events: Sequence[AuditEvent], now: int) -> None:
+        """Write those of the events that are not written yet. Raises StoreUnavailable."""
+
+
+def machine_user() -> Mapping[str, str]:
+    """Who runs this process, as the machine knows that person: for the lines of commands, which know no principal."""
+    try:
+        return {"machine_user": psutil.Process().username()}
+    except (psutil.Error, KeyError):
+        return {}
+
+
 class Auditor:
     """Of one process. What it cannot write now it logs, and writes with `flush` once the store is there again."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, lines: AuditLines) -> None:
+        self._lines = lines
         self._waiting: deque[tuple[str, AuditEvent]] = deque()
 
     @asynccontextmanager
@@ -83,7 +99,7 @@ class Auditor:
         while self._waiting:
             tenant, event = self._waiting[0]
             try:
-                await self._store.audit.append(tenant, [event], now_ms())
+                await self._lines.append(tenant, [event], now_ms())
             except StoreUnavailable:
                 return
             if self._waiting and self._waiting[0] == (tenant, event):  # else another call has done it meanwhile
@@ -91,7 +107,7 @@ class Auditor:
 
     async def _write(self, tenant: str, event: AuditEvent, *, may_wait: bool) -> None:
         try:
-            await self._store.audit.append(tenant, [event], now_ms())
+            await self._lines.append(tenant, [event], now_ms())
         except StoreUnavailable as error:
             if not may_wait:
                 raise

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import Any, TypeVar
 
-import psutil
-
+from deployments.access.auditing import NO_DATA, Auditor, machine_user
+from deployments.access.principal import LOCAL
 from deployments.cli.errors import CommandFailed
 from deployments.local.record import find_running
 from deployments.local.storage import embedded_valkey
@@ -17,19 +17,35 @@ from store import Store, StoreUnavailable
 T = TypeVar("T")
 
 
-def local_user() -> Mapping[str, str]:
-    """Who runs this command, as the machine knows that person; for the audit."""
-    try:
-        return {"machine_user": psutil.Process().username()}
-    except (psutil.Error, KeyError):
-        return {}
+def audited(store: Store, kind: str, data: Mapping[str, Any] = NO_DATA) -> AbstractAsyncContextManager[None]:
+    """Around what an operator of the machine does to all of the store: a line of the audit before it, and one behind.
+
+    Raises StoreUnavailable.
+    """
+    return Auditor(store.audit).act(kind, LOCAL, data={**data, **machine_user()})
+
+
+def do_audited(url: str, settings: Settings, kind: str, data: Mapping[str, Any], work: Callable[[], None]) -> None:
+    """Do `work` in the same way; the audit is in the Redis there. Raises CommandFailed, and what `work` raises."""
+
+    async def act(store: Store) -> None:
+        async with audited(store, kind, data):
+            await asyncio.to_thread(work)
+
+    in_store_at(url, settings, act)
 
 
 def in_store(settings: Settings, action: Callable[[Store], Awaitable[T]]) -> T:
     """Run `action` on the service's own store, whether it runs or not. Raises CommandFailed."""
+    with _redis_url(settings) as url:
+        return in_store_at(url, settings, action)
 
-    async def act(reached: Settings) -> T:
-        store = connect_store(reached)
+
+def in_store_at(url: str, settings: Settings, action: Callable[[Store], Awaitable[T]]) -> T:
+    """Run `action` on the store of the Redis there. Raises CommandFailed."""
+
+    async def act() -> T:
+        store = connect_store(settings.model_copy(update={"redis_url": url}))
         try:
             return await action(store)
         except StoreUnavailable as error:
@@ -37,8 +53,7 @@ def in_store(settings: Settings, action: Callable[[Store], Awaitable[T]]) -> T:
         finally:
             await store.aclose()
 
-    with _redis_url(settings) as url:
-        return asyncio.run(act(settings.model_copy(update={"redis_url": url})))
+    return asyncio.run(act())
 
 
 @contextmanager

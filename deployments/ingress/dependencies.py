@@ -66,7 +66,7 @@ class Dependencies:
         object.__setattr__(self, "request_limits", RequestLimits(self.known_limits, self.store))
         object.__setattr__(self, "open_streams", OpenStreams(self.authenticator, self.access))
         object.__setattr__(self, "personal_feeds", PersonalFeedStreams(self.store, self.access))
-        object.__setattr__(self, "audit", Auditor(self.store))
+        object.__setattr__(self, "audit", Auditor(self.store.audit))
         object.__setattr__(self, "refusals", RefusalCounts())
 
 

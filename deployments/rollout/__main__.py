@@ -1,5 +1,6 @@
 """The process of `raylogue deploy`: check the new code on every node, release it, wait until it runs."""
 
+import asyncio
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,11 +9,15 @@ from typing import Any
 from ray.serve.schema import ServeDeploySchema
 from rich.console import Console
 
+from deployments.access.auditing import Auditor, machine_user
+from deployments.access.principal import LOCAL
 from deployments.local.errors import error_line
 from deployments.local.service import Progress
+from deployments.rollout.audit import AuditOfCluster
 from deployments.rollout.driver import NoCluster, driver
 from deployments.rollout.nodes import Code, ReleaseRefused, check_on_nodes
 from deployments.rollout.serve_api import ServeApi, environment_of, name_code, read_config
+from store import StoreUnavailable
 
 
 def main(file: str, address: str) -> int:
@@ -36,8 +41,22 @@ def release(file: Path, address: str, progress: Progress) -> None:
         for application, code in zip(config["applications"], loaded, strict=True):
             if serve.knows(application["name"]):
                 name_code(application, code.name)
-        with progress.step("Released, and running"):
-            serve.release(config)
+        names = (application["name"] for application in config["applications"])
+        codes = dict(zip(names, (code.name for code in loaded), strict=True))
+        lines = AuditOfCluster(environment_of(config["applications"][0]))
+        asyncio.run(_release(serve, config, codes, Auditor(lines), progress))
+
+
+async def _release(
+    serve: ServeApi, config: Mapping[str, Any], codes: Mapping[str, str], audit: Auditor, progress: Progress
+) -> None:
+    """What cannot be told is not done. Raises ReleaseRefused."""
+    try:
+        async with audit.act("deployed", LOCAL, data={"code": codes, **machine_user()}):
+            with progress.step("Released, and running"):
+                serve.release(config)
+    except StoreUnavailable as error:
+        raise ReleaseRefused(f"nothing was released, since the audit cannot be written: {error}") from error
 
 
 def _load(application: Mapping[str, Any], host: str, progress: Progress) -> Code:

@@ -1,5 +1,7 @@
 """A backup is taken and restored, by the commands and by the document's steps; the conversations are all there."""
 
+import getpass
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -59,6 +61,20 @@ async def test_a_backup_is_restored_elsewhere(terminal: Terminal, tmp_path: Path
     for _ in range(2):  # what was restored is kept
         with EmbeddedServer(other / "valkey") as server:
             await assert_all_there(server.url)
+    assert told(terminal) == [("backed_up", "begun", "saved"), ("backed_up", "done", "saved")]
+    assert told(second) == [
+        ("backed_up", "begun", "saved"),  # the line before the backup is in it
+        ("restored", "begun", "saved"),
+        ("restored", "done", "saved"),
+    ]
+    assert second.run("audit", "verify").returncode == 0
+
+
+def told(terminal: Terminal) -> list[tuple[str, str, str]]:
+    """What the audit says of the operator of this machine, oldest first: what was done, and with which directory."""
+    lines = [json.loads(line) for line in terminal.run("audit", "list", "--tenant", "-", "--json").stdout.splitlines()]
+    assert {(line["principal"], line["data"]["machine_user"]) for line in lines} == {("local", getpass.getuser())}
+    return [(line["type"], line["outcome"], Path(line["data"]["directory"]).name) for line in reversed(lines)]
 
 
 async def test_a_service_that_runs_is_backed_up(up: Up, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -132,6 +133,11 @@ async def test_new_code_is_loaded_first_and_broken_code_is_not_released(
         assert refused.stderr.splitlines()[-1] == f"raylogue: {FAULT.replace('shop.py', str(modules / 'shop.py'))}"
         await api.turn(conversation_id, "again")
     assert said_last(await api.rest(conversation_id, turns=2)) == [{"type": "text", "text": "one"}]
+    asked = ("raylogue", "audit", "list", "--tenant", "-", "--type", "deployed", "--json")
+    told = [json.loads(line) for line in (await asyncio.to_thread(declared.run, *asked)).stdout.splitlines()]
+    assert [(line["principal"], line["outcome"]) for line in told] == [("local", "done"), ("local", "begun")]
+    assert told[0]["data"]["code"].keys() == {"raylogue"}
+    assert told[0]["data"]["machine_user"]
     assert declared.application() == before, "Serve has heard of nothing"
     await a_worker_that_cannot_import_waits_for_work(declared)
 

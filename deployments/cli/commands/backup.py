@@ -2,6 +2,7 @@
 
 import shutil
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -12,11 +13,12 @@ from rich.markup import escape
 
 from deployments.cli.errors import CommandFailed
 from deployments.cli.options import DataDirOption, read_settings
+from deployments.cli.own_store import do_audited
 from deployments.local.record import find_running, require_not_running
 from deployments.local.storage import embedded_valkey
 from deployments.settings import Settings
 from store.embedded import EmbeddedServerError
-from store.snapshot import load_snapshot, save_snapshot
+from store.snapshot import LoadedSnapshot, load_snapshot, save_snapshot
 
 SNAPSHOT, ARCHIVE = "valkey.rdb", "archive"
 
@@ -38,12 +40,11 @@ def backup(target: BackupArgument, data_dir: DataDirOption = None) -> None:
         with running as url:
             if url is None:
                 raise CommandFailed("the service is starting: try again when it runs")
-            save_snapshot(url, valkey, target / SNAPSHOT)
+            # What the audit has to say first is in the backup as well.
+            about = {"directory": str(target.absolute())}
+            do_audited(url, settings, "backed_up", about, partial(_save, url, settings, target))
     except EmbeddedServerError as error:
         raise CommandFailed(str(error)) from error
-    # After Redis, which never names a segment that is not in the archive yet.
-    if (archive := _archive(settings)) is not None and archive.is_dir():
-        shutil.copytree(archive, target / ARCHIVE)
     Console(stderr=True).print(f"[green]✓[/] The conversations are in {escape(str(target))}", highlight=False)
 
 
@@ -60,12 +61,26 @@ def restore(source: BackupArgument, data_dir: DataDirOption = None) -> None:
         if archive.is_dir() and any(archive.iterdir()):
             raise CommandFailed(f"{archive} is not empty: move it away first")
     try:
-        load_snapshot(source / SNAPSHOT, settings.data_dir / "valkey")
+        with load_snapshot(source / SNAPSHOT, settings.data_dir / "valkey") as loaded:
+            # There was no audit here before: the one of the backup goes on.
+            about = {"directory": str(source.absolute())}
+            do_audited(loaded.url, settings, "restored", about, partial(_keep, loaded, source, archive))
     except EmbeddedServerError as error:
         raise CommandFailed(str(error)) from error
+    Console(stderr=True).print("[green]✓[/] Restored: start it with `raylogue up`", highlight=False)
+
+
+def _save(url: str, settings: Settings, target: Path) -> None:
+    save_snapshot(url, settings.data_dir / "valkey", target / SNAPSHOT)
+    # After Redis, which never names a segment that is not in the archive yet.
+    if (archive := _archive(settings)) is not None and archive.is_dir():
+        shutil.copytree(archive, target / ARCHIVE)
+
+
+def _keep(loaded: LoadedSnapshot, source: Path, archive: Path | None) -> None:
+    loaded.keep()
     if archive is not None and (source / ARCHIVE).is_dir():
         shutil.copytree(source / ARCHIVE, archive, dirs_exist_ok=True)
-    Console(stderr=True).print("[green]✓[/] Restored: start it with `raylogue up`", highlight=False)
 
 
 def _local(data_dir: Path | None) -> Settings:

@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.clock import now_ms
-from deployments.access.auditing import Auditor
+from deployments.access.auditing import Auditor, machine_user
 from deployments.access.granting import NotGranted, WantedKey, facts_of, grant_key
 from deployments.access.principal import LOCAL, PART, Role, Scope
 from deployments.cli.api import JsonObject
 from deployments.cli.errors import CommandFailed
 from deployments.cli.options import DataDirOption, open_client, read_settings
-from deployments.cli.own_store import in_store, local_user
+from deployments.cli.own_store import in_store
 from deployments.cli.transcript import format_time, strip_controls
 from deployments.settings import Settings
 from store import Store
@@ -95,14 +95,14 @@ async def _revoke(store: Store, key_id: str) -> None:
     key = await store.api_keys.get(key_id)
     if key is None:
         raise CommandFailed(f"there is no key {key_id}")
-    data = {**facts_of(key), **local_user()}
-    async with Auditor(store).act("key_revoked", LOCAL, tenant=key.tenant, data=data):
+    data = {**facts_of(key), **machine_user()}
+    async with Auditor(store.audit).act("key_revoked", LOCAL, tenant=key.tenant, data=data):
         await store.api_keys.remove(key)
 
 
 async def _add(store: Store, key: ApiKey) -> None:
-    data = {**facts_of(key), **local_user()}
-    async with Auditor(store).act("key_created", LOCAL, tenant=key.tenant, data=data):
+    data = {**facts_of(key), **machine_user()}
+    async with Auditor(store.audit).act("key_created", LOCAL, tenant=key.tenant, data=data):
         await store.api_keys.add(key)
 
 

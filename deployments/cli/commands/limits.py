@@ -6,14 +6,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deployments.access.auditing import Auditor
+from deployments.access.auditing import Auditor, machine_user
 from deployments.access.known_limits import KnownLimits
 from deployments.access.limits import KINDS, MILLIONTHS, Subject, parse_limits
 from deployments.access.principal import LOCAL, PART
 from deployments.access.request_limits import RequestLimits
 from deployments.cli.errors import CommandFailed
 from deployments.cli.options import DataDirOption, open_client, read_settings
-from deployments.cli.own_store import in_store, local_user
+from deployments.cli.own_store import in_store
 from deployments.settings import Settings
 from store import Store
 from store.registries.limits import Values, tenant_of_subject
@@ -82,14 +82,14 @@ def clear(subject: SubjectArgument, url: RemoteOption = None, data_dir: DataDirO
 
 
 async def _set(store: Store, subject: str, values: Values) -> None:
-    about = {"subject": subject, "limits": values, **local_user()}
-    async with Auditor(store).act("limits_set", LOCAL, tenant=tenant_of_subject(subject), data=about):
+    about = {"subject": subject, "limits": values, **machine_user()}
+    async with Auditor(store.audit).act("limits_set", LOCAL, tenant=tenant_of_subject(subject), data=about):
         await store.limits.set(subject, values)
 
 
 async def _clear(store: Store, subject: str) -> None:
-    about = {"subject": subject, **local_user()}
-    async with Auditor(store).act("limits_cleared", LOCAL, tenant=tenant_of_subject(subject), data=about):
+    about = {"subject": subject, **machine_user()}
+    async with Auditor(store.audit).act("limits_cleared", LOCAL, tenant=tenant_of_subject(subject), data=about):
         await store.limits.remove(subject)
 
 

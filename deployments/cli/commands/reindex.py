@@ -4,8 +4,9 @@ import typer
 from rich.console import Console
 
 from deployments.cli.options import DataDirOption, read_settings
-from deployments.cli.own_store import in_store
+from deployments.cli.own_store import audited, in_store
 from deployments.indexes.reindex import Reindexed, reindex
+from store import Store
 
 
 def reindex_(data_dir: DataDirOption = None) -> None:
@@ -15,7 +16,11 @@ def reindex_(data_dir: DataDirOption = None) -> None:
     def report(done: Reindexed) -> None:
         console.print(f"{done.conversations} conversations", end="\r", highlight=False)
 
-    done = in_store(read_settings(data_dir=data_dir), lambda store: reindex(store, report))
+    async def reindex_audited(store: Store) -> Reindexed:
+        async with audited(store, "reindexed"):
+            return await reindex(store, report)
+
+    done = in_store(read_settings(data_dir=data_dir), reindex_audited)
     console.print(f"[green]✓[/] {done.conversations} conversations in {done.lists} lists", highlight=False)
     typer.echo(f"{done.unfinished} turns are unfinished, {done.keys} API keys are listed")
     if done.orphans:

@@ -97,7 +97,7 @@ async def test_choices_of_approvals_are_told(store: Store) -> None:
 
 
 async def test_an_act_that_fails_is_told_as_such(store: Store) -> None:
-    auditor = Auditor(store)
+    auditor = Auditor(store.audit)
     with pytest.raises(ConversationNotFound):
         async with auditor.act("turn_aborted", ADA, tenant="evil", conversation_id="c", data={"turn": 1}):
             raise ConversationNotFound("c")
@@ -321,7 +321,7 @@ async def test_old_lines_go_and_the_ends_are_logged(store: Store, monkeypatch: p
     for days in (40, 31, 30, 1):
         event = AuditEvent(f"e{days}", "key_revoked", now - days * DAY_MS, "acme/ada")
         await store.audit.append("acme", [event], now - days * DAY_MS)
-    upkeep = AuditUpkeep(store, Auditor(store), RefusalCounts(), days=30)
+    upkeep = AuditUpkeep(store, Auditor(store.audit), RefusalCounts(), days=30)
     await upkeep.trim()
     await upkeep.trim()
     assert [line["type"] for line in await lines_of(store)] == ["key_revoked", "audit_trimmed"]
@@ -337,5 +337,5 @@ async def test_old_lines_go_and_the_ends_are_logged(store: Store, monkeypatch: p
 async def test_a_replica_that_ends_writes_what_it_has_counted(store: Store) -> None:
     counts = RefusalCounts()
     counts.note(Refused("not_allowed", ADA), now_ms())
-    await AuditUpkeep(store, Auditor(store), counts, days=30).finish()
+    await AuditUpkeep(store, Auditor(store.audit), counts, days=30).finish()
     assert [told(line) for line in await lines_of(store)] == [("refused", "acme/ada", "refused")]

@@ -68,5 +68,10 @@ async def test_the_indexes_are_made_again(
     await store._client.redis.delete(orders.updated, orders.created, orders.titles)
     assert (await run(http, "list")).stdout == ""
     done = await asyncio.to_thread(CliRunner().invoke, application, ["reindex"])
+    asked = ["audit", "list", "--tenant", "-", "--type", "reindexed", "--json"]
+    listed = await asyncio.to_thread(CliRunner().invoke, application, asked)
+    told = [json.loads(line) for line in reversed(listed.stdout.splitlines())]
+    assert [(line["principal"], line["outcome"]) for line in told] == [("local", "begun"), ("local", "done")]
+    assert told[0]["data"]["machine_user"]
     assert (done.exit_code, done.stdout) == (0, "0 turns are unfinished, 1 API keys are listed\n")
     assert ids((await run(http, "list", "--json", "--sort", "created")).stdout) == ["c2", "c1", "c0"]

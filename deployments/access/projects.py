@@ -75,6 +75,15 @@ async def add_to_project(store: Store, project: Project, principal: str) -> bool
     return added
 
 
+async def hand_over_project(store: Store, project: Project, principal: str) -> bool:
+    """Make a member the owner; False: it is no member. Raises NotAllowed, UnknownProject."""
+    require_management(project)
+    done = await store.projects.hand_over(project.id, principal)
+    if done is None:
+        raise UnknownProject(project.id)
+    return done
+
+
 def require_management(project: Project) -> None:
     """Raises NotAllowed."""
     if not project.may_manage:

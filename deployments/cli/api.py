@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 from httpx_sse import EventSource, SSEError
@@ -73,8 +73,7 @@ class ApiClient:
 
     def list_conversations(self, query: JsonObject) -> JsonObject:
         """A page of them, with the cursor of the next one."""
-        parameters = httpx.QueryParams({name: value for name, value in query.items() if value is not None})
-        return self._request("GET", f"/v1/conversations?{parameters}")
+        return self._request("GET", f"/v1/conversations{_query(**query)}")
 
     def change_conversation(self, conversation_id: str, changes: JsonObject) -> JsonObject:
         """Another title, or whether it is archived; the conversation as it is then."""
@@ -82,12 +81,12 @@ class ApiClient:
 
     def delete_conversation(self, conversation_id: str) -> None:
         """With all that it holds."""
-        with self._failures_in_one_line():
-            _raise_for_problem(self._http.delete(_conversation_path(conversation_id)))
+        self._delete(_conversation_path(conversation_id))
 
     def get_events(self, conversation_id: str, *, before: int, limit: int) -> list[ApiEvent]:
         """The last `limit` events of the log in front of seq `before`, oldest first."""
-        page = self._request("GET", f"{_conversation_path(conversation_id)}/events?before={before}&limit={limit}")
+        path = f"{_conversation_path(conversation_id)}/events{_query(before=before, limit=limit)}"
+        page = self._request("GET", path)
         events: list[ApiEvent] = page["events"]
         return events
 
@@ -110,7 +109,7 @@ class ApiClient:
         """The hosts that live, by their names, with some of the conversations in each; asking them takes some time."""
         after: str | None = ""
         while after is not None:
-            path = f"/v1/cluster/conversations?per_host={per_host}&after={quote(after, safe='')}"
+            path = f"/v1/cluster/conversations{_query(per_host=per_host, after=after)}"
             page = self._request("GET", path, timeout=SLOW_TIMEOUT_SECONDS)
             yield from page["hosts"]
             after = page["next"]
@@ -140,18 +139,12 @@ class ApiClient:
 
     def fork(self, conversation_id: str, seq: int | None, name: str | None) -> JsonObject:
         """The new conversation; copying a long log takes a while."""
-        wanted = {"seq": seq, "id": name, "channel": "cli"}
-        body = {key: value for key, value in wanted.items() if value is not None}
+        body = given({"seq": seq, "id": name, "channel": "cli"})
         return self._request("POST", f"{_conversation_path(conversation_id)}/fork", body, timeout=COPY_TIMEOUT_SECONDS)
 
     def export(self, conversation_id: str, file_format: str) -> Iterator[bytes]:
         """The pieces of the file."""
-        path = f"{_conversation_path(conversation_id)}/export?format={file_format}"
-        with self._failures_in_one_line(), self._http.stream("GET", path, timeout=STREAM_TIMEOUT) as response:
-            if response.is_error:
-                response.read()
-            _raise_for_problem(response)
-            yield from response.iter_bytes()
+        return self._download(f"{_conversation_path(conversation_id)}/export{_query(format=file_format)}")
 
     def import_conversation(self, lines: Iterable[bytes], options: dict[str, str]) -> JsonObject:
         """The conversation that was read back."""
@@ -170,7 +163,7 @@ class ApiClient:
 
     def list_jobs(self, asked: Mapping[str, Any]) -> list[JsonObject]:
         """The newest first."""
-        jobs: list[JsonObject] = self._request("GET", f"/v1/jobs?{httpx.QueryParams(dict(asked))}")["jobs"]
+        jobs: list[JsonObject] = self._request("GET", f"/v1/jobs{_query(**asked)}")["jobs"]
         return jobs
 
     def get_job(self, job_id: str) -> JsonObject:
@@ -184,37 +177,44 @@ class ApiClient:
 
     def list_job_failures(self, asked: Mapping[str, Any]) -> list[JsonObject]:
         """The newest first."""
-        path = f"/v1/job-failures?{httpx.QueryParams(dict(asked))}"
-        failures: list[JsonObject] = self._request("GET", path)["failures"]
+        failures: list[JsonObject] = self._request("GET", f"/v1/job-failures{_query(**asked)}")["failures"]
         return failures
 
     def list_keys(self, tenant: str | None) -> list[JsonObject]:
         """One's own, or all of the tenant for its admins and for operators."""
-        path = "/v1/keys" if tenant is None else f"/v1/keys?tenant={quote(tenant, safe='')}"
-        keys: list[JsonObject] = self._request("GET", path)["keys"]
+        keys: list[JsonObject] = self._request("GET", f"/v1/keys{_query(tenant=tenant)}")["keys"]
         return keys
 
     def revoke_key(self, key_id: str) -> None:
-        with self._failures_in_one_line():
-            _raise_for_problem(self._http.delete(f"/v1/keys/{quote(key_id, safe='')}"))
+        self._delete(f"/v1/keys/{quote(key_id, safe='')}")
+
+    def project_members(self, project: str, tenant: str | None) -> JsonObject:
+        """Its `owner`, and its other `members`."""
+        return self._request("GET", f"{_project_path(project)}/members{_query(tenant=tenant)}")
+
+    def add_to_project(self, project: str, principal: str, tenant: str | None) -> JsonObject:
+        return self._request("PUT", f"{_project_path(project)}/members/{quote(principal)}{_query(tenant=tenant)}")
+
+    def remove_from_project(self, project: str, principal: str, tenant: str | None) -> None:
+        self._delete(f"{_project_path(project)}/members/{quote(principal)}{_query(tenant=tenant)}")
+
+    def hand_over_project(self, project: str, principal: str, tenant: str | None) -> JsonObject:
+        """Make a member the owner."""
+        path = f"{_project_path(project)}/owner{_query(tenant=tenant)}"
+        return self._request("PUT", path, {"principal": principal})
 
     def find_audit(self, query: JsonObject) -> JsonObject:
         """A page of the audit: its `lines`, and the cursor of the `next` one."""
-        return self._request("GET", f"/v1/audit?{urlencode(query)}")
+        return self._request("GET", f"/v1/audit{_query(**query)}")
 
     def audit_heads(self, tenant: str | None) -> list[JsonObject]:
         """Where the chains end that one may read."""
-        heads: list[JsonObject] = self._request("GET", f"/v1/audit/heads{_tenant(tenant)}")["heads"]
+        heads: list[JsonObject] = self._request("GET", f"/v1/audit/heads{_query(tenant=tenant)}")["heads"]
         return heads
 
     def export_audit(self, tenant: str | None) -> Iterator[bytes]:
         """All lines of an audit as JSON Lines, a piece at a time."""
-        request = self._http.build_request("GET", f"/v1/audit/export{_tenant(tenant)}", timeout=SLOW_TIMEOUT_SECONDS)
-        with self._failures_in_one_line(), closing(self._http.send(request, stream=True)) as response:
-            if response.is_error:
-                response.read()
-            _raise_for_problem(response)
-            yield from response.iter_bytes()
+        return self._download(f"/v1/audit/export{_query(tenant=tenant)}")
 
     def get_limits(self, subject: str) -> JsonObject:
         """Of a principal or a tenant, with what it uses."""
@@ -224,8 +224,7 @@ class ApiClient:
         return self._request("PUT", f"/v1/limits/{quote(subject)}", values)
 
     def clear_limits(self, subject: str) -> None:
-        with self._failures_in_one_line():
-            _raise_for_problem(self._http.delete(f"/v1/limits/{quote(subject)}"))
+        self._delete(f"/v1/limits/{quote(subject)}")
 
     def send(self, conversation_id: str, message: JsonObject) -> Iterator[ApiEvent]:
         """Send a message, and yield the events of its turn until it ends or waits for people."""
@@ -244,6 +243,18 @@ class ApiClient:
             _raise_for_problem(response)
             answer: JsonObject = response.json()
             return answer
+
+    def _delete(self, path: str) -> None:
+        with self._failures_in_one_line():
+            _raise_for_problem(self._http.delete(path))
+
+    def _download(self, path: str) -> Iterator[bytes]:
+        """The pieces of a file, which may be long in coming."""
+        with self._failures_in_one_line(), self._http.stream("GET", path, timeout=STREAM_TIMEOUT) as response:
+            if response.is_error:
+                response.read()
+            _raise_for_problem(response)
+            yield from response.iter_bytes()
 
     def _stream(
         self, method: str, path: str, body: JsonObject | None = None, headers: dict[str, str] | None = None
@@ -302,8 +313,18 @@ def _seconds(header: str | None) -> float | None:
     return float(header) if header and header.isdecimal() else None
 
 
-def _tenant(tenant: str | None) -> str:
-    return "" if tenant is None else f"?tenant={quote(tenant, safe='')}"
+def given(values: Mapping[str, Any]) -> JsonObject:
+    """The values without those that are None."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _query(**asked: Any) -> str:  # noqa: ANN401 - anything that an address can say
+    parameters = given(asked)
+    return f"?{httpx.QueryParams(parameters)}" if parameters else ""
+
+
+def _project_path(project: str) -> str:
+    return f"/v1/projects/{quote(project, safe='')}"
 
 
 def _conversation_path(conversation_id: str) -> str:

@@ -80,7 +80,7 @@ class ServiceSource:
             "limit": limit,
             "cursor": before,
         }
-        page = self._client.find_audit({name: value for name, value in asked.items() if value is not None})
+        page = self._client.find_audit(asked)
         return page["lines"], page["next"]
 
     async def verify(self, head: Head, witness: Head | None) -> Verification:

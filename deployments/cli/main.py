@@ -43,6 +43,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "audit": "audit",
     "jobs": "jobs",
     "limits": "limits",
+    "projects": "projects",
     "release": "abort",
 }
 """Where each command is: a module of `ROOM`, and its function if that has another name than the module."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from pydantic import ValidationError
 
-from deployments.cli.api import ApiClient
+from deployments.cli.api import ApiClient, given
 from deployments.cli.errors import CommandFailed
 from deployments.local.record import find_running
 from deployments.settings import Settings, environment_name
@@ -30,12 +30,12 @@ ConversationArgument = Annotated[str, typer.Argument(help="Id of the conversatio
 
 def message_options(model: str | None, on_busy: str | None) -> dict[str, str]:
     """The options of a message as its body takes them."""
-    return {name: value for name, value in (("model", model), ("on_busy", on_busy)) if value is not None}
+    return given({"model": model, "on_busy": on_busy})
 
 
 def read_settings(**options: object) -> Settings:
     """The settings of the environment; options that were given count before it. Raises CommandFailed."""
-    named: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    named = given(options)
     try:
         return Settings(**named)
     except ValidationError as error:

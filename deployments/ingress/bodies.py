@@ -217,6 +217,10 @@ class NewKey(_Strict):
     seconds: Annotated[int, Field(ge=1, le=10**9)] | None = None
 
 
+class NewOwner(_Strict):
+    principal: Annotated[str, Field(pattern=f"^{PART.pattern}(?:/{PART.pattern})?$")]
+
+
 class Membership(_Strict):
     role: MemberRole
 

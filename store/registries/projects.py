@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from store.client.client import Client, Reply
-from store.client.script import ADD_TO_PROJECT, USE_PROJECT
+from store.client.script import ADD_TO_PROJECT, HAND_OVER_PROJECT, REMOVE_FROM_PROJECT, USE_PROJECT
 from store.keys import Keys
 
 ProjectRole = Literal["owner", "member"]
@@ -43,10 +43,17 @@ class Projects:
         added = await self._client.retry(lambda: self._client.run_confirmed(ADD_TO_PROJECT, [key], [principal, limit]))
         return None if added is None else bool(added)
 
-    async def remove(self, project_id: str, principal: str) -> None:
-        """End a membership."""
+    async def hand_over(self, project_id: str, principal: str) -> bool | None:
+        """Make a member the owner, and the owner a member; False: it is no member, None: there is no such project."""
         key = self._keys.project(project_id)
-        await self._client.retry(lambda: self._client.redis.hdel(key, principal))
+        done = await self._client.retry(lambda: self._client.run_confirmed(HAND_OVER_PROJECT, [key], [principal]))
+        return None if done is None else bool(done)
+
+    async def remove(self, project_id: str, principal: str) -> bool:
+        """End a membership; False: it is the owner, who stays."""
+        key = self._keys.project(project_id)
+        removed = await self._client.retry(lambda: self._client.run_confirmed(REMOVE_FROM_PROJECT, [key], [principal]))
+        return bool(removed)
 
 
 def _role(found: bytes | None) -> ProjectRole | None:

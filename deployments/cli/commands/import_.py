@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from deployments.cli.api import given
 from deployments.cli.errors import CommandFailed
 from deployments.cli.options import UrlOption, open_client
 
@@ -21,8 +22,7 @@ def import_(
     url: UrlOption = None,
 ) -> None:
     """Read a conversation back from a file, and print its id."""
-    given = {"id": name, "same_id": "true" if same_id else None, "keep_owner": "true" if keep_owner else None}
-    options = {key: value for key, value in given.items() if value is not None}
+    options = given({"id": name, "same_id": same_id or None, "keep_owner": keep_owner or None})
     if not file.is_file():
         raise CommandFailed(f"there is no file {file}")
     with open_client(url) as client:

@@ -1,8 +1,7 @@
 """`raylogue jobs`: list, show, cancel and repeat jobs; and what has failed."""
 
 import json
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -29,7 +28,7 @@ def list_jobs(
     """List the newest jobs."""
     asked = {"whose": "all" if everyone else "own", "state": state, "type": type_name, "limit": limit}
     with open_client(url) as client:
-        found = client.list_jobs(_given(asked))
+        found = client.list_jobs(asked)
     if not found:
         Console(stderr=True).print("There are no jobs.")
         return
@@ -74,12 +73,8 @@ def failures(
     """Print the attempts that failed lately, a line of JSON each, the newest first."""
     asked = {"stage": stage, "type": type_name, "conversation": conversation, "limit": limit}
     with open_client(url) as client:
-        for failure in client.list_job_failures(_given(asked)):
+        for failure in client.list_job_failures(asked):
             typer.echo(json.dumps(failure, ensure_ascii=False))
-
-
-def _given(asked: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _print(value: object) -> None:

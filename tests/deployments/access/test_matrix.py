@@ -87,6 +87,7 @@ ROUTES: Mapping[str, Route] = {
     f"GET {PROJECT}/members": Route("member of the project", 200),
     f"PUT {PROJECT}/members/{{principal}}": Route("owner of the project", 200),
     f"DELETE {PROJECT}/members/{{principal}}": Route("owner of the project", 204),
+    f"PUT {PROJECT}/owner": Route("owner of the project", 422, "invalid_request", {"principal": "acme/nina"}),
     f"GET {CONVERSATION}": Route("read", 200),
     f"PATCH {CONVERSATION}": Route("own", 200, body={"title": "new"}),
     f"DELETE {CONVERSATION}": Route("own", 204),

@@ -1,11 +1,16 @@
 """Projects over HTTP: who may name one, who is in it, and who reads its files."""
 
+import asyncio
+
 import httpx
+import pytest
+from typer.testing import CliRunner
 
 from agents.agent import Agent, Catalog
 from agents.middleware.file_system import FileSystem
 from agents.models import ScriptedModel
 from deployments.access.principal import Role
+from deployments.cli.main import application
 from deployments.settings import Settings
 from store import Scope, Store
 from tests.deployments.test_problems import check_problem
@@ -60,6 +65,63 @@ async def test_members_come_and_go(http: httpx.AsyncClient, store: Store) -> Non
     said = [(line["principal"], line["outcome"], line["data"]["project"], line["data"]["member"]) for line in lines]
     assert said == [("acme/bob", outcome, "acme/apollo", "acme/bob") for outcome in ("done", "begun")]
     check_problem(await http.post(NEW, json={"project": "apollo"}, headers=bob), 404, "unknown_project")
+
+
+async def test_an_owner_hands_over_and_may_leave_then(http: httpx.AsyncClient, store: Store) -> None:
+    ada, bob, boss = await shown(store, "ada"), await shown(store, "bob"), await shown(store, "boss", role="admin")
+    await http.post(NEW, json={"project": "apollo"}, headers=ada)
+    new, owner = {"principal": "acme/bob"}, "/v1/projects/apollo/owner"
+    check_problem(await http.put(owner, json=new, headers=bob), 404, "unknown_project")
+    check_problem(await http.put(owner, json=new, headers=ada), 422, "invalid_request")  # it is no member
+    await http.put(f"{MEMBERS}/acme/bob", headers=ada)
+    check_problem(await http.put(owner, json=new, headers=bob), 403, "not_allowed")
+    for bad in ({}, {"principal": "a b"}, {"principal": "acme/bob", "role": "owner"}, {"principal": 1}):
+        check_problem(await http.put(owner, json=bad, headers=ada), 422, "invalid_request")
+    for _ in range(2):
+        done = await http.put(owner, json=new, headers=ada)
+        assert (done.status_code, done.json()) == (200, {"project": "apollo", "owner": "acme/bob"})
+    assert await store.projects.members("acme/apollo") == {"acme/ada": "member", "acme/bob": "owner"}
+    check_problem(await http.put(f"{MEMBERS}/acme/cy", headers=ada), 403, "not_allowed")
+    assert (await http.delete(f"{MEMBERS}/acme/ada", headers=ada)).status_code == 204
+    check_problem(await http.get(MEMBERS, headers=ada), 404, "unknown_project")
+    check_problem(await http.delete(f"{MEMBERS}/acme/bob", headers=bob), 422, "invalid_request")
+    await http.put(f"{MEMBERS}/acme/boss", headers=boss)  # an admin takes over what its owner has left behind
+    assert (await http.put(owner, json={"principal": "acme/boss"}, headers=boss)).status_code == 200
+    evil = await shown(store, "x", "evil", "admin")
+    check_problem(await http.put(f"{owner}?tenant=acme", json=new, headers=evil), 404, "unknown_project")
+    lines = (await http.get("/v1/audit?type=project_handed_over", headers=boss)).json()["lines"]
+    said = [(line["principal"], line["outcome"], line["data"]["member"]) for line in reversed(lines)]
+    assert [line for line in said if line[1] == "done"] == [
+        ("acme/ada", "done", "acme/bob"),
+        ("acme/boss", "done", "acme/boss"),
+    ]
+    assert {line[0] for line in said} == {"acme/ada", "acme/boss"}, "a refusal is no act"
+
+
+async def test_a_project_never_loses_its_last_member(store: Store) -> None:
+    """Else its files would be those of the next one who names it."""
+    await store.projects.use("acme/apollo", "acme/ada")
+    assert not await store.projects.remove("acme/apollo", "acme/ada")
+    assert await store.projects.hand_over("acme/apollo", "acme/bob") is False
+    assert await store.projects.hand_over("acme/soyuz", "acme/bob") is None
+    assert await store.projects.use("acme/apollo", "acme/bob") is None
+    assert await store.projects.members("acme/apollo") == {"acme/ada": "owner"}
+
+
+async def test_the_commands(http: httpx.AsyncClient, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAYLOGUE_API_KEY", await make_key(store, "ada"))
+    await store.projects.use("acme/apollo", "acme/ada")
+    for command, expected in (
+        (("add", "acme/bob"), "acme/bob is in apollo"),
+        (("hand-over", "acme/bob"), "apollo belongs to acme/bob"),
+        (("members",), "acme/bob\towner\nacme/ada\tmember\n"),
+        (("remove", "acme/ada"), "acme/ada is not in apollo"),
+    ):
+        name, *further = command
+        arguments = ["projects", name, "apollo", *further, "--url", str(http.base_url)]
+        done = await asyncio.to_thread(CliRunner().invoke, application, arguments)
+        assert (done.exit_code, expected in done.output) == (0, True), done.output
+    assert await store.projects.members("acme/apollo") == {"acme/bob": "owner"}
 
 
 def catalog(settings: Settings) -> Catalog:

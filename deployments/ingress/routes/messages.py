@@ -14,6 +14,7 @@ from agents.storable import storage_problem
 from agents.turn.approvers import describe
 from agents.turn.inputs import Resolve, UserMessage
 from deployments.access.rights import Part
+from deployments.indexes.query import state_of
 from deployments.ingress.bodies import NewCancel, NewMessage, NewResolution, body_schema
 from deployments.ingress.body_reader import read_message, read_optional_body, read_resolution
 from deployments.ingress.dependencies import (
@@ -142,8 +143,7 @@ async def resolve(conversation_id: ConversationId, request: Request, deps: Deps)
     if (unfit := storage_problem(body.answer) or storage_problem(body.arguments)) is not None:
         raise Problem("invalid_decision", f"The answer cannot be stored: {unfit}.")
     part = await deps.access.part_in(principal, meta)
-    cached = orjson.loads(meta.state) if meta.state else {"pending": {}}
-    if (waiting := cached["pending"].get(body.tool_call_id)) is not None and not part.may_decide(waiting):
+    if (waiting := state_of(meta)["pending"].get(body.tool_call_id)) is not None and not part.may_decide(waiting):
         raise _not_an_approver(part, describe(waiting.get("approvers", ())))
     resolution = Resolve(**body.model_dump(), principal=principal.id, standing=part.standing)
     try:

@@ -85,15 +85,14 @@ class Authentication:
     async def _identify(self, scope: Scope) -> None:
         dependencies = scope["app"].state.dependencies
         authenticator: Authenticator = dependencies.authenticator
-        if authenticator.is_off:
-            scope["user"] = LOCAL
-        elif not is_public(scope["method"], scope["path"]):
-            scope["user"] = await _principal(authenticator, scope)
-        if "user" in scope:
-            shown = [value for name, value in scope["headers"] if name == HEADER]
-            scope["gateway_context"] = authenticator.gateway.read(shown, scope["user"])
-        if "user" in scope and not is_public(scope["method"], scope["path"]):
-            await dependencies.request_limits.admit(scope["user"].id)
+        needs_none = is_public(scope["method"], scope["path"])
+        if needs_none and not authenticator.is_off:
+            return
+        user = scope["user"] = LOCAL if authenticator.is_off else await _principal(authenticator, scope)
+        shown = [value for name, value in scope["headers"] if name == HEADER]
+        scope["gateway_context"] = authenticator.gateway.read(shown, user)
+        if not needs_none:
+            await dependencies.request_limits.admit(user.id)
 
 
 async def _principal(authenticator: Authenticator, scope: Scope) -> Principal:

@@ -20,7 +20,6 @@ from agents.services import Services
 from agents.turn import State
 from agents.turn.inputs import Resolve, UserMessage
 from agents.turn.states import ExitReason
-from deployments.access.known_limits import KnownLimits
 from deployments.access.turn_limits import TurnLimits
 from deployments.direct.listener import Listener, Methods
 from deployments.host.activations import Activations
@@ -82,7 +81,7 @@ class Host:
             place=name,
             cluster=cluster,
             is_alone=is_dedicated(name),
-            limits=TurnLimits(KnownLimits(settings, store), store),
+            limits=TurnLimits(door.known_limits, store),
         )
         self._activations = Activations()
         self._admission = Admission(settings, self._services.arrivals)

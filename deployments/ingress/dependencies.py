@@ -62,7 +62,7 @@ class Dependencies:
         object.__setattr__(self, "jobs", JobClient(self.store, self.queues))
         object.__setattr__(self, "authenticator", Authenticator(self.settings, self.store))
         object.__setattr__(self, "access", ConversationAccess(self.store))
-        object.__setattr__(self, "known_limits", KnownLimits(self.settings, self.store))
+        object.__setattr__(self, "known_limits", self.door.known_limits)
         object.__setattr__(self, "request_limits", RequestLimits(self.known_limits, self.store))
         object.__setattr__(self, "open_streams", OpenStreams(self.authenticator, self.access))
         object.__setattr__(self, "personal_feeds", PersonalFeedStreams(self.store, self.access))

@@ -50,9 +50,11 @@ class Reach(NamedTuple):
 class DedicatedStarts:
     """Of one door."""
 
-    def __init__(self, settings: Settings, store: Store, agents: Catalog, line: StartLine, reach: Reach) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, agents: Catalog, line: StartLine, reach: Reach, limits: KnownLimits
+    ) -> None:
         self._patience = settings.start_seconds
-        self._limits = TurnLimits(KnownLimits(settings, store), store)
+        self._limits = TurnLimits(limits, store)
         self._store = store
         self._agents = agents
         self._line = line

@@ -17,6 +17,7 @@ from agents.conversation.command_target import find_turn, name_question
 from agents.conversation.drop_turn import DropTurn
 from agents.errors import Refused, Superseded
 from agents.turn.inputs import Resolve, UserMessage
+from deployments.access.known_limits import KnownLimits
 from deployments.direct.caller import CallFailed, DirectConnections
 from deployments.routing.code_version import OwnCodeVersion
 from deployments.routing.control_plane import Actor, ControlPlane
@@ -68,7 +69,7 @@ class Door:
 
     Commands are idempotent (a message by its client id, a cancel by its turn, a resolution by its question), so a call
     that an actor's death left in doubt is simply made again. Handles already held keep working while the control plane
-    is away; new ones need it.
+    is away; new ones need it. `known_limits` are those of this process.
     `host_class` is the class of the actors: a host has a door itself, so neither module can import the other's class.
     """
 
@@ -86,7 +87,9 @@ class Door:
         self.line = StartLine(store, self._control_plane)
         self._warm = WarmWorkers() if settings.warm_workers else None
         self.ahead = StartAhead(self.launcher, self._control_plane, self.line, self._warm, code_version)
-        self._dedicated = DedicatedStarts(settings, store, agents, self.line, Reach(self, self._call, self._end_work))
+        self.known_limits = KnownLimits(settings, store)
+        reach = Reach(self, self._call, self._end_work)
+        self._dedicated = DedicatedStarts(settings, store, agents, self.line, reach, self.known_limits)
 
     async def ensure_started(self, conversation_id: str, full: Sequence[str] = ()) -> Address:
         """Where the conversation lives, or will from the first call on; not in the hosts in `full`.

@@ -3,9 +3,9 @@
 -- The epoch follows the server's clock (microseconds) instead of adding one: a server that was killed may have lost the
 -- last claim, and the next claim must not give out the same epoch again.
 --
--- A writer that ended without a word while its turn was due is lost: its epoch is added to those lost in a row, until an
--- append is progress. Writers that cannot be reached are lost only if they have said that they failed. The epoch of one
--- that was alone in its process, or failed by itself, is marked by '!': no other conversation can have ended it.
+-- A writer that ended without a word while its turn was due is lost: its epoch is added to those lost in a row, until
+-- an append is progress. Writers that cannot be reached are lost only if they have said that they failed. The epoch of
+-- one that was alone in its process, or failed by itself, is marked by '!': no other conversation can have ended it.
 --
 -- Why the writer before has ended is kept as `ended`, with its epoch. It is a crash if it could be reached and has said
 -- nothing; of writers with older code, which said nothing when they left at rest, that is not known.

@@ -28,7 +28,8 @@ local copy = redis.call('HGET', KEYS[1], 'copy')
 if copy == ARGV[1] then return redis.call('HGETALL', KEYS[1]) end
 if redis.call('EXISTS', KEYS[1]) == 1 then return {} end
 if redis.call('HGET', KEYS[3], 'last_seq') ~= ARGV[2] then return 0 end
-if redis.call('XLEN', KEYS[6]) ~= tonumber(ARGV[2]) or redis.call('HLEN', KEYS[8]) ~= tonumber(ARGV[3]) then return 0 end
+if redis.call('XLEN', KEYS[6]) ~= tonumber(ARGV[2]) then return 0 end
+if redis.call('HLEN', KEYS[8]) ~= tonumber(ARGV[3]) then return 0 end
 
 local time = redis.call('TIME')
 local epoch = time[1] .. string.format('%06d', tonumber(time[2]))

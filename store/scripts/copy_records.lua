@@ -1,4 +1,5 @@
--- Add records to a copy of a log that is not complete yet, or begin such a copy; it goes by itself some time after that.
+-- Add records to a copy of a log that is not complete yet, or begin such a copy; it goes by itself some time after
+-- that.
 --
 -- KEYS[1] head         hash: last_seq, by which a repetition is noticed
 -- KEYS[2] log          stream

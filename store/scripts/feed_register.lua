@@ -4,9 +4,10 @@
 --
 -- KEYS[1] feed         stream
 -- KEYS[2] feed groups  hash: `max` (entries that the stream holds at most), `channel`, `partition`, `added` (entries
---                      ever added), `woken` (when (ms) the readers were last woken); and for each group `cursor:<group>` (the id and the number of the last entry that
---                      it has), `seen:<group>` (when (ms) it last had a consumer), `lost:<group>` and `aside:<group>`
---                      (entries that were cut off unread, and entries that its consumer could not take)
+--                      ever added), `woken` (when (ms) the readers were last woken); and for each group
+--                      `cursor:<group>` (the id and the number of the last entry that it has), `seen:<group>` (when
+--                      (ms) it last had a consumer), `lost:<group>` and `aside:<group>` (entries that were cut off
+--                      unread, and entries that its consumer could not take)
 --
 -- ARGV[1] max
 -- ARGV[2] channel

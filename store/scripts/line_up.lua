@@ -1,8 +1,8 @@
 -- Renew a process's entries in a cluster's line of starts, and let the first ones begin.
 --
--- An entry is `owner|entered|seen|state`, times in ms of the server's clock; its state is `w` (it waits), `s` (it is being
--- started) or `r` (it is, and no other one waits for that). The entries of a process that has not renewed them lately are
--- dropped.
+-- An entry is `owner|entered|seen|state`, times in ms of the server's clock; its state is `w` (it waits), `s` (it is
+-- being started) or `r` (it is, and no other one waits for that). The entries of a process that has not renewed them
+-- lately are dropped.
 --
 -- KEYS[1] line     hash: conversation id -> entry
 -- KEYS[2] started  sorted set: what has begun lately, by its time (ms)

@@ -1,4 +1,5 @@
--- Record what one writer has used in a scope so far; a smaller record than its last one comes late, and changes nothing.
+-- Record what one writer has used in a scope so far; a smaller record than its last one comes late, and changes
+-- nothing.
 --
 -- KEYS[1] usage        hash: the sums `tokens` and `cost`, and `of:<key>` -> 'tokens cost'
 -- KEYS[2] meta         hash, only for a conversation's usage: without it nothing is recorded

@@ -32,6 +32,11 @@ def test_the_header_lists_what_the_script_uses(path: Path, kind: str) -> None:
     assert header.startswith("-- ")
 
 
+@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.lua")), ids=lambda path: path.stem)
+def test_its_lines_are_as_long_as_those_of_the_code(path: Path) -> None:
+    assert [line for line in path.read_text(encoding="utf-8").splitlines() if len(line) > 120] == []
+
+
 @pytest.mark.parametrize("loaded", SCRIPTS.values(), ids=lambda loaded: loaded.name)
 def test_the_digest_is_the_servers(loaded: LuaScript) -> None:
     assert loaded.sha == hashlib.sha1(loaded.text.encode()).hexdigest()

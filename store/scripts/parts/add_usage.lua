@@ -1,5 +1,5 @@
--- The function that records what one writer has used in a scope so far; a smaller record than its last one comes late, and
--- changes nothing.
+-- The function that records what one writer has used in a scope so far; a smaller record than its last one comes late,
+-- and changes nothing.
 --
 -- usage   hash, see record_usage.lua
 -- writer  its key

@@ -1,7 +1,7 @@
 -- The function that the scripts share which tell the feed: it writes an entry, if any group has asked for a feed, and
--- wakes the readers, unless they were woken within the last 200 ms: they read 250 ms after they were woken, or later (see
--- deployments/feed/reader.py). Call it after the effect and before the keys of the conversation go; all keys are in one
--- slot.
+-- wakes the readers, unless they were woken within the last 200 ms: they read 250 ms after they were woken, or later
+-- (see deployments/feed/reader.py). Call it after the effect and before the keys of the conversation go; all keys are
+-- in one slot.
 --
 -- stream        stream, the partition's feed
 -- groups        hash, how the partition's feed is kept, and how far each group has read (see feed_register.lua)

@@ -237,7 +237,7 @@ TABLE = (
     KeyRow(
         "job", "{jobs}:job:<id>", "hash", "until a month after the job's end, or as long as its type says", expires=None
     ),
-    KeyRow("jobs", "{jobs}:all", "zset", "an entry for a month longer than a job may be kept"),
+    KeyRow("jobs", "{jobs}:all", "zset", "an entry until 366 days after the job was made"),
     KeyRow("jobs_of", "{jobs}:owner:<principal>", "zset", "as jobs"),
     KeyRow("jobs_of_tenant", "{jobs}:tenant:<tenant>", "zset", "as jobs"),
     KeyRow("open_jobs", "{jobs}:open", "zset", "an entry until the job is over"),

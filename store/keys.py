@@ -62,7 +62,7 @@ class ConversationKeys:
     clients: str
     segments: str
     unfinished: str
-    feed: "FeedKeys"
+    feed: FeedKeys
     children: str
     usage: str
     model_calls: str

@@ -58,7 +58,7 @@ class FailureAudit:
         wanted = {"stage": stage, "type": type_name, "conversation": conversation}
         asked = {name: value for name, value in wanted.items() if value is not None}
         found: list[dict[str, Any]] = []
-        async for _, raw in self._store.failures.walk(max(since, now - KEPT_MS), now + 1 if until is None else until):
+        async for raw in self._store.failures.walk(max(since, now - KEPT_MS), now + 1 if until is None else until):
             entry = orjson.loads(raw)
             if all(entry[name] == value for name, value in asked.items()) and owner(entry["owner"]):
                 found.append(entry)

@@ -30,15 +30,15 @@ class Failures:
 
         await self._client.retry(write)
 
-    async def walk(self, since: int, until: int) -> AsyncIterator[tuple[str, bytes]]:
-        """Id and entry of what was added from `since` (ms) on, and before `until`, the newest first, in chunks."""
+    async def walk(self, since: int, until: int) -> AsyncIterator[bytes]:
+        """The entries of what was added from `since` (ms) on, and before `until`, the newest first, in chunks."""
         if until < 1:
             return  # nothing is before the first id of a stream
         key, newest = self._keys.failures, f"({until}-0"
         while True:
             chunk: Reply = await self._chunk(key, newest, since)
-            for entry_id, fields in chunk:
-                yield entry_id.decode(), fields[b"d"]
+            for _, fields in chunk:
+                yield fields[b"d"]
             if len(chunk) < CHUNK:
                 return
             newest = f"({chunk[-1][0].decode()}"

@@ -196,7 +196,7 @@ async def test_failures_have_a_bound(store: Store, monkeypatch: pytest.MonkeyPat
     for n in range(500):
         await store.failures.add(str(n).encode(), now=now_ms(), kept_ms=10**9)
 
-    kept = [entry async for _, entry in store.failures.walk(0, now_ms() + 1000)]
+    kept = [entry async for entry in store.failures.walk(0, now_ms() + 1000)]
 
     assert 100 <= len(kept) <= 200
     assert kept[0] == b"499"

@@ -3,8 +3,8 @@
 -- The writer has made the lines: each has the hash of the one before, a SHA-256, which scripts cannot compute. So a
 -- writer whom another one has overtaken is told the end of the chain, and makes them anew.
 --
--- If the head is behind the lines, it was changed by other means: the chain goes on behind them, and the gap stays to be
--- seen.
+-- If the head is behind the lines, it was changed by other means: the chain goes on behind them, and the gap stays to
+-- be seen.
 --
 -- KEYS[1] lines        stream, ids are seq-0
 -- KEYS[2] head         hash: seq, hash and at (ms) of the last line

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.house.tree import ROOT
 from tests.servers.process import free_port
 from tests.support.api import Api, eventually
 from tests.support.declared_service import DeclaredService
@@ -35,7 +37,8 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def declared(tmp_path_factory: pytest.TempPathFactory, modules: Path) -> Iterator[DeclaredService]:
     write(modules, "one")
-    environment = {"RAYLOGUE_AGENTS": "shop:catalog", "PYTHONPATH": str(modules), "RAYLOGUE_WARM_WORKERS": "1"}
+    path = f"{modules}{os.pathsep}{ROOT}"
+    environment = {"RAYLOGUE_AGENTS": "shop:catalog", "PYTHONPATH": path, "RAYLOGUE_WARM_WORKERS": "1"}
     with DeclaredService(tmp_path_factory.mktemp("declared"), environment) as service:
         yield service
 

@@ -314,7 +314,7 @@ def _seconds(header: str | None) -> float | None:
 
 
 def given(values: Mapping[str, Any]) -> JsonObject:
-    """The values without those that are None."""
+    """The values that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -13,9 +13,8 @@ from deployments.access.auditing import Auditor, machine_user
 from deployments.access.principal import LOCAL
 from deployments.local.errors import error_line
 from deployments.local.service import Progress
-from deployments.rollout.audit import AuditOfCluster
 from deployments.rollout.driver import NoCluster, driver
-from deployments.rollout.nodes import Code, ReleaseRefused, check_on_nodes
+from deployments.rollout.nodes import AuditOfCluster, Code, ReleaseRefused, check_on_nodes
 from deployments.rollout.serve_api import ServeApi, environment_of, name_code, read_config
 from store import StoreUnavailable
 

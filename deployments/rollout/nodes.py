@@ -1,7 +1,10 @@
-"""Loads the new code on every node as the processes of the application would, before Serve hears of it."""
+"""What is done on the nodes in the environment of the application: its new code is loaded on each, before Serve hears of
+it, and the service's audit is written, whose store that environment names.
+"""
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import ray
@@ -11,10 +14,13 @@ from ray.exceptions import GetTimeoutError, RayError
 from deployments.access.public_address import PublicWithoutAuthentication, require_private_or_authenticated
 from deployments.local.errors import first_line
 from deployments.process.agents_check import AgentsBroken, check_agents
+from deployments.process.store import connect_store
 from deployments.ray_internals.serve_address import listening_host
 from deployments.rollout.driver import live_nodes, start_on
 from deployments.routing.code_version import code_name
 from deployments.settings import Settings
+from store import StoreUnavailable
+from store.audit.lines import AuditEvent
 
 NODE_SECONDS = 300.0
 """How long a node may take to make the environment, to start a process in it and to load the code."""
@@ -76,6 +82,37 @@ def load(host: str) -> Loaded:
         return Loaded([], "", f"setting {first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}")
     except (AgentsBroken, PublicWithoutAuthentication) as error:
         return Loaded([], "", str(error))
+
+
+class AuditOfCluster:
+    """The lines of the service on a cluster whose driver this process is; `runtime_env` is that of the application."""
+
+    def __init__(self, runtime_env: Mapping[str, Any]) -> None:
+        self._runtime_env = runtime_env
+
+    async def append(self, tenant: str, events: Sequence[AuditEvent], now: int) -> None:
+        """Raises StoreUnavailable."""
+        written = start_on(next(iter(live_nodes())), write, tenant, events, now, runtime_env=self._runtime_env)
+        try:
+            await asyncio.to_thread(ray.get, written, timeout=NODE_SECONDS)
+        except RayError as error:
+            cause = getattr(error, "cause", error)
+            raise StoreUnavailable(
+                cause.reason if isinstance(cause, StoreUnavailable) else first_line(cause)
+            ) from error
+
+
+def write(tenant: str, events: Sequence[AuditEvent], now: int) -> None:
+    """In a process with the settings of the application."""
+    asyncio.run(_write(tenant, events, now))
+
+
+async def _write(tenant: str, events: Sequence[AuditEvent], now: int) -> None:
+    store = connect_store(Settings())
+    try:
+        await store.audit.append(tenant, events, now)
+    finally:
+        await store.aclose()
 
 
 def _answer(reference: Any) -> Loaded:  # noqa: ANN401

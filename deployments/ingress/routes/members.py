@@ -57,10 +57,12 @@ async def share(
 async def unshare(conversation_id: ConversationId, principal: PrincipalId, request: Request, deps: Deps) -> Response:
     """End a membership, or leave by oneself; the member's open streams end. To say it twice changes nothing."""
     if principal != principal_of(request).id:
-        await _owned(conversation_id, request, deps)
+        meta = await _owned(conversation_id, request, deps)
     else:
-        await deps.access.get(principal_of(request), conversation_id, "read")
+        meta = await deps.access.get(principal_of(request), conversation_id, "read")
         require_scope(principal_of(request), "write")
+    if principal == meta.principal:
+        raise Problem("invalid_request", "path.principal: it is the owner")
     await deps.store.members.remove(conversation_id, principal, now_ms(), principal_of(request).id)
     return Response(status_code=204)
 

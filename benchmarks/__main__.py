@@ -13,9 +13,10 @@ from benchmarks import machine, report
 from benchmarks.figures import Results
 from benchmarks.measures import MEASURES
 from benchmarks.running import adopt_orphans
-from benchmarks.services import code_of_commit, model
+from benchmarks.services import model
 from benchmarks.size import QUICK, Size
 from benchmarks.subjects import KINDS, Subject, SubjectKind, code_before
+from tests.support.older_code import code_of_commit
 
 BEFORE = "before"
 

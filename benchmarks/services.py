@@ -1,12 +1,9 @@
 """The services that are measured, started as users start them, with new data; nothing is left at the end."""
 
 import asyncio
-import io
 import os
 import secrets
-import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,7 +15,7 @@ import httpx
 import redis
 
 from agents.clock import now_ms
-from benchmarks.running import ROOT, CannotMeasure, running, wait_for
+from benchmarks.running import ROOT, running, wait_for
 from deployments.access.granting import WantedKey, grant_key
 from deployments.access.principal import LOCAL
 from deployments.local.ports import find_free_ports
@@ -92,18 +89,6 @@ def raylogue_with_keys(model_url: str) -> Iterator[MeasuredService]:
     """The same where each request needs an API key."""
     with raylogue(model_url, {"RAYLOGUE_AUTH": "keys"}) as service:
         yield replace(service, key=asyncio.run(_new_key(service.redis_url)))
-
-
-@contextmanager
-def code_of_commit(commit: str) -> Iterator[Path]:
-    """A folder with all files of a commit. Raises CannotMeasure."""
-    archive = subprocess.run(["git", "archive", commit], cwd=ROOT, check=False, capture_output=True)
-    if archive.returncode:
-        raise CannotMeasure(archive.stderr.decode().strip())
-    with tempfile.TemporaryDirectory(prefix="raylogue-") as folder:
-        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
-            files.extractall(folder, filter="data")
-        yield Path(folder)
 
 
 @contextmanager

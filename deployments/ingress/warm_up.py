@@ -7,7 +7,7 @@ and connections are open. Nothing is written, and no client is involved.
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
@@ -54,7 +54,19 @@ async def warm_up(app: FastAPI) -> None:
 async def _call(app: FastAPI, target: ASGIApp, method: str, path: str, accept: str, body: bytes) -> None:
     """Have `target` take a request as uvicorn would give it; what it answers goes nowhere."""
     headers = {"accept": accept, "content-type": "application/json", "content-length": str(len(body))}
-    scope = {
+    scope = {**request_scope(method, path, headers), "app": app, "user": LOCAL}
+    unread: asyncio.Queue[Message] = asyncio.Queue()  # after the body nothing comes: a client waits for the answer
+    unread.put_nowait({"type": "http.request", "body": body, "more_body": False})
+
+    async def send(_: Message) -> None:
+        pass
+
+    await target(scope, unread.get, send)
+
+
+def request_scope(method: str, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    """An ASGI request of no client, as uvicorn would describe it."""
+    return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
@@ -67,16 +79,7 @@ async def _call(app: FastAPI, target: ASGIApp, method: str, path: str, accept: s
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         "client": None,
         "server": None,
-        "app": app,
-        "user": LOCAL,
     }
-    unread: asyncio.Queue[Message] = asyncio.Queue()  # after the body nothing comes: a client waits for the answer
-    unread.put_nowait({"type": "http.request", "body": body, "more_body": False})
-
-    async def send(_: Message) -> None:
-        pass
-
-    await target(scope, unread.get, send)
 
 
 def _behind_the_guards(app: FastAPI) -> ASGIApp:

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from benchmarks.chat import HEAD_END, BrokenTurn, ChatClient
-from benchmarks.running import CannotMeasure
-from benchmarks.services import MeasuredService, code_of_commit
+from benchmarks.services import MeasuredService
 from benchmarks.subjects import KINDS, Subject
+from tests.support.older_code import UnusableCommit, code_of_commit
 
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -76,5 +76,5 @@ def test_the_code_of_a_commit_is_a_folder_of_its_own() -> None:
     with code_of_commit("HEAD") as folder:
         assert (folder / "benchmarks" / "agents.py").exists()
     assert not folder.exists()
-    with pytest.raises(CannotMeasure), code_of_commit("no-such-commit"):
+    with pytest.raises(UnusableCommit), code_of_commit("no-such-commit"):
         pass

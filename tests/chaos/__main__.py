@@ -10,10 +10,13 @@ from pathlib import Path
 from tests.chaos import report
 from tests.chaos.checks import violations
 from tests.chaos.faults import FAULTS, MIN_SECONDS, NODE_FAULTS
-from tests.chaos.older import UnusableCommit, code_of_commit
 from tests.chaos.plan import RunSize, make_plan
 from tests.chaos.run import run
 from tests.chaos.system import running_system
+from tests.support.older_code import UnusableCommit, code_of_commit
+
+AGENTS = "tests/chaos/agents.py"
+"""What nodes that run older code must have."""
 
 
 def main() -> None:
@@ -22,7 +25,7 @@ def main() -> None:
     is_broken = False
     with contextlib.ExitStack() as stack:
         try:
-            code = stack.enter_context(code_of_commit(options.older)) if options.older else None
+            code = stack.enter_context(code_of_commit(options.older, AGENTS)) if options.older else None
         except UnusableCommit as error:
             sys.exit(str(error))
         system = stack.enter_context(running_system(nodes=options.nodes, code=code))

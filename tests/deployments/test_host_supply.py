@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 import ray
@@ -22,19 +22,10 @@ from store import Store, connect
 from tests.deployments.test_hosts import created, door_to, hosts, say
 from tests.support.api import eventually
 from tests.support.service import RunningService
-from tests.support.small_hosts import GATE, NAMESPACE, ROOM, BrokenHost, GatedHost
+from tests.support.small_hosts import GATE, ROOM, BrokenHost, GatedHost
 
 PEOPLE = 50
 HOUR = 3600.0
-
-
-@pytest.fixture
-async def own_store(service: RunningService) -> AsyncIterator[Store]:
-    store = connect(service.redis.url, prefix=NAMESPACE)
-    for name in await store.hosts.loads():  # of hosts that a test before has killed
-        await store.hosts.forget(name)
-    yield store
-    await store.aclose()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import orjson
 import pytest
@@ -13,20 +13,11 @@ from deployments.background.host_supply import HostSupply
 from deployments.direct.caller import DirectActor
 from deployments.ray_internals.handles import actor_id
 from deployments.routing.door import Door
-from store import Store, connect
+from store import Store
 from tests.deployments.test_hosts import created, door_to, hosts, say
 from tests.support.api import eventually
 from tests.support.service import RunningService
-from tests.support.small_hosts import NAMESPACE, WatchedHost
-
-
-@pytest.fixture
-async def own_store(service: RunningService) -> AsyncIterator[Store]:
-    store = connect(service.redis.url, prefix=NAMESPACE)
-    for name in await store.hosts.loads():  # of hosts that a test before has killed
-        await store.hosts.forget(name)
-    yield store
-    await store.aclose()
+from tests.support.small_hosts import WatchedHost
 
 
 @pytest.fixture

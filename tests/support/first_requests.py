@@ -21,7 +21,7 @@ from deployments.ingress.application import assemble
 from deployments.ingress.dependencies import Dependencies
 from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.streams.draining import Draining
-from deployments.ingress.warm_up import warm_up
+from deployments.ingress.warm_up import request_scope, warm_up
 from deployments.process.agents import catalog
 from deployments.settings import Settings
 from store import connect
@@ -49,24 +49,8 @@ async def request(app: FastAPI, method: str, path: str, body: bytes, accept: str
             left.set()
 
     headers = {"host": "localhost", "accept": accept, "content-type": "application/json"}
-    await app(
-        {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": method,
-            "scheme": "http",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": b"",
-            "root_path": "",
-            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-            "client": ("127.0.0.1", 1),
-            "server": ("localhost", 80),
-        },
-        receive,
-        send,
-    )
+    at = {"client": ("127.0.0.1", 1), "server": ("localhost", 80)}
+    await app({**request_scope(method, path, headers), **at}, receive, send)
     return begun[0]["status"], begun[1]["body"]
 
 

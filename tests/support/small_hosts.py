@@ -7,18 +7,32 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import ClassVar
+
+import pytest
 
 from agents.conversation import Receipt
 from deployments.host import actor
 from deployments.routing.code_version import CodeVersion
+from store import Store, connect
 from tests.support.first_time import FirstTimeEvents
+from tests.support.service import RunningService
 
 ROOM = 2
 NAMESPACE = "small-hosts"
 GATE = Path(tempfile.gettempdir()) / f"raylogue-{NAMESPACE}.gate"
+
+
+@pytest.fixture
+async def own_store(service: RunningService) -> AsyncIterator[Store]:
+    """The store of these hosts, in which none is known yet."""
+    store = connect(service.redis.url, prefix=NAMESPACE)
+    for name in await store.hosts.loads():  # of hosts that a test before has killed
+        await store.hosts.forget(name)
+    yield store
+    await store.aclose()
 
 
 class SmallHost(actor.HostActor):

@@ -1,35 +1,16 @@
 """A gated tool in the running service, from the question to the deletion, as the audit tells it: each line once."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-import pytest
 
-from deployments.settings import Settings
 from store import Store
 from store.audit.verify import verify_stored
-from tests.support.access_service import bearer, make_key, serving
+from tests.support.access_service import bearer, make_key
 from tests.support.api import eventually
-from tests.support.service import RunningService
 
 BOSS = frozenset({"admin"})
 TENANT = "audited"
-
-
-@pytest.fixture
-async def store(service: RunningService) -> AsyncIterator[Store]:
-    """The shared service's, whose hosts answer and whose replica reads the feed."""
-    store = service.store()
-    yield store
-    await store.aclose()
-
-
-@pytest.fixture
-async def http(service: RunningService, store: Store, cluster: None) -> AsyncIterator[httpx.AsyncClient]:
-    settings = service.settings().model_copy(update={"auth": "keys"})
-    async with serving(store, Settings(**settings.model_dump(exclude={"anthropic_api_key"}))) as client:
-        yield client
 
 
 async def test_who_asked_who_decided_and_what_came_of_it(http: httpx.AsyncClient, store: Store) -> None:

@@ -13,11 +13,10 @@ import pytest
 from agents.clock import now_ms
 from deployments.access.principal import SCOPES, Role, Scope
 from deployments.ingress.application import http_application
-from deployments.settings import Settings
 from store import Store
 from tests.deployments.test_problems import check_problem
 from tests.servers.contents import dump_contents
-from tests.support.access_service import bearer, make_key, serving
+from tests.support.access_service import bearer, make_key
 from tests.support.service import RunningService
 
 Kind = Literal[
@@ -200,21 +199,6 @@ def _of_project(route: Route, person: str, scopes: frozenset[Scope]) -> tuple[in
 def documented() -> set[str]:
     paths = http_application().openapi()["paths"]
     return {f"{method.upper()} {path}" for path, operations in paths.items() for method in operations}
-
-
-@pytest.fixture
-async def store(service: RunningService) -> AsyncIterator[Store]:
-    """The shared service's, whose hosts answer."""
-    store = service.store()
-    yield store
-    await store.aclose()
-
-
-@pytest.fixture
-async def http(service: RunningService, store: Store, cluster: None) -> AsyncIterator[httpx.AsyncClient]:
-    settings = service.settings().model_copy(update={"auth": "keys"})
-    async with serving(store, Settings(**settings.model_dump(exclude={"anthropic_api_key"}))) as client:
-        yield client
 
 
 @pytest.fixture

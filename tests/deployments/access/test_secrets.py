@@ -2,8 +2,9 @@
 
 import logging
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import jwt
@@ -12,10 +13,9 @@ import ray
 from ray._private import state
 from ray._private.worker import global_worker
 
-from deployments.settings import Settings
 from store import Store
 from tests.servers.contents import dump_contents
-from tests.support.access_service import bearer, make_key, serving
+from tests.support.access_service import bearer, make_key
 from tests.support.identity_provider import AUDIENCE, claims
 from tests.support.service import RunningService
 
@@ -23,19 +23,9 @@ JWT_SECRET = "the-secret-that-tokens-are-signed-with-" + "s" * 16
 
 
 @pytest.fixture
-async def store(service: RunningService) -> AsyncIterator[Store]:
-    store = service.store()
-    yield store
-    await store.aclose()
-
-
-@pytest.fixture
-async def http(service: RunningService, store: Store, cluster: None) -> AsyncIterator[httpx.AsyncClient]:
-    """The application that takes keys and tokens, in front of the hosts of the run's service."""
-    chosen = {"auth": "keys,jwt", "jwt_secret": JWT_SECRET, "jwt_audience": AUDIENCE}
-    settings = {**service.settings().model_dump(exclude={"anthropic_api_key"}), **chosen}
-    async with serving(store, Settings(**settings)) as client:
-        yield client
+def chosen() -> dict[str, Any]:
+    """It takes keys and tokens."""
+    return {"auth": "keys,jwt", "jwt_secret": JWT_SECRET, "jwt_audience": AUDIENCE}
 
 
 async def test_no_credential_is_anywhere(

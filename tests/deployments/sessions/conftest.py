@@ -1,30 +1,5 @@
-"""What the tests of lists share: a store of the test's own, and the application on it."""
+"""What the tests of lists share."""
 
-from collections.abc import AsyncIterator, Mapping
+from tests.support.own_application import ada, http, store
 
-import httpx
-import pytest
-
-from deployments.settings import Settings
-from store import Store
-from tests.support.access_service import bearer, make_key, serving
-from tests.support.conversations import World
-
-
-@pytest.fixture
-async def store(world: World) -> Store:
-    """Of this test alone; no service uses it."""
-    return world.store
-
-
-@pytest.fixture
-async def http(store: Store) -> AsyncIterator[httpx.AsyncClient]:
-    """The application that asks for API keys."""
-    async with serving(store, Settings(auth="keys")) as client:
-        yield client
-
-
-@pytest.fixture
-async def ada(store: Store) -> Mapping[str, str]:
-    """The header of a person of the tenant acme."""
-    return bearer(await make_key(store, "ada"))
+__all__ = ["ada", "http", "store"]

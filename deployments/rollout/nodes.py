@@ -1,6 +1,4 @@
-"""What is done on the nodes in the environment of the application: its new code is loaded on each, before Serve hears of
-it, and the service's audit is written, whose store that environment names.
-"""
+"""What runs on the nodes in the application's environment: its new code is loaded on each, and the audit written."""
 
 import asyncio
 from collections import defaultdict

@@ -143,6 +143,9 @@ async def test_a_key_that_may_only_read_does_not_leave_a_conversation(http: http
     assert (await store.registry.get("c")).members == {"acme/bob": "viewer"}
     assert (await http.delete(address, headers=bearer(whole))).status_code == 204
     assert (await store.registry.get("c")).members == {}
+    for who in (whole, await make_key(store, "ada")):  # an owner does not leave, and is told so
+        refused = await http.delete("/v1/conversations/c/members/acme/ada", headers=bearer(who))
+        check_problem(refused, *((404, "unknown_conversation") if who == whole else (422, "invalid_request")))
 
 
 async def test_replicas_look_a_key_up_once_in_a_while(store: Store) -> None:

@@ -76,10 +76,14 @@ def test_arrow_keys_move_through_the_list(person: Person) -> None:
 def test_the_first_tab_stop_skips_to_the_message(person: Person) -> None:
     person.box.blur()
     person.page.evaluate("document.activeElement.blur(); getSelection().removeAllRanges()")
-    link = person.page.get_by_role("link", name="Skip to the message box")
+    link = person.page.get_by_role("link", name="Skip to the content")
     link.focus()
     expect(link).to_be_in_viewport()
     assert link.evaluate("node => node === document.querySelector('a, button, input, textarea, [tabindex]')")
+    address = person.page.url
+    link.press("Enter")
+    expect(person.box).to_be_focused()
+    assert person.page.url == address, "what is open stays"
 
 
 def test_nothing_is_wider_than_a_phone(visit: Visit) -> None:

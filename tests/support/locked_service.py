@@ -42,7 +42,7 @@ class LockedService:
 
     def __init__(self, redis_url: str, prefix: str) -> None:
         self.url = ""
-        self._settings = Settings(auth="keys", redis_url=redis_url)
+        self._settings = Settings(auth="keys", redis_url=redis_url, prefix=prefix)
         self._prefix = prefix
         self._started, self._end = threading.Event(), asyncio.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))

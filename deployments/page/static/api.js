@@ -143,7 +143,8 @@ export async function writeFile(id, file, text, version) {
 export const removeFile = (id, file, version) =>
   request("DELETE", fileAddress(id, file), { headers: { "If-Match": `"${version}"` } });
 
-async function call(method, url, body) {
+/** Calls the API with `body` as JSON; the answer is parsed, null if there is none. Throws `Problem`, or what `fetch` does. */
+export async function call(method, url, body) {
   const json = body && { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
   const response = await request(method, url, json);
   return response.status === 204 ? null : response.json();
@@ -175,8 +176,8 @@ const approvalPath = (tool) => `/v1/preferences/approvals/${encodeURIComponent(t
 const memberPath = (id, principal) => path(id, `/members/${principal.split("/").map(encodeURIComponent).join("/")}`);
 const versionIn = (etag) => Number(/"(\d+)"/.exec(etag ?? "")?.[1]) || null;
 
-/** A list of values is a parameter that is repeated. */
-function query(fields) {
+/** Parameters; a list of values is one that is repeated, and one without a value is left out. */
+export function query(fields) {
   const pairs = Object.entries(fields).flatMap(([name, value]) => [value ?? []].flat().map((one) => [name, one]));
   return new URLSearchParams(pairs);
 }

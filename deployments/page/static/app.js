@@ -1,17 +1,21 @@
 // The composition root: joins the open conversation, the list, the outbox and the screen.
 
+import { conversationAddress, conversationIn } from "./address.js";
 import * as api from "./api.js";
 import { Agents } from "./agents.js";
 import { announcementOf, Announcer } from "./announcer.js";
+import { watchAttention } from "./attention.js";
 import { ClientCalls } from "./client_calls.js";
 import { ClientTools } from "./client_tools.js";
 import { Conversation } from "./conversation.js";
+import { titleOf } from "./content.js";
 import { Conversations } from "./conversations.js";
 import { bindKeys, newKeys } from "./keys.js";
 import { Feed } from "./feed.js";
 import { Link } from "./link.js";
 import { newId, Outbox } from "./outbox.js";
 import { Permissions } from "./permissions.js";
+import { Places } from "./places.js";
 import { Rights } from "./rights.js";
 import { Screen } from "./screen.js";
 import { isBusy, turnToCancel } from "./state.js";
@@ -26,10 +30,7 @@ import { share } from "./views/share.js";
 import { askForKey } from "./views/sign_in.js";
 import { Finder } from "./views/finder.js";
 import { themeToggle } from "./views/theme_toggle.js";
-
-/** A tab that has been hidden for so long closes its connection: browsers allow only six per service. */
-const REST_AFTER = 60_000;
-const TITLE_LENGTH = 60;
+import { work } from "./work/work.js";
 
 class App {
   #agents = new Agents();
@@ -42,7 +43,6 @@ class App {
   #open = null;
   /** The conversation whose files and plan, which the log does not bring, have been fetched. */
   #surveyed = null;
-  #restTimer = null;
   /** Whether the list has the open conversation; one that disappears from it may be gone. */
   #wasListed = false;
 
@@ -53,6 +53,7 @@ class App {
   #feed = new Feed((event) => this.#told(event), this.#link);
   #conversations = new Conversations(() => this.#listChanged(), this.#link, () => this.#feed.isLive);
   #finder = new Finder(element("finder"), (wanted) => this.#conversations.find(wanted));
+  #places = new Places([work], { openDrawer: () => this.#drawer.open(), announce: (words) => this.#announcer.say(words) });
   #composer = new Composer({ onSend: (message) => this.#send(message), onStop: () => this.#cancel() });
   #screen = new Screen({
     composer: this.#composer,
@@ -94,12 +95,12 @@ class App {
     element("new").addEventListener("click", () => this.#new());
     element("new-keys").textContent = newKeys;
     themeToggle(element("theme"));
-    bindKeys({ create: () => this.#new(), dismiss: () => this.#dismiss() });
+    bindKeys({ create: () => this.#new(), dismiss: () => this.#dismiss(), skip: () => this.#focusContent() }, element("skip"));
     addEventListener("hashchange", () => this.#route());
     addEventListener("online", () => this.#wake());
     // The service may be on this machine, which a lost network does not touch: so only look whether it answers.
     addEventListener("offline", () => this.#open?.restart());
-    document.addEventListener("visibilitychange", () => this.#visibilityChanged());
+    watchAttention({ onLook: () => this.#look(), onRest: () => this.#rest() });
     this.#route();
     this.#loadSurroundings();
     this.#outbox.flush();
@@ -113,6 +114,7 @@ class App {
       this.#who = who;
       this.#finder.offer(this.#agents.items.map(({ name }) => name));
       this.#feed.start(who.principal);
+      this.#places.enter({ who, agents: this.#agents, link: this.#link });
       this.#composer.limit = info.max_attachment_bytes;
       element("about").replaceChildren(...about(info, who));
       if (!this.#open) this.#screen.greet();
@@ -131,22 +133,22 @@ class App {
   // -- which conversation is open
 
   #route() {
-    const match = /^#\/c\/(.+)$/.exec(location.hash);
-    const id = match && decodeURIComponent(match[1]);
+    this.#drawer.close();
+    const isPlace = this.#places.route();
+    const id = isPlace ? null : conversationIn();
     if (id === this.#open?.id) return;
     this.#open?.close();
     this.#open = id ? this.#conversation(id) : null;
     this.#wasListed = false;
     this.#outbox.prune((entry) => entry.conversationId !== id);
     this.#composer.open(id);
-    this.#drawer.close();
     if (!id) this.#screen.greet();
     else if (!this.#outbox.isUnborn(id)) this.#open.start();
     this.#screen.renderList();
     this.#screen.invalidate();
     // On a touch screen the focus would open the keyboard; in the list it would leave the arrow keys' place.
     const isWalking = element("conversations").contains(document.activeElement);
-    if (matchMedia("(hover: hover)").matches && !isWalking) this.#composer.focus();
+    if (matchMedia("(hover: hover)").matches && !isWalking && !isPlace) this.#composer.focus();
   }
 
   #conversation(id) {
@@ -169,7 +171,8 @@ class App {
 
   /** What the screen shows is taken from here whenever it renders. */
   #visible() {
-    return { open: this.#open, list: this.#conversations, outbox: this.#outbox, agents: this.#agents, agent: this.#agent, who: this.#who };
+    const [open, list, outbox, agents, agent] = [this.#open, this.#conversations, this.#outbox, this.#agents, this.#agent];
+    return { open, list, outbox, agents, agent, who: this.#who, isPlace: this.#places.isOpen };
   }
 
   // -- what people do
@@ -180,7 +183,7 @@ class App {
     } else {
       const id = newId();
       // An agent that gives titles gives one only to a conversation without a title.
-      const title = this.#agents.find(this.#agent)?.gives_titles ? null : titleFrom(message);
+      const title = this.#agents.find(this.#agent)?.gives_titles ? null : titleOf(message);
       const create = { ...(title && { title }), ...(this.#agent && { agent: this.#agent }) };
       this.#outbox.add(id, message, create);
       location.hash = `#/c/${id}`;
@@ -191,6 +194,11 @@ class App {
   #cancel() {
     const { id, state } = this.#open;
     this.#try(() => api.cancel(id, turnToCancel(state)), ["not_running"]);
+  }
+
+  #focusContent() {
+    if (this.#places.isOpen) element("place").focus();
+    else this.#composer.focus();
   }
 
   #dismiss() {
@@ -237,7 +245,7 @@ class App {
   /** Begins a conversation that goes on from a message of the open one. */
   #branch(seq) {
     const { id } = this.#open;
-    return this.#try(async () => (location.hash = `#/c/${encodeURIComponent((await api.fork(id, seq)).id)}`));
+    return this.#try(async () => (location.hash = conversationAddress((await api.fork(id, seq)).id)));
   }
 
   /** Whether it worked; if not, the person is told, unless the reason is `harmless`. */
@@ -298,8 +306,10 @@ class App {
     this.#screen.invalidate();
   }
 
-  /** The feed tells what has happened in one of the person's conversations. */
+  /** The feed tells what has happened to something of the person's. */
   #told(event) {
+    this.#places.told(event);
+    if (!event.conversation_id) return;
     if (event.type !== "members_changed") return this.#conversations.take(event);
     if (event.conversation_id === this.#open?.id) this.#open.look();
     // What changes for others is shown where it is asked for.
@@ -320,6 +330,7 @@ class App {
     this.#open?.wake();
     this.#feed.wake();
     this.#outbox.wake();
+    this.#places.wake();
     this.#conversations.refreshSoon();
   }
 
@@ -328,22 +339,11 @@ class App {
     this.#feed.rest();
   }
 
-  #visibilityChanged() {
-    clearTimeout(this.#restTimer);
-    if (document.visibilityState === "hidden") {
-      this.#restTimer = setTimeout(() => this.#rest(), REST_AFTER);
-      return;
-    }
+  #look() {
     if (this.#who) this.#feed.start(this.#who.principal);
     if (this.#open?.phase !== "missing" && this.#open && !this.#outbox.isUnborn(this.#open.id)) this.#open.start();
     this.#wake();
   }
-}
-
-/** A title for a conversation that begins with a message. */
-function titleFrom({ text, blocks = [] }) {
-  const line = text.split("\n", 1)[0] || blocks.find((block) => block.title)?.title || "A picture";
-  return line.length <= TITLE_LENGTH ? line : `${line.slice(0, TITLE_LENGTH - 1).trimEnd()}…`;
 }
 
 const app = new App();

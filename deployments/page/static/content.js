@@ -1,5 +1,6 @@
 // What content blocks hold: text, thoughts, pictures, documents, and the sources of the text.
 
+const MAX_TITLE_LENGTH = 60;
 const PICTURES = new Set(["image/png", "image/jpeg", "image/gif", "image/webp"]);
 
 /** The text (`type` text) or thoughts (`thinking`) of a content; a sentence that is cut into blocks is joined. */
@@ -67,4 +68,10 @@ const dataOf = ({ media_type, data }) => `data:${media_type};base64,${data}`;
 function briefOf(input) {
   const values = Object.values(input ?? {}).map((value) => (typeof value === "string" ? value : JSON.stringify(value)));
   return values.join(", ");
+}
+
+/** A title for a conversation that begins with a message, `{text, blocks}`. */
+export function titleOf({ text, blocks: attached = [] }) {
+  const line = text.split("\n", 1)[0] || attached.find((block) => block.title)?.title || "A picture";
+  return line.length <= MAX_TITLE_LENGTH ? line : `${line.slice(0, MAX_TITLE_LENGTH - 1).trimEnd()}…`;
 }

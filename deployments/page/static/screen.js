@@ -34,8 +34,9 @@ export class Screen {
   #isDirty = false;
 
   /**
-   * `look()` returns what there is to show: `{open, list, outbox, agents, agent, who}`, with `open` null and `agent` the
-   * chosen one while no conversation is open; `actions` are what people can ask for with what is shown.
+   * `look()` returns what there is to show: `{open, list, outbox, agents, agent, who, isPlace}`, with `open` null and `agent`
+   * the chosen one while no conversation is open, and `isPlace` while another view has the head and the main part;
+   * `actions` are what people can ask for with what is shown.
    */
   constructor({ look, composer, ...actions }) {
     this.#look = look;
@@ -131,7 +132,8 @@ export class Screen {
   }
 
   #renderTopbar() {
-    const { open, agents, who } = this.#look();
+    const { open, agents, who, isPlace } = this.#look();
+    if (isPlace) return this.#topbar.forget();
     if (!open) return this.#topbar.render(null);
     const meta = this.#meta();
     const { mayOwn } = this.rights;

@@ -2,8 +2,8 @@
 
 import { h } from "./element.js";
 
-/** Asks, and resolves to whether the answer was `action`. */
-export function confirm({ title, text, action }) {
+/** Asks, and resolves to whether the answer was `action`; `dismiss` is what the other one is called. */
+export function confirm({ title, text, action, dismiss = "Cancel" }) {
   const dialog = h(
     "dialog",
     { class: "dialog", "aria-labelledby": "dialog-title" },
@@ -12,7 +12,7 @@ export function confirm({ title, text, action }) {
     h(
       "form",
       { method: "dialog", class: "actions" },
-      h("button", { class: "button", value: "" }, "Cancel"),
+      h("button", { class: "button", value: "" }, dismiss),
       h("button", { class: "button danger", value: "yes" }, action),
     ),
   );

@@ -29,6 +29,11 @@ export class Topbar {
     this.#node.replaceChildren(menu, ...content.filter(Boolean));
   }
 
+  /** Another view has the head now. */
+  forget() {
+    this.#shown = null;
+  }
+
   #conversation(meta) {
     const title = h("h1", { class: "heading" }, meta.title || "Untitled");
     const isOwn = !meta.parentAddress && meta.mayOwn;

@@ -1,11 +1,7 @@
 // What a turn used, in one quiet line that appears on demand.
 
 import { h } from "./element.js";
-
-const count = new Intl.NumberFormat();
-/** Two significant digits, however small the sum. */
-const price = new Intl.NumberFormat(undefined, { style: "currency", currency: "USD", maximumSignificantDigits: 2 });
-const MICRO = 1_000_000;
+import { costOf, countOf } from "./words.js";
 
 /** A button that says `tokens`, and the line that it shows: `{button, line}`; `usage()` is asked when it opens. */
 export function usageNote(usage) {
@@ -22,9 +18,9 @@ export function usageNote(usage) {
 function told({ answers, input, cached, output, cost }) {
   const parts = [
     `This turn: ${answers} ${answers === 1 ? "model call" : "model calls"}`,
-    `${count.format(input)} tokens read${cached ? ` (${count.format(cached)} from the cache)` : ""}`,
-    `${count.format(output)} written`,
-    cost !== null && price.format(cost / MICRO),
+    `${countOf(input)} tokens read${cached ? ` (${countOf(cached)} from the cache)` : ""}`,
+    `${countOf(output)} written`,
+    cost !== null && costOf(cost),
   ];
   return parts.filter(Boolean).join(" · ");
 }

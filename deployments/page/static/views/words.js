@@ -91,8 +91,15 @@ export function noticeOf({ outcome, reason, detail }) {
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const count = new Intl.NumberFormat();
+/** Two significant digits, however small the sum. */
+const price = new Intl.NumberFormat(undefined, { style: "currency", currency: "USD", maximumSignificantDigits: 2 });
+const MICRO = 1_000_000;
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 
+export const countOf = (number) => count.format(number);
+/** A cost in millionths of a US dollar. */
+export const costOf = (micros) => price.format(micros / MICRO);
 export const timeOf = (at) => clock.format(at);
 
 /** A number of bytes for people. */

@@ -10,7 +10,7 @@ export const work = {
   symbol: "work",
   tabs: [{ name: "jobs", title: "Jobs" }],
   isFor: ({ scopes }) => scopes.includes("read"),
-  view: ([name, ...rest], params, context) => VIEWS[name]?.(rest, params, context),
+  view: ([name, ...rest], params, context) => Object.hasOwn(VIEWS, name) && VIEWS[name](rest, params, context),
 };
 
 const VIEWS = {

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, ViewportSize, expect
 
 from agents.clock import now_ms
 from deployments.work.failure_audit import FailureAudit
@@ -18,14 +18,14 @@ from tests.support.person import Person
 pytestmark = pytest.mark.browser
 
 KEPT = 86_400_000
-PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+PHONE: ViewportSize = {"width": 360, "height": 740}
 NOTE = job_types.Note(ledger="/nowhere/ledger", text="with <b>markup</b>").model_dump_json().encode()
 
 
-async def add(store: Store, name: str, owner: str = "acme/ada", **fields: Any) -> JobRecord:
+async def add(store: Store, job_id: str, owner: str = "acme/ada", **fields: Any) -> JobRecord:
     """A job that waits, of the type `write_note`."""
     now = now_ms()
-    job = JobRecord(name, "write_note", owner, "normal", "waiting", NOTE, now, now, **fields)
+    job = JobRecord(job_id, "write_note", owner, "normal", "waiting", NOTE, now, now, **fields)
     await store.jobs.add(job, now=now, kept_ms=KEPT)
     return job
 
@@ -39,7 +39,7 @@ def jobs(person: Person) -> Locator:
 
 
 def title(person: Person) -> Locator:
-    return person.page.get_by_role("heading", level=2)
+    return view(person).get_by_role("heading", level=2)
 
 
 def test_a_job_is_found_and_followed_to_its_end(signed_in: SignedIn, locked: LockedService) -> None:
@@ -118,7 +118,8 @@ def test_what_has_failed_is_found_by_stage_and_conversation(signed_in: SignedIn,
 def test_what_a_person_may_not_do_is_not_offered(signed_in: SignedIn, locked: LockedService) -> None:
     locked.do(lambda store: add(store, "j1"))
     locked.do(lambda store: add(store, "bobs", "acme/bob"))
-    reader = signed_in(locked.key(scopes=frozenset({"read"})), **PHONE)
+    reader = signed_in(locked.key(scopes=frozenset({"read"})))
+    reader.page.set_viewport_size(PHONE)
     reader.go("/#/work/jobs/j1")
     expect(reader.page.locator(".standing")).to_have_text("Waiting")
     expect(reader.page.get_by_role("button", name="Cancel the job")).to_have_count(0)

@@ -195,6 +195,19 @@ class Settings(AccessSettings):
     work_drain_seconds: float = Field(
         30.0, ge=0, description="How long a worker that has to leave waits for its jobs, before it hands them back."
     )
+    batch_url: str | None = Field(
+        None,
+        description="Where the rows and results of batches are kept: a directory, or any URL that fsspec understands "
+        "with the driver that you have installed. All nodes must reach it. Unset: `batches` in `RAYLOGUE_DATA_DIR`.",
+    )
+    batch_places: str | None = Field(
+        None,
+        description="What people may name as the source of a batch's rows, or as the place for its results, beside "
+        "public web addresses: directories and URLs, separated by commas, with all that is below them.",
+    )
+    batch_days: float = Field(30.0, gt=0, description="How long a batch that is over is kept, with its files.")
+    max_batch_bytes: int = Field(4_294_967_296, ge=1, description="Largest file of rows, in bytes as it is sent.")
+    max_batch_rows: int = Field(1_000_000, ge=1, le=100_000_000, description="Most rows of a batch.")
     jobs: str | None = Field(
         None, description="Your jobs: modules, separated by commas, that define them with `@job` (docs/jobs.md)."
     )

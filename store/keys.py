@@ -2,84 +2,12 @@
 
 import re
 import zlib
-from dataclasses import dataclass
 from functools import lru_cache
 
+from store.key_groups import AuditKeys, BatchKeys, ConversationKeys, CopyKeys, FeedKeys, FileKeys, ListKeys
 from store.key_table import PLACEHOLDERS, TABLE, KeyRow
 
 PARTITIONS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class FileKeys:
-    """The keys of one file system, all in one slot; `meta` is the key of the conversation it belongs to, if any."""
-
-    files: str
-    contents: str
-    totals: str
-    receipts: str
-    meta: str | None
-    stem: str
-
-    def receipt(self, change: str) -> str:
-        """String: the result of a change of the files."""
-        return f"{self.stem}:file_receipt:{change}"
-
-
-@dataclass(frozen=True, slots=True)
-class AuditKeys:
-    """The keys of one tenant's audit, all in one slot."""
-
-    lines: str
-    head: str
-    known: str
-
-
-@dataclass(frozen=True, slots=True)
-class ListKeys:
-    """The three orders of one list of conversations, in one slot."""
-
-    updated: str
-    created: str
-    titles: str
-
-
-@dataclass(frozen=True, slots=True)
-class FeedKeys:
-    """The keys of a partition's feed: its entries, how far each group has read them, and what was put aside."""
-
-    stream: str
-    groups: str
-    aside: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConversationKeys:
-    """The keys of one conversation, all in one slot, and its live channel (which is no key)."""
-
-    log: str
-    meta: str
-    clients: str
-    segments: str
-    unfinished: str
-    feed: FeedKeys
-    children: str
-    usage: str
-    model_calls: str
-    client_tools: str
-    text: str
-    files: FileKeys
-    live: str
-
-
-@dataclass(frozen=True, slots=True)
-class CopyKeys:
-    """The keys of a copy that is not complete yet, in the slot of the conversation that it will be."""
-
-    head: str
-    log: str
-    clients: str
-    files: FileKeys
 
 
 class Keys:
@@ -252,6 +180,25 @@ class Keys:
     def job_names(self) -> str:
         """Hash: a unique name -> the id of the open job that has it."""
         return f"{self.prefix}:{{jobs}}:names"
+
+    def batch(self, batch_id: str) -> BatchKeys:
+        """The record of a batch, which of its rows are finished, and what else is known of rows."""
+        stem = f"{self.prefix}:{{batch:{batch_id}}}:"
+        names = ("record", "finished", "failed", "waiting", "rounds", "again", "provider", "changed")
+        return BatchKeys(*(stem + name for name in names))
+
+    @property
+    def batches(self) -> str:
+        """Sorted set: the ids of all batches, by when they were made (ms)."""
+        return f"{self.prefix}:{{batches}}:all"
+
+    def batches_of(self, owner: str) -> str:
+        """Sorted set: the ids of a principal's batches, by when they were made (ms)."""
+        return f"{self.prefix}:{{batches}}:owner:{owner}"
+
+    def batches_of_tenant(self, tenant: str) -> str:
+        """Sorted set: the same for all principals of a tenant; `-` is for the ones without."""
+        return f"{self.prefix}:{{batches}}:tenant:{tenant}"
 
     @property
     def failures(self) -> str:

@@ -19,6 +19,7 @@ from store.log.archive_index import ArchiveIndex
 from store.log.log import Log
 from store.registries.admitted import Admitted
 from store.registries.api_keys import ApiKeys
+from store.registries.batches import Batches
 from store.registries.clusters import Clusters
 from store.registries.code_versions import CodeVersions
 from store.registries.conversations import Registry
@@ -96,6 +97,7 @@ class Store:
         self.client_tools = ClientTools(self._client, keys)
         self.subscriptions = LiveSubscriber(self._client, keys)
         self.feed = Feed(self._client, keys, self.subscriptions)
+        self.batches = Batches(self._client, keys, self.subscriptions)
         self.personal_feeds = PersonalFeeds(self._client, keys, self.subscriptions)
 
     async def ping(self) -> None:

@@ -59,6 +59,12 @@ class LiveSubscriber:
             yield reader
 
     @asynccontextmanager
+    async def subscribe_to_batch(self, batch_id: str, *, size: int = 64) -> AsyncIterator[Subscription]:
+        """Listen to whether a batch has changed; as `subscribe`."""
+        async with self._subscribe(self._keys.batch(batch_id).channel, "", size) as reader:
+            yield reader
+
+    @asynccontextmanager
     async def subscribe_to_feed(self, *, size: int = 1024) -> AsyncIterator[Subscription]:
         """Listen to which partitions of the feed have a new entry; as `subscribe`."""
         async with self._subscribe(self._keys.feed_channel, "", size) as reader:

@@ -8,7 +8,8 @@ from store.client.client import Client, Reply
 from store.client.script import APPEND, CLAIM, LEAVE, Argument, pairs
 from store.errors import Conflict, ConversationNotFound, DuplicateMessage, Fenced, NewerFormat
 from store.feed.entry import Notice, encode_notices
-from store.keys import ConversationKeys, Keys
+from store.key_groups import ConversationKeys
+from store.keys import Keys
 from store.log.archive_index import ArchiveIndex, WriterId
 from store.log.reader import LogReader
 from store.records import Claim, decode_meta

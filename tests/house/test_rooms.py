@@ -68,6 +68,8 @@ LISTS = {
 """Rooms in which every file is one of a kind, however small: their listing is the list of these."""
 
 SUBJECTS = {
+    "deployments/batches/checking.py": "which rows can become a message, found out before any is sent",
+    "deployments/batches/endings.py": "what becomes of a batch's conversations",
     "agents/copies/lawful_shapes.py": "the shapes within records that an import checks",
     "deployments/host/report.py": "what a host says of itself to operators",
     "deployments/background/unfinished_imports.py": "what is removed of imports that a crash has ended",

@@ -6,7 +6,8 @@ import pytest
 from redis.crc import key_slot
 
 from store import Scope, Store
-from store.keys import PARTITIONS, TABLE, Keys, ListKeys, marker_beside
+from store.key_groups import ListKeys
+from store.keys import PARTITIONS, TABLE, Keys, marker_beside
 from store.records import Parent
 from store.registries.lists import ALL, of_principal, of_tenant
 from tests.store.conftest import Target
@@ -120,6 +121,10 @@ def test_the_table_recognises_each_kind_of_key_and_no_other() -> None:
         KEYS.jobs_of_tenant("acme"),
         KEYS.open_jobs,
         KEYS.job_names,
+        *KEYS.batch("b-1").all(),
+        KEYS.batches,
+        KEYS.batches_of("a b}c"),
+        KEYS.batches_of_tenant("acme"),
         KEYS.failures,
         KEYS.worker_supply,
         f"{KEYS.queue('normal')}:stream",

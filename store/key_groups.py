@@ -1,0 +1,93 @@
+"""The keys that belong together, such as those of a conversation: all of a group are in one slot."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FileKeys:
+    """The keys of one file system, all in one slot; `meta` is the key of the conversation it belongs to, if any."""
+
+    files: str
+    contents: str
+    totals: str
+    receipts: str
+    meta: str | None
+    stem: str
+
+    def receipt(self, change: str) -> str:
+        """String: the result of a change of the files."""
+        return f"{self.stem}:file_receipt:{change}"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditKeys:
+    """The keys of one tenant's audit, all in one slot."""
+
+    lines: str
+    head: str
+    known: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListKeys:
+    """The three orders of one list of conversations, in one slot."""
+
+    updated: str
+    created: str
+    titles: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedKeys:
+    """The keys of a partition's feed: its entries, how far each group has read them, and what was put aside."""
+
+    stream: str
+    groups: str
+    aside: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationKeys:
+    """The keys of one conversation, all in one slot, and its live channel (which is no key)."""
+
+    log: str
+    meta: str
+    clients: str
+    segments: str
+    unfinished: str
+    feed: FeedKeys
+    children: str
+    usage: str
+    model_calls: str
+    client_tools: str
+    text: str
+    files: FileKeys
+    live: str
+
+
+@dataclass(frozen=True, slots=True)
+class CopyKeys:
+    """The keys of a copy that is not complete yet, in the slot of the conversation that it will be."""
+
+    head: str
+    log: str
+    clients: str
+    files: FileKeys
+
+
+@dataclass(frozen=True, slots=True)
+class BatchKeys:
+    """The keys of one batch, all in one slot, and the channel (which is no key) that says that it has changed."""
+
+    record: str
+    finished: str
+    failed: str
+    waiting: str
+    rounds: str
+    again: str
+    provider: str
+    channel: str
+
+    def all(self) -> tuple[str, ...]:
+        """Every key."""
+        return (self.record, self.finished, self.failed, self.waiting, self.rounds, self.again, self.provider)

@@ -17,6 +17,7 @@ from deployments.background.recovery_sweep import RecoverySweep
 from deployments.background.stuck_turns import StuckTurns
 from deployments.background.unfinished_imports import UnfinishedImports
 from deployments.background.warm_pool import WarmPool
+from deployments.batches.definition import BatchDefinition
 from deployments.feed.consumer import FeedServices, make_consumers
 from deployments.feed.engine import FeedEngine
 from deployments.host.actor import open_door
@@ -30,6 +31,7 @@ from deployments.ingress.routes import (
     admin,
     agents,
     audit,
+    batches,
     conversations,
     copies,
     events,
@@ -73,6 +75,7 @@ BODIES = (
     bodies.Membership,
     bodies.NewLimits,
     bodies.SignIn,
+    BatchDefinition,
 )
 # Routes are tried in this order: those with the most requests come first.
 ROUTES = (
@@ -94,6 +97,7 @@ ROUTES = (
     keys,
     audit,
     jobs,
+    batches,
     limits,
 )
 

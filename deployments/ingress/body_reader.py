@@ -66,6 +66,17 @@ async def read_bytes(request: Request, limits: ReplicaLimits, max_bytes: int, co
         limits.body_bytes.release(len(received))
 
 
+async def read_pieces(request: Request, limits: ReplicaLimits, max_bytes: int) -> AsyncGenerator[bytes, None]:
+    """The raw body as it arrives; a piece counts until the next is asked for. Raises `Problem` if it is too large."""
+    total = 0
+    async for chunk in _counted(request):
+        total += len(chunk)
+        if total > max_bytes:
+            raise _too_large(max_bytes, "file_too_large")
+        with limits.body_bytes.hold(len(chunk)):
+            yield chunk
+
+
 async def read_lines(
     request: Request, limits: ReplicaLimits, max_bytes: int, max_line_bytes: int
 ) -> AsyncGenerator[bytes, None]:

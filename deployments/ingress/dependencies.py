@@ -19,6 +19,7 @@ from deployments.access.principal import Principal
 from deployments.access.refusals import RefusalCounts
 from deployments.access.request_limits import RequestLimits
 from deployments.background.host_supply import HostSupply
+from deployments.batches.client import BatchClient
 from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.problems import Problem
 from deployments.ingress.streams.draining import Draining
@@ -48,6 +49,7 @@ class Dependencies:
     host_supply: HostSupply
     queues: Queues = field(init=False)
     jobs: JobClient = field(init=False)
+    batches: BatchClient = field(init=False)
     authenticator: Authenticator = field(init=False)
     access: ConversationAccess = field(init=False)
     known_limits: KnownLimits = field(init=False)
@@ -60,6 +62,7 @@ class Dependencies:
     def __post_init__(self) -> None:
         object.__setattr__(self, "queues", Queues(self.settings))
         object.__setattr__(self, "jobs", JobClient(self.store, self.queues))
+        object.__setattr__(self, "batches", BatchClient(self.settings, self.store, self.catalog, self.jobs))
         object.__setattr__(self, "authenticator", Authenticator(self.settings, self.store))
         object.__setattr__(self, "access", ConversationAccess(self.store))
         object.__setattr__(self, "known_limits", self.door.known_limits)

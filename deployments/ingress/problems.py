@@ -19,6 +19,9 @@ from agents.errors import InvalidImport, NewerRecord, Refused, UnknownAgent, Unr
 from deployments.access.errors import Concealed, NotAllowed
 from deployments.access.limits import LimitReached, seconds_until
 from deployments.access.projects import ConcealedProject, UnknownProject
+from deployments.batches.errors import NotForProviderBatches, UnknownFile, WrongState
+from deployments.batches.files import FilesUnavailable
+from deployments.batches.sources import ForbiddenUrl
 from deployments.routing.errors import ControlPlaneUnavailable, Unreachable
 from store import ConversationExists, ConversationNotFound, StoreUnavailable
 from store.errors import (
@@ -66,6 +69,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "unknown_key": ProblemType(404, "There is no such key"),
     "unknown_project": ProblemType(404, "There is no such project"),
     "unknown_job": ProblemType(404, "There is no such job"),
+    "unknown_batch": ProblemType(404, "There is no such batch"),
     "unknown_turn": ProblemType(404, "There is no such turn"),
     "unknown_file": ProblemType(404, "There is no such file"),
     "not_found": ProblemType(404, "There is nothing at this address"),
@@ -79,6 +83,8 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "answer_at_parent": ProblemType(409, "The call of a sub-agent is answered at its parent"),
     "job_over": ProblemType(409, "The job is over"),
     "job_open": ProblemType(409, "The job is not over"),
+    "wrong_batch_state": ProblemType(409, "The batch is in another state"),
+    "no_batch_results": ProblemType(409, "The batch has no results"),
     "conversation_exists": ProblemType(409, "The id is taken"),
     "file_exists": ProblemType(409, "The path is taken"),
     "file_conflict": ProblemType(412, "The file has changed since"),
@@ -93,6 +99,9 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "unreadable_attachment": ProblemType(422, "An image or document is not what it says"),
     "unknown_model": ProblemType(422, "The agent has no such model"),
     "invalid_import": ProblemType(422, "The file is not one that an export wrote"),
+    "unknown_batch_file": ProblemType(422, "There is no such uploaded file"),
+    "forbidden_url": ProblemType(422, "The service may not use this URL"),
+    "not_for_provider_batches": ProblemType(422, "The agent cannot use the provider's batches"),
     "bad_path": ProblemType(422, "The path is not valid"),
     "too_many_members": ProblemType(422, "The conversation has as many members as it may"),
     "limit_reached": ProblemType(429, "A limit of the principal or its tenant is reached", SOON_SECONDS),
@@ -105,6 +114,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "archive_damaged": ProblemType(500, "A part of the log is not as it was written"),
     "internal": ProblemType(500, "Something went wrong here"),
     "archive_unavailable": ProblemType(503, "The archive cannot be reached", SOON_SECONDS),
+    "batch_files_unavailable": ProblemType(503, "The place for the files of batches does not answer", SOON_SECONDS),
     "store_unavailable": ProblemType(503, "The store cannot be reached", SOON_SECONDS),
     "conversation_unreachable": ProblemType(503, "The conversation does not answer", SOON_SECONDS),
     "control_plane_unavailable": ProblemType(503, "The cluster's control plane cannot be reached", SOON_SECONDS),
@@ -238,6 +248,11 @@ _TRANSLATIONS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     UnreadableRecord: lambda e: Problem("unreadable_log", f"{str(e).capitalize()}. It is left as it is."),
     ArchiveUnavailable: lambda e: Problem("archive_unavailable", "The archive of old events does not answer now."),
     ArchiveDamaged: lambda e: Problem("archive_damaged", "A part of this conversation's log cannot be read."),
+    UnknownFile: lambda e: Problem("unknown_batch_file", f"{str(e).capitalize()}."),
+    WrongState: lambda e: Problem("wrong_batch_state", f"The batch is {e.state}.", {"state": e.state}),
+    NotForProviderBatches: lambda e: Problem("not_for_provider_batches", f"{str(e)[:1].upper()}{str(e)[1:]}."),
+    ForbiddenUrl: lambda e: Problem("forbidden_url", f"{e}."),
+    FilesUnavailable: lambda _: Problem("batch_files_unavailable", "The files of batches cannot be reached now."),
     StoreUnavailable: lambda e: Problem("store_unavailable", "The store does not answer now; try again."),
     ControlPlaneUnavailable: lambda e: Problem(
         "control_plane_unavailable", "It cannot be told now where the conversation lives; try again."

@@ -71,6 +71,17 @@ ROUTES: Mapping[str, Route] = {
     "POST /v1/jobs/{job_id}/cancel": Route("anyone", 404, "unknown_job"),
     "POST /v1/jobs/{job_id}/retry": Route("anyone", 404, "unknown_job"),
     "GET /v1/job-failures": Route("reading", 200),
+    "POST /v1/batch-files": Route("writing", 201, body={}),
+    "GET /v1/batches": Route("reading", 200),
+    "POST /v1/batches": Route("writing", 422, "invalid_request", {"agent": "assistant"}),
+    "GET /v1/batches/{batch_id}": Route("anyone", 404, "unknown_batch"),
+    "DELETE /v1/batches/{batch_id}": Route("anyone", 404, "unknown_batch"),
+    "POST /v1/batches/{batch_id}/pause": Route("anyone", 404, "unknown_batch"),
+    "POST /v1/batches/{batch_id}/resume": Route("anyone", 404, "unknown_batch"),
+    "POST /v1/batches/{batch_id}/cancel": Route("anyone", 404, "unknown_batch"),
+    "POST /v1/batches/{batch_id}/retry": Route("anyone", 404, "unknown_batch"),
+    "GET /v1/batches/{batch_id}/failures": Route("anyone", 404, "unknown_batch"),
+    "GET /v1/batches/{batch_id}/results": Route("anyone", 404, "unknown_batch"),
     "GET /v1/stuck": Route("operator", 200),
     "GET /v1/cluster/conversations": Route("operator", 200),
     "GET /v1/feed/groups": Route("operator", 200),
@@ -243,6 +254,7 @@ async def test_who_gets_what(
         project="apollo",
         subject="acme/bob",
         job_id="nothing",
+        batch_id="nothing",
     )
     before = await dump_contents(service.redis.url, f"*{shared}*")
     try:

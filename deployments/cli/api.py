@@ -235,6 +235,20 @@ class ApiClient:
         headers = {"Last-Event-ID": str(after)}
         return self._stream("GET", f"{_conversation_path(conversation_id)}/events", headers=headers)
 
+    def upload(self, path: str, pieces: Iterator[bytes]) -> JsonObject:
+        """Send a file a piece at a time; the answer."""
+        with self._failures_in_one_line():
+            headers = {"Content-Type": "application/octet-stream"}
+            response = self._http.post(path, content=pieces, headers=headers, timeout=COPY_TIMEOUT_SECONDS)
+            _raise_for_problem(response)
+            answer: JsonObject = response.json()
+            return answer
+
+    def remove(self, path: str) -> None:
+        """Delete what is at a path."""
+        with self._failures_in_one_line():
+            _raise_for_problem(self._http.delete(path))
+
     def _request(
         self, method: str, path: str, body: JsonObject | None = None, timeout: float = TIMEOUT_SECONDS
     ) -> JsonObject:

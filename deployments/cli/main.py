@@ -44,6 +44,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "jobs": "jobs",
     "limits": "limits",
     "projects": "projects",
+    "batch": "batch",
     "release": "abort",
 }
 """Where each command is: a module of `ROOM`, and its function if that has another name than the module."""

@@ -30,7 +30,8 @@ class BatchRecord:
 
     `job` is the job that drives it, or did so last. `wanted` is what the driver is asked for: `pause` or `cancel`, or
     nothing. `total` is how many rows there are, None until they were counted; `succeeded` and `failed` are how many are
-    finished. `strikes` counts the attempts in a row that ended without a finished row. `rate` is in rows a thousand seconds; `written` says that the results are there.
+    finished. `strikes` counts the attempts in a row that ended without a finished row. `rate` is in rows a
+    thousand seconds; `written` says that the results are there.
     """
 
     id: str

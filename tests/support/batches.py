@@ -184,3 +184,8 @@ async def batch_world(settings: Settings, catalog: Catalog, out: Path) -> AsyncI
         await queues.aclose()
         await own_queues.aclose()
         await store.aclose()
+
+
+def catalog(settings: Settings) -> Catalog:
+    """The same for an application with `RAYLOGUE_AGENTS`."""
+    return agents(Path(settings.data_dir) / "ledger.txt")

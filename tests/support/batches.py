@@ -77,7 +77,7 @@ def agents(ledger: Path, models: Mapping[str, Any] = {}) -> Catalog:
         return "written"
 
     def clerk(request: ModelRequest) -> Step:
-        if request.messages[-1]["role"] == "user" and not _has_result(request):
+        if request.messages[-1]["role"] == "user" and not has_result(request):
             return Step(calls=[Call("write", {"line": said(request)})])
         return Step("done")
 
@@ -87,7 +87,7 @@ def agents(ledger: Path, models: Mapping[str, Any] = {}) -> Catalog:
         return f"published {line}"
 
     def asker(request: ModelRequest) -> Step:
-        if "ask" in said(request) and not _has_result(request):
+        if "ask" in said(request) and not has_result(request):
             return Step(calls=[Call("publish", {"line": said(request)})])
         return Step("done")
 
@@ -100,7 +100,7 @@ def agents(ledger: Path, models: Mapping[str, Any] = {}) -> Catalog:
     return Catalog({agent.name: agent for agent in found}, default="echo")
 
 
-def _has_result(request: ModelRequest) -> bool:
+def has_result(request: ModelRequest) -> bool:
     return any(
         block["type"] == "tool_result"
         for message in request.messages

@@ -45,6 +45,8 @@ class BatchClient:
             require_writable(definition.out, places)
         if definition.provider_batch and (agent.middleware or agent.mcp or any(agent.sourced_tools())):
             raise NotForProviderBatches(agent.name, "it has tools or middleware")
+        if definition.provider_batch and not hasattr(agent.model_named(definition.model), "batches"):
+            raise NotForProviderBatches(agent.name, "its model has none")
         if definition.file is not None and not await self.files.has_upload(owner, definition.file):
             raise UnknownFile(definition.file)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Self
 
 import orjson
@@ -12,6 +13,7 @@ from agents.storable import storage_problem
 MAX_CONCURRENCY: Final = 500
 MAX_TEMPLATE: Final = 65_536
 FIELD: Final = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+CHUNK_ROWS: Final = 1000
 MESSAGE: Final = "message"
 """The field that is the message, where there is no template."""
 
@@ -67,6 +69,24 @@ class RunBatch(BaseModel):
         if (self.definition is None) == (self.batch is None):
             raise ValueError("give the definition of a new batch, or the id of one that goes on")
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Rows that are one batch of the provider: `number` counts the thousands of rows, `round` is that of the rows."""
+
+    number: int
+    round: int
+
+    @property
+    def key(self) -> str:
+        """Its name among the chunks of the batch."""
+        return f"{self.number}-{self.round}"
+
+
+def chunk_of(row: int, number: int) -> Chunk:
+    """The chunk of a row in a round."""
+    return Chunk((row - 1) // CHUNK_ROWS, number)
 
 
 def conversation_id(batch_id: str, row: int, number: int = 0) -> str:

@@ -18,13 +18,14 @@ from deployments.batches.definition import BatchDefinition, InvalidRow, make_mes
 from deployments.batches.endings import end_conversations
 from deployments.batches.files import BatchFiles
 from deployments.batches.pace import Pace
+from deployments.batches.provider_run import ProviderRun
 from deployments.batches.results import Results, in_chunks
 from deployments.batches.row_run import BatchServices, RowRun
 from deployments.batches.rows import Row
 from deployments.settings import Settings
 from store import StoreError
 from store.live.subscription import Subscription
-from store.registries.batches import BatchRecord, RowNote
+from store.registries.batches import BatchRecord, RowNote, has_bit
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +76,10 @@ class Driver:
         source = self._files.source(self._batch.owner, self._batch.id, self._definition.file)
         if not await self._begin(source):
             return
+        if self._definition.provider_batch:
+            await self._ask_provider(source)
+            await self._end(source)
+            return
         async with self._store.batches.listen(self._batch.id) as changes:
             await self._refresh()
             hearing = asyncio.create_task(self._hear(changes))
@@ -90,6 +95,20 @@ class Driver:
         if self._failure is not None:
             raise self._failure
         await self._end(source)
+
+    async def _ask_provider(self, source: str) -> None:
+        """Have the provider's own batches answer the rows that are not finished."""
+
+        async def is_stopped() -> str:
+            await self._refresh()
+            await self._say_progress()
+            return self._stop
+
+        agent = self._services.catalog.get(self._definition.agent)
+        most = self._settings.max_message_bytes
+        await ProviderRun(self._store, self._files, self._batch.id, self._definition, agent, most, is_stopped).run(
+            source
+        )
 
     async def _begin(self, source: str) -> bool:
         """Take the batch on, and have its rows checked; whether it is this job's to bring on."""
@@ -121,7 +140,7 @@ class Driver:
         waiting = await self._store.batches.waiting(self._batch.id)
         async for some in in_chunks(self._files.rows(source), READ_ROWS):
             for row in some:
-                if not isinstance(row, Row) or _has_bit(finished, row.number) or row.number in waiting:
+                if not isinstance(row, Row) or has_bit(finished, row.number) or row.number in waiting:
                     continue
                 await self._pace.take()
                 if self._stop:
@@ -241,9 +260,9 @@ class Driver:
             reason = f"{self._batch.failed - self._failed_before} rows in a row failed"
             await self._change({"state": "paused", "wanted": "", "strikes": 0, "error": reason})
             return
-        if self._stop == "cancel":
+        if self._stop == "cancel" and not self._definition.provider_batch:
             await self._cancel_rows()
-        elif await self._store.batches.waiting(self._batch.id):
+        elif self._stop != "cancel" and await self._store.batches.waiting(self._batch.id):
             await self._change({"state": "waiting", "strikes": 0})
             return
         await self._write(source)
@@ -254,7 +273,7 @@ class Driver:
         rounds = await self._store.batches.rounds(self._batch.id)
         waiting = await self._store.batches.waiting(self._batch.id)
         last = len(finished) * 8 + 2 * self._definition.concurrency
-        open_rows = [row for row in range(1, last) if not _has_bit(finished, row)]
+        open_rows = [row for row in range(1, last) if not has_bit(finished, row)]
         likely = [*self._under_way, *waiting, *open_rows[-4 * self._definition.concurrency :]]
         with suppress(TimeoutError):
             async with asyncio.timeout(CANCEL_SECONDS):
@@ -296,8 +315,3 @@ class Driver:
         if changed is not None:
             self._batch = changed
         return changed is not None
-
-
-def _has_bit(bits: bytes, row: int) -> bool:
-    """Whether Redis has set the bit of a row."""
-    return row >> 3 < len(bits) and bool(bits[row >> 3] & (0x80 >> (row & 7)))

@@ -93,6 +93,21 @@ class BatchFiles:
                 if isinstance(row, Row):
                     yield row.data
 
+    async def keep_answers(self, batch_id: str, chunk: str, content: bytes) -> None:
+        """Keep what the provider has answered to a chunk of rows; again, it replaces what was there."""
+        target = f"{self._folder(batch_id)}/answers/{chunk}.json"
+        files, partial_path = await self._call(self._prepare, target)
+        await self._call(files.pipe_file, partial_path, content)
+        await self._call(partial(_publish, files, partial_path, target))
+
+    async def read_answers(self, batch_id: str, chunk: str) -> bytes | None:
+        """The same; None if there are none."""
+        path = f"{self._folder(batch_id)}/answers/{chunk}.json"
+        if not await self._call(lambda: self._files().exists(path)):
+            return None
+        found: bytes = await self._call(lambda: self._files().cat_file(path))
+        return found
+
     async def remove(self, batch_id: str) -> None:
         """Remove the files of a batch, but for what was uploaded: other batches may use that."""
         await self._call(partial(self._remove, self._folder(batch_id)))

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import orjson
+
 from agents.agent import Agent
 from deployments.batches.columns import ColumnType, output_columns, output_values
-from deployments.batches.definition import BatchDefinition, conversation_id
+from deployments.batches.definition import BatchDefinition, chunk_of, conversation_id
 from deployments.batches.files import BatchFiles
 from deployments.batches.outcomes import read_turn, result_of_turn
 from deployments.batches.result_writer import ResultWriter
@@ -29,9 +31,9 @@ COLUMNS: Final[Mapping[str, ColumnType]] = {
 }
 """What each result has. `status` is succeeded, failed, not_valid, not_finished or not_run."""
 INPUT: Final = "input"
+MAX_CHUNKS: Final = 8
+"""Chunks of the provider's answers that are in memory."""
 DONE_ELSEWHERE: Final = ("succeeded", "failed")
-
-Answers = Mapping[int, Mapping[str, Any]]
 
 
 class Results:
@@ -46,15 +48,13 @@ class Results:
         self._definition = definition
         output = agent.output.model_json_schema() if agent is not None and agent.output is not None else None
         self._output = output_columns(output)
+        self._answers: dict[str, dict[str, Any]] = {}
         self._inputs: dict[str, ColumnType] = {f"{INPUT}_{name}": "string" for name in definition.columns}
         self.columns: dict[str, ColumnType] = {**COLUMNS, **self._inputs, **self._output}
         """Of the files, by name."""
 
-    async def write(self, source: str, answers: Answers | None = None) -> int:
-        """How many results there are. `answers` are those of rows that have no conversation, by number.
-
-        Raises what the places raise that are written to.
-        """
+    async def write(self, source: str) -> int:
+        """How many results there are. Raises what the places raise that are written to."""
         failures = await self._store.batches.failures(self._batch)
         rounds = await self._store.batches.rounds(self._batch)
         previous = _Previous(self._files.previous_results(self._batch))
@@ -65,7 +65,7 @@ class Results:
             for writer in writers:
                 await asyncio.to_thread(writer.__enter__)
             while some := await asyncio.to_thread(_take, rows, READ_TOGETHER):
-                found = await asyncio.gather(*(self._result(row, rounds, failures, answers) for row in some))
+                found = await asyncio.gather(*(self._result(row, rounds, failures) for row in some))
                 await asyncio.to_thread(_write, writers, found, previous)
         except BaseException as error:
             for writer in writers:
@@ -76,14 +76,14 @@ class Results:
         return writers[0].count
 
     async def _result(
-        self, row: Row | BadRow, rounds: Mapping[int, int], failures: Mapping[int, str], answers: Answers | None
+        self, row: Row | BadRow, rounds: Mapping[int, int], failures: Mapping[int, str]
     ) -> dict[str, Any]:
         base: dict[str, Any] = {"row": row.number, "status": "not_run"}
         if isinstance(row, BadRow):
             return {**base, "status": "not_valid", "error": "not_valid", "error_detail": row.problem}
         base |= {f"{INPUT}_{name}": row.data.get(name) for name in self._definition.columns}
-        if answers is not None:
-            found = dict(answers.get(row.number, {}))
+        if self._definition.provider_batch:
+            found = await self._answer(row.number, rounds.get(row.number, 0))
         else:
             conversation = conversation_id(self._batch, row.number, rounds.get(row.number, 0))
             events = await read_turn(self._store, conversation)
@@ -93,6 +93,14 @@ class Results:
             status = "not_valid" if code == "not_valid" else "failed"
             found = {"status": status, "error": code, "error_detail": detail or None}
         return {**base, **found, **output_values(found.get("output"), self._output)}
+
+    async def _answer(self, row: int, number: int) -> dict[str, Any]:
+        """What the provider's own batch has answered; the answers of a chunk are read once."""
+        key = chunk_of(row, number).key
+        if key not in self._answers:
+            content = await self._files.read_answers(self._batch, key)
+            self._answers = {**dict(list(self._answers.items())[-MAX_CHUNKS:]), key: orjson.loads(content or b"{}")}
+        return dict(self._answers[key].get(str(row), {}))
 
 
 class _Previous:

@@ -269,6 +269,11 @@ class Batches:
         return _decode(batch_id, pairs(flat)) if flat else None
 
 
+def has_bit(bits: bytes, row: int) -> bool:
+    """Whether the bit of a row is set in what `finished` has returned."""
+    return row >> 3 < len(bits) and bool(bits[row >> 3] & (0x80 >> (row & 7)))
+
+
 def _decode(batch_id: str, fields: Mapping[bytes, bytes]) -> BatchRecord:
     known: dict[str, Any] = {}
     for key, value in fields.items():

@@ -43,7 +43,12 @@ def ledger(tmp_path: Path) -> Path:
 @pytest.fixture
 async def settings(redis_url: str, redis_prefix: str, tmp_path: Path) -> AsyncIterator[Settings]:
     """Those of a service whose keys and files are this test's own; every key that is left must be in the table."""
-    settings = Settings(redis_url=redis_url, prefix=redis_prefix, batch_url=str(tmp_path / "kept"))
+    settings = Settings(
+        redis_url=redis_url,
+        prefix=redis_prefix,
+        batch_url=str(tmp_path / "kept"),
+        batch_places=f"{tmp_path / 'allowed'}, s3://ours",
+    )
     yield settings
     async with Redis.from_url(redis_url) as client:
         left = {key for key in await all_keys(client) if key.startswith(redis_prefix.encode())}

@@ -165,3 +165,55 @@ async def test_what_may_not_be_asked_for(world: BatchWorld) -> None:
         await world.batches.create(BatchDefinition(agent="echo", source="/etc/passwd"), OWNER)
     with pytest.raises(ForbiddenUrl):
         await world.batches.create(BatchDefinition(agent="echo", file=file, out="s3://bucket/x"), OWNER)
+
+
+async def test_rows_that_failed_are_begun_anew_and_no_others(world: BatchWorld) -> None:
+    world.fails.add("word 3")
+    batch = await world.begin([*words(6), {"nothing": 1}])
+    done = await world.until(batch.id, "done")
+    assert (done.succeeded, done.failed) == (5, 2)
+    assert (await world.store.batches.failures(batch.id))[3] == "invalid_request"
+    world.fails.clear()
+    await world.batches.retry(done)
+    again = await world.until_holds(batch.id, lambda found: found.state == "done" and found.failed == 1)
+    assert again.succeeded == 6
+    results = await world.results(batch.id)
+    assert results[2]["conversation_id"] == conversation_id(batch.id, 3, 1)
+    assert [result["status"] for result in results] == ["succeeded"] * 6 + ["not_valid"]
+
+
+async def test_a_provider_that_is_overloaded_gets_the_row_again_later(world: BatchWorld) -> None:
+    world.overloaded["word 2"] = 2
+    batch = await world.begin(words(4))
+    done = await world.until(batch.id, "done")
+    assert (done.succeeded, done.failed) == (4, 0)
+    assert (await world.results(batch.id))[1]["conversation_id"] == conversation_id(batch.id, 2, 2)
+
+
+async def test_many_failures_in_a_row_pause_it(world: BatchWorld) -> None:
+    world.fails.update(f"word {number}" for number in range(1, 200))
+    batch = await world.begin(words(100), pause_after=10, concurrency=4)
+    paused = await world.until(batch.id, "paused")
+    assert paused.error.endswith("rows in a row failed")
+    assert paused.failed < 100
+
+
+async def test_a_schedule_may_submit_a_batch_as_a_job(world: BatchWorld) -> None:
+    file = await world.upload(words(2))
+    payload = {"definition": {"agent": "echo", "file": file}}
+    job_id = await world.jobs.submit("run_batch", payload, owner=OWNER)
+    done = await world.until(job_id, "done")
+    assert done.succeeded == 2
+
+
+async def test_rows_at_a_place_that_the_operator_allows(world: BatchWorld, tmp_path: Path) -> None:
+    place = tmp_path / "allowed"
+    place.mkdir()
+    (place / "rows.jsonl").write_bytes(b'{"message": "a"}\n')
+    definition = BatchDefinition(agent="echo", source=f"{place}/rows.jsonl", out=f"{place}/out")
+    batch = await world.batches.create(definition, OWNER)
+    await world.until(batch.id, "done")
+    assert pandas.read_json(place / "out/results.jsonl", lines=True)["answer"].tolist() == ["you said a"]
+    for source in (f"{place}/../secret", f"{place}-other/rows", f"{place}/%2e%2e/secret", "s3://oursecret/x"):
+        with pytest.raises(ForbiddenUrl):
+            await world.batches.create(BatchDefinition(agent="echo", source=source), OWNER)

@@ -11,6 +11,7 @@ from typing import Self
 import orjson
 from aiohttp import web
 
+from tests.messages_api.batches import MessageBatches
 from tests.messages_api.cache import PromptCache
 from tests.messages_api.past_answers import PastAnswers
 from tests.messages_api.reply import ErrorReply, Json, Reply, Responder, Trouble, tokens_reply
@@ -66,6 +67,7 @@ class MessagesServer:
         self.picture_tokens = 1_600
         self.counts_tokens = False  # in its answers, as it does in its refusals
         self.port = port
+        self.batches = MessageBatches(self._answer_in_batch)
         self._keeps_requests = keeps_requests
         self._key = key
         self._cache = PromptCache() if caches else None
@@ -128,6 +130,7 @@ class MessagesServer:
         """Listen on the running loop."""
         app = web.Application(client_max_size=MAX_BODY)
         app.add_routes([web.post("/v1/messages", self._messages), web.get("/healthz", self._healthz)])
+        app.add_routes(self.batches.routes())
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
@@ -162,6 +165,16 @@ class MessagesServer:
             raise asyncio.CancelledError from None
         received.answered.set()
         return response
+
+    def _answer_in_batch(self, body: Json) -> tuple[Reply | ErrorReply, Json]:
+        """The answer to a request of a batch, by the same rules; and the message that it is. Raises for a bad one."""
+        check_request(body)
+        check_size(body, self.window, self.picture_tokens)
+        number = next(self._numbers)
+        reply = self.replies.popleft() if self.replies else self.responder(body)
+        if isinstance(reply, ErrorReply):
+            return reply, {}
+        return reply, whole_message(reply, number, body["model"], usage_of(reply))
 
     def _record(self, request: web.Request, body: Json) -> Received:
         headers = {name.lower(): value for name, value in request.headers.items()}

@@ -11,6 +11,7 @@ import orjson
 from pydantic import BaseModel
 
 from agents.agent import Agent, Catalog
+from agents.errors import ModelError
 from agents.local import LocalConversations
 from agents.models import ScriptedModel
 from agents.models.protocol import ModelRequest
@@ -57,8 +58,20 @@ def said(request: ModelRequest) -> str:
     return content if isinstance(content, str) else " ".join(block.get("text", "") for block in content)
 
 
+FAILS: set[str] = set()
+"""What the model of `echo` refuses."""
+OVERLOADED: dict[str, int] = {}
+"""How often it is overloaded when it is told that."""
+
+
 def echo(request: ModelRequest) -> Step:
-    return Step(f"you said {said(request)}")
+    text = said(request)
+    if text in FAILS:
+        return Step(failure=ModelError("invalid_request", "It is refused."))
+    if OVERLOADED.get(text):
+        OVERLOADED[text] -= 1
+        return Step(failure=ModelError("overloaded", "It is overloaded."))
+    return Step(f"you said {text}")
 
 
 def label(request: ModelRequest) -> Step:
@@ -119,6 +132,8 @@ class BatchWorld:
     jobs: JobClient
     batches: BatchClient
     out: Path
+    fails: set[str]
+    overloaded: dict[str, int]
 
     async def upload(self, rows: Sequence[Mapping[str, Any] | bytes], owner: str = OWNER) -> str:
         """Upload rows of JSON Lines; the file's id."""
@@ -176,8 +191,10 @@ async def batch_world(settings: Settings, catalog: Catalog, out: Path) -> AsyncI
     try:
         async with running(store, BatchRows(store, batches)):
             await worker.start()
-            yield BatchWorld(settings, store, door, jobs, batches, out)
+            yield BatchWorld(settings, store, door, jobs, batches, out, FAILS, OVERLOADED)
     finally:
+        FAILS.clear()
+        OVERLOADED.clear()
         await worker.stop(0)
         with suppress(asyncio.CancelledError):
             await door.aclose()

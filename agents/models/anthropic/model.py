@@ -24,6 +24,7 @@ from agents.models.anthropic.failures import (
     unknown_type,
 )
 from agents.models.anthropic.http import HttpTransport
+from agents.models.anthropic.message_batches import MessageBatches
 from agents.models.anthropic.sse import LineTooLongError, SseReader
 from agents.models.anthropic.thinking import (
     headers_of,
@@ -95,6 +96,11 @@ class AnthropicModel:
         self._http = HttpTransport(self._client, http)
         has_key = self._client.api_key or self._client.auth_token or OWN_KEY_HEADERS & self._headers.keys()
         self._lacks_key = base_url is None and not has_key  # other servers may need none
+
+    @property
+    def batches(self) -> MessageBatches:
+        """The provider's own batches of requests to this model."""
+        return MessageBatches(self._client, self._body)
 
     async def aclose(self) -> None:
         """Close the pooled connections; the model is not used afterwards."""

@@ -3,7 +3,8 @@
 What is opened in it is in no list, no feed and no index that the service looks after, and can be deleted as a whole.
 """
 
-from store.keys import FileKeys, Keys
+from store.key_groups import FileKeys
+from store.keys import Keys
 
 
 class KeysApart(Keys):

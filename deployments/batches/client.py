@@ -63,7 +63,7 @@ class BatchClient:
         return await self._want(batch, "pause", ("queued", "running", "waiting"))
 
     async def cancel(self, batch: BatchRecord) -> BatchRecord:
-        """Begin no more rows, and end those under way; there are results of those that were finished."""
+        """Begin no more rows, and end the ones under way; the results have what was finished."""
         changed = await self._want(batch, "cancel", OPEN)
         if changed.state in ("waiting", "paused"):  # no driver is there that would hear it
             return await self._go_on(changed, {"wanted": "cancel"})

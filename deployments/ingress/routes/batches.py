@@ -114,7 +114,7 @@ async def get_batch(batch_id: BatchId, request: Request, deps: Deps) -> dict[str
 
 @router.post("/batches/{batch_id}/pause", status_code=202, responses=openapi_problems(*CHANGE_PROBLEMS))
 async def pause(batch_id: BatchId, request: Request, deps: Deps) -> dict[str, Any]:
-    """Begin no more rows; those under way come to their end."""
+    """Begin no more rows; the ones under way come to their end."""
     return batch_body(await deps.batches.pause(await _find(deps, request, batch_id, "write")))
 
 
@@ -126,7 +126,7 @@ async def resume(batch_id: BatchId, request: Request, deps: Deps) -> dict[str, A
 
 @router.post("/batches/{batch_id}/cancel", status_code=202, responses=openapi_problems(*CHANGE_PROBLEMS))
 async def cancel(batch_id: BatchId, request: Request, deps: Deps) -> dict[str, Any]:
-    """Begin no more rows and end those under way; what was finished is in the results."""
+    """Begin no more rows and end the ones under way; what was finished is in the results."""
     return batch_body(await deps.batches.cancel(await _find(deps, request, batch_id, "write")))
 
 
@@ -153,7 +153,7 @@ async def failures(
     after: Annotated[int, Query(ge=0, lt=10**15, description="Behind this row.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
-    """The rows that have failed by now, in their order, and why; and those that wait for people."""
+    """The rows that have failed by now, in their order, and why; and the rows that wait for people."""
     batch = await _find(deps, request, batch_id, "read")
     found = sorted((await deps.store.batches.failures(batch.id)).items())
     shown = [{"row": row, "error": reason} for row, reason in found if row > after][:limit]

@@ -22,7 +22,9 @@ from store import Store, connect
 from tests.deployments.test_hosts import created, door_to, hosts, say
 from tests.support.api import eventually
 from tests.support.service import RunningService
-from tests.support.small_hosts import GATE, ROOM, BrokenHost, GatedHost
+from tests.support.small_hosts import GATE, ROOM, BrokenHost, GatedHost, own_store
+
+__all__ = ["own_store"]
 
 PEOPLE = 50
 HOUR = 3600.0

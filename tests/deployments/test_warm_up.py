@@ -17,7 +17,9 @@ from store import Store
 from tests.deployments.test_hosts import created, door_to, hosts, say
 from tests.support.api import eventually
 from tests.support.service import RunningService
-from tests.support.small_hosts import WatchedHost
+from tests.support.small_hosts import WatchedHost, own_store
+
+__all__ = ["own_store"]
 
 
 @pytest.fixture

@@ -8,6 +8,9 @@ from store import Store
 from store.audit.verify import verify_stored
 from tests.support.access_service import bearer, make_key
 from tests.support.api import eventually
+from tests.support.guarded_service import chosen, http, store
+
+__all__ = ["chosen", "http", "store"]
 
 BOSS = frozenset({"admin"})
 TENANT = "audited"

@@ -17,7 +17,10 @@ from store import Store
 from tests.deployments.test_problems import check_problem
 from tests.servers.contents import dump_contents
 from tests.support.access_service import bearer, make_key
+from tests.support.guarded_service import chosen, http, store
 from tests.support.service import RunningService
+
+__all__ = ["chosen", "http", "store"]
 
 Kind = Literal[
     "public",

@@ -16,8 +16,11 @@ from ray._private.worker import global_worker
 from store import Store
 from tests.servers.contents import dump_contents
 from tests.support.access_service import bearer, make_key
+from tests.support.guarded_service import http, store
 from tests.support.identity_provider import AUDIENCE, claims
 from tests.support.service import RunningService
+
+__all__ = ["http", "store"]
 
 JWT_SECRET = "the-secret-that-tokens-are-signed-with-" + "s" * 16
 

@@ -26,6 +26,9 @@ class Size:
     raylets: tuple[int, ...] = (1, 2, 4)
     arrivals: int = 50
     burst_seconds: float = 60.0
+    rows: int = 2_000
+    batch_concurrency: int = 64
+    people_seconds: float = 30.0
 
 
 QUICK = Size(
@@ -48,4 +51,6 @@ QUICK = Size(
     raylets=(1, 2),
     arrivals=3,
     burst_seconds=0.0,
+    rows=4,
+    people_seconds=0.0,
 )

@@ -89,6 +89,8 @@ TARGETS: Sequence[Target] = (
     Target(SHARED, "Memory beyond the empty hosts, 10,000 live idle conversations", 150, "MB"),
     Target(SHARED, "Cold start to the first token, p50", 15, MILLISECONDS),
     Target(DEDICATED, "Cold start to the first token, p50", 250, MILLISECONDS),
+    Target(SHARED, "Batch, turns a second of interactive load", 0.8, "x", at_least=True),
+    Target(SHARED, "Batch, added to the first token, p50", 10, MILLISECONDS),
     Target(SHARED, "Recovery after SIGKILL, p99", 5000, MILLISECONDS),
     Target(DEDICATED, "Recovery after SIGKILL, p99", 5000, MILLISECONDS),
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.figures import Figure
-from benchmarks.measures import burst, cold, concurrent, history, memory, pace, raylets, recovery, single
+from benchmarks.measures import batch, burst, cold, concurrent, history, memory, pace, raylets, recovery, single
 from benchmarks.size import Size
 from benchmarks.subjects import Subject
 
@@ -35,6 +35,7 @@ MEASURES: Mapping[str, Measure] = {
     "cold": Measure(cold.measure, RAYLOGUE),
     "recovery": Measure(recovery.measure, RAYLOGUE),
     "history": Measure(history.measure, ("shared",)),
+    "batch": Measure(batch.measure, ("shared",)),
     "raylets": Measure(raylets.measure, ("shared",)),
     "memory": Measure(memory.measure, RAYLOGUE),
 }

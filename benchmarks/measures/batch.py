@@ -1,4 +1,4 @@
-"""A batch beside people: its turns a second next to those of interactive load, and what it adds to their first token."""
+"""A batch beside people: its turns a second next to interactive load, and what it adds to their first token."""
 
 import asyncio
 import time

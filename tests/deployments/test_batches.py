@@ -9,7 +9,7 @@ import ray.data
 
 from deployments.access.principal import LOCAL
 from tests.deployments.conftest import in_the_ingress
-from tests.support.api import eventually
+from tests.support.api import Api, eventually
 from tests.support.service import RunningService
 
 pytestmark = [pytest.mark.ray, in_the_ingress]
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.ray, in_the_ingress]
 ROWS = b"".join(b'{"text": "row %d"}\n' % number for number in range(1, 31))
 
 
-async def test_rows_in_and_a_table_for_ray_out(service: RunningService, tmp_path: Path) -> None:
+async def test_rows_in_and_a_table_for_ray_out(api: Api, service: RunningService, tmp_path: Path) -> None:
     async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
         file = (await http.post("/v1/batch-files", content=ROWS)).raise_for_status().json()["id"]
         wanted = {"agent": "assistant", "file": file, "template": "say {{text}}", "conversations": "archive"}

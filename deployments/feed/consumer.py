@@ -9,6 +9,7 @@ from typing import Protocol
 from agents.agent import Catalog
 from deployments.feed import consumers
 from deployments.settings import Settings
+from deployments.work.client import JobClient
 from store import Store
 from store.feed.entry import FeedEntry
 
@@ -20,6 +21,7 @@ class FeedServices:
     settings: Settings
     store: Store
     catalog: Catalog
+    jobs: JobClient
 
 
 class Consumer(Protocol):

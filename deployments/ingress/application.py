@@ -142,15 +142,15 @@ async def _lifespan(
     draining, cluster = Draining(), cluster_name()
     begin_when_serve_stops(draining)
     host_supply = HostSupply(store, door)
-    services = FeedServices(settings, store, agents)
+    import_jobs(settings)
+    dependencies = Dependencies(settings, agents, store, door, ReplicaLimits(settings), draining, host_supply)
+    services = FeedServices(settings, store, agents, dependencies.jobs)
     feed = FeedEngine(
         store,
         make_consumers(services),
         group_days=settings.feed_group_days,
         max_entries=settings.feed_max_entries,
     )
-    import_jobs(settings)
-    dependencies = Dependencies(settings, agents, store, door, ReplicaLimits(settings), draining, host_supply)
     app.state.dependencies = dependencies
     background = (
         RecoverySweep(store, door, cluster),

@@ -7,8 +7,6 @@ from deployments.batches.client import BatchClient
 from deployments.batches.definition import row_of
 from deployments.batches.outcomes import FIRST_TURN, note_of
 from deployments.feed.consumer import FeedServices
-from deployments.work.client import JobClient
-from deployments.work.queues import Queues
 from store import Store
 from store.feed.entry import FeedEntry
 from store.registries.batches import RowNote
@@ -32,8 +30,8 @@ class BatchRows:
 
 def make(services: FeedServices) -> BatchRows:
     """The consumer of a replica."""
-    jobs = JobClient(services.store, Queues(services.settings))
-    return BatchRows(services.store, BatchClient(services.settings, services.store, services.catalog, jobs))
+    batches = BatchClient(services.settings, services.store, services.catalog, services.jobs)
+    return BatchRows(services.store, batches)
 
 
 def _notes(entries: Iterable[FeedEntry]) -> dict[str, list[RowNote]]:

@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
+from deployments.batches.definition import row_of
+from deployments.batches.outcomes import FIRST_TURN
 from deployments.feed.consumer import FeedServices
 from store import ConversationMeta, Store
 from store.feed.entry import FeedEntry
@@ -40,7 +42,7 @@ class People:
 
     async def take(self, entries: Sequence[FeedEntry]) -> None:
         """Told twice is told once: each person's feed knows what it has. Raises StoreUnavailable."""
-        told = [entry for entry in entries if entry.type in TOLD and entry.root == entry.conversation_id]
+        told = [entry for entry in entries if _is_told(entry)]
         if not told:
             return
         metas = {meta.id: meta for meta in await self._store.registry.get_many(sorted({entry.root for entry in told}))}
@@ -56,6 +58,14 @@ class People:
 
 def make(services: FeedServices) -> People:
     return People(services.store)
+
+
+def _is_told(entry: FeedEntry) -> bool:
+    """Of the thousands of rows of a batch people hear what they are asked, and what happens there after that."""
+    if entry.type not in TOLD or entry.root != entry.conversation_id:
+        return False
+    is_row = row_of(entry.conversation_id) is not None and entry.data.get("turn", FIRST_TURN) == FIRST_TURN
+    return not is_row or entry.type.startswith("question_") or entry.type == "members_changed"
 
 
 def _audience(entry: FeedEntry, meta: ConversationMeta | None) -> Collection[str]:

@@ -14,6 +14,8 @@ from agents.agent import Catalog
 from deployments.feed import consumers
 from deployments.feed.consumer import FeedServices, make_consumers
 from deployments.settings import Settings
+from deployments.work.client import JobClient
+from deployments.work.queues import Queues
 from store import Store
 from tests.support.conversation_workbench import worker
 from tests.support.feed import Ledger, ended, running
@@ -60,7 +62,7 @@ async def test_the_consumer_on_the_page_works(
     assert "http://127.0.0.1:9000" in consumer
     (tmp_path / "ended_turns.py").write_text(consumer.replace("http://127.0.0.1:9000", other_system))
     monkeypatch.setattr(consumers, "__path__", [str(tmp_path)])
-    [made] = make_consumers(FeedServices(Settings(), store, Catalog([worker()])))
+    [made] = make_consumers(FeedServices(Settings(), store, Catalog([worker()]), JobClient(store, Queues(Settings()))))
     assert made.name == "ended_turns"
     other = Ledger()
     async with running(store, made, other):

@@ -14,6 +14,8 @@ from deployments.feed.engine import FeedEngine
 from deployments.feed.partitions import CHUNK_ENTRIES
 from deployments.feed.reader import MAX_PARTITIONS, MAX_STRIKES
 from deployments.settings import Settings
+from deployments.work.client import JobClient
+from deployments.work.queues import Queues
 from store import Store, StoreUnavailable, connect
 from store.feed.entry import FeedEntry, Position
 from store.feed.feed import ReadEntry
@@ -352,7 +354,9 @@ async def test_on_a_cluster(valkey_cluster: ValkeyCluster, redis_prefix: str) ->
 
 
 def test_the_consumers_are_found_and_have_names_of_their_own(store: Store) -> None:
-    consumers = make_consumers(FeedServices(Settings(), store, Catalog([worker()])))
+    consumers = make_consumers(
+        FeedServices(Settings(), store, Catalog([worker()]), JobClient(store, Queues(Settings())))
+    )
     assert len({consumer.name for consumer in consumers}) == len(consumers)
     with pytest.raises(ValueError, match="same name"):
         FeedEngine(store, [Ledger(), Ledger()], group_days=1, max_entries=1000)

@@ -70,3 +70,17 @@ async def test_a_conversation_that_took_the_id_of_another_tells_its_own_people_o
     begun = await store.personal_feeds.open("acme/bob")
     await People(store).take([entry(1, "turn_ended", turn=1, outcome="completed")])
     assert await told(store, "bob", begun) == []
+
+
+async def test_of_a_row_of_a_batch_people_hear_its_questions_and_what_they_say_there(store: Store) -> None:
+    begun = await store.personal_feeds.open("acme/ada")
+    row = "batch-0f-7"
+    await People(store).take(
+        [
+            entry(1, "turn_started", row, turn=1),
+            entry(2, "question_asked", row, turn=1),
+            entry(3, "turn_ended", row, turn=1),
+            entry(4, "turn_started", row, turn=2),
+        ]
+    )
+    assert await told(store, "ada", begun) == [("question_asked", 1), ("turn_started", 2)]

@@ -95,7 +95,8 @@ class Agent:
     `placement` says where its conversations live: `dedicated`, each in a process of its own; `shared`, many in one
     process; `auto`, first there, then in one of its own if it goes on. `ray` are the options of a dedicated process'
     actor, for work that needs resources or a runtime environment of its own. `stays_while_watched` exempts a
-    conversation from eviction while a watcher is connected.
+    conversation from eviction while a watcher is connected. An answer in a scheduled run that is exactly `quiet_token`
+    says that there is nothing new: its owner is not told.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Agent:
     placement: Placement = "auto"
     ray: Mapping[str, Any] | None = None
     stays_while_watched: bool = False
+    quiet_token: str | None = None
     on_busy: OnBusy = "reject"
     max_tokens: int = 8192
     limits: Limits = field(default_factory=Limits)
@@ -173,6 +175,8 @@ class Agent:
         yield from text_problems("system_prompt", self.system_prompt)
         if self.until_tool is not None:
             yield from text_problems("until_tool", self.until_tool, filled=True)
+        if self.quiet_token is not None:
+            yield from text_problems("quiet_token", self.quiet_token, filled=True)
         yield from choice_problems("placement", self.placement, PLACEMENTS)
         yield from choice_problems("on_busy", self.on_busy, BUSY_POLICIES)
         yield from flag_problems("stays_while_watched", self.stays_while_watched)

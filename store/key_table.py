@@ -242,6 +242,19 @@ TABLE = (
     KeyRow("jobs_of_tenant", "{jobs}:tenant:<tenant>", "zset", "as jobs"),
     KeyRow("open_jobs", "{jobs}:open", "zset", "an entry until the job is over"),
     KeyRow("job_names", "{jobs}:names", "hash", "an entry until the job that has the name is over"),
+    KeyRow("schedule", "{p}:schedule:<schedule>", "hash", "until it is deleted: a person has made it"),
+    KeyRow(
+        "schedule_runs", "{p}:schedule:<schedule>:runs", "hash", "an entry until 200 later runs are over, as schedule"
+    ),
+    KeyRow("schedule_ended", "{p}:schedule:<schedule>:ended", "zset", "as schedule_runs"),
+    KeyRow("schedules_due", "{p}:schedules_due", "zset", "an entry until its schedule is over, paused or deleted"),
+    KeyRow("schedules", "{schedules}:all", "zset", "an entry until its schedule is deleted"),
+    KeyRow("schedules_of", "{schedules}:owner:<principal>", "zset", "as schedules"),
+    KeyRow("schedules_of_tenant", "{schedules}:tenant:<tenant>", "zset", "as schedules"),
+    KeyRow("standing", "{schedules}:standing", "hash", "an entry until no schedule speaks to its conversation"),
+    KeyRow(
+        "scheduler", "{schedules}:scheduler", "string", "seconds after its replica has last renewed it", expires=True
+    ),
     KeyRow("worker_supply", "{jobs}:supply", "string", "seconds after its replica has last said so", expires=True),
     KeyRow(
         "queue",
@@ -299,6 +312,7 @@ PLACEHOLDERS = {
     "<copy>": "[0-9a-f]+",
     "<batch>": "[0-9A-Za-z._-]+",
     "<priority>": "[a-z]+",
+    "<schedule>": "[0-9a-f]+",
     "<own>": ".+",
     "<tag>": "[^}]+",
 }

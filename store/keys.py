@@ -4,7 +4,16 @@ import re
 import zlib
 from functools import lru_cache
 
-from store.key_groups import AuditKeys, BatchKeys, ConversationKeys, CopyKeys, FeedKeys, FileKeys, ListKeys
+from store.key_groups import (
+    AuditKeys,
+    BatchKeys,
+    ConversationKeys,
+    CopyKeys,
+    FeedKeys,
+    FileKeys,
+    ListKeys,
+    ScheduleKeys,
+)
 from store.key_table import PLACEHOLDERS, TABLE, KeyRow
 
 PARTITIONS = 64
@@ -209,6 +218,39 @@ class Keys:
     def worker_supply(self) -> str:
         """String: which replica of the ingress says how many workers there should be."""
         return f"{self.prefix}:{{jobs}}:supply"
+
+    def schedule(self, schedule_id: str) -> ScheduleKeys:
+        """Hash: the record of a schedule; hash and sorted set: its runs that are over, by when they ended (ms)."""
+        partition = self.partition(schedule_id)
+        stem = f"{self.prefix}:{{{partition}}}:schedule:{schedule_id}"
+        return ScheduleKeys(stem, self.schedules_due(partition), f"{stem}:runs", f"{stem}:ended", self.feed(partition))
+
+    def schedules_due(self, partition: int) -> str:
+        """Sorted set: ids of schedules, by when they are to be looked at (ms)."""
+        return f"{self.prefix}:{{{partition}}}:schedules_due"
+
+    @property
+    def schedules(self) -> str:
+        """Sorted set: the ids of all schedules, by when they were made (ms)."""
+        return f"{self.prefix}:{{schedules}}:all"
+
+    def schedules_of(self, owner: str) -> str:
+        """Sorted set: the ids of a principal's schedules, by when they were made (ms)."""
+        return f"{self.prefix}:{{schedules}}:owner:{owner}"
+
+    def schedules_of_tenant(self, tenant: str) -> str:
+        """Sorted set: the same for all principals of a tenant; `-` is for the ones without."""
+        return f"{self.prefix}:{{schedules}}:tenant:{tenant}"
+
+    @property
+    def standing(self) -> str:
+        """Hash: a conversation -> the schedules whose runs are messages to it."""
+        return f"{self.prefix}:{{schedules}}:standing"
+
+    @property
+    def scheduler(self) -> str:
+        """String: which replica of the ingress looks for what is due."""
+        return f"{self.prefix}:{{schedules}}:scheduler"
 
     def queue(self, priority: str) -> str:
         """The stem of the keys of docket's queue of a priority."""

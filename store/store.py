@@ -38,6 +38,7 @@ from store.registries.page_sessions import PageSessions
 from store.registries.personal_feeds import PersonalFeeds
 from store.registries.preferences import Preferences
 from store.registries.projects import Projects
+from store.registries.schedules import Schedules
 from store.registries.starts import Starts
 from store.registries.texts import Texts
 from store.registries.usage import UsageRecord
@@ -92,6 +93,7 @@ class Store:
         self.model_calls = ModelCallLog(self._client, keys)
         self.mcp_servers = McpServers(self._client, keys)
         self.jobs = Jobs(self._client, keys)
+        self.schedules = Schedules(self._client, keys)
         self.failures = Failures(self._client, keys)
         self.live = LivePublisher(self._client, keys)
         self.client_tools = ClientTools(self._client, keys)

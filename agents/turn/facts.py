@@ -74,7 +74,7 @@ class Facts:
     `turn` is the number of the newest turn that began, `running` whether it has not ended yet, `step` how many
     answers of the model it has. `waiting` are the turns to come, in their order, `steered_to` is the step that the
     newest steering message waits for, `steered` how many of them came since the last answer. `self_started` counts
-    the turns in a row that the agent began itself; `begun_by` says who began the newest turn. `speakers` are the
+    the turns in a row that the agent began itself; `begun_by` says who began the one that runs. `speakers` are the
     principals of the turn's messages, `principal` is the one who acts in it, `model` the newest choice of a model in
     them. `cut_off` counts the answers in a row that ended at `max_tokens`.
     `achieved`: a call of the last answer has succeeded, so that the model may end the turn without a word.
@@ -246,6 +246,7 @@ def _end(facts: Facts) -> Facts:
     ended = replace(
         facts,
         running=False,
+        begun_by="user",
         calls={},
         speakers=(),
         steered_to=0,

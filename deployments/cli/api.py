@@ -249,13 +249,17 @@ class ApiClient:
         with self._failures_in_one_line():
             _raise_for_problem(self._http.delete(path))
 
+    def ask(self, method: str, path: str, body: JsonObject | None = None) -> JsonObject:
+        """What is answered, for a subject that has its own commands; without content it is empty."""
+        return self._request(method, path, body)
+
     def _request(
         self, method: str, path: str, body: JsonObject | None = None, timeout: float = TIMEOUT_SECONDS
     ) -> JsonObject:
         with self._failures_in_one_line():
             response = self._http.request(method, path, json=body, timeout=timeout)
             _raise_for_problem(response)
-            answer: JsonObject = response.json()
+            answer: JsonObject = response.json() if response.content else {}
             return answer
 
     def _delete(self, path: str) -> None:

@@ -42,6 +42,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "keys": "keys",
     "audit": "audit",
     "jobs": "jobs",
+    "schedules": "schedules",
     "limits": "limits",
     "projects": "projects",
     "batch": "batch",

@@ -46,6 +46,7 @@ from deployments.ingress.routes import (
     model_calls,
     preferences,
     projects,
+    schedules,
     session,
     turns,
 )
@@ -58,6 +59,8 @@ from deployments.process.gc_tuning import tune_gc
 from deployments.process.logging import configure_logging
 from deployments.process.store import connect_store
 from deployments.routing.control_plane import cluster_name
+from deployments.schedules.definition import NewSchedule, RunNow, ScheduleChanges, Timetable
+from deployments.schedules.scheduler import make_scheduler
 from deployments.settings import Settings
 from deployments.work.job_modules import import_jobs
 from deployments.work.supply import WorkerSupply
@@ -76,6 +79,10 @@ BODIES = (
     bodies.NewLimits,
     bodies.SignIn,
     BatchDefinition,
+    NewSchedule,
+    ScheduleChanges,
+    Timetable,
+    RunNow,
 )
 # Routes are tried in this order: those with the most requests come first.
 ROUTES = (
@@ -98,6 +105,7 @@ ROUTES = (
     audit,
     jobs,
     batches,
+    schedules,
     limits,
 )
 
@@ -158,6 +166,7 @@ async def _lifespan(
         WarmPool(settings, store, door.launcher.control_plane),
         NodeDrain(door.launcher.control_plane, dependencies.audit),
         UnfinishedImports(store),
+        make_scheduler(store, agents, door, dependencies.jobs),
         ListUpgrade(store),
         dependencies.access,
         dependencies.request_limits,

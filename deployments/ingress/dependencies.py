@@ -26,6 +26,7 @@ from deployments.ingress.streams.draining import Draining
 from deployments.ingress.streams.open_streams import OpenStreams
 from deployments.ingress.streams.personal_feed import PersonalFeedStreams
 from deployments.routing.door import Door
+from deployments.schedules.client import ScheduleClient
 from deployments.settings import Settings
 from deployments.work.client import JobClient
 from deployments.work.queues import Queues
@@ -50,6 +51,7 @@ class Dependencies:
     queues: Queues = field(init=False)
     jobs: JobClient = field(init=False)
     batches: BatchClient = field(init=False)
+    schedules: ScheduleClient = field(init=False)
     authenticator: Authenticator = field(init=False)
     access: ConversationAccess = field(init=False)
     known_limits: KnownLimits = field(init=False)
@@ -63,6 +65,7 @@ class Dependencies:
         object.__setattr__(self, "queues", Queues(self.settings))
         object.__setattr__(self, "jobs", JobClient(self.store, self.queues))
         object.__setattr__(self, "batches", BatchClient(self.settings, self.store, self.catalog, self.jobs))
+        object.__setattr__(self, "schedules", ScheduleClient(self.store))
         object.__setattr__(self, "authenticator", Authenticator(self.settings, self.store))
         object.__setattr__(self, "access", ConversationAccess(self.store))
         object.__setattr__(self, "known_limits", self.door.known_limits)

@@ -32,7 +32,8 @@ class JobType:
     """How jobs of a name are done. `timeout` and `kept` are seconds, the latter counts from a job's end.
 
     `retries` are the attempts after the first that fails. With `resources`, options of a Ray task, the function runs in
-    a process of its own, anywhere in the cluster: then it is a plain function of its payload.
+    a process of its own, anywhere in the cluster: then it is a plain function of its payload. One that is `schedulable`
+    people may have done by a schedule of theirs, with a payload of theirs.
     """
 
     name: str
@@ -43,6 +44,7 @@ class JobType:
     priority: Priority = "normal"
     kept: float = KEPT_SECONDS
     resources: Mapping[str, Any] = field(default_factory=dict)
+    schedulable: bool = False
 
     @property
     def is_heavy(self) -> bool:
@@ -78,6 +80,7 @@ def job(
     priority: Priority = "normal",
     kept: float = KEPT_SECONDS,
     ray: Mapping[str, Any] = NO_RESOURCES,
+    schedulable: bool = False,
 ) -> Callable[[Run], Run]:
     """Make a function a type of job, by its own name or another.
 
@@ -92,7 +95,7 @@ def job(
         if priority not in PRIORITIES:
             raise JobTypeInvalid(f"{title}: the priority is one of {', '.join(PRIORITIES)}, not {priority!r}")
         payload = _payload_of(function, title, heavy=bool(ray))
-        JOB_TYPES.add(JobType(title, payload, function, timeout, retries, priority, kept, dict(ray)))
+        JOB_TYPES.add(JobType(title, payload, function, timeout, retries, priority, kept, dict(ray), schedulable))
         return function
 
     return define

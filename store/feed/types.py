@@ -21,9 +21,27 @@ FEED_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "question_expired": ("tool_call_id",),
     "tool_called": ("turn", "tool_call_id", "name", "arguments_hash", "executor", "approval", "trust", "principal"),
     "tool_finished": ("turn", "tool_call_id", "name", "status", "principal"),
+    "schedule_changed": ("name", "change", "by"),
+    "schedule_paused": ("name", "failures"),
+    "schedule_run_started": ("name", "run", "due_at", "conversation", "job"),
+    "schedule_run_ended": (
+        "name",
+        "run",
+        "due_at",
+        "outcome",
+        "error",
+        "quiet",
+        "usage",
+        "cost",
+        "conversation",
+        "job",
+    ),
 }
 """Every type, with the keys that its data has beside `ALWAYS`; a key that has nothing to say is there as None.
 
 A question that is withdrawn, because its turn is cancelled, is neither answered nor expired: its call is finished.
 `arguments_hash` of an answer is None unless the arguments were edited. `cost` is in millionths of a US dollar.
+
+The conversation id of a `schedule_` entry is the schedule's own id. `schedule_paused` says that it has paused itself.
+A run that is `quiet` has nothing to say to people.
 """

@@ -25,6 +25,10 @@ TOLD: Final = frozenset(
         "question_asked",
         "question_answered",
         "question_expired",
+        "schedule_changed",
+        "schedule_paused",
+        "schedule_run_started",
+        "schedule_run_ended",
     ]
 )
 UNTOLD_DATA: Final = frozenset({"root", "parent", "members"})
@@ -61,8 +65,11 @@ def make(services: FeedServices) -> People:
 
 
 def _is_told(entry: FeedEntry) -> bool:
-    """Of the thousands of rows of a batch people hear what they are asked, and what happens there after that."""
-    if entry.type not in TOLD or entry.root != entry.conversation_id:
+    """Of the thousands of rows of a batch people hear what they are asked, and what happens there after that.
+
+    Of a run of a schedule that has nothing to say, they are not told its end.
+    """
+    if entry.type not in TOLD or entry.root != entry.conversation_id or entry.data.get("quiet"):
         return False
     is_row = row_of(entry.conversation_id) is not None and entry.data.get("turn", FIRST_TURN) == FIRST_TURN
     return not is_row or entry.type.startswith("question_") or entry.type == "members_changed"
@@ -88,4 +95,5 @@ def _is_last(entry: FeedEntry, person: str) -> bool:
 
 def _event(entry: FeedEntry) -> dict[str, Any]:
     data = {name: value for name, value in entry.data.items() if name not in UNTOLD_DATA}
-    return {"type": entry.type, "conversation_id": entry.conversation_id, "at": entry.at, **data}
+    subject = "schedule_id" if entry.type.startswith("schedule_") else "conversation_id"
+    return {"type": entry.type, subject: entry.conversation_id, "at": entry.at, **data}

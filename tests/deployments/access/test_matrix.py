@@ -54,6 +54,7 @@ class Route(NamedTuple):
 
 CONVERSATION = "/v1/conversations/{conversation_id}"
 PROJECT = "/v1/projects/{project}"
+SCHEDULE = "/v1/schedules/{schedule_id}"
 ROUTES: Mapping[str, Route] = {
     "GET /healthz": Route("public", 200),
     "GET /readyz": Route("public", 0),
@@ -73,6 +74,18 @@ ROUTES: Mapping[str, Route] = {
     "GET /v1/jobs/{job_id}": Route("reading", 404, "unknown_job"),
     "POST /v1/jobs/{job_id}/cancel": Route("anyone", 404, "unknown_job"),
     "POST /v1/jobs/{job_id}/retry": Route("anyone", 404, "unknown_job"),
+    "GET /v1/schedules": Route("reading", 200),
+    "POST /v1/schedules": Route("writing", 422, "invalid_request", {"name": "x"}),
+    "POST /v1/schedules/preview": Route("reading", 422, "invalid_request", {"every": 0}),
+    f"GET {SCHEDULE}": Route("reading", 404, "unknown_schedule"),
+    f"PATCH {SCHEDULE}": Route("anyone", 404, "unknown_schedule", {}),
+    f"DELETE {SCHEDULE}": Route("anyone", 404, "unknown_schedule"),
+    f"POST {SCHEDULE}/pause": Route("anyone", 404, "unknown_schedule"),
+    f"POST {SCHEDULE}/resume": Route("anyone", 404, "unknown_schedule"),
+    f"GET {SCHEDULE}/runs": Route("reading", 404, "unknown_schedule"),
+    f"POST {SCHEDULE}/runs": Route("anyone", 404, "unknown_schedule"),
+    f"GET {SCHEDULE}/runs/{{run_id}}": Route("reading", 404, "unknown_schedule"),
+    f"POST {SCHEDULE}/runs/{{run_id}}/cancel": Route("anyone", 404, "unknown_schedule"),
     "GET /v1/job-failures": Route("reading", 200),
     "POST /v1/batch-files": Route("writing", 201, body={}),
     "GET /v1/batches": Route("reading", 200),
@@ -258,6 +271,8 @@ async def test_who_gets_what(
         subject="acme/bob",
         job_id="nothing",
         batch_id="nothing",
+        schedule_id=32 * "0",
+        run_id="nothing",
     )
     before = await dump_contents(service.redis.url, f"*{shared}*")
     try:

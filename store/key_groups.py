@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """The keys that belong together, such as those of a conversation: all of a group are in one slot."""
-=======
-"""The keys that belong together: of a conversation, a file system, a feed, an audit, a list, a copy, a schedule."""
->>>>>>> 052204f (Have agents and jobs run at their due times, each exactly once, and say how it went)
 
 from dataclasses import dataclass
 
@@ -51,25 +47,6 @@ class FeedKeys:
 
 
 @dataclass(frozen=True, slots=True)
-<<<<<<< HEAD
-=======
-class ScheduleKeys:
-    """The keys of one schedule, all in the slot of its partition."""
-
-    record: str
-    due: str
-    runs: str
-    ended: str
-    feed: FeedKeys
-
-    @property
-    def all(self) -> list[str]:
-        """In the order in which the scripts take them."""
-        return [self.record, self.due, self.runs, self.ended, self.feed.stream, self.feed.groups]
-
-
-@dataclass(frozen=True, slots=True)
->>>>>>> 052204f (Have agents and jobs run at their due times, each exactly once, and say how it went)
 class ConversationKeys:
     """The keys of one conversation, all in one slot, and its live channel (which is no key)."""
 
@@ -96,7 +73,6 @@ class CopyKeys:
     log: str
     clients: str
     files: FileKeys
-<<<<<<< HEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,5 +91,19 @@ class BatchKeys:
     def all(self) -> tuple[str, ...]:
         """Every key."""
         return (self.record, self.finished, self.failed, self.waiting, self.rounds, self.again, self.provider)
-=======
->>>>>>> 052204f (Have agents and jobs run at their due times, each exactly once, and say how it went)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleKeys:
+    """The keys of one schedule, all in the slot of its partition."""
+
+    record: str
+    due: str
+    runs: str
+    ended: str
+    feed: FeedKeys
+
+    @property
+    def all(self) -> list[str]:
+        """In the order in which the scripts take them."""
+        return [self.record, self.due, self.runs, self.ended, self.feed.stream, self.feed.groups]

@@ -19,17 +19,30 @@ from deployments.work.client import JobClient
 from deployments.work.queues import Queues
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FastClock:
-    """Begins at `begin` (ms) at the real time `real` (s), is `speed` times as fast, and wrong by `skew` (ms)."""
+    """Stands at `begin` (ms) until the file `started` says since when (s) it goes, then `speed` times as fast.
+
+    It is wrong by `skew` (ms).
+    """
 
     begin: int
-    real: float
+    started: Path
     speed: float
     skew: int = 0
+    _since: float | None = None
 
     def __call__(self) -> int:
-        return self.begin + round(1000 * self.speed * (time.time() - self.real)) + self.skew
+        if self._since is None and self.started.exists():
+            self._since = float(self.started.read_text())
+        gone = 0.0 if self._since is None else time.time() - self._since
+        return self.begin + round(1000 * self.speed * gone) + self.skew
+
+    def start(self) -> None:
+        """Let it go, for all processes."""
+        beside = self.started.with_suffix(".new")
+        beside.write_text(str(time.time()))
+        beside.rename(self.started)
 
 
 def noting_agent(ledger: Path) -> Agent:
@@ -58,13 +71,13 @@ async def work(settings: Settings, ledger: Path, clock: FastClock) -> None:
     """Schedule until the process is killed."""
     store, queues, catalog = connect_store(settings), Queues(settings), Catalog([noting_agent(ledger)])
     own = make_scheduler(store, catalog, LocalConversations(store, catalog), JobClient(store, queues), clock)
-    print("scheduling", flush=True)
+    (ledger.parent / f"ready-{os.getpid()}").touch()
     await own.run()
 
 
 if __name__ == "__main__":
-    url, prefix, ledger, begin, real, speed, skew = sys.argv[1:]
+    url, prefix, ledger, begin, started, speed, skew = sys.argv[1:]
     scheduler_module.LEASE_MS = 300
     scheduler_module.PERIOD_SECONDS = 0.05
-    clock = FastClock(int(begin), float(real), float(speed), int(skew))
+    clock = FastClock(int(begin), Path(started), float(speed), int(skew))
     asyncio.run(work(Settings(redis_url=url, prefix=prefix), Path(ledger), clock))

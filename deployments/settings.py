@@ -283,7 +283,7 @@ class Settings(AccessSettings):
             raise ValueError("the scheme must be redis://, rediss://, unix:// or sentinel://")
         return url
 
-    @field_validator("archive_url")
+    @field_validator("archive_url", "batch_url")
     @classmethod
     def _archive_outlives_a_process(cls, url: str | None) -> str | None:
         if url is not None and "://" not in url:

@@ -42,6 +42,10 @@ Report = Callable[[int, int | None, str], Awaitable[None]]
 """Says how far the job is; raises when it has lost its claim."""
 
 
+class RowsUnfinished(Exception):
+    """Not all rows are finished, though none is under way: another attempt is made; `batch_id` is the only argument."""
+
+
 class Driver:
     """One attempt of the job `job` to bring the batch on."""
 
@@ -164,6 +168,9 @@ class Driver:
                 await self._store.batches.note_rows(self._batch.id, [note])
                 if note.outcome == "again":
                     self._pace.slow_down()
+        except Exception as error:  # noqa: BLE001 - the row is not finished: the attempt ends, and another one sends it
+            self._failure = self._failure or error
+            self._end_sending("lost")
         finally:
             if is_over and self._under_way.pop(row, None) is not None:
                 self._pace.give_back()
@@ -265,6 +272,8 @@ class Driver:
         elif self._stop != "cancel" and await self._store.batches.waiting(self._batch.id):
             await self._change({"state": "waiting", "strikes": 0})
             return
+        elif self._stop != "cancel" and self._batch.finished < (self._batch.total or 0):
+            raise RowsUnfinished(self._batch.id)
         await self._write(source)
 
     async def _cancel_rows(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,6 +21,11 @@ from deployments.settings import Settings
 T = TypeVar("T")
 
 PIECE_BYTES: Final = 1 << 20
+OWN: Final = re.compile(
+    r"/(uploads/[0-9a-f]{32}/[0-9a-f]{32}|[0-9a-zA-Z]{1,64}/(rows|answers/[0-9-]+\.json|results/results\.[a-z]+))"
+    r"(\.[0-9a-f]{8})?(\.partial)?$"
+)
+"""The files that are ours: the place may have others."""
 RESULTS: Final = ("results.jsonl", "results.parquet")
 
 
@@ -114,7 +120,8 @@ class BatchFiles:
 
     async def remove_older(self, days: float) -> None:
         """Remove what is older than so many days, such as uploads that no batch uses any more."""
-        await self._call(partial(self._remove_older, time.time() - 86_400 * days))
+        with suppress(FilesUnavailable):  # the next batch that ends tries again
+            await self._call(partial(self._remove_older, time.time() - 86_400 * days))
 
     def rows(self, source: str, after: int = 0) -> Iterator[Row | BadRow]:
         """The rows of a source of this place; for a thread."""
@@ -180,7 +187,7 @@ class BatchFiles:
         for path, details in files.find(self._root(), detail=True).items():
             changed = details.get("mtime") or details.get("LastModified") or details.get("updated")
             stamp = changed.timestamp() if hasattr(changed, "timestamp") else changed
-            if isinstance(stamp, int | float) and stamp < oldest:
+            if isinstance(stamp, int | float) and stamp < oldest and OWN.search(path):
                 with suppress(FileNotFoundError):
                     files.rm_file(path)
 

@@ -8,7 +8,8 @@ import pytest
 
 from agents.context import AgentContext
 from agents.errors import UnknownAgent
-from agents.turn.inputs import Resolve
+from agents.receipt import Receipt
+from agents.turn.inputs import Resolve, UserMessage
 from deployments.batches.definition import BatchDefinition, conversation_id
 from deployments.batches.errors import UnknownFile, WrongState
 from deployments.batches.sources import ForbiddenUrl
@@ -217,3 +218,31 @@ async def test_rows_at_a_place_that_the_operator_allows(world: BatchWorld, tmp_p
     for source in (f"{place}/../secret", f"{place}-other/rows", f"{place}/%2e%2e/secret", "s3://oursecret/x"):
         with pytest.raises(ForbiddenUrl):
             await world.batches.create(BatchDefinition(agent="echo", source=source), OWNER)
+
+
+async def test_only_our_own_old_files_are_removed(world: BatchWorld, tmp_path: Path) -> None:
+    batch = await world.begin(words(2))
+    await world.until(batch.id, "done")
+    foreign = [tmp_path / "kept/data.csv", tmp_path / "kept/team/rows.csv", tmp_path / "kept/uploads/x"]
+    for path in foreign:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("not ours")
+    await world.batches.files.remove_older(-1)  # all are older than tomorrow
+    left = {path for path in (tmp_path / "kept").rglob("*") if path.is_file()}
+    assert left == set(foreign)
+
+
+async def test_a_row_that_cannot_be_sent_leaves_no_batch_done_without_it(
+    world: BatchWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, failures = world.door.send, iter([OSError("broken")] * 2)
+
+    async def break_twice(conversation_id: str, message: UserMessage, context: AgentContext) -> Receipt:
+        if conversation_id.endswith("-3") and (error := next(failures, None)) is not None:
+            raise error
+        return await send(conversation_id, message, context)
+
+    monkeypatch.setattr(world.door, "send", break_twice)
+    batch = await world.begin(words(10))
+    done = await world.until(batch.id, "done")
+    assert (done.succeeded, done.failed) == (10, 0)

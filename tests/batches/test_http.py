@@ -55,7 +55,13 @@ async def test_from_the_upload_to_the_results(http: httpx.AsyncClient, world: Ba
     done = await _is(http, made["id"], "done")
     assert (done["total"], done["succeeded"], done["failed"], done["requested"]) == (3, 2, 1, None)
     assert (await http.get(f"/v1/batches/{made['id']}/failures")).json() == {
-        "failures": [{"row": 3, "error": "not_valid: it is not JSON: invalid literal, expected 'null' at character 1"}],
+        "failures": [
+            {
+                "row": 3,
+                "conversation_id": None,
+                "error": "not_valid: it is not JSON: invalid literal, expected 'null' at character 1",
+            }
+        ],
         "waiting": [],
     }
     lines = await http.get(f"/v1/batches/{made['id']}/results")

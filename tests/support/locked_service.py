@@ -4,6 +4,8 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from agents.agent import Agent, Catalog
@@ -17,6 +19,7 @@ from deployments.feed.consumers.people import People
 from deployments.feed.engine import FeedEngine
 from deployments.process.agents import catalog
 from deployments.settings import Settings
+from deployments.work.job_modules import import_jobs
 from store import Store, connect
 from tests.support.access_service import make_key, serving
 
@@ -42,7 +45,9 @@ class LockedService:
 
     def __init__(self, redis_url: str, prefix: str) -> None:
         self.url = ""
-        self._settings = Settings(auth="keys", redis_url=redis_url, prefix=prefix)
+        self._directory = TemporaryDirectory(prefix="raylogue-test-")
+        self.data_dir = Path(self._directory.name)
+        self._settings = Settings(auth="keys", redis_url=redis_url, prefix=prefix, data_dir=self.data_dir)
         self._prefix = prefix
         self._started, self._end = threading.Event(), asyncio.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
@@ -54,10 +59,12 @@ class LockedService:
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join(PATIENCE)
+        self._directory.cleanup()
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._store = connect(self._settings.redis_url, prefix=self._prefix)
+        import_jobs(self._settings)
         known = catalog(self._settings)
         self._conversations = LocalConversations(
             self._store, Catalog({**known.agents, PAYER.name: PAYER}, known.default)

@@ -10,7 +10,8 @@ from agents.clock import now_ms
 from deployments.access.conversations import require_scope
 from deployments.access.principal import Principal
 from deployments.access.rights import relation_to
-from deployments.batches.definition import BatchDefinition
+from deployments.batches.client import INVALID
+from deployments.batches.definition import BatchDefinition, conversation_id
 from deployments.ingress.bodies import body_schema
 from deployments.ingress.body_reader import read_body, read_pieces
 from deployments.ingress.dependencies import Dependencies, Deps, principal_of
@@ -153,11 +154,22 @@ async def failures(
     after: Annotated[int, Query(ge=0, lt=10**15, description="Behind this row.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
-    """The rows that have failed by now, in their order, and why; and the rows that wait for people."""
+    """The rows that failed, in their order, and why; and the rows that wait for people; each with its conversation.
+
+    A row that could not become a message has none, and no row has one in the provider's own batches.
+    """
     batch = await _find(deps, request, batch_id, "read")
-    found = sorted((await deps.store.batches.failures(batch.id)).items())
-    shown = [{"row": row, "error": reason} for row, reason in found if row > after][:limit]
-    return {"failures": shown, "waiting": sorted(await deps.store.batches.waiting(batch.id))[:limit]}
+    found = [pair for pair in sorted((await deps.store.batches.failures(batch.id)).items()) if pair[0] > after]
+    waiting = sorted(await deps.store.batches.waiting(batch.id))
+    rounds = await deps.store.batches.rounds(batch.id)
+    has_any = not orjson.loads(batch.definition)["provider_batch"]
+
+    def place(row: int, reason: str = "") -> dict[str, Any]:
+        is_there = has_any and not reason.startswith(INVALID)
+        return {"row": row, "conversation_id": conversation_id(batch.id, row, rounds.get(row, 0)) if is_there else None}
+
+    shown = [{**place(row, reason), "error": reason} for row, reason in found[:limit]]
+    return {"failures": shown, "waiting": [place(row) for row in waiting[:limit]]}
 
 
 @router.get(

@@ -1,6 +1,7 @@
 // The HTTP API of the work that no person waits for.
 
 import { call, query } from "../api.js";
+import { upload } from "./upload.js";
 
 /** A page of jobs, `{jobs, next}`, without payloads and results; `wanted` are `state`, `type`, `whose`, `limit`, `cursor`. */
 export const jobs = (wanted) => call("GET", `/v1/jobs?${query(wanted)}`);
@@ -12,4 +13,22 @@ export const retryJob = (id) => call("POST", jobPath(id, "/retry"));
 export const failures = (wanted) => call("GET", `/v1/job-failures?${query(wanted)}`);
 
 
+/** A page of batches, `{batches, next}`; `wanted` are `state`, `whose`, `limit`, `cursor`. */
+export const batches = (wanted) => call("GET", `/v1/batches?${query(wanted)}`);
+export const batch = (id) => call("GET", batchPath(id));
+/** Sends a file of rows, as `upload`; answers `{id, bytes}`. */
+export const sendBatchFile = (file, onProgress, signal) => upload("/v1/batch-files", file, onProgress, signal);
+export const createBatch = (definition) => call("POST", "/v1/batches", definition);
+export const pauseBatch = (id) => call("POST", batchPath(id, "/pause"));
+export const resumeBatch = (id) => call("POST", batchPath(id, "/resume"));
+export const cancelBatch = (id) => call("POST", batchPath(id, "/cancel"));
+/** Has the rows that failed, and those that were never finished, begun anew. */
+export const retryBatch = (id) => call("POST", batchPath(id, "/retry"));
+export const removeBatch = (id) => call("DELETE", batchPath(id));
+/** The rows that failed, from behind row `after`, and those that wait for people: `{failures, waiting}`, with `conversation_id`. */
+export const batchFailures = (id, wanted) => call("GET", batchPath(id, `/failures?${query(wanted)}`));
+/** Where the results can be downloaded, in the format `jsonl` or `parquet`. */
+export const resultsAddress = (id, format) => batchPath(id, `/results?format=${format}`);
+
 const jobPath = (id, rest = "") => `/v1/jobs/${encodeURIComponent(id)}${rest}`;
+const batchPath = (id, rest = "") => `/v1/batches/${encodeURIComponent(id)}${rest}`;

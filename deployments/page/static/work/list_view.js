@@ -37,7 +37,7 @@ export class ListView {
     this.#isAbout = isAbout;
     this.#isUnderWay = isUnderWay;
     this.#filters = new Filters(fields, params, () => this.#startAnew());
-    this.#listing = new Listing((page) => ask({ ...this.#filters.wanted, ...page }), keyOf);
+    this.#listing = new Listing((page) => ask({ ...this.#filters.wanted, ...page }), { keyOf });
     this.#table = new Table({ caption: title, columns, keyOf });
     const header = h("header", { class: "view-head" }, h("h2", { id: "view-title" }, title), h("span", { class: "spacer" }), head);
     const rows = [this.#table.node, this.#note, this.#more];

@@ -1,6 +1,5 @@
 // A list that is long: its newest page is fetched again and again, the earlier ones when they are asked for.
 
-const PAGE = 50;
 /** What the service gives as one page. */
 const MAX_PAGE = 200;
 /** The service looks only so far for what few pass: so many pages are asked for until something is found. */
@@ -12,12 +11,14 @@ export class Listing {
   #next = null;
   #ask;
   #keyOf;
+  #page;
   #generation = 0;
 
-  /** `ask({limit, cursor})` resolves to `{items, next}`; `keyOf(item)` tells items apart. */
-  constructor(ask, keyOf = ({ id }) => id) {
+  /** `ask({limit, cursor})` resolves to `{items, next}`; `keyOf(item)` tells items apart. A page has `page` of them. */
+  constructor(ask, { keyOf = ({ id }) => id, page = 50 } = {}) {
     this.#ask = ask;
     this.#keyOf = keyOf;
+    this.#page = page;
   }
 
   get hasMore() {
@@ -35,7 +36,7 @@ export class Listing {
   /** Fetches the newest ones; earlier ones that were fetched before stay. */
   async refresh() {
     const generation = this.#generation;
-    const limit = Math.min(MAX_PAGE, Math.max(PAGE, this.items.length));
+    const limit = Math.min(MAX_PAGE, Math.max(this.#page, this.items.length));
     let { items, next } = await this.#ask({ limit });
     for (let tries = 1; items.length === 0 && next !== null && tries < MAX_TRIES; tries++) {
       ({ items, next } = await this.#ask({ limit, cursor: next }));
@@ -49,7 +50,7 @@ export class Listing {
 
   async more() {
     const generation = this.#generation;
-    const { items, next } = await this.#ask({ limit: PAGE, cursor: this.#next });
+    const { items, next } = await this.#ask({ limit: this.#page, cursor: this.#next });
     if (generation !== this.#generation) return;
     this.items = [...this.items, ...this.#without(this.items, items)];
     this.#next = next;

@@ -20,10 +20,12 @@ export function refill(parent, nodes) {
 
 /** `before` if `node` says the same, else `node`, with the same parts opened. */
 function successor(before, node) {
-  const opened = before.querySelectorAll("details");
-  for (const [index, details] of [...node.querySelectorAll("details")].entries()) details.open = opened[index]?.open ?? false;
+  const opened = foldsOf(before);
+  for (const [index, details] of foldsOf(node).entries()) details.open = opened[index]?.open ?? false;
   return before.isEqualNode(node) ? before : node;
 }
+
+const foldsOf = (node) => [...(node.matches("details") ? [node] : []), ...node.querySelectorAll("details")];
 
 function placeOf(parent, focused) {
   const child = [...parent.children].find((candidate) => candidate.contains(focused));

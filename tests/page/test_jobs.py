@@ -43,8 +43,8 @@ def title(person: Person) -> Locator:
 
 
 def test_a_job_is_found_and_followed_to_its_end(signed_in: SignedIn, locked: LockedService) -> None:
-    locked.do(lambda store: add(store, "older", name="an older one"))
-    locked.do(lambda store: store.jobs.cancel("older", now_ms(), kept_ms=KEPT))
+    locked.do(lambda store: add(store, "j0", name="an older one"))
+    locked.do(lambda store: store.jobs.cancel("j0", now_ms(), kept_ms=KEPT))
     locked.do(lambda store: add(store, "bobs", "acme/bob"))
     locked.do(lambda store: add(store, "j1", name="report of may", conversation="c"))
     locked.do(lambda store: store.jobs.begin("j1", "claim", now_ms()))

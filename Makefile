@@ -31,7 +31,7 @@ UNUSED := /ray/(rllib|tune|train|llm|air)/|/(pip|setuptools|mypy|mypyc)/|/pygmen
 ACCEPTABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test quick sharing own commands last lint format bench chaos settings lock clean
+.PHONY: help venv run test quick sharing own commands last lint format bench chaos settings metrics lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ chaos: $(READY)  ## Break the service at random for ten minutes and check what i
 settings: $(READY)  ## Write docs/settings.md from the settings
 	$(BIN)/python -c 'from deployments.process.variables import settings_page; print(settings_page(), end="")' \
 	  > docs/settings.md
+
+metrics: $(READY)  ## Write docs/metrics.md, the Grafana dashboard and the alert rules from the table of metrics
+	$(BIN)/python -m deployments.metrics
 
 lock:  ## Resolve the dependencies again; needs uv
 	uv pip compile --universal --generate-hashes --python-version 3.11 --all-extras --upgrade --quiet \

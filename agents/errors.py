@@ -45,6 +45,12 @@ class ModelError(AgentError):
         return self.message
 
 
+def provider_status(error: ModelError) -> int | None:
+    """The HTTP status with which the provider refused the call; None if it gave none."""
+    status = getattr(error.__cause__, "status_code", None)
+    return status if isinstance(status, int) else None
+
+
 class ToolError(AgentError):
     """Raised by a tool on purpose: `message` is the result that the model reads."""
 

@@ -64,6 +64,44 @@ class NoLimits:
     async def require_spending(self, principal: str) -> None: ...
 
 
+class Metrics(Protocol):
+    """Counts what conversations do; a call returns at once, and never raises. Times are in seconds."""
+
+    def note_turn(self, agent: str, outcome: str, seconds: float, *, waited: bool) -> None:
+        """A turn has ended; `waited` says whether it has asked the outside."""
+
+    def note_first_token(self, agent: str, seconds: float) -> None:
+        """The model's answer has begun so long after the turn."""
+
+    def note_model_call(self, model: str, outcome: str, status: int | None, seconds: float) -> None:
+        """`outcome` is completed, cancelled or the reason of a failure; `status` is the provider's, if it gave one."""
+
+    def note_usage(self, model: str, tokens: Mapping[str, int], cost: int) -> None:
+        """Further tokens, by the fields of `TokenUsage`, and what they cost in millionths of a US dollar."""
+
+    def note_tool_call(self, tool: str, outcome: str, seconds: float) -> None:
+        """A call of a server tool has ended; `outcome` is the status of its result, or interrupted."""
+
+    def note_exit(self, reason: str) -> None:
+        """An incarnation has ended; `reason` is an `ExitReason`."""
+
+
+class NoMetrics:
+    """For conversations that are not watched."""
+
+    def note_turn(self, agent: str, outcome: str, seconds: float, *, waited: bool) -> None: ...
+
+    def note_first_token(self, agent: str, seconds: float) -> None: ...
+
+    def note_model_call(self, model: str, outcome: str, status: int | None, seconds: float) -> None: ...
+
+    def note_usage(self, model: str, tokens: Mapping[str, int], cost: int) -> None: ...
+
+    def note_tool_call(self, tool: str, outcome: str, seconds: float) -> None: ...
+
+    def note_exit(self, reason: str) -> None: ...
+
+
 class NullConversations:
     """For a conversation that runs alone: no other conversation can be reached."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from agents.arrivals import Arrivals
 from agents.mcp.pool import McpPool
-from agents.ports import NoLimits, Tasks, ToolServices, TurnLimits
+from agents.ports import Metrics, NoLimits, NoMetrics, Tasks, ToolServices, TurnLimits
 from agents.tools.remote import LocalTasks
 
 
@@ -19,4 +19,5 @@ class Services(ToolServices):
     mcp: McpPool = field(default_factory=McpPool)
     arrivals: Arrivals = field(default_factory=Arrivals)
     limits: TurnLimits = field(default_factory=NoLimits)
+    metrics: Metrics = field(default_factory=NoMetrics)
     is_alone: bool = False

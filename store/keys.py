@@ -215,6 +215,16 @@ class Keys:
         return f"{self.prefix}:{{jobs}}:failures"
 
     @property
+    def relayed_metrics(self) -> str:
+        """List: what short-lived processes have counted."""
+        return f"{self.prefix}:{{metrics}}:relayed"
+
+    @property
+    def metrics_lease(self) -> str:
+        """String: which replica of the ingress takes that, and looks at the whole cluster."""
+        return f"{self.prefix}:{{metrics}}:lease"
+
+    @property
     def worker_supply(self) -> str:
         """String: which replica of the ingress says how many workers there should be."""
         return f"{self.prefix}:{{jobs}}:supply"

@@ -6,6 +6,7 @@ from store.apart import KeysApart
 from store.audit.audit_log import AuditLog
 from store.client.client import Client
 from store.client.multiplexed import MultiplexedRedis
+from store.client.observer import StoreObserver
 from store.client.redis_url import open_redis
 from store.client.replication import Replication
 from store.feed.feed import Feed
@@ -38,6 +39,7 @@ from store.registries.page_sessions import PageSessions
 from store.registries.personal_feeds import PersonalFeeds
 from store.registries.preferences import Preferences
 from store.registries.projects import Projects
+from store.registries.relayed_metrics import RelayedMetrics
 from store.registries.schedules import Schedules
 from store.registries.starts import Starts
 from store.registries.texts import Texts
@@ -63,8 +65,9 @@ class Store:
         replication: Replication | None = None,
         archive: Archive | None = None,
         file_limits: FileLimits | None = None,
+        observer: StoreObserver | None = None,
     ) -> None:
-        self._client = Client(redis, patience=patience, replication=replication)
+        self._client = Client(redis, patience=patience, replication=replication, observer=observer)
         self.keys = keys
         self.archive = archive
         archive_index = ArchiveIndex(self._client, keys, archive)
@@ -95,6 +98,7 @@ class Store:
         self.jobs = Jobs(self._client, keys)
         self.schedules = Schedules(self._client, keys)
         self.failures = Failures(self._client, keys)
+        self.relayed_metrics = RelayedMetrics(self._client, keys)
         self.live = LivePublisher(self._client, keys)
         self.client_tools = ClientTools(self._client, keys)
         self.subscriptions = LiveSubscriber(self._client, keys)
@@ -132,16 +136,26 @@ def connect(
     archive: Archive | None = None,
     file_limits: FileLimits | None = None,
     apart: str | None = None,
+    observer: StoreObserver | None = None,
 ) -> Store:
     """A store on the server behind a URL: `redis://`, `rediss://`, `unix://` or `sentinel://`.
 
     With `cluster` the URL names any node of a Redis Cluster. `replication` says how many replicas must confirm a
-    change; without it the answer of the one server counts. `archive` takes the records that no replay needs. With a
-    name, `apart` is a store of its own beside the service's, see `store/apart.py`.
+    change; without it the answer of the one server counts. `archive` takes the records that no replay needs, and the
+    `observer` is told what the store does. With a name, `apart` is a store of its own beside the service's, see
+    `store/apart.py`.
     Nothing is sent yet: the first call connects.
     """
     if replication is not None:  # a WAIT may take so long to be answered
         socket_timeout += replication.seconds
     redis = open_redis(url, cluster=cluster, socket_timeout=socket_timeout, connect_timeout=connect_timeout)
     keys = Keys(prefix) if apart is None else KeysApart(Keys(prefix), apart)
-    return Store(redis, keys, patience=patience, replication=replication, archive=archive, file_limits=file_limits)
+    return Store(
+        redis,
+        keys,
+        patience=patience,
+        replication=replication,
+        archive=archive,
+        file_limits=file_limits,
+        observer=observer,
+    )

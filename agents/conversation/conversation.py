@@ -194,6 +194,11 @@ class Conversation:
         return self._driver.status()
 
     @property
+    def state(self) -> State:
+        """What it is doing now."""
+        return self._driver.machine.state
+
+    @property
     def is_in_turn(self) -> bool:
         """Whether a turn has begun that is not over; it may wait for people."""
         return self._driver.machine.facts.running

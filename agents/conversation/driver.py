@@ -163,6 +163,7 @@ class Driver:
         except Exception as error:
             turn = self.machine.facts.turn
             log.exception("incarnation_failed", conversation_id=self.journal.conversation_id, turn=turn)
+            self.runtime.services.metrics.note_exit(ExitReason.FAILED)
             await self.journal.leave(ExitReason.FAILED)
             envelope.fail(error)
             self.abandon()
@@ -197,6 +198,7 @@ class Driver:
         if isinstance(happened, Cancel):
             self._accept_once_stopped(envelope, receipt)
         if isinstance(happened, Stop):
+            self.runtime.services.metrics.note_exit(happened.reason)
             await self.journal.leave(happened.reason)
             self.abandon()
 
@@ -247,7 +249,9 @@ class Driver:
         self._effects.forget_message(current)
         if not logged:
             return Receipt(facts.last_seq, facts.turn)
+        began_at = self.history.turn_began_at
         self.history.extend(logged, facts)
+        self._note_ends(logged, began_at)
         self._count_turns(before, facts)
         return _receipt_for(happened, logged, before)
 
@@ -262,10 +266,19 @@ class Driver:
         if begun is not None:
             limits.note_turn(self.journal.conversation_id, begun)
 
+    def _note_ends(self, logged: Sequence[Logged], began_at: int | None) -> None:
+        """Count the turn that has ended in this step, if one has; it began at `began_at`."""
+        for entry in logged:
+            if isinstance(ended := entry.event, TurnEnded):
+                seconds = (entry.at - (began_at or entry.at)) / 1000
+                waited = self.history.has_asked(ended.turn)
+                self.runtime.services.metrics.note_turn(self.agent.name, ended.outcome, seconds, waited=waited)
+
     def _end_superseded(self, error: Exception) -> None:
         """Another incarnation has the conversation, or it is deleted."""
         log.warning("incarnation_superseded", conversation_id=self.journal.conversation_id, cause=str(error))
         if not self.gone.done():
+            self.runtime.services.metrics.note_exit(ExitReason.SUPERSEDED)
             self.journal.leave_soon(ExitReason.SUPERSEDED)
         self.abandon()
 

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 import orjson
 
@@ -146,6 +147,11 @@ class History:
         for entry in logged:
             if isinstance(entry.event, Summary):
                 self._forget(entry.event)
+
+    def has_asked(self, turn: int) -> bool:
+        """Whether a call of this turn, which is the last or runs, has waited for the outside."""
+        latest = takewhile(lambda entry: entry.event.turn >= turn, reversed(self.logged))
+        return any(isinstance(entry.event, Suspension) and entry.event.turn == turn for entry in latest)
 
     def receipt(self, client_id: str | None) -> Receipt | None:
         """How the message with this client id was answered, if it is in the working set."""

@@ -1,8 +1,9 @@
 """One call of the model, from the projected context to the report for the machine; runs as a task of its own."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from agents.conversation.request_builder import build_model_request, build_reque
 from agents.conversation.runtime import ConversationRuntime, TurnContexts
 from agents.conversation.streaming_message import StreamingMessage
 from agents.conversation.structured_output import require_output
-from agents.errors import MiddlewareError, ModelError, TurnStopped
+from agents.errors import MiddlewareError, ModelError, TurnStopped, provider_status
 from agents.middleware.compaction import Compaction
 from agents.middleware.compaction.context_limit import ContextLimit
 from agents.middleware.compaction.estimate import tokens_used
@@ -39,6 +40,7 @@ log = structlog.get_logger(__name__)
 
 INTERNAL_FAILURE = "The turn failed for an internal reason."
 WITHOUT_THIS_TURN = "The conversation goes on without this turn."
+HTTP_OK: int | None = 200
 
 ModelReport = ModelFinished | ModelFailed | ModelInterrupted
 
@@ -59,6 +61,7 @@ class ModelCall:
         self._report_start = report_start
         self._contexts: TurnContexts = runtime.contexts(runtime.history.facts.principal, message.ref)
         self._sent = ModelRequest("", ())
+        self._asked_at = 0.0
         self._meter: UsageMeter | None = None
 
     async def run(self) -> ModelReport:
@@ -105,7 +108,8 @@ class ModelCall:
         if interrupts:
             return ModelInterrupted(ref=self.ref, asks=self._questions(interrupts), patches=self._contexts.patches)
         self._sent = build_model_request(request, self._runtime.agent)
-        completed = await self._read_stream(self._sent)
+        with self._counted_call():
+            completed = await self._read_stream(self._sent)
         return await self._finish(completed, request)
 
     async def _prepare_request(self, interrupts: Interrupts) -> Request:
@@ -123,6 +127,7 @@ class ModelCall:
             async for event in stream:
                 if not has_begun:
                     has_begun = True
+                    self._note_first_token()
                     await self._report_start()
                 match event:
                     case TextChunk() | ThinkingChunk():
@@ -134,7 +139,42 @@ class ModelCall:
         raise ModelError("stream_broken", "The model's answer ended before it was complete.")
 
     def _events(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
-        return self._runtime.stack.stream(request, stream_of(self._model), self._contexts)
+        return self._runtime.stack.stream(request, self._ask, self._contexts)
+
+    def _ask(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        self._asked_at = time.monotonic()
+        return stream_of(self._model)(request)
+
+    @contextmanager
+    def _counted_call(self) -> Iterator[None]:
+        """Count the call that is made in the block, if one is: middleware may answer in the model's place."""
+        outcome, status = "completed", HTTP_OK
+        try:
+            yield
+        except ModelError as error:
+            outcome, status = error.reason, provider_status(error)
+            raise
+        except TurnStopped:
+            outcome, status = "stopped", None
+            raise
+        except asyncio.CancelledError:
+            outcome, status = "cancelled", None
+            raise
+        except BaseException:
+            outcome, status = "internal", None
+            raise
+        finally:
+            if self._asked_at:
+                seconds = time.monotonic() - self._asked_at
+                name = self._sent.model or self._model.name
+                self._runtime.services.metrics.note_model_call(name, outcome, status, seconds)
+
+    def _note_first_token(self) -> None:
+        """Count how long the turn's first words have taken; those of its later calls are not what people wait for."""
+        runtime, began_at = self._runtime, self._runtime.history.turn_began_at
+        if self.ref.step == 1 and began_at is not None:
+            seconds = (runtime.services.clock() - began_at) / 1000
+            runtime.services.metrics.note_first_token(runtime.agent.name, seconds)
 
     async def _finish(self, completed: Completed, request: Request) -> ModelFinished:
         """Join the answer with what it leads to: calls, approvals, questions, another model call, or the end."""

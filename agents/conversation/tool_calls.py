@@ -1,6 +1,7 @@
 """One execution of a server tool, from the logged call to the report for the machine; runs as a task of its own."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -33,6 +34,15 @@ class ToolCalls:
 
     async def run(self, command: RunTool) -> ToolFinished | ToolInterrupted:
         """Every error becomes a report. Raises `Superseded` if another incarnation has the conversation now."""
+        begun, outcome = time.monotonic(), "cancelled"
+        try:
+            report = await self._run(command)
+            outcome = report.status if isinstance(report, ToolFinished) else "interrupted"
+        finally:
+            self._runtime.services.metrics.note_tool_call(command.call.name, outcome, time.monotonic() - begun)
+        return report
+
+    async def _run(self, command: RunTool) -> ToolFinished | ToolInterrupted:
         try:
             report = await self._report(command)
         except Superseded:

@@ -4,6 +4,7 @@ from dataclasses import fields
 
 import structlog
 
+from agents.errors import ModelError, provider_status
 from agents.middleware.pipeline.store_retry import retry_while_store_is_away
 from agents.models import TokenUsage
 from agents.models.metering import Meter
@@ -30,7 +31,9 @@ class UsageMeter(Meter):
         self._usage = services.store.usage
         self._scopes = scopes_of(meta.root, principal or meta.principal, day_of(services.clock()))
         self._others = self._scopes[1:] if meta.root == meta.id else self._scopes
+        self._metrics = services.metrics
         self._answers: dict[object, UsageTotal] = {}
+        self._counted: dict[object, dict[str, int]] = {}
 
     def count(self, answer: object, model: str, usage: TokenUsage) -> None:
         used = {name: count for name in KINDS if isinstance(count := getattr(usage, name), int) and count > 0}
@@ -40,6 +43,13 @@ class UsageMeter(Meter):
         self._answers[answer] = UsageTotal(tokens, cost)
         if tokens > before.tokens or cost > before.cost:
             self._usage.spend(self._scopes, tokens - before.tokens, cost - before.cost)
+            counted = self._counted.get(answer, {})
+            more = {kind: count - counted.get(kind, 0) for kind, count in used.items() if count > counted.get(kind, 0)}
+            self._counted[answer] = {**counted, **used} if more else counted
+            self._metrics.note_usage(model, more, cost - before.cost)
+
+    def count_retry(self, model: str, error: ModelError, seconds: float) -> None:
+        self._metrics.note_model_call(model, error.reason, provider_status(error), seconds)
 
     async def settle(self) -> None:
         """Return when nothing that is appended from now on can be there without all that was counted.

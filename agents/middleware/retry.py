@@ -1,6 +1,7 @@
 """Retry: repeats failed model calls, on other models if necessary, and failed calls of the tools it names."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -21,7 +22,7 @@ from agents.errors import AgentDefinitionError, ModelError
 from agents.middleware.pipeline.middleware import Middleware, StreamCall, ToolRun, overrides
 from agents.middleware.pipeline.turn_context import TurnContext
 from agents.models import Model, ModelEvent, ModelRequest
-from agents.models.metering import stream_of
+from agents.models.metering import report_retry, stream_of
 from agents.models.provider import portable_request, provider_of
 from agents.models.retry import TRANSIENT_REASONS, RetryPolicy
 from agents.tools import ToolOutcome
@@ -79,9 +80,9 @@ class Retry(Middleware):
         self, request: ModelRequest, call: StreamCall, context: TurnContext
     ) -> AsyncGenerator[ModelEvent, None]:
         remaining, provider = [*self._fallbacks], provider_of(context.model)
-        retries_taken = 0
+        retries_taken, name = 0, request.model or context.model.name
         while True:
-            started = False
+            started, asked_at = False, time.monotonic()
             try:
                 async with aclosing(call(request)) as events:
                     async for event in events:
@@ -94,10 +95,12 @@ class Retry(Middleware):
                 if pause is None and not remaining:
                     raise
                 log.info("model_call_retried", conversation_id=context.conversation_id, reason=error.reason)
+                report_retry(name, error, time.monotonic() - asked_at)
             else:
                 return
             if pause is None:
                 fallback = remaining.pop(0)
+                name = fallback.name
                 if provider_of(fallback) != provider:
                     request, provider = portable_request(request), provider_of(fallback)
                 call, request, retries_taken = stream_of(fallback), replace(request, model=None), 0

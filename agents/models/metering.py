@@ -6,6 +6,7 @@ from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from functools import partial
 
+from agents.errors import ModelError
 from agents.models.protocol import Completed, Model, ModelEvent, ModelRequest, TokenUsage
 
 CHARACTERS_PER_TOKEN = 4
@@ -21,6 +22,10 @@ class Meter(ABC):
     def count(self, answer: object, model: str, usage: TokenUsage) -> None:
         """`usage` is all that this answer (any object) of `model` has used by now."""
 
+    @abstractmethod
+    def count_retry(self, model: str, error: ModelError, seconds: float) -> None:
+        """A call of `model` has failed after so long, and is made again."""
+
 
 _METER: ContextVar[Meter | None] = ContextVar("meter", default=None)
 
@@ -31,6 +36,13 @@ def report_usage(answer: object, model: str, usage: TokenUsage) -> None:
     if meter is not None:
         meter.reports += 1
         meter.count(answer, model, usage)
+
+
+def report_retry(model: str, error: ModelError, seconds: float) -> None:
+    """For what makes a failed call of a model again: without it, the failure would not be counted."""
+    meter = _METER.get()
+    if meter is not None:
+        meter.count_retry(model, error, seconds)
 
 
 @contextmanager

@@ -10,6 +10,8 @@ import structlog
 
 from agents.clock import now_ms
 from deployments.background.periodic import run_periodically
+from deployments.metrics import table
+from deployments.metrics.recorder import Recorder
 from deployments.routing.door import Door
 from store import Store
 
@@ -35,10 +37,11 @@ class RecoverySweep:
     `MAX_WAKING` conversations are woken at a time, so that the cluster keeps time for people's requests.
     """
 
-    def __init__(self, store: Store, door: Door, cluster: str) -> None:
+    def __init__(self, store: Store, door: Door, cluster: str, recorder: Recorder | None = None) -> None:
         self._cluster = cluster
         self._store = store
         self._door = door
+        self._recorder = recorder or Recorder()
         self._bound = asyncio.Semaphore(MAX_WAKING)
         self._waking: set[str] = set()
         self._asking: set[str] = set()
@@ -91,15 +94,19 @@ class RecoverySweep:
                 self._begin(self._wake(conversation_id))
 
     async def _wake(self, conversation_id: str) -> None:
+        found_at = time.monotonic()
         self._tries[conversation_id] += 1
         tries = self._tries[conversation_id]
         try:
             async with self._bound:
                 await self._door.wake(conversation_id)
         except Exception as error:  # noqa: BLE001 - one conversation must not keep the others waiting
+            self._recorder.count(table.RECOVERIES, "failed")
             log.warning("wake_failed", conversation_id=conversation_id, cause=str(error), tries=tries)
             await asyncio.sleep(pause_after(tries))
         else:
+            self._recorder.count(table.RECOVERIES, "woken")
+            self._recorder.observe(table.RECOVERY_SECONDS, time.monotonic() - found_at)
             log.info("woken", conversation_id=conversation_id, tries=tries)
             await asyncio.sleep(pause_after(tries - TRIES_WITHOUT_PAUSE))
         finally:

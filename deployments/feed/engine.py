@@ -50,7 +50,7 @@ class FeedEngine:
         if len({*names}) < len(names):
             raise ValueError(f"two consumers of the feed have the same name: {sorted(names)}")
         self._feed = store.feed
-        self._names = names
+        self.names = names
         self._group_ms = round(group_days * DAY_MS)
         self._max_entries = max_entries
         self._holder = secrets.token_hex(8)
@@ -61,12 +61,12 @@ class FeedEngine:
 
     async def register(self) -> None:
         """Make that there is a feed, so that nothing is missed from now on. Raises StoreUnavailable."""
-        if self._names:
-            await self._feed.register(self._names, now_ms(), self._max_entries)
+        if self.names:
+            await self._feed.register(self.names, now_ms(), self._max_entries)
 
     async def run(self) -> None:
         """Read until cancelled; then the leases are given back, and other replicas read on at once."""
-        if not self._names:
+        if not self.names:
             return
         work = (
             _go_on_for_ever(self._listen),
@@ -159,7 +159,7 @@ class FeedEngine:
             return
         now = now_ms()
         for state in await self._feed.states():
-            if state.name not in self._names and state.seen_at < now - self._group_ms:
+            if state.name not in self.names and state.seen_at < now - self._group_ms:
                 if await self._feed.drop(state.name, now - self._group_ms):
                     log.warning("feed_group_dropped", group=state.name, lag=state.lag)
             elif state.oldest_at is not None and state.oldest_at < now - LATE_MS:

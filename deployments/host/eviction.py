@@ -63,6 +63,11 @@ class Eviction:
         """Whether the conversation has left for now, and keeps its place."""
         return conversation_id in self._hibernating
 
+    @property
+    def hibernating(self) -> int:
+        """How many conversations hibernate here."""
+        return len(self._hibernating)
+
     async def due(self, active: Sequence[Conversation]) -> list[Leaving]:
         """The conversations to be stopped now; none that works, or that is watched while its agent asks to stay."""
         excess = memory_percent() - self._memory_percent

@@ -4,6 +4,7 @@ All that matters about a conversation is in its log.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from deployments.direct.listener import Listener, Methods
 from deployments.host.activations import Activations
 from deployments.host.admission import Admission, is_continuation
 from deployments.host.eviction import Eviction
+from deployments.host.host_metrics import HostMetrics
 from deployments.host.housekeeping import Housekeeping
 from deployments.host.load import HostLoad
 from deployments.host.moves import Moves
@@ -67,9 +69,10 @@ class Host:
         if has_stale_code():
             raise StaleProcess(name)
         settings = Settings()
-        store = connect_store(settings)
         self._version = version
         self._catalog = catalog(settings)
+        self._metrics = HostMetrics(self._catalog)
+        store = connect_store(settings, self._metrics.of_store)
         self._door = door = Door(settings, store, self._catalog, host_class, OwnCodeVersion.known(store, version))
         cluster = cluster_name()
         pool = McpPool(report=report_to(store), recall=recall_from(store))
@@ -82,6 +85,7 @@ class Host:
             cluster=cluster,
             is_alone=is_dedicated(name),
             limits=TurnLimits(door.known_limits, store),
+            metrics=self._metrics.of_conversations,
         )
         self._activations = Activations()
         self._admission = Admission(settings, self._services.arrivals)
@@ -93,6 +97,8 @@ class Host:
             version, store, self._load, self._activations, self._eviction, self._shutdown, self._moves, self._activate
         )
         self._listener = Listener(store, direct)
+        relayed = (store.relayed_metrics, name, self._activations, self._eviction)
+        self._relay = self._metrics.relay(*relayed) if is_dedicated(name) else None
         self._taken_up: set[asyncio.Task[None]] = set()
         tune_gc()
         self._shutdown.end_if_unused(lambda: self._housekeeping.has_begun)
@@ -163,13 +169,24 @@ class Host:
 
     async def close(self) -> None:
         await self._listener.aclose()
+        if self._relay is not None:
+            await self._relay.send(is_last=True)
         await self._shutdown.close()
 
     async def _get_ready(self) -> None:
         """Be ready for people before the first report: from then on doors send conversations here."""
         self._listener.begin()
         await self._listener.wait_until_announced(ANNOUNCED_SECONDS)
-        self._housekeeping.begin()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin with what is done beside the calls, unless it has begun: it needs the event loop."""
+        if not self._housekeeping.has_begun:
+            self._housekeeping.begin()
+            reporting = (
+                self._metrics.run(self._activations, self._eviction) if self._relay is None else self._relay.run()
+            )
+            self._shutdown.cancel_at_end(asyncio.create_task(reporting))
 
     async def _find_or_activate(
         self, conversation_id: str, door_version: int, *, continuation: bool = True, sent: Sent | None = None
@@ -262,7 +279,9 @@ class Host:
 
     async def _open(self, sent: Sent | None, conversation_id: str) -> Conversation:
         await self._require_here(conversation_id)
+        begun, hibernated = time.monotonic(), self._eviction.hibernates(conversation_id)
         conversation = await Conversation.open(self._services, conversation_id, self._catalog, sent)
+        self._metrics.note_activation(conversation.meta, time.monotonic() - begun, hibernated=hibernated)
         self._eviction.note_active(conversation)
         self._admission.note_working(conversation)  # it goes on with what is unfinished
         conversation.gone.add_done_callback(lambda _: self._remove(conversation))
@@ -270,7 +289,7 @@ class Host:
 
     async def _require_here(self, conversation_id: str) -> None:
         """Raises `Superseded` if another actor has the conversation."""
-        self._housekeeping.begin()
+        self._begin()
         self._listener.begin()
         if await self._door.liveness.lives_elsewhere(conversation_id, self._load.name):
             raise Superseded(conversation_id)  # the door came by an old address: it follows the conversation

@@ -27,6 +27,7 @@ from deployments.ingress.authentication import Authentication, describe_security
 from deployments.ingress.dependencies import Dependencies
 from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.refusal_counter import RefusalCounter
+from deployments.ingress.replica_metrics import ReplicaMetrics
 from deployments.ingress.routes import (
     admin,
     agents,
@@ -145,13 +146,17 @@ def assemble(settings: Settings, lifespan: Callable[[FastAPI], AbstractAsyncCont
 async def _lifespan(
     app: FastAPI, settings: Settings, deployment: str | None, work: DeploymentHandle[Any] | None
 ) -> AsyncIterator[None]:
-    store, agents = connect_store(settings), catalog(settings)
+    agents = catalog(settings)
+    import_jobs(settings)
+    metrics = ReplicaMetrics(agents)
+    store = connect_store(settings, metrics.of_store)
     door = open_door(settings, store, agents, deployment)
     draining, cluster = Draining(), cluster_name()
     begin_when_serve_stops(draining)
     host_supply = HostSupply(store, door)
-    import_jobs(settings)
-    dependencies = Dependencies(settings, agents, store, door, ReplicaLimits(settings), draining, host_supply)
+    dependencies = Dependencies(
+        settings, agents, store, door, ReplicaLimits(settings), draining, host_supply, metrics.recorder
+    )
     services = FeedServices(settings, store, agents, dependencies.jobs)
     feed = FeedEngine(
         store,
@@ -161,7 +166,7 @@ async def _lifespan(
     )
     app.state.dependencies = dependencies
     background = (
-        RecoverySweep(store, door, cluster),
+        RecoverySweep(store, door, cluster, metrics.recorder),
         StuckTurns(store, door, cluster, settings.stuck_seconds),
         WarmPool(settings, store, door.launcher.control_plane),
         NodeDrain(door.launcher.control_plane, dependencies.audit),
@@ -173,6 +178,7 @@ async def _lifespan(
         dependencies.open_streams,
         upkeep := AuditUpkeep(store, dependencies.audit, dependencies.refusals, settings.audit_days),
         feed,
+        metrics.export(store, cluster, feed, dependencies.limits),
         *(() if work is None else (WorkerSupply(settings, store, work.hold.remote),)),
     )
     tasks = [supplying := asyncio.create_task(host_supply.run())]

@@ -74,10 +74,12 @@ class Authentication:
                 return
             except LimitReached as reached:
                 problem = Problem("limit_reached", str(reached), reached.members)
+                note_refusal(scope, problem.code)
                 await problem_response(problem, quote(scope["path"]))(scope, receive, send)
                 return
             except StoreUnavailable:
                 problem = Problem("store_unavailable", "The store does not answer now; try again.")
+                note_refusal(scope, problem.code)
                 await problem_response(problem, quote(scope["path"]))(scope, receive, send)
                 return
         await self.app(scope, receive, send)

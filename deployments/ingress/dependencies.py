@@ -25,6 +25,7 @@ from deployments.ingress.problems import Problem
 from deployments.ingress.streams.draining import Draining
 from deployments.ingress.streams.open_streams import OpenStreams
 from deployments.ingress.streams.personal_feed import PersonalFeedStreams
+from deployments.metrics.recorder import Recorder
 from deployments.routing.door import Door
 from deployments.schedules.client import ScheduleClient
 from deployments.settings import Settings
@@ -48,6 +49,7 @@ class Dependencies:
     limits: ReplicaLimits
     draining: Draining
     host_supply: HostSupply
+    recorder: Recorder = field(default_factory=Recorder)
     queues: Queues = field(init=False)
     jobs: JobClient = field(init=False)
     batches: BatchClient = field(init=False)

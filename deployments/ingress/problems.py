@@ -158,6 +158,8 @@ REFUSALS = frozenset((*CREDENTIAL_PROBLEMS, *FORBIDDEN))
 """What the audit counts, beside what is concealed."""
 REFUSED = "raylogue.refused"
 """Where the scope of a request has the code of such a refusal, and whose audit is to have it if not the caller's."""
+ANSWERED = "raylogue.answered"
+"""Where it has the code of any problem that it was answered with."""
 CONVERSATION_PROBLEMS = ("unknown_conversation", "invalid_conversation_id", "not_allowed", "store_unavailable")
 LOG_PROBLEMS = ("unreadable_log", "newer_code")
 """What every route may answer that reads a body, names a conversation, or reads its log."""
@@ -205,11 +207,12 @@ def problem_response(problem: Problem, instance: str, headers: Mapping[str, str]
 
 
 def note_refusal(scope: Scope, code: str, *, concealed_of: str | None = None) -> None:
-    """Let the audit count it, if it is about rights.
+    """Let the metrics count it, and the audit, if it is about rights.
 
     `concealed_of`: what it denies is there, and of this tenant. Then that one's audit has it: in the audit of the one
     who asks it would say that it is there.
     """
+    scope[ANSWERED] = code
     if concealed_of is not None or code in REFUSALS:
         scope[REFUSED] = (code, concealed_of)
 

@@ -1,4 +1,4 @@
-"""Counts the requests that were refused for want of rights: the audit tells of them."""
+"""Counts the requests that were answered with a problem; the audit tells of the ones without the rights."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agents.clock import now_ms
 from deployments.access.refusals import RefusalCounts, Refused, client_address, network_of
-from deployments.ingress.problems import REFUSED
+from deployments.ingress.problems import ANSWERED, REFUSED
+from deployments.metrics import table
+from deployments.metrics.recorder import Recorder
 
 
 class RefusalCounter:
@@ -20,6 +22,9 @@ class RefusalCounter:
         try:
             await self.app(scope, receive, send)
         finally:
+            if (answered := scope.get(ANSWERED)) is not None:
+                recorder: Recorder = scope["app"].state.dependencies.recorder
+                recorder.count(table.REFUSALS, answered)
             if (refused := scope.get(REFUSED)) is not None:
                 code, tenant = refused
                 counts: RefusalCounts = scope["app"].state.dependencies.refusals

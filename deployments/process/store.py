@@ -2,11 +2,12 @@
 
 from deployments.settings import Settings
 from store import Archive, Store, connect
+from store.client.observer import StoreObserver
 from store.client.replication import Replication
 
 
-def connect_store(settings: Settings) -> Store:
-    """This process's store, on the server that the settings name."""
+def connect_store(settings: Settings, observer: StoreObserver | None = None) -> Store:
+    """This process's store, on the server that the settings name; the `observer` is told what it does."""
     if settings.redis_url is None:
         raise ValueError("RAYLOGUE_REDIS_URL is not set: `raylogue up` sets it, and so must a cluster's nodes")
     return connect(
@@ -15,6 +16,7 @@ def connect_store(settings: Settings) -> Store:
         cluster=settings.redis_cluster,
         replication=Replication(settings.replicas, settings.replicas_seconds),
         archive=open_archive(settings),
+        observer=observer,
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from agents.clock import now_ms
 from agents.ports import Tasks
+from deployments.metrics import table
+from deployments.metrics.recorder import Recorder
 from deployments.work.errors import JobFailed, UnknownJobType
 from deployments.work.failure_audit import FailureAudit
 from deployments.work.job_type import JOB_TYPES, KEPT_SECONDS, JobType, retry_delay
@@ -80,8 +83,10 @@ class Attempts:
         *,
         types: Mapping[str, JobType] = JOB_TYPES,
         clock: Callable[[], int] = now_ms,
+        recorder: Recorder | None = None,
     ) -> None:
         self.store = store
+        self._recorder = recorder or Recorder()
         self._services = services
         self._tasks = tasks
         self._types = types
@@ -144,6 +149,7 @@ class Attempts:
                 return
             if self.is_draining:  # nothing was wrong with it, so this one does not count
                 await self.store.jobs.put_off(job.id, claim, self._clock(), counts=False)
+                self._recorder.count(table.JOBS, job.type, "handed_back")
                 again(HANDED_BACK_SECONDS)
             raise
         except JobFailed as error:
@@ -159,7 +165,7 @@ class Attempts:
         context = JobContext(job.id, job.owner, job.attempts, self._services, job.conversation, self, claim)
         attempt = asyncio.current_task()
         assert attempt is not None
-        renewing = asyncio.create_task(self._renew(job, claim, attempt))
+        renewing, begun = asyncio.create_task(self._renew(job, claim, attempt)), time.monotonic()
         try:
             if not kind.is_heavy:
                 return await kind.run(context, payload)
@@ -168,6 +174,7 @@ class Attempts:
             return result
         finally:
             renewing.cancel()
+            self._recorder.observe(table.JOB_SECONDS, time.monotonic() - begun, job.type)
 
     async def _note_failure(
         self, job: JobRecord, claim: str, kind: JobType, cause: BaseException, error: str, again: Again
@@ -180,6 +187,7 @@ class Attempts:
         seconds = retry_delay(job.attempts)
         due_at = self._clock() + round(1000 * seconds)
         if await self.store.jobs.put_off(job.id, claim, due_at, error=error) is not None:
+            self._recorder.count(table.JOBS, job.type, "retried")
             log.warning("job_put_off", job_id=job.id, type=job.type, attempt=job.attempts, cause=error)
             again(seconds)
 
@@ -194,6 +202,7 @@ class Attempts:
     ) -> bool:
         kept_ms = round(1000 * (kind.kept if kind else KEPT_SECONDS))
         ended = await self.store.jobs.end(job.id, claim, state, self._clock(), kept_ms=kept_ms, fields=fields)
+        self._recorder.count(table.JOBS, job.type, state if ended else "claim_lost")
         if not ended:
             log.warning("job_claim_lost", job_id=job.id, type=job.type, outcome=state)
         return ended

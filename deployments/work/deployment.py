@@ -11,6 +11,10 @@ from ray.serve.schema import LoggingConfig
 
 from deployments.host.actor import open_door
 from deployments.host.ray_tasks import RayTasks
+from deployments.metrics import table
+from deployments.metrics.conversations import StoreMetrics, learn_names
+from deployments.metrics.export import Export
+from deployments.metrics.recorder import Recorder
 from deployments.process.agents import catalog
 from deployments.process.logging import configure_logging
 from deployments.process.store import connect_store
@@ -21,6 +25,7 @@ from deployments.settings import Settings
 from deployments.work.attempt import Attempts
 from deployments.work.client import JobClient
 from deployments.work.job_modules import import_jobs
+from deployments.work.job_type import JOB_TYPES
 from deployments.work.queues import Queues
 from deployments.work.worker import JobWorker, WorkServices
 
@@ -43,17 +48,21 @@ class Work:
         settings = Settings()
         import_jobs(settings)
         agents = catalog(settings)
+        recorder = Recorder()
+        learn_names(recorder, agents)
+        recorder.learn(table.JOB, JOB_TYPES)
         self._seconds = settings.work_drain_seconds
-        self._store = connect_store(settings)
+        self._store = connect_store(settings, StoreMetrics(recorder))
         self._queues = Queues(settings)
         self._door = open_door(settings, self._store, agents, deployment)
         jobs = JobClient(self._store, self._queues)
         services = WorkServices(settings, agents, self._store, self._door, jobs)
-        self._worker = JobWorker(self._queues, Attempts(self._store, services, RayTasks()), jobs)
+        self._worker = JobWorker(self._queues, Attempts(self._store, services, RayTasks(), recorder=recorder), jobs)
         self._stopping: asyncio.Task[None] | None = None
         loop = asyncio.get_running_loop()
         call_when_replica_stops(lambda: loop.call_soon_threadsafe(self._begin_to_stop))
         await self._worker.start()
+        self._exporting = asyncio.create_task(Export(recorder).run())
 
     async def hold(self, seconds: float) -> None:
         """A request that lasts so long: Serve keeps about as many workers as there are such requests."""
@@ -68,6 +77,7 @@ class Work:
         self._begin_to_stop()
         assert self._stopping is not None
         await self._stopping
+        self._exporting.cancel()
         self._door.line.close()
         await self._queues.aclose()
         await self._store.aclose()

@@ -14,6 +14,7 @@ from redis.asyncio import RedisCluster
 from redis.asyncio.connection import AbstractConnection
 
 from store.client.multiplexed import MultiplexedRedis, PendingReply
+from store.client.observer import NoObserver, StoreObserver
 from store.client.replication import NotConfirmed, Replication, run_confirmed
 from store.client.script import ALL, PUBLISH, Argument, LuaScript
 from store.errors import StoreUnavailable
@@ -55,11 +56,17 @@ class Client:
     """Wraps redis-py's client; an ordinary call is repeated for `patience` seconds while Redis is away."""
 
     def __init__(
-        self, redis: MultiplexedRedis | RedisCluster, *, patience: float = 2.0, replication: Replication | None = None
+        self,
+        redis: MultiplexedRedis | RedisCluster,
+        *,
+        patience: float = 2.0,
+        replication: Replication | None = None,
+        observer: StoreObserver | None = None,
     ) -> None:
         self.redis = redis
         self.patience = patience
         self.replication = replication or Replication()
+        self.observer = observer or NoObserver()
         self._known: set[str] = set()
         self.failed_over_at = float("-inf")
         """When (monotonic) a call last succeeded that a server had refused because it had become a replica."""
@@ -85,9 +92,12 @@ class Client:
                     raise
                 if _is_demotion(error):
                     demoted = True
+                    self.observer.note_trouble("demoted")
                     await self._drop_connections()
                 if give_up():
+                    self.observer.note_trouble("gave_up")
                     raise StoreUnavailable(_reason(error)) from error
+                self.observer.note_trouble("retried")
                 log.warning("no answer from Redis, trying again: %s", _reason(error))
             else:
                 if demoted:

@@ -138,6 +138,7 @@ class LiveSubscriber:
                     self._forget_connection()
                     await connection.disconnect(nowait=True)
             except (exceptions.RedisError, *TRANSIENT_ERRORS) as error:
+                self._client.observer.note_trouble("listener_lost")
                 log.warning("subscriptions lost their connection: %s", error)
             await asyncio.sleep(PAUSE_SECONDS)
 

@@ -2,11 +2,14 @@
 
 import itertools
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from store.client.client import Client, Reply
+from store.client.observer import AppendOutcome
 from store.client.script import APPEND, CLAIM, LEAVE, Argument, pairs
-from store.errors import Conflict, ConversationNotFound, DuplicateMessage, Fenced, NewerFormat
+from store.errors import Conflict, ConversationNotFound, DuplicateMessage, Fenced, NewerFormat, StoreError
 from store.feed.entry import Notice, encode_notices
 from store.key_groups import ConversationKeys
 from store.keys import Keys
@@ -16,6 +19,12 @@ from store.records import Claim, decode_meta
 from store.registries.usage import OwnUsage
 
 NO_CLIENT_IDS: Mapping[str, int] = {}
+REFUSALS: Mapping[type[StoreError], AppendOutcome] = {
+    Fenced: "fenced",
+    Conflict: "conflict",
+    DuplicateMessage: "duplicate",
+    ConversationNotFound: "gone",
+}
 
 
 def _never() -> bool:
@@ -129,8 +138,9 @@ class Log(LogReader):
         ]
         for client_id, seq in client_ids.items():
             arguments += (client_id, seq)
-        answer = await self._client.retry_until(give_up, lambda: self._run_append(keys, arguments))
-        return _last_seq(answer, conversation_id, epoch, expected_last_seq)
+        with self._observed_append():
+            answer = await self._client.retry_until(give_up, lambda: self._run_append(keys, arguments))
+            return _last_seq(answer, conversation_id, epoch, expected_last_seq)
 
     async def confirm(self, claim: Claim | WriterId, give_up: Callable[[], bool] = _never) -> None:
         """Return if the claim is still the newest one; repeated until Redis answers.
@@ -143,6 +153,7 @@ class Log(LogReader):
         if current is None:
             raise ConversationNotFound(conversation_id)
         if int(current) != epoch:
+            self._client.observer.note_fenced()
             raise Fenced(conversation_id, epoch, int(current))
 
     async def move_to_archive(self, writer: WriterId, archived: int, upto: int) -> int:
@@ -151,6 +162,22 @@ class Log(LogReader):
         See `ArchiveIndex.move`.
         """
         return await self._archive_index.move(writer, archived, upto)
+
+    @contextmanager
+    def _observed_append(self) -> Iterator[None]:
+        """Tell the observer how the append in the block has ended."""
+        outcome: AppendOutcome = "unavailable"
+        begun = time.monotonic()
+        try:
+            yield
+            outcome = "written"
+        except (Fenced, Conflict, DuplicateMessage, ConversationNotFound) as refused:
+            outcome = REFUSALS[type(refused)]
+            if outcome == "fenced":
+                self._client.observer.note_fenced()
+            raise
+        finally:
+            self._client.observer.note_append(outcome, time.monotonic() - begun)
 
     async def _run_append(self, keys: ConversationKeys, arguments: Sequence[Argument]) -> Reply:
         names = [keys.log, keys.meta, keys.clients, keys.unfinished, keys.feed.stream, keys.feed.groups, keys.usage]

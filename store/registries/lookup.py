@@ -129,6 +129,17 @@ class ConversationLookup:
         due = sorted((score, member) for answer in answers for member, score in answer)
         return [member.decode() for _, member in due[:limit]]
 
+    async def count_unfinished(self) -> int:
+        """How many conversations have a turn that is not over."""
+
+        async def ask_all_partitions() -> Reply:
+            pipeline = self._client.pipeline()
+            for partition in range(PARTITIONS):
+                pipeline.zcard(self._keys.unfinished(partition))
+            return await pipeline.execute()
+
+        return sum(await self._client.retry(ask_all_partitions))
+
     async def _list_children(self, conversation_id: str) -> Children:
         """Id, mark and metadata of each entry; None if it does not exist (yet, or any more), or has another parent."""
         key = self._keys.conversation(conversation_id).children

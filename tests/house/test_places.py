@@ -7,7 +7,7 @@ from tests.house.tree import files, name
 # In pieces, so that this file keeps its own rule.
 REGISTRIES = [r"\.".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"))]
 HOMES = ["/" + place for place in (r"root/", r"work/", r"home/(?!\.)\w+/", r"Users/\w+/", r"mnt/")]
-FORBIDDEN = re.compile(r"(?<![\w.~$-])(?:" + "|".join(HOMES) + ")|" + "|".join(REGISTRIES))
+FORBIDDEN = re.compile(r"(?<![\w.~$#-])(?:" + "|".join(HOMES) + ")|" + "|".join(REGISTRIES))
 TEXT = (".py", ".md", ".toml", ".lock", ".yaml", ".lua", ".js", ".css", ".html", "Makefile", "run", ".gitignore")
 
 

@@ -227,6 +227,11 @@ PARTS = {
         "kills processes (memory_usage.memory_percent).",
         lambda: find("ray._common.utils:get_system_memory")() > 0,
     ),
+    "metrics_report": Part(
+        "Ray names its settings in another way: metrics are handed over too seldom, and come and go, or not from zero "
+        "(metrics_report.report_seconds).",
+        lambda: find("ray._raylet:Config").metrics_report_interval_ms() > 0,
+    ),
     "replica_port": Part(
         "Serve opens the gRPC port of a replica in another way: on a single machine that port is public, and lets "
         "anybody run code (serve_replica.keep_replica_private).",

@@ -31,6 +31,7 @@ ROOMS = {
         "indexes",
         "ingress",
         "local",
+        "metrics",
         "page",
         "process",
         "ray_internals",
@@ -70,6 +71,8 @@ LISTS = {
 SUBJECTS = {
     "deployments/batches/checking.py": "which rows can become a message, found out before any is sent",
     "deployments/batches/endings.py": "what becomes of a batch's conversations",
+    "deployments/ingress/replica_metrics.py": "what a replica counts, and looks at",
+    "deployments/metrics/page.py": "how the tables of docs/metrics.md are written",
     "agents/copies/lawful_shapes.py": "the shapes within records that an import checks",
     "deployments/host/report.py": "what a host says of itself to operators",
     "deployments/background/unfinished_imports.py": "what is removed of imports that a crash has ended",

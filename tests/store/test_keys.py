@@ -136,6 +136,8 @@ def test_the_table_recognises_each_kind_of_key_and_no_other() -> None:
         KEYS.standing,
         KEYS.scheduler,
         KEYS.worker_supply,
+        KEYS.relayed_metrics,
+        KEYS.metrics_lease,
         f"{KEYS.queue('normal')}:stream",
         KEYS.hosts,
         KEYS.ping,

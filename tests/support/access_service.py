@@ -22,6 +22,7 @@ from deployments.ingress.application import assemble
 from deployments.ingress.dependencies import Dependencies
 from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.streams.draining import Draining
+from deployments.metrics.recorder import Recorder
 from deployments.process.agents import catalog
 from deployments.settings import Settings
 from store import Store
@@ -42,8 +43,10 @@ def bearer(token: str) -> Mapping[str, str]:
 
 
 @asynccontextmanager
-async def serving(store: Store, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the application with these settings."""
+async def serving(
+    store: Store, settings: Settings, recorder: Recorder | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application with these settings, which records there."""
     if settings.redis_url is None:  # it is the store's; jobs have a connection of their own, which nothing here uses
         settings = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1"})
 
@@ -53,7 +56,7 @@ async def serving(store: Store, settings: Settings) -> AsyncIterator[httpx.Async
         door = open_door(settings, store, agents)
         supply = HostSupply(store, door)
         limits, draining = ReplicaLimits(settings), Draining()
-        dependencies = Dependencies(settings, agents, store, door, limits, draining, supply)
+        dependencies = Dependencies(settings, agents, store, door, limits, draining, supply, recorder or Recorder())
         app.state.dependencies = dependencies
         upkeep = AuditUpkeep(store, dependencies.audit, dependencies.refusals, settings.audit_days)
         background = (dependencies.access, dependencies.request_limits, dependencies.open_streams, upkeep)

@@ -13,7 +13,7 @@ from agents.clock import now_ms
 from agents.codec import decode
 from agents.conversation import Conversation, Receipt
 from agents.mcp.pool import McpPool
-from agents.ports import NoLimits, TurnLimits
+from agents.ports import Metrics, NoLimits, NoMetrics, TurnLimits
 from agents.services import Services
 from agents.turn import Event, Logged, fold, fsm_state
 from agents.turn.events import AssistantMsg, ToolResult, TurnEnded
@@ -45,6 +45,7 @@ class World:
         self.mcp = McpPool()
         self.arrivals = Arrivals()
         self.limits: TurnLimits = NoLimits()
+        self.metrics: Metrics = NoMetrics()
         self.store = self.connect()
         self.doors = Doors(self.store, self.revive)
 
@@ -81,6 +82,7 @@ class World:
             clock=clock,
             arrivals=self.arrivals,
             limits=self.limits,
+            metrics=self.metrics,
         )
         catalog = Catalog(self.agents, default=next(iter(self.agents)))
         conversation = await Conversation.open(services, conversation_id, catalog)

@@ -234,6 +234,7 @@ def service(pytestconfig: pytest.Config, stand_in: MessagesServer) -> RunningSer
                 "RAYLOGUE_WARM_WORKERS": str(WARM_WORKERS),
                 "RAYLOGUE_PAGE_MODULE": str(PAGE_MODULE),
                 "RAYLOGUE_JOBS": "tests.support.job_types",
+                "RAY_metrics_report_interval_ms": "2000",  # a test waits for them
             },
         )
         running.start()

@@ -1,6 +1,7 @@
 """Claude, or any server that speaks the Messages API, through the official SDK on its aiohttp transport."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing, suppress
 from typing import Any
@@ -32,7 +33,7 @@ from agents.models.anthropic.thinking import (
     without_missing_thinking,
     without_thinking,
 )
-from agents.models.metering import report_usage
+from agents.models.metering import report_retry, report_usage
 from agents.models.protocol import Completed, Json, ModelEvent, ModelRequest
 from agents.models.read_pacing import coalescing_delay
 from agents.models.retry import RetryPolicy
@@ -112,7 +113,7 @@ class AnthropicModel:
         body = self._body(request)
         retries_taken = 0
         while True:
-            started = False
+            started, asked_at = False, time.monotonic()
             try:
                 async with aclosing(self._attempt(body)) as events:
                     async for event in events:
@@ -128,6 +129,7 @@ class AnthropicModel:
                 if pause is None:
                     raise
                 log.info("model_call_retried", reason=error.reason, pause=round(pause, 2))
+                report_retry(body["model"], error, time.monotonic() - asked_at)
                 await asyncio.sleep(pause)
                 retries_taken += 1
             else:

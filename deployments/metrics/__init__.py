@@ -1,0 +1,1 @@
+"""What an operator watches: the table of all metrics, how they are recorded, and how they reach Ray and Prometheus."""

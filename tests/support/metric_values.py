@@ -1,0 +1,15 @@
+"""What a recorder has, as tests compare it."""
+
+from deployments.metrics import table
+from deployments.metrics.recorder import Recorder
+
+NOT_YET = (table.SCHEDULE_RUNS, table.SCHEDULE_LATE_SECONDS, table.SCHEDULES_LATE)
+"""What no code counts so far."""
+
+
+def values(recorder: Recorder) -> dict[tuple[str, ...], float]:
+    """Each series by its name and labels."""
+    return {
+        (f"{metric.name}{suffix}", *labels, *((le,) if le else ())): value
+        for metric, labels, value, suffix, le in recorder.samples()
+    }

@@ -20,21 +20,37 @@ MAX_PROMPT_CHARACTERS: Final = 32_000
 MAX_PAYLOAD_BYTES: Final = 65_536
 DAY_SECONDS: Final = 86_400
 MAX_SECONDS: Final = 366 * DAY_SECONDS
-PLACEHOLDER: Final = re.compile(r"\{\{\s*([a-z_]+)\s*\}\}")
-PLACEHOLDERS: Final = ("due", "date", "time", "zone", "name")
-"""What a prompt or a payload may say of its run: `{{date}}` is the date of the due time, in the schedule's zone."""
+PLACEHOLDER: Final = re.compile(r"\{\{\s*([a-z_.]+)\s*\}\}")
+SHORT: Final = {
+    "due": "due.datetime",
+    "date": "due.date",
+    "time": "due.time",
+    "zone": "due.zone",
+    "name": "schedule.name",
+}
+"""What a prompt may say of its run, in short and in full. A payload says it in full: what a job gets, such as a batch
+with the fields of its rows, may have such names of its own."""
+FULL: Final = tuple(SHORT.values())
 
 
-def _validate_placeholders(value: JsonValue) -> JsonValue:
-    """Raises ValueError for one that does not exist: it would stand in every message as it is."""
+def _validate_prompt(prompt: str) -> str:
+    """Raises ValueError for a placeholder that does not exist: it would stand in every message as it is."""
+    for found in PLACEHOLDER.finditer(prompt):
+        if SHORT.get(found[1], found[1]) not in FULL:
+            raise ValueError(f"{found[0]} stands for nothing; there are {', '.join(SHORT)}")
+    return prompt
+
+
+def _validate_payload(payload: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Raises ValueError for what looks like one of ours, and is none."""
 
     def check(found: re.Match[str]) -> str:
-        if found[1] not in PLACEHOLDERS:
-            raise ValueError(f"{found[0]} stands for nothing; there are {', '.join(PLACEHOLDERS)}")
+        if found[1].startswith(("due.", "schedule.")) and found[1] not in FULL:
+            raise ValueError(f"{found[0]} stands for nothing; there are {', '.join(FULL)}")
         return ""
 
-    _fill(value, check)
-    return value
+    _fill(payload, check)
+    return payload
 
 
 def _validate_visible(text: str) -> str:
@@ -51,9 +67,9 @@ Prompt = Annotated[
     str,
     Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS),
     AfterValidator(_validate_visible),
-    AfterValidator(_validate_placeholders),
+    AfterValidator(_validate_prompt),
 ]
-Payload = Annotated[dict[str, JsonValue], AfterValidator(_validate_placeholders)]
+Payload = Annotated[dict[str, JsonValue], AfterValidator(_validate_payload)]
 Expression = Annotated[str, Field(min_length=1, max_length=200)]
 Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
 Jitter = Annotated[int, Field(ge=0, le=DAY_SECONDS)]
@@ -65,7 +81,8 @@ ClientId = Annotated[str, Field(min_length=1, max_length=128)]
 class Definition(BaseModel):
     """`cron` in the time zone `zone`, or every so many seconds; an agent with a prompt, or a job with a payload.
 
-    The prompt, and the texts in the payload, may hold `{{due}}`, `{{date}}`, `{{time}}`, `{{zone}}` and `{{name}}`.
+    The prompt may hold `{{due}}`, `{{date}}`, `{{time}}`, `{{zone}}` and `{{name}}`; the texts in the payload, the same
+    in full (see `FULL`).
     Each run of an agent is a conversation of its own, or a message to `conversation`. `jitter` is within how many
     seconds after each due time the runs of this schedule begin: it has a fixed place in them. An answer that is
     exactly `quiet` is no news for its owner; without it, the agent says what counts as that. After `max_failures`
@@ -131,23 +148,19 @@ class Definition(BaseModel):
 
     def prompt_for(self, due_at: int) -> str:
         """The message of the run that is due then."""
-        return str(_fill(self.prompt, self._value_at(due_at)))
+        values = self._values_at(due_at)
+        return str(_fill(self.prompt, lambda found: values[SHORT.get(found[1], found[1])]))
 
     def payload_for(self, due_at: int) -> Mapping[str, Any]:
         """The payload of the job that is due then."""
-        filled: Any = _fill(self.payload or {}, self._value_at(due_at))
+        values = self._values_at(due_at)
+        filled: Any = _fill(self.payload or {}, lambda found: values.get(found[1], found[0]))
         return dict(filled)
 
-    def _value_at(self, due_at: int) -> Callable[[re.Match[str]], str]:
+    def _values_at(self, due_at: int) -> Mapping[str, str]:
         local = datetime.fromtimestamp(due_at // 1000, UTC).astimezone(ZoneInfo(self.zone))
-        values = {
-            "due": local.isoformat(),
-            "date": f"{local:%Y-%m-%d}",
-            "time": f"{local:%H:%M}",
-            "zone": self.zone,
-            "name": self.name,
-        }
-        return lambda found: values[found[1]]
+        values = (local.isoformat(), f"{local:%Y-%m-%d}", f"{local:%H:%M}", self.zone, self.name)
+        return dict(zip(FULL, values, strict=True))
 
 
 def _fill(value: JsonValue, replace: Callable[[re.Match[str]], str]) -> JsonValue:

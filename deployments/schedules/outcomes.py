@@ -1,5 +1,6 @@
 """How a run goes: read from the log of its conversation, or from the record of its job; nothing else counts."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,10 +12,12 @@ from agents.conversation.running_turn import oldest_first
 from agents.errors import UnknownAgent
 from agents.turn.events import AssistantMsg, Suspension, ToolResult, TurnEnded, UserMsg
 from agents.turn.facts import add_usage
+from deployments.batches.client import RUN_BATCH
 from deployments.schedules.definition import Definition
 from deployments.schedules.state import Run, RunState, Schedule
 from deployments.schedules.transitions import Outcome
 from store import ConversationNotFound, Store
+from store.registries.batches import BatchRecord, BatchState
 
 MAX_RESULT_CHARACTERS: Final = 2_000
 """Of a longer answer the history has the beginning; the conversation has all of it."""
@@ -26,6 +29,15 @@ OF_JOB: Final[Mapping[str, RunState]] = {
     "failed": "failed",
     "cancelled": "cancelled",
     "expired": "failed",
+}
+OF_BATCH: Final[Mapping[BatchState, RunState]] = {
+    "queued": "running",
+    "running": "running",
+    "paused": "running",
+    "waiting": "awaiting_input",
+    "done": "succeeded",
+    "failed": "failed",
+    "cancelled": "cancelled",
 }
 
 
@@ -96,6 +108,10 @@ class Outcomes:
         job = await self._store.jobs.get(job_id)
         if job is None:
             return Outcome("failed", error="its job is not kept any more") if has_begun else None
+        if job.type == RUN_BATCH and job.state not in ("failed", "cancelled", "expired"):
+            batch = await self._store.batches.get(job_id)
+            if batch is not None:
+                return _of_batch(batch)
         result = None if job.result is None else orjson.loads(job.result)
         usage, cost = _spent(result)
         shown = None if job.result is None else _beginning(job.result.decode())
@@ -119,7 +135,15 @@ def client_id_of(schedule: Schedule, run: Run) -> str:
 
 
 def job_id_of(schedule: Schedule, run: Run) -> str:
-    return f"{schedule.id}.{run.id}"
+    """The job of a run, and the batch that it begins, which has the same id."""
+    return hashlib.sha256(f"{schedule.id}.{run.id}".encode()).hexdigest()[:32]
+
+
+def _of_batch(batch: BatchRecord) -> Outcome:
+    """A batch outlives the job that begins it, for instance while it waits for people."""
+    usage = {"input_tokens": batch.input_tokens, "output_tokens": batch.output_tokens}
+    shown = f"{batch.succeeded} rows succeeded, {batch.failed} failed"
+    return Outcome(OF_BATCH[batch.state], shown, batch.error or None, usage=usage, cost=batch.cost)
 
 
 def _words_of(answer: AssistantMsg) -> str:

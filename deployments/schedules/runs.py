@@ -15,6 +15,7 @@ from agents.receipt import Receipt
 from agents.turn.inputs import UserMessage
 from deployments.access.principal import LOCAL, Principal
 from deployments.access.rights import rights_of
+from deployments.batches.client import BatchClient
 from deployments.schedules.due_times import as_utc
 from deployments.schedules.errors import NotRunnable
 from deployments.schedules.outcomes import client_id_of, conversation_id_of, job_id_of
@@ -40,11 +41,20 @@ class Reach(Protocol):
 class Runs:
     """Carries out what was decided. What may work later raises what it is; what will not, NotRunnable."""
 
-    def __init__(self, store: Store, catalog: Catalog, reach: Reach, jobs: JobClient, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        reach: Reach,
+        jobs: JobClient,
+        clock: Callable[[], int],
+        batches: BatchClient | None = None,
+    ) -> None:
         self._store = store
         self._catalog = catalog
         self._reach = reach
         self._jobs = jobs
+        self._batches = batches
         self._clock = clock
 
     async def start(self, schedule: Schedule, run: Run) -> Mapping[str, Any]:
@@ -63,8 +73,10 @@ class Runs:
     async def end(self, schedule: Schedule, run: Run) -> None:
         """Tell it to end; one that is over already stays as it is."""
         if run.job is not None:
-            job = await self._store.jobs.get(run.job)
-            if job is not None:
+            batch = await self._store.batches.get(run.job)
+            if batch is not None and self._batches is not None:
+                await self._batches.cancel(batch)
+            elif (job := await self._store.jobs.get(run.job)) is not None:
                 await self._jobs.cancel(job)
         elif run.conversation is not None:
             # It raises `Refused` if the turn has ended, which its outcome says then, or is yet to come.

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from agents.agent import Catalog
 from agents.clock import now_ms
 from deployments.background.periodic import run_periodically
+from deployments.batches.client import BatchClient
 from deployments.schedules.client import ScheduleClient
 from deployments.schedules.errors import NotRunnable, UnknownSchedule
 from deployments.schedules.outcomes import Outcomes
@@ -65,6 +66,7 @@ class Scheduler:
         self._next: int | None = None
         self._tending: dict[str, asyncio.Task[None]] = {}
         self._bound = asyncio.Semaphore(MAX_AT_ONCE)
+        self._starts = asyncio.Semaphore(MAX_AT_ONCE)
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -133,7 +135,8 @@ class Scheduler:
     async def _carry_out(self, schedule: Schedule, run: Run) -> None:
         """Start or end the run that this process has claimed, and note what came of it."""
         try:
-            step = await self._start(schedule, run) if run.state == "starting" else await self._end(schedule, run)
+            async with self._starts:
+                step = await self._start(schedule, run) if run.state == "starting" else await self._end(schedule, run)
         except NotRunnable as error:
             step = self._failing(run, str(error), is_final=True)
         except Exception as error:  # noqa: BLE001 - whatever is away, it is tried again
@@ -161,8 +164,13 @@ class Scheduler:
 
 
 def make_scheduler(
-    store: Store, catalog: Catalog, reach: Reach, jobs: JobClient, clock: Callable[[], int] = now_ms
+    store: Store,
+    catalog: Catalog,
+    reach: Reach,
+    jobs: JobClient,
+    clock: Callable[[], int] = now_ms,
+    batches: BatchClient | None = None,
 ) -> Scheduler:
     """A scheduler of this process. `reach` is the door, or what stands for it where no cluster is."""
-    runs = Runs(store, catalog, reach, jobs, clock)
+    runs = Runs(store, catalog, reach, jobs, clock, batches)
     return Scheduler(store, ScheduleClient(store, clock=clock), runs, Outcomes(store, catalog), clock=clock)

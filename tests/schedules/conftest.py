@@ -14,6 +14,7 @@ from deployments.schedules.scheduler import Scheduler, make_scheduler
 from deployments.schedules.state import Run, Schedule
 from deployments.settings import Settings
 from deployments.work.client import JobClient
+from deployments.work.job_modules import import_jobs
 from deployments.work.job_type import JOB_TYPES
 from deployments.work.queues import Queues
 from store.feed.entry import FeedEntry
@@ -106,6 +107,7 @@ class Office:
 
 @pytest.fixture
 async def office(world: World, settings: Settings) -> AsyncIterator[Office]:
+    import_jobs(settings)
     assert JOB_TYPES["write_note"].run is job_types.write_note
     await world.store.feed.register(["test"], MONDAY)
     office = Office(world, settings, agent("Nothing new."))

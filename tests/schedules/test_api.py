@@ -146,6 +146,8 @@ async def test_what_cannot_run_is_refused_when_it_is_written(
     kind = job_type.JOB_TYPES["write_note"]
     monkeypatch.setitem(job_type.JOB_TYPES, "write_note", replace(kind, schedulable=True))
     assert (await http.post("/v1/schedules", json=job)).status_code == 201
+    answer = await http.post("/v1/schedules", json={**job, "payload": {"ledger": "{{due.dat}}"}})
+    check_problem(answer, 422, "invalid_request")
     answer = await http.post("/v1/schedules", json={**job, "payload": {"ledger": 7}})
     check_problem(answer, 422, "invalid_request")
     assert answer.json()["detail"].startswith("body.payload.ledger:")

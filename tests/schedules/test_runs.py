@@ -10,6 +10,8 @@ from agents.models import Call, Step
 from agents.tools import tool
 from agents.turn.events import UserMsg
 from agents.turn.inputs import Resolve
+from deployments.batches.client import new_batch
+from deployments.batches.definition import RunBatch
 from deployments.schedules.outcomes import job_id_of
 from tests.schedules.conftest import HOUR, MINUTE, MONDAY, OWNER, Office, agent
 from tests.support.conversations import rest, say, until
@@ -203,7 +205,7 @@ async def test_a_run_is_cancelled(office: Office) -> None:
 
 async def test_a_job_is_submitted_once_and_its_outcome_is_the_runs(office: Office) -> None:
     schedule = await office.add(
-        job="write_note", payload={"ledger": "/tmp/{{date}}", "text": "{{due}}"}, overlap="allow"
+        job="write_note", payload={"ledger": "/tmp/{{due.date}}", "text": "{{due.datetime}}"}, overlap="allow"
     )
     await office.look(MONDAY + TEN)
     (run,) = await office.runs(schedule)
@@ -258,3 +260,34 @@ async def test_a_deleted_conversation_ends_its_run_and_a_deleted_schedule_nothin
     await office.client.delete(schedule.id, OWNER)
     await office.look(MONDAY + 2 * TEN)
     assert await office.world.store.schedules.due(2**53, 0, 10) == ([], None)
+
+
+async def test_a_batch_is_a_run_until_it_is_over(office: Office) -> None:
+    """The job that begins it may end long before, as while the batch waits for people."""
+    definition = {
+        "agent": "reporter",
+        "source": "s3://ours/{{due.date}}.jsonl",
+        "template": "Sum up {{date}}: {{name}}",
+    }
+    schedule = await office.add(job="run_batch", payload={"definition": definition})
+    await office.look(MONDAY + TEN)
+    (run,) = await office.runs(schedule)
+    job = await office.world.store.jobs.get(str(run.job))
+    assert job is not None
+    wanted = RunBatch.model_validate_json(job.payload).definition
+    assert wanted is not None
+    assert wanted.source == "s3://ours/2026-03-30.jsonl"
+    assert wanted.template == "Sum up {{date}}: {{name}}", "those are fields of a row"
+    await office.world.store.batches.add(new_batch(job.id, OWNER, wanted))
+    await office.world.store.jobs.begin(job.id, "claim", now_ms())
+    await office.world.store.jobs.end(job.id, "claim", "succeeded", now_ms(), kept_ms=60_000)
+    change = office.world.store.batches.change
+    await change(job.id, ("queued",), {"state": "waiting"})
+    await office.look(MONDAY + TEN + MINUTE)
+    assert [one.state for one in await office.runs(schedule)] == ["awaiting_input"]
+
+    await change(job.id, ("waiting",), {"state": "done", "output_tokens": 7, "cost": 90, "succeeded": 2})
+    await office.look(MONDAY + TEN + 5 * MINUTE)
+    (over,) = await office.history(schedule)
+    assert (over.state, over.usage["output_tokens"], over.cost) == ("succeeded", 7, 90)
+    assert over.result == "2 rows succeeded, 0 failed"

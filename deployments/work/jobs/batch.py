@@ -24,7 +24,7 @@ MANY = 1_000
 """A batch outlives many workers; one that makes no headway pauses itself long before."""
 
 
-@job(RUN_BATCH, timeout=MONTH_SECONDS, retries=MANY, priority="low")
+@job(RUN_BATCH, timeout=MONTH_SECONDS, retries=MANY, priority="low", schedulable=True)
 async def run_batch(context: JobContext, work: RunBatch) -> None:
     """Bring a batch on as far as it goes now: to its end, or until it waits for people, or pauses."""
     services = context.services

@@ -56,7 +56,8 @@ class ScheduleState:
     """Due times up to `decided` (ms) are decided; those in `waiting` run when the run before is over.
 
     `failures` counts the failed runs in a row, `skipped` the due times that were left out since the last run. `paused`
-    says who has paused it: a person, or its failures. `runs` are the ones under way.
+    says who has paused it: a person, or its failures. `runs` are the ones under way, `last` is the one that ended last,
+    without its result.
     """
 
     decided: int
@@ -65,6 +66,7 @@ class ScheduleState:
     skipped: int = 0
     paused: Literal["person", "failures"] | None = None
     runs: tuple[Run, ...] = ()
+    last: Run | None = None
 
     @property
     def for_plan(self) -> State:
@@ -122,7 +124,8 @@ def decode_schedule(record: ScheduleRecord) -> Schedule:
     known = orjson.loads(record.state)
     runs = tuple(_decode_run(run) for run in known.get("runs", ()))
     state = {name: known[name] for name in STATE_FIELDS if name in known}
-    state.update(runs=runs, waiting=tuple(known.get("waiting", ())))
+    last = None if known.get("last") is None else _decode_run(known["last"])
+    state.update(runs=runs, waiting=tuple(known.get("waiting", ())), last=last)
     definition = {name: value for name, value in orjson.loads(record.definition).items() if name in DEFINED}
     # What was once valid may be none of today's: a zone can be gone. Then its runs say so, and people can change it.
     return Schedule(record, Definition.model_validate(definition), ScheduleState(**state))

@@ -83,7 +83,8 @@ def note_outcome(schedule: Schedule, run_id: str, outcome: Outcome, now: int) ->
         usage=dict(outcome.usage),
         cost=outcome.cost,
     )
-    state = replace(schedule.state, runs=tuple(other for other in schedule.state.runs if other.id != run_id))
+    others = tuple(other for other in schedule.state.runs if other.id != run_id)
+    state = replace(schedule.state, runs=others, last=replace(over, result=None))
     notices: list[Notice] = [("schedule_run_ended", _ended_notice(schedule, over))]
     if run.is_superseded or outcome.state == "cancelled":  # what people have ended says nothing of the schedule
         return Step(state, (over,), tuple(notices))

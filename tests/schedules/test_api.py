@@ -76,6 +76,8 @@ async def test_a_run_is_seen_to_its_end_and_its_owner_is_told(
     (over,) = (await http.get(f"{path}/runs")).json()["runs"]
     assert (over["id"], over["state"], over["conversation"]) == (run["id"], "succeeded", started["conversation"])
     assert over["result"]
+    assert made["last"] is None
+    assert (await http.get(path)).json()["last"] == {**over, "result": None}
     assert (await http.post(f"{path}/runs/{run['id']}/cancel")).json()["state"] == "succeeded"
     conversation = (await http.get(f"/v1/conversations/{over['conversation']}")).json()
     assert (conversation["channel"], conversation["owner"]) == ("scheduled", "acme/ada")

@@ -284,6 +284,7 @@ def _body(schedule: Schedule) -> dict[str, Any]:
         "next": [] if state.paused else _next_times(schedule.rules, state.decided),
         "waiting": state.waiting,
         "runs": [_run_body(run) for run in state.runs],
+        "last": None if state.last is None else _run_body(state.last),
         "created_at": record.created_at,
         "updated_at": record.updated_at,
     }

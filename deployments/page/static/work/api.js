@@ -13,6 +13,23 @@ export const retryJob = (id) => call("POST", jobPath(id, "/retry"));
 export const failures = (wanted) => call("GET", `/v1/job-failures?${query(wanted)}`);
 
 
+/** A page of schedules, `{schedules, next}`; `wanted` are `whose`, `limit`, `cursor`. */
+export const schedules = (wanted) => call("GET", `/v1/schedules?${query(wanted)}`);
+export const schedule = (id) => call("GET", schedulePath(id));
+export const createSchedule = (definition) => call("POST", "/v1/schedules", definition);
+/** Null takes a field away. */
+export const changeSchedule = (id, changes) => call("PATCH", schedulePath(id), changes);
+export const removeSchedule = (id) => call("DELETE", schedulePath(id));
+export const pauseSchedule = (id) => call("POST", schedulePath(id, "/pause"));
+export const resumeSchedule = (id) => call("POST", schedulePath(id, "/resume"));
+/** The next due times of `{cron, every, zone, start, end}`, as `{next}`. */
+export const previewSchedule = (timetable) => call("POST", "/v1/schedules/preview", timetable);
+/** One more run; the same `clientId` again is the same one. */
+export const runSchedule = (id, clientId) => call("POST", schedulePath(id, "/runs"), { client_id: clientId });
+/** A page of runs, `{runs, next}`, the newest first. */
+export const scheduleRuns = (id, wanted) => call("GET", schedulePath(id, `/runs?${query(wanted)}`));
+export const cancelScheduleRun = (id, run) => call("POST", schedulePath(id, `/runs/${encodeURIComponent(run)}/cancel`));
+
 /** A page of batches, `{batches, next}`; `wanted` are `state`, `whose`, `limit`, `cursor`. */
 export const batches = (wanted) => call("GET", `/v1/batches?${query(wanted)}`);
 export const batch = (id) => call("GET", batchPath(id));
@@ -31,4 +48,5 @@ export const batchFailures = (id, wanted) => call("GET", batchPath(id, `/failure
 export const resultsAddress = (id, format) => batchPath(id, `/results?format=${format}`);
 
 const jobPath = (id, rest = "") => `/v1/jobs/${encodeURIComponent(id)}${rest}`;
+const schedulePath = (id, rest = "") => `/v1/schedules/${encodeURIComponent(id)}${rest}`;
 const batchPath = (id, rest = "") => `/v1/batches/${encodeURIComponent(id)}${rest}`;

@@ -85,3 +85,14 @@ export class Alternatives {
     }
   }
 }
+
+/** A moment of a `datetime-local` input, in ms; null if none is chosen. */
+export const momentIn = (input) => (input.value ? new Date(input.value).getTime() : null);
+
+/** The value of a `datetime-local` input for a moment in ms, on the clock of this browser. */
+export function localValue(at) {
+  if (at == null) return "";
+  return new Date(at - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+export const ownZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;

@@ -5,6 +5,8 @@ import { batchList, batchView } from "./batches.js";
 import { failureList } from "./failures.js";
 import { jobList, jobView } from "./jobs.js";
 import { mayWrite } from "./parts.js";
+import { editSchedule, ScheduleEditor } from "./schedule_editor.js";
+import { scheduleList, scheduleView } from "./schedules.js";
 
 /** A place, as `Places` opens it. */
 export const work = {
@@ -12,6 +14,7 @@ export const work = {
   title: "Work",
   symbol: "work",
   tabs: [
+    { name: "schedules", title: "Schedules" },
     { name: "batches", title: "Batches" },
     { name: "jobs", title: "Jobs" },
   ],
@@ -20,6 +23,11 @@ export const work = {
 };
 
 const VIEWS = {
+  schedules: ([id, part], params, context) => {
+    if (part === "edit") return mayWrite(context.who) && editSchedule(id, context);
+    return id ? scheduleView(id, context) : scheduleList(params, context);
+  },
+  "new-schedule": (_, params, context) => mayWrite(context.who) && new ScheduleEditor(null, context),
   batches: ([id], params, context) => (id ? batchView(id, context) : batchList(params, context)),
   "new-batch": (_, params, context) => mayWrite(context.who) && new BatchEditor(context),
   jobs: ([id], params, context) => (id ? jobView(id, context) : jobList(params, context)),

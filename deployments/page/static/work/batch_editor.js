@@ -6,7 +6,7 @@ import { button, complain, errorLine } from "../views/form_parts.js";
 import { sizeOf } from "../views/words.js";
 import * as api from "./api.js";
 import { batchAddress } from "./batches.js";
-import { Alternatives, field, modelInput, selectInput, textArea, textInput, viewForm } from "./field.js";
+import { Alternatives, field, modelInput, reasonOf, selectInput, textArea, textInput, viewForm } from "./field.js";
 import { firstRows } from "./first_rows.js";
 import { messageOf } from "./template.js";
 
@@ -117,7 +117,7 @@ export class BatchEditor {
       const batch = await api.createBatch({ ...rows, ...this.#definition() });
       if (this.node.isConnected) location.hash = batchAddress(batch.id);
     } catch (error) {
-      if (error.name !== "AbortError") complain(this.#error, error.message);
+      if (error.name !== "AbortError") complain(this.#error, reasonOf(error));
     } finally {
       this.#begin.disabled = false;
       this.#progress.hidden = true;

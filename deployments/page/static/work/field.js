@@ -11,6 +11,9 @@ export function viewForm(onsubmit) {
   return form;
 }
 
+/** What the service says against a form: without the words that place it in the body of a request. */
+export const reasonOf = ({ message }) => message.replace(/^body[.:] ?/, "").replace("Value error, ", "");
+
 /** A labelled `input`; `note` is a text or node beneath it. */
 export function field(label, input, note = null) {
   const id = `field-${++fields}`;

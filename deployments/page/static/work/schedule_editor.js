@@ -5,7 +5,7 @@ import { newId } from "../outbox.js";
 import { h, icon } from "../views/element.js";
 import { complain, errorLine } from "../views/form_parts.js";
 import * as api from "./api.js";
-import { Alternatives, field, localValue, modelInput, momentIn, ownZone, selectInput, textArea, textInput, viewForm } from "./field.js";
+import { Alternatives, field, localValue, modelInput, momentIn, ownZone, reasonOf, selectInput, textArea, textInput, viewForm } from "./field.js";
 import { scheduleAddress } from "./schedules.js";
 import { dueTime, INTERVAL_UNITS, MISSED, OVERLAP, unitsOf } from "./schedule_words.js";
 
@@ -129,7 +129,7 @@ export class ScheduleEditor {
     } catch (error) {
       if (asked !== this.#asked) return;
       this.#shown = null; // it may be asked for again
-      this.#next.replaceChildren(h("p", { class: "form-error" }, error.message));
+      this.#next.replaceChildren(h("p", { class: "form-error" }, reasonOf(error)));
     }
   }
 
@@ -168,7 +168,7 @@ export class ScheduleEditor {
       const kept = this.#schedule ? await this.#change(definition) : await api.createSchedule({ ...withoutNulls(definition), client_id: this.#clientId });
       location.hash = scheduleAddress(kept.id);
     } catch (error) {
-      complain(this.#error, error instanceof SyntaxError ? `The payload is no JSON: ${error.message}` : error.message);
+      complain(this.#error, error instanceof SyntaxError ? `The payload is no JSON: ${error.message}` : reasonOf(error));
     } finally {
       this.#save.disabled = false;
     }

@@ -14,6 +14,7 @@ from agents.models import ScriptedModel, Step
 from deployments.metrics.conversations import ConversationMetrics, StoreMetrics
 from deployments.metrics.export import RayGauges
 from deployments.metrics.recorder import Recorder
+from deployments.overview.recent import RecentFigures
 
 TURN_US = 2000.0
 """The processor time of a turn, in µs."""
@@ -29,7 +30,7 @@ def measure(turns: int = 20_000) -> Mapping[str, float]:
     """Processor time in µs: of the metrics of a `turn`, and of one `hand_over` without Ray's own part."""
     model = ScriptedModel([Step("Yes.")], name=MODEL)
     catalog, recorder = Catalog((assistant(model),)), Recorder()
-    metrics, store = ConversationMetrics(recorder, catalog), StoreMetrics(recorder)
+    metrics, store = ConversationMetrics(recorder, catalog, RecentFigures()), StoreMetrics(recorder)
     gauges = RayGauges(lambda *_: _Discarding())
     return {
         "turn": _cpu_us(lambda: record_turn(metrics, store), turns),

@@ -37,10 +37,20 @@ async def find_hosts(door: Door, after: str, limit: int, per_host: int) -> tuple
     places = await control_plane.places()
     addresses = {node.id: node.raylet.rpartition(":")[0] or None for node in await control_plane.nodes()}
     names = sorted(name for name in places if name > after)
+    found = await ask_hosts(door, {name: places[name] for name in names[:limit]}, addresses, per_host)
+    return found, names[limit - 1] if len(names) > limit else None
+
+
+async def ask_hosts(
+    door: Door, places: Mapping[str, str], addresses: Mapping[str, str | None], per_host: int
+) -> list[LiveHost]:
+    """The reports of these actors, in this order, with `per_host` conversations each.
+
+    `places` are the ids of their nodes, `addresses` those of nodes by their ids. Raises `ControlPlaneUnavailable`.
+    """
     bound = asyncio.Semaphore(MAX_QUESTIONS)
 
-    async def ask(name: str) -> LiveHost:
-        node = places[name]
+    async def ask(name: str, node: str) -> LiveHost:
         async with bound:
             try:
                 report, answers = await door.liveness.report(name, per_host), True
@@ -48,8 +58,7 @@ async def find_hosts(door: Door, after: str, limit: int, per_host: int) -> tuple
                 report, answers = None, False
         return LiveHost(name, node, addresses.get(node), answers, report)
 
-    found = await asyncio.gather(*map(ask, names[:limit]))
-    return found, names[limit - 1] if len(names) > limit else None
+    return await asyncio.gather(*(ask(name, node) for name, node in places.items()))
 
 
 async def describe_hosts(store: Store, hosts: Sequence[LiveHost]) -> list[dict[str, Any]]:

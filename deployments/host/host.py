@@ -31,7 +31,7 @@ from deployments.host.housekeeping import Housekeeping
 from deployments.host.load import HostLoad
 from deployments.host.moves import Moves
 from deployments.host.ray_tasks import RayTasks
-from deployments.host.report import describe_host
+from deployments.host.report import HostReporter
 from deployments.host.shutdown import Shutdown
 from deployments.process.agents import catalog
 from deployments.process.gc_tuning import tune_gc
@@ -72,6 +72,7 @@ class Host:
         self._version = version
         self._catalog = catalog(settings)
         self._metrics = HostMetrics(self._catalog)
+        self._reporter = HostReporter(version, self._metrics.recent)
         store = connect_store(settings, self._metrics.of_store)
         self._door = door = Door(settings, store, self._catalog, host_class, OwnCodeVersion.known(store, version))
         cluster = cluster_name()
@@ -140,7 +141,7 @@ class Host:
 
     def inspect(self, conversation_id: str) -> ConversationStatus | None:
         if (limit := asked_limit(conversation_id)) is not None:
-            report: Any = describe_host(self._version, self._activations.active(), limit)
+            report: Any = self._reporter.report(self._activations.active(), self._eviction.hibernating, limit)
             return report  # type: ignore[no-any-return]  # see HostActor
         conversation = self._activations.find(conversation_id)
         return conversation.inspect() if conversation is not None else None

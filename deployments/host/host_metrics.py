@@ -11,6 +11,7 @@ from deployments.metrics.conversations import ConversationMetrics, StoreMetrics
 from deployments.metrics.export import Export
 from deployments.metrics.recorder import Recorder
 from deployments.metrics.relay import MetricsRelay
+from deployments.overview.recent import RecentFigures
 from store import ConversationMeta
 from store.registries.relayed_metrics import RelayedMetrics
 
@@ -20,7 +21,8 @@ class HostMetrics:
 
     def __init__(self, catalog: Catalog) -> None:
         self.recorder = Recorder()
-        self.of_conversations = ConversationMetrics(self.recorder, catalog)
+        self.recent = RecentFigures()
+        self.of_conversations = ConversationMetrics(self.recorder, catalog, self.recent)
         self.of_store = StoreMetrics(self.recorder)
         self.recorder.begin(table.ACTIVATIONS, table.EVICTIONS)
 

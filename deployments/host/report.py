@@ -2,28 +2,41 @@
 
 import heapq
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from agents.conversation import Conversation
+from deployments.overview.node_use import NodeUseReader
+from deployments.overview.recent import RecentFigures
 from deployments.routing.code_version import CodeVersion
 from deployments.routing.host_reports import HostReport, ListedConversation
 
 STATM = Path("/proc/self/statm")
 
 
-def describe_host(version: CodeVersion, active: Sequence[Conversation], limit: int) -> HostReport:
-    """With at most `limit` of the conversations: the turns that run for longest, then what has moved last."""
-    working = sum(conversation.resting_since is None for conversation in active)
-    listed = [_describe(one) for one in heapq.nsmallest(limit, active, key=_rank)]
-    return HostReport(
-        pid=os.getpid(),
-        memory=_resident_bytes(),
-        code_version=version.number,
-        conversations=len(active),
-        working=working,
-        listed=listed,
-    )
+class HostReporter:
+    """Of one host: `recent` is what its conversations have done lately."""
+
+    def __init__(self, version: CodeVersion, recent: RecentFigures) -> None:
+        self._version = version
+        self._recent = recent
+        self._node_use = NodeUseReader()
+
+    def report(self, active: Sequence[Conversation], hibernating: int, limit: int) -> HostReport:
+        """With at most `limit` of the conversations: the turns that run for longest, then what has moved last."""
+        return HostReport(
+            pid=os.getpid(),
+            memory=_resident_bytes(),
+            code_version=self._version.number,
+            conversations=len(active),
+            working=sum(conversation.resting_since is None for conversation in active),
+            listed=[_describe(one) for one in heapq.nsmallest(limit, active, key=_rank)],
+            states=dict(Counter(conversation.state.value for conversation in active)),
+            hibernating=hibernating,
+            recent=self._recent.report(),
+            node_use=self._node_use.read(),
+        )
 
 
 def _rank(conversation: Conversation) -> tuple[bool, int, str]:

@@ -26,6 +26,7 @@ from deployments.ingress.streams.draining import Draining
 from deployments.ingress.streams.open_streams import OpenStreams
 from deployments.ingress.streams.personal_feed import PersonalFeedStreams
 from deployments.metrics.recorder import Recorder
+from deployments.overview.overview import Overview
 from deployments.routing.door import Door
 from deployments.schedules.client import ScheduleClient
 from deployments.settings import Settings
@@ -60,6 +61,7 @@ class Dependencies:
     request_limits: RequestLimits = field(init=False)
     open_streams: OpenStreams = field(init=False)
     personal_feeds: PersonalFeedStreams = field(init=False)
+    overview: Overview = field(init=False)
     audit: Auditor = field(init=False)
     refusals: RefusalCounts = field(init=False)
 
@@ -74,6 +76,7 @@ class Dependencies:
         object.__setattr__(self, "request_limits", RequestLimits(self.known_limits, self.store))
         object.__setattr__(self, "open_streams", OpenStreams(self.authenticator, self.access))
         object.__setattr__(self, "personal_feeds", PersonalFeedStreams(self.store, self.access))
+        object.__setattr__(self, "overview", Overview(self.door))
         object.__setattr__(self, "audit", Auditor(self.store.audit))
         object.__setattr__(self, "refusals", RefusalCounts())
 

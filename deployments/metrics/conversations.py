@@ -9,6 +9,7 @@ from agents.middleware.sub_agent.sub_agent_call import agent_path
 from agents.models.prices import PRICES
 from deployments.metrics import table
 from deployments.metrics.recorder import Recorder
+from deployments.overview.recent import RecentFigures
 from store.client.observer import AppendOutcome, Trouble
 
 NO_STATUS = "none"
@@ -25,20 +26,23 @@ MAX_DEPTH = 3
 
 
 class ConversationMetrics:
-    """`agents.ports.Metrics`."""
+    """`agents.ports.Metrics`; what an operator sees without Prometheus is kept in `recent` as well."""
 
-    def __init__(self, recorder: Recorder, catalog: Catalog) -> None:
+    def __init__(self, recorder: Recorder, catalog: Catalog, recent: RecentFigures) -> None:
         self._recorder = recorder
+        self._recent = recent
         learn_names(recorder, catalog)
         recorder.begin(table.COST)
         names = _models(catalog)
         self._model = lru_cache(256)(lambda name: nearest(name, names))
 
     def note_turn(self, agent: str, outcome: str, seconds: float, *, waited: bool) -> None:
+        self._recent.note_turn(outcome, seconds, waited=waited)
         self._recorder.count(table.TURNS, agent, outcome)
         self._recorder.observe(table.TURN_SECONDS, seconds, agent, "yes" if waited else "no")
 
     def note_first_token(self, agent: str, seconds: float) -> None:
+        self._recent.note_first_token(seconds)
         self._recorder.observe(table.FIRST_TOKEN_SECONDS, seconds, agent)
 
     def note_model_call(self, model: str, outcome: str, status: int | None, seconds: float) -> None:
@@ -47,6 +51,7 @@ class ConversationMetrics:
         self._recorder.observe(table.MODEL_CALL_SECONDS, seconds, model)
 
     def note_usage(self, model: str, tokens: Mapping[str, int], cost: int) -> None:
+        self._recent.note_usage(sum(tokens.values()), cost)
         model = self._model(model)
         for kind, count in tokens.items():
             self._recorder.count(table.TOKENS, model, TOKEN_KINDS.get(kind, kind), by=count)

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import ray
 from ray.exceptions import RayActorError, RayError
@@ -28,8 +28,21 @@ MAX_QUESTIONS = 8
 MAX_DEDICATED_BYTES = 150 * 1024**2
 """The memory that a dedicated actor takes at most."""
 
+HEAD_RESOURCE = "node:__internal_head__"
+"""A resource that the head of a cluster has, and no other node."""
 MAX_DEDICATED_PER_CORE = 28
 """Each takes 0.7 % of a core while it rests: together a fifth of the node's processor at most."""
+
+
+class NodeEntry(NamedTuple):
+    """A node that lives, as operators see it; `actors` are all that live on it, those of other applications as well."""
+
+    id: str
+    address: str
+    is_head: bool
+    is_draining: bool
+    cores: float
+    actors: int
 
 
 def cluster_name() -> str:
@@ -109,6 +122,27 @@ class ControlPlane:
         """
         await self.nodes()
         return self._draining
+
+    async def node_entries(self) -> list[NodeEntry]:
+        """All nodes that live, also the ones without cores and the ones that are about to go."""
+        nodes, draining, actors = await asyncio.gather(
+            self.ask("the cluster", ray.nodes),
+            self.ask("the cluster", lambda: gcs.draining_nodes(CONTROL_PLANE_SECONDS)),
+            self.ask("the cluster", gcs.live_actors),
+        )
+        counts = Counter(actor.node for actor in actors)
+        return [
+            NodeEntry(
+                id=node["NodeID"],
+                address=node["NodeManagerAddress"],
+                is_head=HEAD_RESOURCE in node["Resources"],
+                is_draining=node["NodeID"] in draining,
+                cores=node["Resources"].get("CPU", 0.0),
+                actors=counts[node["NodeID"]],
+            )
+            for node in nodes
+            if node["Alive"]
+        ]
 
     async def live_actors_on(self, nodes: Collection[str]) -> list[str]:
         """The names of our actors that live on the nodes with these ids."""

@@ -1,7 +1,7 @@
 """What a host tells of itself and of the conversations in it, when an operator asks for all of them."""
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 ALL = "*"
 """How the question begins, which stands where else the id of a conversation does: none begins with this sign."""
@@ -19,8 +19,36 @@ class ListedConversation(TypedDict):
     waits_for: list[Mapping[str, str]]
 
 
+class RecentSlot(TypedDict):
+    """What a host has counted in some seconds: `number` is that of the slot since 1970 (`deployments.overview.recent`).
+
+    `outcomes` are of the turns that have ended. Durations are counted by buckets (`deployments.overview.histogram`);
+    `cost` is in millionths of a dollar.
+    """
+
+    number: int
+    outcomes: Mapping[str, int]
+    first_token: Mapping[int, int]
+    turn_time: Mapping[int, int]
+    tokens: int
+    cost: int
+
+
+class NodeUse(TypedDict):
+    """What of a node is in use, as a process on it sees it; `processor` is a share of its `cores`, memory in bytes."""
+
+    processor: float | None
+    cores: float
+    memory_used: int
+    memory_size: int
+
+
 class HostReport(TypedDict):
-    """`memory` is in bytes; `conversations` are in the host, `working` of them work, `listed` are some of them."""
+    """`memory` is in bytes; `conversations` are in the host, `working` of them work, `listed` are some of them.
+
+    `states` counts them by their states, `hibernating` is how many have left for now and keep their place here.
+    A host with older code does not say what is not required.
+    """
 
     pid: int
     memory: int | None
@@ -28,6 +56,10 @@ class HostReport(TypedDict):
     conversations: int
     working: int
     listed: list[ListedConversation]
+    states: NotRequired[Mapping[str, int]]
+    hibernating: NotRequired[int]
+    recent: NotRequired[list[RecentSlot]]
+    node_use: NotRequired[NodeUse]
 
 
 def question(limit: int) -> str:

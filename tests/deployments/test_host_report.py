@@ -6,7 +6,8 @@ from agents.agent import Agent
 from agents.conversation import Conversation
 from agents.models import Call, ScriptedModel, Step
 from agents.tools import tool
-from deployments.host.report import describe_host
+from deployments.host.report import HostReporter
+from deployments.overview.recent import RecentFigures
 from deployments.routing.code_version import CodeVersion
 from deployments.routing.host_reports import as_report, asked_limit, question
 from tests.support.conversations import World, rest, say, until
@@ -38,17 +39,23 @@ async def test_what_works_for_longest_comes_first(world: World) -> None:
     idle = await world.open(agent, "idle")
     await rest(idle)
     active = [idle, late, early]
+    recent = RecentFigures()
+    recent.note_turn("completed", 0.01, waited=False)
+    reporter = HostReporter(VERSION, recent)
 
-    report = describe_host(VERSION, active, 3)
+    report = reporter.report(active, 4, 3)
     assert (report["conversations"], report["working"], report["code_version"]) == (3, 2, 7)
+    assert (report["states"], report["hibernating"]) == ({"idle": 1, "executing_tools": 2}, 4)
+    assert [slot["outcomes"] for slot in report["recent"]] == [{"completed": 1}]
+    assert report["node_use"]["cores"] > 0
     assert [(one["id"], one["turn_began_at"]) for one in report["listed"]] == [
         ("early", 1000),
         ("late", 2000),
         ("idle", None),
     ]
     assert report["listed"][0]["waits_for"][0]["name"] == "wait"
-    assert [one["id"] for one in describe_host(VERSION, active, 1)["listed"]] == ["early"]
-    assert describe_host(VERSION, active, 0)["listed"] == []
+    assert [one["id"] for one in reporter.report(active, 0, 1)["listed"]] == ["early"]
+    assert reporter.report(active, 0, 0)["listed"] == []
 
     await world.crash(late)
     again = await world.open(agent, "late", clock=lambda: 9000)

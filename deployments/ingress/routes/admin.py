@@ -1,5 +1,6 @@
-"""For operators: what lives where, which turns make no progress, the end of one, and how far the feed is read."""
+"""For operators: the cluster at a glance, what lives where, stuck turns and their end, and how far the feed is read."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -43,6 +44,17 @@ async def live_conversations(
     require_operator(principal_of(request))
     hosts, following = await find_hosts(deps.door, after, limit, per_host)
     return {"hosts": await describe_hosts(deps.store, hosts), "next": following}
+
+
+@router.get("/overview", responses=openapi_problems("not_allowed", "control_plane_unavailable"))
+async def overview(request: Request, deps: Deps) -> Mapping[str, Any]:
+    """The cluster at a glance: nodes, hosts, conversations by state, and what turns came to in the last ten minutes.
+
+    Hosts are asked for it, and the answer is shared for some seconds: `at` says from when it is. Times are in
+    milliseconds, memory in bytes, `cost` in millionths of a US dollar, `processor` is a share of the cores.
+    """
+    require_operator(principal_of(request))
+    return await deps.overview.read()
 
 
 @router.get("/feed/groups", responses=openapi_problems("not_allowed", "store_unavailable"))

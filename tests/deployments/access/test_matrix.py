@@ -100,6 +100,7 @@ ROUTES: Mapping[str, Route] = {
     "GET /v1/batches/{batch_id}/results": Route("anyone", 404, "unknown_batch"),
     "GET /v1/stuck": Route("operator", 200),
     "GET /v1/cluster/conversations": Route("operator", 200),
+    "GET /v1/overview": Route("operator", 200),
     "GET /v1/feed/groups": Route("operator", 200),
     "GET /v1/audit": Route("admin", 200),
     "GET /v1/audit/export": Route("admin", 200),

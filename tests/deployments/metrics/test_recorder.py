@@ -13,6 +13,7 @@ from deployments.metrics.conversations import ConversationMetrics, learn_names, 
 from deployments.metrics.export import RayGauges
 from deployments.metrics.recorder import Recorder, Sample
 from deployments.metrics.table import TABLE
+from deployments.overview.recent import RecentFigures
 from tests.support.metric_values import values
 
 
@@ -162,7 +163,7 @@ def test_the_names_of_the_catalog_are_known() -> None:
     catalog = Catalog((assistant(model), researcher(model, model)))
     recorder = Recorder()
     learn_names(recorder, catalog)
-    metrics = ConversationMetrics(recorder, catalog)
+    metrics = ConversationMetrics(recorder, catalog, RecentFigures())
     for agent in ("assistant", "researcher", "researcher/scout", "assistant/general", "assistant/general/general/x"):
         metrics.note_turn(agent, "completed", 1.0, waited=False)
     for tool in ("calculate", "write_todos", "my_mcp__search"):

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
@@ -45,12 +44,7 @@ class ApiClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._http.close()
 
     def require_ready(self) -> None:
@@ -249,9 +243,11 @@ class ApiClient:
         with self._failures_in_one_line():
             _raise_for_problem(self._http.delete(path))
 
-    def ask(self, method: str, path: str, body: JsonObject | None = None) -> JsonObject:
+    def ask(
+        self, method: str, path: str, body: JsonObject | None = None, timeout: float = TIMEOUT_SECONDS
+    ) -> JsonObject:
         """What is answered, for a subject that has its own commands; without content it is empty."""
-        return self._request(method, path, body)
+        return self._request(method, path, body, timeout)
 
     def _request(
         self, method: str, path: str, body: JsonObject | None = None, timeout: float = TIMEOUT_SECONDS

@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "export": "export",
     "logs": "logs",
     "ps": "ps",
+    "top": "top",
     "doctor": "doctor",
     "deploy": "deploy",
     "backup": "backup",

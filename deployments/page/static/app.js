@@ -7,6 +7,7 @@ import { announcementOf, Announcer } from "./announcer.js";
 import { watchAttention } from "./attention.js";
 import { ClientCalls } from "./client_calls.js";
 import { ClientTools } from "./client_tools.js";
+import { cluster } from "./cluster/cluster.js";
 import { Conversation } from "./conversation.js";
 import { titleOf } from "./content.js";
 import { Conversations } from "./conversations.js";
@@ -53,7 +54,7 @@ class App {
   #feed = new Feed((event) => this.#told(event), this.#link);
   #conversations = new Conversations(() => this.#listChanged(), this.#link, () => this.#feed.isLive);
   #finder = new Finder(element("finder"), (wanted) => this.#conversations.find(wanted));
-  #places = new Places([work], { openDrawer: () => this.#drawer.open(), announce: (words) => this.#announcer.say(words) });
+  #places = new Places([work, cluster], { openDrawer: () => this.#drawer.open(), announce: (words) => this.#announcer.say(words) });
   #composer = new Composer({ onSend: (message) => this.#send(message), onStop: () => this.#cancel() });
   #screen = new Screen({
     composer: this.#composer,

@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 # work, so three runs go at a time on two cores, and the last one begins when one of the first three is over.
 # Of the tier that shares a service; these need none.
 IN_PROCESS := deployments/copies deployments/feed deployments/sessions
-QUICK := house turn store agents messages_api fundamentals schedules work batches $(IN_PROCESS)
+QUICK := house turn store agents messages_api fundamentals schedules work batches replay $(IN_PROCESS)
 SHARING := deployments page
 OWN := cluster
 COMMANDS := cli

@@ -107,3 +107,15 @@ class ScheduleKeys:
     def all(self) -> list[str]:
         """In the order in which the scripts take them."""
         return [self.record, self.due, self.runs, self.ended, self.feed.stream, self.feed.groups]
+
+
+def file_keys(stem: str, meta: str | None) -> FileKeys:
+    """The keys of the file system whose keys begin with `stem`."""
+    return FileKeys(
+        files=f"{stem}:files",
+        contents=f"{stem}:contents",
+        totals=f"{stem}:file_totals",
+        receipts=f"{stem}:file_receipts",
+        meta=meta,
+        stem=stem,
+    )

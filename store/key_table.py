@@ -287,6 +287,8 @@ TABLE = (
     KeyRow("batches", "{batches}:all", "zset", "an entry until its batch is gone, and is looked for in the list"),
     KeyRow("batches_of", "{batches}:owner:<principal>", "zset", "as batches"),
     KeyRow("batches_of_tenant", "{batches}:tenant:<tenant>", "zset", "as batches"),
+    KeyRow("replay", "{replay:<replay>}:order", "hash", "a month after the last write to its keys", expires=True),
+    KeyRow("replay_results", "{replay:<replay>}:results", "hash", "as replay", expires=True),
     KeyRow("failures", "{jobs}:failures", "stream", "a month, an entry as well", expires=True),
     KeyRow(
         "confirmed",
@@ -317,6 +319,7 @@ PLACEHOLDERS = {
     "<range>": "[0-9]+",
     "<actor>": "[0-9a-f]+",
     "<change>": "[0-9a-f-]+",
+    "<replay>": "[0-9a-f]+",
     "<copy>": "[0-9a-f]+",
     "<batch>": "[0-9A-Za-z._-]+",
     "<priority>": "[a-z]+",

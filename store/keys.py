@@ -13,6 +13,7 @@ from store.key_groups import (
     FileKeys,
     ListKeys,
     ScheduleKeys,
+    file_keys,
 )
 from store.key_table import PLACEHOLDERS, TABLE, KeyRow
 
@@ -262,6 +263,14 @@ class Keys:
         """String: which replica of the ingress looks for what is due."""
         return f"{self.prefix}:{{schedules}}:scheduler"
 
+    def replay(self, replay_id: str) -> str:
+        """Hash: what a replay was asked, and of which conversations."""
+        return f"{self.prefix}:{{replay:{replay_id}}}:order"
+
+    def replay_results(self, replay_id: str) -> str:
+        """Hash: the place of a conversation among those of a replay -> its results."""
+        return f"{self.prefix}:{{replay:{replay_id}}}:results"
+
     def queue(self, priority: str) -> str:
         """The stem of the keys of docket's queue of a priority."""
         return f"{self.prefix}:{{queue:{priority}}}"
@@ -290,12 +299,12 @@ class Keys:
         """The file system of a user, a project or a conversation."""
         if kind == "conversation":
             return self.conversation(scope_id).files
-        return _file_keys(f"{self.prefix}:{{files:{kind}:{scope_id}}}", None)
+        return file_keys(f"{self.prefix}:{{files:{kind}:{scope_id}}}", None)
 
     def copy(self, conversation_id: str, copy_id: str) -> CopyKeys:
         """A copy that will be the conversation with that id."""
         stem = f"{self.prefix}:{{{self.partition(conversation_id)}}}:copy:{copy_id}"
-        return CopyKeys(f"{stem}:head", f"{stem}:log", f"{stem}:clients", _file_keys(stem, None))
+        return CopyKeys(f"{stem}:head", f"{stem}:log", f"{stem}:clients", file_keys(stem, None))
 
     @property
     def imports(self) -> str:
@@ -321,7 +330,7 @@ class Keys:
             model_calls=f"{stem}:model_calls",
             client_tools=f"{stem}:client_tools",
             text=f"{stem}:text",
-            files=_file_keys(stem, f"{stem}:meta"),
+            files=file_keys(stem, f"{stem}:meta"),
             live=f"{stem}:live",
         )
 
@@ -335,14 +344,3 @@ class Keys:
 def marker_beside(key: str) -> str:
     """The marker in the slot of `key`, one of ours: below the same prefix, with the same hash tag."""
     return f"{key[: key.index('}')]}}}:confirmed"
-
-
-def _file_keys(stem: str, meta: str | None) -> FileKeys:
-    return FileKeys(
-        files=f"{stem}:files",
-        contents=f"{stem}:contents",
-        totals=f"{stem}:file_totals",
-        receipts=f"{stem}:file_receipts",
-        meta=meta,
-        stem=stem,
-    )

@@ -40,6 +40,7 @@ from store.registries.personal_feeds import PersonalFeeds
 from store.registries.preferences import Preferences
 from store.registries.projects import Projects
 from store.registries.relayed_metrics import RelayedMetrics
+from store.registries.replays import Replays
 from store.registries.schedules import Schedules
 from store.registries.starts import Starts
 from store.registries.texts import Texts
@@ -99,6 +100,7 @@ class Store:
         self.schedules = Schedules(self._client, keys)
         self.failures = Failures(self._client, keys)
         self.relayed_metrics = RelayedMetrics(self._client, keys)
+        self.replays = Replays(self._client, keys)
         self.live = LivePublisher(self._client, keys)
         self.client_tools = ClientTools(self._client, keys)
         self.subscriptions = LiveSubscriber(self._client, keys)

@@ -70,7 +70,11 @@ class FreeRun:
 
     def _message(self, turn: int, number: int, content: Sequence[Block]) -> UserMessage:
         return UserMessage(
-            content=content, on_busy="queue", client_id=f"replay-{turn}-{number}", principal=self._principal
+            content=content,
+            on_busy="queue",
+            client_id=f"replay-{turn}-{number}",
+            principal=self._principal,
+            origin="batch",
         )
 
     async def _read(self, conversation: Conversation, turns: Sequence[int]) -> Sequence[Logged]:

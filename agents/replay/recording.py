@@ -65,21 +65,24 @@ async def read_log(store: Store, conversation_id: str) -> AsyncGenerator[Logged,
         after = records[-1].seq
 
 
-async def read_rounds(log: AsyncIterator[Logged], principal: str | None) -> AsyncGenerator[RecordedRound, None]:
-    """The rounds of a log that the model finished, oldest first; in its history `principal` has said everything.
+async def read_rounds(log: AsyncIterator[Logged], principal: str) -> AsyncGenerator[RecordedRound, None]:
+    """The rounds of a log that the model finished, oldest first; by the facts of its history `principal` acts.
 
     At most the working set of the conversation and one turn are in memory.
     """
     history, waiting = History(Facts()), _Uncut()
     async for entry in log:
-        if not waiting.add(replace(entry, event=replace(entry.event, principal=principal))):
+        if not waiting.add(entry):
             continue
         began, answer, calls = waiting.cut()
         _extend(history, waiting.entries[:began])
         if answer.status == "completed":
             at = history.logged[-1].at if history.logged else waiting.answered_at
             said = said_in_round(answer, calls, max(waiting.answered_at - at, 0))
+            folded = history.facts
+            history.facts = replace(folded, principal=principal, speakers=(principal,))
             yield RecordedRound(ModelRef(answer.turn, answer.step), history, said)
+            history.facts = folded
         _extend(history, waiting.entries[began:])
         waiting = _Uncut()
 
@@ -151,7 +154,7 @@ def _messages_of(logged: Sequence[Logged]) -> Sequence[Sequence[Block]]:
     """What people wrote in the turn, merged where one call of the model was the first to read it."""
     steps: dict[int, list[Block]] = {}
     for entry in logged:
-        if isinstance(entry.event, UserMsg) and entry.event.origin == "user":
+        if isinstance(entry.event, UserMsg) and entry.event.origin != "agent":
             steps.setdefault(entry.event.step, []).extend(entry.event.content)
     return [steps[step] for step in sorted(steps)]
 

@@ -102,16 +102,22 @@ def row_of(conversation: str) -> tuple[str, int, int] | None:
 
 def make_message(definition: BatchDefinition, data: Mapping[str, Any], max_bytes: int) -> list[dict[str, Any]]:
     """The content of the message of a row. Raises InvalidRow."""
-    text = _fill(definition.template, data) if definition.template is not None else data.get(MESSAGE)
+    text = make_text(definition.template, data)
+    if len(text.encode()) > max_bytes:
+        raise InvalidRow(f"its message has more than {max_bytes} bytes")
+    return [{"type": "text", "text": text}]
+
+
+def make_text(template: str | None, data: Mapping[str, Any]) -> str:
+    """The text that a row becomes, by the template or as it stands in its field `message`. Raises InvalidRow."""
+    text = _fill(template, data) if template is not None else data.get(MESSAGE)
     if not isinstance(text, str):
         raise InvalidRow(f"it has no text `{MESSAGE}`, and there is no template")
     if not text.strip():
         raise InvalidRow("its message is empty")
     if (problem := storage_problem(text)) is not None:
         raise InvalidRow(problem)
-    if len(text.encode()) > max_bytes:
-        raise InvalidRow(f"its message has more than {max_bytes} bytes")
-    return [{"type": "text", "text": text}]
+    return text
 
 
 def _fill(template: str, data: Mapping[str, Any]) -> str:

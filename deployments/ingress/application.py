@@ -47,6 +47,7 @@ from deployments.ingress.routes import (
     model_calls,
     preferences,
     projects,
+    replays,
     schedules,
     session,
     turns,
@@ -59,6 +60,7 @@ from deployments.process.agents import catalog
 from deployments.process.gc_tuning import tune_gc
 from deployments.process.logging import configure_logging
 from deployments.process.store import connect_store
+from deployments.replay.order import ReplayOrder
 from deployments.routing.control_plane import cluster_name
 from deployments.schedules.definition import NewSchedule, RunNow, ScheduleChanges, Timetable
 from deployments.schedules.scheduler import make_scheduler
@@ -84,6 +86,7 @@ BODIES = (
     ScheduleChanges,
     Timetable,
     RunNow,
+    ReplayOrder,
 )
 # Routes are tried in this order: those with the most requests come first.
 ROUTES = (
@@ -101,6 +104,7 @@ ROUTES = (
     turns,
     members,
     projects,
+    replays,
     session,
     keys,
     audit,

@@ -72,6 +72,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "unknown_batch": ProblemType(404, "There is no such batch"),
     "unknown_schedule": ProblemType(404, "There is no such schedule"),
     "unknown_run": ProblemType(404, "There is no such run"),
+    "unknown_replay": ProblemType(404, "There is no such replay"),
     "unknown_turn": ProblemType(404, "There is no such turn"),
     "unknown_file": ProblemType(404, "There is no such file"),
     "not_found": ProblemType(404, "There is nothing at this address"),

@@ -6,8 +6,11 @@ from store.client.observer import StoreObserver
 from store.client.replication import Replication
 
 
-def connect_store(settings: Settings, observer: StoreObserver | None = None) -> Store:
-    """This process's store, on the server that the settings name; the `observer` is told what it does."""
+def connect_store(settings: Settings, observer: StoreObserver | None = None, *, apart: str | None = None) -> Store:
+    """This process's store, on the server that the settings name; the `observer` is told what it does.
+
+    `apart` is the name of one beside it, which is not archived.
+    """
     if settings.redis_url is None:
         raise ValueError("RAYLOGUE_REDIS_URL is not set: `raylogue up` sets it, and so must a cluster's nodes")
     return connect(
@@ -15,8 +18,9 @@ def connect_store(settings: Settings, observer: StoreObserver | None = None) -> 
         prefix=settings.prefix,
         cluster=settings.redis_cluster,
         replication=Replication(settings.replicas, settings.replicas_seconds),
-        archive=open_archive(settings),
+        archive=open_archive(settings) if apart is None else None,
         observer=observer,
+        apart=apart,
     )
 
 

@@ -61,6 +61,11 @@ class JobContext:
     _claim: str
     _reported_at: float = float("-inf")
 
+    @property
+    def tasks(self) -> Tasks:
+        """Runs functions in processes of their own, anywhere in the cluster."""
+        return self._attempts.tasks
+
     async def report(self, done: int, total: int | None = None, note: str = "") -> None:
         """Say how far it is. Raises `JobFailed` when the job has been cancelled, or another worker has taken it."""
         now = asyncio.get_running_loop().time()
@@ -88,7 +93,7 @@ class Attempts:
         self.store = store
         self._recorder = recorder or Recorder()
         self._services = services
-        self._tasks = tasks
+        self.tasks = tasks
         self._types = types
         self._clock = clock
         self._audit = FailureAudit(store, clock)
@@ -170,7 +175,7 @@ class Attempts:
             if not kind.is_heavy:
                 return await kind.run(context, payload)
             (name,) = kind.run.__annotations__.keys() - {"return"}
-            result: BaseModel | None = await self._tasks.run(kind.run, {name: payload}, kind.resources, lambda _: None)
+            result: BaseModel | None = await self.tasks.run(kind.run, {name: payload}, kind.resources, lambda _: None)
             return result
         finally:
             renewing.cancel()

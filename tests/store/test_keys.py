@@ -166,6 +166,8 @@ def test_the_table_recognises_each_kind_of_key_and_no_other() -> None:
         copy.files.contents,
         copy.files.totals,
         KEYS.imports,
+        KEYS.replay("0f"),
+        KEYS.replay_results("0f"),
         KEYS.feed_lease(3),
         KEYS.limits("acme"),
         KEYS.turns("acme", "acme/ada"),

@@ -11,11 +11,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from deployments.cli.batches import BatchApi, open_batches, read_pieces, save_results
+from deployments.cli.commands.batch_replay import replay
 from deployments.cli.errors import CommandFailed
 from deployments.cli.options import UrlOption
 from deployments.cli.transcript import format_time, strip_controls
 
 batch = typer.Typer(name="batch", help="Put many rows to an agent; results in order.", no_args_is_help=True)
+
+batch.command("replay")(replay)
 
 BatchArgument = Annotated[str, typer.Argument(metavar="BATCH")]
 OutOption = Annotated[str, typer.Option("--out", help="Directory, or URL of fsspec, for results.jsonl and .parquet.")]

@@ -98,6 +98,12 @@ ROUTES: Mapping[str, Route] = {
     "POST /v1/batches/{batch_id}/retry": Route("anyone", 404, "unknown_batch"),
     "GET /v1/batches/{batch_id}/failures": Route("anyone", 404, "unknown_batch"),
     "GET /v1/batches/{batch_id}/results": Route("anyone", 404, "unknown_batch"),
+    "POST /v1/replays": Route("writing", 422, "invalid_request", {"where": "since=7d", "mode": "live"}),
+    "GET /v1/replays/{replay_id}": Route("anyone", 404, "unknown_replay"),
+    "DELETE /v1/replays/{replay_id}": Route("anyone", 404, "unknown_replay"),
+    "GET /v1/replays/{replay_id}/results": Route("anyone", 404, "unknown_replay"),
+    "POST /v1/replays/{replay_id}/pause": Route("anyone", 404, "unknown_replay"),
+    "POST /v1/replays/{replay_id}/resume": Route("anyone", 404, "unknown_replay"),
     "GET /v1/stuck": Route("operator", 200),
     "GET /v1/cluster/conversations": Route("operator", 200),
     "GET /v1/overview": Route("operator", 200),
@@ -274,6 +280,7 @@ async def test_who_gets_what(
         batch_id="nothing",
         schedule_id=32 * "0",
         run_id="nothing",
+        replay_id="0" * 32,
     )
     before = await dump_contents(service.redis.url, f"*{shared}*")
     try:

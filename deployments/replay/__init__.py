@@ -1,0 +1,1 @@
+"""Replays of past conversations over the cluster: which ones, in whose name, and what came of them."""

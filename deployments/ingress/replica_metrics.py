@@ -22,7 +22,7 @@ class ReplicaMetrics:
         learn_names(self.recorder, catalog)
         self.recorder.learn(table.PROBLEM, PROBLEM_TYPES)
         self.recorder.learn(table.JOB, JOB_TYPES)
-        self.recorder.begin(table.RECOVERIES, table.RECOVERY_SECONDS)
+        self.recorder.begin(table.RECOVERIES, table.RECOVERY_SECONDS, table.SCHEDULE_RUNS, table.SCHEDULE_LATE_SECONDS)
 
     def export(self, store: Store, cluster: str, feed: FeedEngine, limits: ReplicaLimits) -> Export:
         """Hands over what is recorded, and what is there when it looks."""

@@ -15,6 +15,8 @@ from store.registries.batches import Batches, BatchRecord
 
 LEASE_MS: Final = 20_000
 """How long the replica that looks may be silent before another one does."""
+LATE_MS, MAX_LATE = 60_000, 1000
+"""A schedule that should have been looked at so long ago is late; more of them than that are not told apart."""
 MAX_BATCHES: Final = 50
 """So many of the newest batches are looked at, and each older one that was open then."""
 
@@ -44,6 +46,8 @@ class ClusterMetrics:
         await self._look_at_feed()
         await self._look_at_queues()
         await self._batches.look()
+        late, _ = await self._store.schedules.due(now_ms() - LATE_MS, 0, MAX_LATE)
+        self._recorder.set(table.SCHEDULES_LATE, {(): len(late)})
 
     async def _look_at_feed(self) -> None:
         now, states = now_ms(), await self._store.feed.states()
@@ -107,5 +111,6 @@ SAID: Sequence[table.Metric] = (
     table.FEED_LAG_SECONDS,
     table.QUEUE_LENGTH,
     table.BATCHES,
+    table.SCHEDULES_LATE,
 )
 """What a replica without the lease does not say."""

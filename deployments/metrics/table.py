@@ -240,7 +240,7 @@ SCHEDULES_LATE = _gauge(
     "schedules_late",
     "Jobs, schedules, batches",
     "schedules",
-    "Schedules whose due time has passed for more than a minute, and has not been fired.",
+    "Schedules that the scheduler should have looked at more than a minute ago.",
     of_cluster=True,
 )
 BATCH_ROWS = _counter(

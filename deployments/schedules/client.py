@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from agents.clock import now_ms
+from deployments.metrics import table
+from deployments.metrics.recorder import Recorder
 from deployments.schedules.definition import Change, Definition
 from deployments.schedules.errors import TooManyRuns, TooManySchedules, UnknownSchedule
 from deployments.schedules.state import (
@@ -36,8 +38,16 @@ Transition = Callable[[Schedule], Step]
 class ScheduleClient:
     """One per process. Every call may raise `store.StoreUnavailable`, and UnknownSchedule if it names one."""
 
-    def __init__(self, store: Store, *, clock: Callable[[], int] = now_ms, most: int = MAX_SCHEDULES) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Callable[[], int] = now_ms,
+        most: int = MAX_SCHEDULES,
+        recorder: Recorder | None = None,
+    ) -> None:
         self._store = store
+        self._recorder = recorder or Recorder()
         self._clock = clock
         self._most = most
 
@@ -188,13 +198,27 @@ class ScheduleClient:
     async def _write(self, schedule: Schedule, definition: Definition, step: Step) -> bool:
         after = Schedule(schedule.record, definition, step.state)
         record = replace(schedule.record, definition=encode_definition(definition), state=encode_state(step.state))
-        return await self._store.schedules.commit(
+        is_written = await self._store.schedules.commit(
             record,
             self._clock(),
             look_at=after.look_at(),
             ended=[encode_run(run) for run in step.ended],
             notices=step.notices,
         )
+        if is_written:
+            self._record(schedule.state, step)
+        return is_written
+
+    def _record(self, before: ScheduleState, step: Step) -> None:
+        """Count what the step has changed: runs that are over, due times left out, runs that have begun."""
+        for run in step.ended:
+            self._recorder.count(table.SCHEDULE_RUNS, run.state)
+        for run in (*step.state.runs, *step.ended):
+            known = before.run(run.id)
+            if known is None and run.skipped:
+                self._recorder.count(table.SCHEDULE_RUNS, "skipped", by=run.skipped)
+            if run.cause == "due" and run.started_at is not None and (known is None or known.started_at is None):
+                self._recorder.observe(table.SCHEDULE_LATE_SECONDS, max(0, run.started_at - run.due_at) / 1000)
 
 
 def _redefined(schedule: Schedule, changes: Mapping[str, Any]) -> Schedule:

@@ -12,6 +12,7 @@ from agents.agent import Catalog
 from agents.clock import now_ms
 from deployments.background.periodic import run_periodically
 from deployments.batches.client import BatchClient
+from deployments.metrics.recorder import Recorder
 from deployments.schedules.client import ScheduleClient
 from deployments.schedules.errors import NotRunnable, UnknownSchedule
 from deployments.schedules.outcomes import Outcomes
@@ -170,7 +171,10 @@ def make_scheduler(
     jobs: JobClient,
     clock: Callable[[], int] = now_ms,
     batches: BatchClient | None = None,
+    recorder: Recorder | None = None,
 ) -> Scheduler:
     """A scheduler of this process. `reach` is the door, or what stands for it where no cluster is."""
     runs = Runs(store, catalog, reach, jobs, clock, batches)
-    return Scheduler(store, ScheduleClient(store, clock=clock), runs, Outcomes(store, catalog), clock=clock)
+    return Scheduler(
+        store, ScheduleClient(store, clock=clock, recorder=recorder), runs, Outcomes(store, catalog), clock=clock
+    )

@@ -18,7 +18,6 @@ from tests.deployments.conftest import in_the_ingress
 from tests.servers.prometheus import Prometheus, needs_prometheus
 from tests.support.api import Api, eventually
 from tests.support.job_types import Note
-from tests.support.metric_values import NOT_YET
 from tests.support.service import RunningService
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, in_the_ingress, needs_prometheus]
@@ -49,7 +48,6 @@ async def test_every_query_of_the_dashboard_has_data(
         for _, panels in sections()
         for panel in panels
         for query in panel.queries
-        if not any(metric.exported in query.expression for metric in NOT_YET)
     }
     assert len(queries) > len(TABLE)
     empty = queries

@@ -7,6 +7,7 @@ import pytest
 
 from agents.agent import Agent, Catalog
 from agents.models import ScriptedModel, Step
+from deployments.metrics.recorder import Recorder
 from deployments.process.agents import catalog
 from deployments.schedules.client import ScheduleClient
 from deployments.schedules.definition import Definition
@@ -52,6 +53,7 @@ class Office:
     def __init__(self, world: World, settings: Settings, *agents: Agent) -> None:
         self.world = world
         self.clock = Clock()
+        self.recorder = Recorder()
         self.queues = Queues(settings)
         self.client = ScheduleClient(world.store, clock=self.clock)
         self.jobs = JobClient(world.store, self.queues, clock=self.clock)
@@ -69,7 +71,7 @@ class Office:
 
     def make(self) -> Scheduler:
         """One more scheduler, as another process has it."""
-        return make_scheduler(self.world.store, self.catalog, self.world.doors, self.jobs, self.clock)
+        return make_scheduler(self.world.store, self.catalog, self.world.doors, self.jobs, self.clock, recorder=self.recorder)
 
     async def add(self, **fields: object) -> Schedule:
         """Make a schedule: each ten minutes a prompt, unless `fields` say otherwise."""

@@ -12,6 +12,7 @@ from deployments.routing.door import PATIENCE_SECONDS
 from deployments.routing.errors import Unreachable
 from deployments.schedules.transitions import CLAIM_MS, MAX_START_MS
 from tests.schedules.conftest import DAY, HOUR, MINUTE, MONDAY, OWNER, Office, agent
+from tests.support.metric_values import values
 
 TEN = 10 * MINUTE
 HANGS = Step("Well", hangs="after")
@@ -171,3 +172,17 @@ async def test_another_timing_counts_from_its_change(office: Office) -> None:
 
 def test_a_claim_outlasts_the_patience_of_the_door() -> None:
     assert CLAIM_MS >= 1000 * PATIENCE_SECONDS
+
+
+async def test_runs_are_counted_with_how_late_they_began(office: Office) -> None:
+    schedule = await office.add(overlap="skip")
+    others = [office.make() for _ in range(2)]
+    office.clock.now = MONDAY + TEN + 3000
+    await asyncio.gather(*(one.tend(schedule.id) for one in (office.scheduler, *others)))
+    await office.finish(schedule)
+    found = {key: value for key, value in values(office.recorder).items() if value and "_bucket" not in key[0]}
+    assert found == {
+        ("schedule_runs_total", "succeeded"): 1,
+        ("schedule_late_seconds_count",): 1,
+        ("schedule_late_seconds_sum",): 3.0,
+    }

@@ -1,10 +1,6 @@
 """What a recorder has, as tests compare it."""
 
-from deployments.metrics import table
 from deployments.metrics.recorder import Recorder
-
-NOT_YET = (table.SCHEDULE_RUNS, table.SCHEDULE_LATE_SECONDS, table.SCHEDULES_LATE)
-"""What no code counts so far."""
 
 
 def values(recorder: Recorder) -> dict[tuple[str, ...], float]:

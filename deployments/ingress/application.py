@@ -175,9 +175,7 @@ async def _lifespan(
         WarmPool(settings, store, door.launcher.control_plane),
         NodeDrain(door.launcher.control_plane, dependencies.audit),
         UnfinishedImports(store),
-        make_scheduler(
-            store, agents, door, dependencies.jobs, batches=dependencies.batches, recorder=metrics.recorder
-        ),
+        make_scheduler(store, agents, door, dependencies.jobs, batches=dependencies.batches, recorder=metrics.recorder),
         ListUpgrade(store),
         dependencies.access,
         dependencies.request_limits,

@@ -58,7 +58,7 @@ async def test_every_query_of_the_dashboard_has_data(
         return not empty
 
     try:
-        await eventually(look)
+        await eventually(look, patience=120.0)  # a worker starts for the job, and then its process reports
     except TimeoutError:
         pytest.fail("no data: " + "\n".join(sorted(empty)))
     await check_labels(prometheus)

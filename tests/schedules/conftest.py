@@ -71,7 +71,9 @@ class Office:
 
     def make(self) -> Scheduler:
         """One more scheduler, as another process has it."""
-        return make_scheduler(self.world.store, self.catalog, self.world.doors, self.jobs, self.clock, recorder=self.recorder)
+        return make_scheduler(
+            self.world.store, self.catalog, self.world.doors, self.jobs, self.clock, recorder=self.recorder
+        )
 
     async def add(self, **fields: object) -> Schedule:
         """Make a schedule: each ten minutes a prompt, unless `fields` say otherwise."""

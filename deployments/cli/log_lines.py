@@ -12,6 +12,8 @@ FILES = ("logs/worker-*.err*", "logs/serve/replica_*.log*")
 SHOWN_FIRST = ("timestamp", "level", "event")
 NOT_REPEATED = ("conversation_id", "exception")
 CAUSED = "\nThe above exception was the direct cause of the following exception:\n"
+ID_PREFIX_CHARACTERS = 87
+"""A sub-agent's id begins with as much of its parent's, and a dot: see `agents.middleware.sub_agent`."""
 DURING = "\nDuring handling of the above exception, another exception occurred:\n"
 
 Fields = dict[str, Any]
@@ -59,11 +61,30 @@ class SessionFiles:
         yield from whole.decode(errors="replace").splitlines()
 
 
-def select_lines(lines: Iterable[str], conversation_id: str, turn: int | None) -> list[LogLine]:
-    """The lines about the conversation, and about that turn of it if one is given; oldest first."""
-    found = (_parse(line) for line in lines if conversation_id in line)
-    about = [line for line in found if line is not None and line.fields.get("conversation_id") == conversation_id]
-    return sorted((line for line in about if turn is None or line.fields.get("turn") == turn), key=lambda one: one[0])
+class About(NamedTuple):
+    """What is looked for: lines about a conversation, about one turn of it, about its sub-agents' as well."""
+
+    conversation_id: str
+    turn: int | None = None
+    sub_agents: bool = False
+
+    def covers(self, conversation_id: object) -> bool:
+        """Whether lines about that conversation are meant."""
+        if conversation_id == self.conversation_id or not self.sub_agents:
+            return bool(conversation_id == self.conversation_id)
+        return str(conversation_id).startswith(f"{self.conversation_id[:ID_PREFIX_CHARACTERS]}.")
+
+
+def select_lines(lines: Iterable[str], about: About) -> list[LogLine]:
+    """The lines that are looked for, oldest first."""
+    found = (_parse(line) for line in lines if about.conversation_id[:ID_PREFIX_CHARACTERS] in line)
+    named = ((line, line.fields.get("conversation_id")) for line in found if line is not None)
+    selected = [
+        line if known == about.conversation_id else line._replace(fields={**line.fields, "sub_agent": known})
+        for line, known in named
+        if about.covers(known) and (about.turn is None or line.fields.get("turn") == about.turn)
+    ]
+    return sorted(selected, key=lambda line: line.timestamp)
 
 
 def newest(lines: Sequence[LogLine], max_bytes: int) -> list[LogLine]:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from deployments.cli.errors import CommandFailed
-from deployments.cli.log_lines import LogLine, SessionFiles, merge, newest, render, select_lines
+from deployments.cli.log_lines import About, LogLine, SessionFiles, merge, newest, render, select_lines
 from deployments.local.errors import SESSIONS, error_line
 from deployments.rollout.driver import NoCluster, driver, live_nodes, start_on
 
@@ -36,8 +36,8 @@ class Part(NamedTuple):
 class NodeFiles:
     """The log files of all nodes of the cluster whose driver this process is; it says once what is missing."""
 
-    def __init__(self, conversation_id: str, turn: int | None, console: Console) -> None:
-        self._about = (conversation_id, turn)
+    def __init__(self, about: About, console: Console) -> None:
+        self._about = about
         self._console = console
         self._positions: dict[str, Positions] = {}
         self._warned: set[str] = set()
@@ -46,7 +46,7 @@ class NodeFiles:
         """The lines since the last call, of all nodes, oldest first."""
         nodes = {address: node for node, address in live_nodes().items()}  # nodes of one machine have the same files
         asked = {
-            address: start_on(node, read_part, *self._about, self._positions.get(address, {}), runtime_env={})
+            address: start_on(node, read_part, self._about, self._positions.get(address, {}), runtime_env={})
             for address, node in nodes.items()
         }
         parts = {address: self._answer(address, reference) for address, reference in asked.items()}
@@ -74,21 +74,22 @@ class NodeFiles:
             self._console.print(Text.assemble(("raylogue:", "yellow"), f" {text}"), soft_wrap=True)
 
 
-def read_part(conversation_id: str, turn: int | None, positions: Mapping[int, int]) -> Part:
-    """What the files of this machine say about the conversation behind these positions; it runs as a task."""
+def read_part(about: About, positions: Mapping[int, int]) -> Part:
+    """What the files of this machine say about it behind these positions; it runs as a task."""
     files = SessionFiles(SESSIONS, positions)
-    lines = select_lines(files.read(), conversation_id, turn)
+    lines = select_lines(files.read(), about)
     kept = newest(lines, MAX_NODE_BYTES)
     return Part(kept, len(kept) < len(lines), files.positions)
 
 
-def main(address: str, conversation_id: str, turn: str, follow: str) -> int:
+def main(address: str, conversation_id: str, turn: str, follow: str, sub_agents: str) -> int:
     """The exit code; without `turn` all turns are meant, with `follow` it goes on until Ctrl-C."""
     console = Console(stderr=True)
     found = False
     try:
         with driver(address):
-            files = NodeFiles(conversation_id, int(turn) if turn else None, console)
+            about = About(conversation_id, int(turn) if turn else None, bool(sub_agents))
+            files = NodeFiles(about, console)
             for line in _read(files, bool(follow)):
                 found = True
                 typer.echo(render(line))

@@ -18,10 +18,12 @@ WITHOUT_LOCALS = structlog.processors.ExceptionRenderer(ExceptionDictTransformer
 
 
 def _add_bound(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Add what is bound to the work that logs, such as its turn, unless the line is about another conversation."""
+    """Add what is bound to the work that logs, such as its turn; of a line about another conversation, the trace."""
     bound = get_contextvars()
     is_about = event.get("conversation_id", bound.get("conversation_id"))
-    return {**bound, **event} if is_about == bound.get("conversation_id") else event
+    if is_about != bound.get("conversation_id"):
+        bound = {"trace_id": bound.get("trace_id")}
+    return {**{name: value for name, value in bound.items() if value is not None}, **event}
 
 
 def configure_logging(level: int = logging.INFO) -> None:

@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deployments.cli.log_lines import SessionFiles, merge, newest, render, select_lines
+from agents.middleware.sub_agent.sub_agent_call import child_id
+from deployments.cli.log_lines import ID_PREFIX_CHARACTERS, About, SessionFiles, merge, newest, render, select_lines
 from tests.servers.process import free_port
 
 
@@ -21,7 +22,7 @@ def session(sessions: Path, name: str) -> Path:
 
 
 def events(lines: list[str], conversation_id: str = "c", turn: int | None = None) -> list[str]:
-    return [str(found.fields["event"]) for found in select_lines(lines, conversation_id, turn)]
+    return [str(found.fields["event"]) for found in select_lines(lines, About(conversation_id, turn))]
 
 
 def test_lines_of_all_sessions_are_joined_by_their_time(tmp_path: Path) -> None:
@@ -54,8 +55,8 @@ def test_a_file_is_read_on_where_it_ended_also_under_another_name(tmp_path: Path
 
 
 def test_lines_of_several_nodes_are_joined_by_their_time_and_have_their_node() -> None:
-    one = select_lines([line(1, "first", conversation_id="c"), line(3, "third", conversation_id="c")], "c", None)
-    other = select_lines([line(2, "second", conversation_id="c")], "c", None)
+    one = select_lines([line(1, "first", conversation_id="c"), line(3, "third", conversation_id="c")], About("c"))
+    other = select_lines([line(2, "second", conversation_id="c")], About("c"))
     assert [render(found) for found in merge({"192.0.2.11": one, "192.0.2.12": other, "192.0.2.13": []})] == [
         "192.0.2.11 2026-01-01T00:00:01Z info first",
         "192.0.2.12 2026-01-01T00:00:02Z info second",
@@ -65,7 +66,7 @@ def test_lines_of_several_nodes_are_joined_by_their_time_and_have_their_node() -
 
 
 def test_of_too_many_lines_the_newest_are_kept() -> None:
-    found = select_lines([line(second, "some", conversation_id="c") for second in range(5)], "c", None)
+    found = select_lines([line(second, "some", conversation_id="c") for second in range(5)], About("c"))
     size = len(json.dumps(found[0].fields))
     assert newest(found, 5 * size) == found
     assert newest(found, 3 * size - 1) == found[3:]
@@ -112,7 +113,7 @@ def test_a_traceback_is_written_as_python_writes_it(tmp_path: Path) -> None:
     script.write_text(RAISING)
     environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=True)
-    [found] = select_lines(done.stderr.splitlines(), "c", None)
+    [found] = select_lines(done.stderr.splitlines(), About("c"))
     head, *rest = render(found).splitlines()
     assert head.endswith('Z error failed words="two words" tool=t')
     assert rest == [
@@ -133,3 +134,20 @@ def test_a_traceback_is_written_as_python_writes_it(tmp_path: Path) -> None:
         "ZeroDivisionError: division by zero",
         "a note",
     ]
+
+
+def test_lines_of_sub_agents_are_found_when_asked_for() -> None:
+    long = "x" * 100
+    lines = [
+        line(1, "own", conversation_id="c"),
+        line(2, "of_a_sub_agent", conversation_id="c.call_1"),
+        line(3, "of_its_own", conversation_id="c.call_1.call_2"),
+        line(4, "another", conversation_id="cc.call_1"),
+        line(5, "of_a_long_name", conversation_id=f"{long[:87]}.{'a' * 40}"),
+    ]
+    assert [found.fields["event"] for found in select_lines(lines, About("c"))] == ["own"]
+    found = select_lines(lines, About("c", sub_agents=True))
+    assert [one.fields["event"] for one in found] == ["own", "of_a_sub_agent", "of_its_own"]
+    assert "sub_agent=c.call_1" in render(found[1])
+    assert [one.fields["event"] for one in select_lines(lines, About(long, sub_agents=True))] == ["of_a_long_name"]
+    assert child_id(long, "call_" + "1" * 40).startswith(f"{long[:ID_PREFIX_CHARACTERS]}.")

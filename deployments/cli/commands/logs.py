@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from deployments.cli.errors import CommandFailed
-from deployments.cli.log_lines import SessionFiles, render, select_lines
+from deployments.cli.log_lines import About, SessionFiles, render, select_lines
 from deployments.cli.options import ConversationArgument, read_settings
 from deployments.local.errors import SESSIONS
 from deployments.local.record import find_running
@@ -27,6 +27,7 @@ THIS_MACHINE = "local"
 def logs(
     conversation: ConversationArgument,
     turn: Annotated[int | None, typer.Option("--turn", min=1, help="Only the lines about this turn.")] = None,
+    sub_agents: Annotated[bool, typer.Option("--sub-agents", help="The lines about its sub-agents, too.")] = False,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     address: Annotated[
         str | None,
@@ -46,11 +47,12 @@ def logs(
         command = [sys.executable, "-m", "deployments.cli.node_logs", cluster, conversation]
         # Tasks import what this process has in its folder. Ray takes a second to import: other commands do without.
         os.chdir(ROOT)
-        os.execv(sys.executable, [*command, str(turn or ""), "follow" if follow else ""])  # noqa: S606 - ourselves
+        options = [str(turn or ""), "follow" if follow else "", "sub_agents" if sub_agents else ""]
+        os.execv(sys.executable, [*command, *options])  # noqa: S606 - ourselves
     found = False
     try:
         for lines in _read(SessionFiles(SESSIONS), follow):
-            for line in select_lines(lines, conversation, turn):
+            for line in select_lines(lines, About(conversation, turn, sub_agents)):
                 found = True
                 typer.echo(render(line))
     except KeyboardInterrupt:

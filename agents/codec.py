@@ -44,8 +44,8 @@ def _default(field: "Field[Any]") -> Any:  # noqa: ANN401 - whatever the field h
     return field.default if field.default_factory is MISSING else field.default_factory()
 
 
-_NAMES = {cls: name for name, cls in (*EVENT_TYPES.items(), *LIVE_TYPES.items())}
-_FIELDS = {cls: tuple((field.name, _default(field)) for field in fields(cls)) for cls in _NAMES}
+EVENT_NAMES = {cls: name for name, cls in (*EVENT_TYPES.items(), *LIVE_TYPES.items())}
+_FIELDS = {cls: tuple((field.name, _default(field)) for field in fields(cls)) for cls in EVENT_NAMES}
 _DEFAULTS = {
     name: {field: default for field, default in _FIELDS[cls] if default is not MISSING}
     for name, cls in EVENT_TYPES.items()
@@ -55,7 +55,7 @@ _NOTHING: Mapping[str, Any] = {}
 
 def encode(event: Event, at: int) -> dict[str, Any]:
     """The record of `event`, as an object still to be serialised."""
-    stored = {"type": _NAMES[type(event)], "v": VERSION, "at": at}
+    stored = {"type": EVENT_NAMES[type(event)], "v": VERSION, "at": at}
     for name, default in _FIELDS[type(event)]:
         value = getattr(event, name)
         if value is not default and value != default:
@@ -102,7 +102,7 @@ def wire_record(record: Record, conversation_id: str) -> dict[str, Any]:
 def wire_live(event: LiveEvent, conversation_id: str) -> dict[str, Any]:
     """A live event as watchers see it."""
     shown = {name: getattr(event, name) for name, _ in _FIELDS[type(event)]}
-    return {"type": _NAMES[type(event)], "conversation_id": conversation_id, **shown}
+    return {"type": EVENT_NAMES[type(event)], "conversation_id": conversation_id, **shown}
 
 
 def _current(record: Record) -> dict[str, Any]:

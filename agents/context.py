@@ -13,19 +13,29 @@ from store import ConversationMeta
 
 @dataclass(frozen=True, slots=True)
 class AgentContext:
-    """A snapshot that threads, actors, Ray tasks and sub-agents get by value; `values` cannot be changed."""
+    """A snapshot that threads, actors, Ray tasks and sub-agents get by value; `values` cannot be changed.
+
+    `traceparent` is the W3C header for what is done in this context, if it is known which span of the trace
+    `trace_id` it belongs to: a tool that calls another service sends it along.
+    """
 
     tenant: str | None = None
     principal: str | None = None
     trace_id: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    traceparent: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
 
-    def __reduce__(self) -> tuple[type["AgentContext"], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         # A mapping proxy cannot be pickled.
-        return AgentContext, (self.tenant, self.principal, self.trace_id, dict(self.values))
+        known = (self.tenant, self.principal, self.trace_id, dict(self.values))
+        # A process with the code before takes the first four fields of a state, and knows no fifth argument.
+        return (AgentContext, known) if self.traceparent is None else (AgentContext, known, (*known, self.traceparent))
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        object.__setattr__(self, "traceparent", state[4])
 
 
 MakeContext = Callable[[str | None, str | None, ConversationMeta], AgentContext]

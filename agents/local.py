@@ -16,6 +16,7 @@ from agents.ports import NoLimits, Tasks, TurnLimits
 from agents.receipt import Receipt
 from agents.services import Services
 from agents.tools.remote import LocalTasks
+from agents.tracing import NoTracer, Tracer
 from agents.turn.inputs import Resolve, UserMessage
 from store import ConversationExists, Store, connect
 from store.embedded import EmbeddedServer
@@ -32,16 +33,26 @@ class LocalConversations:
     """`agents.ports.Conversations` in one process: reaches any conversation by its id, and starts it if need be.
 
     `live` are the newest incarnations by id. They stay until `aclose`; at rest each takes a few kilobytes. Remote tools
-    run in threads, and no principal's use is limited, unless the caller says how.
+    run in threads, no principal's use is limited, and nothing is recorded, unless the caller says how.
     """
 
     def __init__(
-        self, store: Store, catalog: Catalog, *, tasks: Tasks | None = None, limits: TurnLimits | None = None
+        self,
+        store: Store,
+        catalog: Catalog,
+        *,
+        tasks: Tasks | None = None,
+        limits: TurnLimits | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.live: dict[str, Conversation] = {}
         self._catalog = catalog
         self._services = Services(
-            store=store, conversations=self, tasks=tasks or LocalTasks(), limits=limits or NoLimits()
+            store=store,
+            conversations=self,
+            tasks=tasks or LocalTasks(),
+            limits=limits or NoLimits(),
+            tracer=tracer or NoTracer(),
         )
         self._starting: dict[str, asyncio.Task[Conversation]] = {}
         self._delivering: set[asyncio.Task[Receipt]] = set()

@@ -6,6 +6,7 @@ from agents.arrivals import Arrivals
 from agents.mcp.pool import McpPool
 from agents.ports import Metrics, NoLimits, NoMetrics, Tasks, ToolServices, TurnLimits
 from agents.tools.remote import LocalTasks
+from agents.tracing import NoTracer, Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,4 +21,5 @@ class Services(ToolServices):
     arrivals: Arrivals = field(default_factory=Arrivals)
     limits: TurnLimits = field(default_factory=NoLimits)
     metrics: Metrics = field(default_factory=NoMetrics)
+    tracer: Tracer = field(default_factory=NoTracer)
     is_alone: bool = False

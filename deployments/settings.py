@@ -16,7 +16,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from deployments.access.settings import OFF, AccessSettings, comma_separated
+from deployments.access.settings import OFF, comma_separated
+from deployments.process.trace_settings import TraceSettings
 from store.feed.feed import MAX_ENTRIES
 
 LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
@@ -32,7 +33,7 @@ def is_loopback(host: str) -> bool:
         return host in LOOPBACK_NAMES
 
 
-class Settings(AccessSettings):
+class Settings(TraceSettings):
     """Everything that an operator can choose; frozen, and passed as an argument.
 
     What is secret may stand in files instead, one for each variable and named like it, in the directory that

@@ -13,10 +13,15 @@ Placement = Literal["auto", "dedicated", "shared"]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One entry of a log. `data` is opaque here; its writer keeps the version of its format inside."""
+    """One entry of a log. `data` is opaque here; its writer keeps the version of its format inside.
+
+    `epoch` is that of its writer; None if it is not known: it was copied from another conversation or a file, or
+    written by older code, or it is in the archive.
+    """
 
     seq: int
     data: bytes
+    epoch: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,8 @@ class ConversationMeta:
     from a file; `copy` is by what a repetition of either is known.
 
     `principal` is the owner; `members` are others with their roles, of a root: its descendants have the same. `project`
-    is the name of one of the owner's tenant.
+    is the name of one of the owner's tenant. `trace` is the W3C traceparent of the span of the turn that is unfinished,
+    if there is a trace.
     """
 
     id: str
@@ -84,6 +90,7 @@ class ConversationMeta:
     forked_seq: int = 0
     imported_at: int | None = None
     copy: str | None = None
+    trace: str | None = None
 
     @property
     def project_id(self) -> str | None:
@@ -163,6 +170,7 @@ def decode_meta(conversation_id: str, fields: Mapping[bytes, bytes]) -> Conversa
         forked_seq=int(fields.get(b"forked_seq", 0)),
         imported_at=_number(fields, b"imported_at"),
         copy=_text(fields, b"copy"),
+        trace=_text(fields, b"trace"),
     )
 
 

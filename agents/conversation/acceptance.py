@@ -14,6 +14,7 @@ from agents.conversation.journal import Journal
 from agents.conversation.mailbox import Envelope
 from agents.errors import AgentError, Refused
 from agents.services import Services
+from agents.tracing import NoTracer
 from agents.turn import State, step
 from agents.turn.commands import Broadcast, Command, RunTool, StopTools
 from agents.turn.live import StateChanged
@@ -75,6 +76,7 @@ class _Acceptor(Driver):
     ) -> None:
         super().__init__(journal, agent, history, services, context)
         self.machine = replace(self.machine, state=history.facts.phase)  # as it will be after its recovery
+        self.runtime.turn_span = self.runtime.make_turn_span(NoTracer())  # the work is the next incarnation's
 
     async def _process(self, envelope: Envelope) -> None:
         try:
@@ -96,7 +98,7 @@ class _Acceptor(Driver):
             decided, commands=tuple(command for command in decided.commands if not _is_premature(command))
         )
         try:
-            receipt = await self._commit(happened, decided)
+            receipt = await self._commit(happened, decided, envelope.context)
         except DuplicateMessage as duplicate:
             receipt = await self.journal.receipt_at(duplicate.seq)
         envelope.acknowledge(receipt)

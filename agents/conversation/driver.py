@@ -149,6 +149,7 @@ class Driver:
             return
         self.gone.set_result(None)
         self._note_rest()
+        self.runtime.turn_span.abandon()
         self._effects.stop_all()
         self._cancel_packing()
         self._mailbox.close(lambda: Superseded(self.journal.conversation_id))
@@ -185,7 +186,7 @@ class Driver:
             envelope.fail(Refused(decided.refusal.code, decided.refusal.detail))
             return
         try:
-            receipt = await self._commit(happened, decided)
+            receipt = await self._commit(happened, decided, envelope.context)
         except DuplicateMessage as duplicate:
             envelope.acknowledge(await self.journal.receipt_at(duplicate.seq))
             return
@@ -240,12 +241,24 @@ class Driver:
         for task in tuple(left):
             task.add_done_callback(note_stopped)
 
-    async def _commit(self, happened: Input, decided: StepResult) -> Receipt:
-        """Make the step's events durable; from then on its machine and its facts are the conversation's."""
+    async def _commit(self, happened: Input, decided: StepResult, context: AgentContext | None) -> Receipt:
+        """Make the step's events durable; from then on its machine and its facts are the conversation's.
+
+        `context` is what the caller sent along.
+        """
         before, facts, current = self.machine.facts, decided.machine.facts, decided.machine.model
         ended = self._effects.message_ended_by(current)
-        logged = await self.journal.append(before, decided, self._clock(), ended)
+        span = self.runtime.turn_span.begin(
+            decided.machine, context, self.runtime.context_sent(facts.turn, facts.principal)
+        )
+        try:
+            with self.runtime.append_span(decided, context):
+                logged = await self.journal.append(before, decided, self._clock(), ended, span)
+        except BaseException:
+            self.runtime.turn_span.withdraw()
+            raise
         self.machine = decided.machine
+        self.runtime.turn_span.note_committed(decided.machine, [entry.event for entry in logged], span)
         self._effects.forget_message(current)
         if not logged:
             return Receipt(facts.last_seq, facts.turn)

@@ -166,13 +166,19 @@ class Journal:
         return events
 
     async def append(
-        self, before: Facts, step: StepResult, now: int, ended: StreamingMessage | None = None
+        self,
+        before: Facts,
+        step: StepResult,
+        now: int,
+        ended: StreamingMessage | None = None,
+        span: str | None = None,
     ) -> list[Logged]:
         """Make the events of a step durable, tell the watchers and the feed: one write, or none without events.
 
         What waits for the watchers goes first, so that a message's last words precede its end. What is published while
         the write is under way is held until it is done, so that watchers get everything in order. Chunks of the message
         that has `ended` with these events come too late for the log: they are dropped, and no watcher sees them.
+        `span` is noted as that of the unfinished turn: None leaves what is noted, an empty text removes it.
 
         A lost connection is waited out: the outcome is known when this returns.
         """
@@ -186,7 +192,7 @@ class Journal:
         self._held = held
         try:
             told = notices(before, events, self.meta.agent)
-            logged = await self._write(events, step.machine.facts, live, told, now)
+            logged = await self._write(events, step.machine.facts, live, told, now, span)
             if ended is not None:
                 ended.is_over = True
             return logged
@@ -234,7 +240,13 @@ class Journal:
             self._send(message.add(chunk))
 
     async def _write(
-        self, events: Sequence[Event], facts: Facts, live: Sequence[LiveEvent], told: Sequence[Notice], now: int
+        self,
+        events: Sequence[Event],
+        facts: Facts,
+        live: Sequence[LiveEvent],
+        told: Sequence[Notice],
+        now: int,
+        span: str | None,
     ) -> list[Logged]:
         first = facts.last_seq - len(events) + 1
         logged = [Logged(first + i, now, event) for i, event in enumerate(events)]
@@ -258,6 +270,7 @@ class Journal:
                 is_progress=not all(isinstance(event, StatePatch | Summary | UserMsg) for event in events),
                 restores=any(isinstance(event, UserMsg) and event.origin == "user" for event in events),
                 used=used,
+                trace=span,
             )
         self.ownership.prove(asked_at)
         self.progress_at = now

@@ -16,6 +16,7 @@ from agents.conversation.left_out import LeftOut
 from agents.conversation.proposals import propose_calls
 from agents.conversation.request_builder import build_model_request, build_request
 from agents.conversation.runtime import ConversationRuntime, TurnContexts
+from agents.conversation.span_attributes import answer_attributes, chat_attributes, request_attributes
 from agents.conversation.streaming_message import StreamingMessage
 from agents.conversation.structured_output import require_output
 from agents.errors import MiddlewareError, ModelError, TurnStopped, provider_status
@@ -30,6 +31,7 @@ from agents.models.prices import cost_of
 from agents.models.read_pacing import pace_reading
 from agents.projection import project
 from agents.storable import record_problem, storable_text, storage_problem
+from agents.tracing import NO_SPAN, Span, within
 from agents.turn.events import WINDOW_EXCEEDED
 from agents.turn.inputs import ModelFailed, ModelFinished, ModelInterrupted, ModelRef, Patch, ProposedCall
 
@@ -63,11 +65,14 @@ class ModelCall:
         self._sent = ModelRequest("", ())
         self._asked_at = 0.0
         self._meter: UsageMeter | None = None
+        self._span = NO_SPAN
 
     async def run(self) -> ModelReport:
         """Never raises: every error becomes a report. What the model used is written before the report is there."""
         try:
-            report = await self._report()
+            with self._begin_span() as self._span:
+                report = await self._report()
+                self._describe(report)
             if self._meter is not None:
                 await self._meter.settle()
         except asyncio.CancelledError:
@@ -76,12 +81,29 @@ class ModelCall:
             raise
         return report
 
+    def _begin_span(self) -> Span:
+        runtime = self._runtime
+        if not runtime.services.tracer.is_on:
+            return NO_SPAN
+        attributes = chat_attributes(self._model, runtime.journal.conversation_id, self.ref.turn, self.ref.step)
+        name = f"chat {self._model.name}"
+        return runtime.services.tracer.span(name, attributes, runtime.turn_span.traceparent, kind="client")
+
+    def _describe(self, report: ModelReport) -> None:
+        tracer = self._runtime.services.tracer
+        if isinstance(report, ModelFailed):
+            self._span.fail(report.reason, report.detail)
+        elif isinstance(report, ModelFinished) and tracer.is_on:
+            self._span.set(answer_attributes(report, content=tracer.has_content))
+
     async def _report(self) -> ModelReport:
         runtime = self._runtime
         try:
             await runtime.services.arrivals.settle()
             with (
-                runtime.acting_in(runtime.agent_context(runtime.history.facts.principal)) as self._meter,
+                runtime.acting_in(
+                    within(runtime.agent_context(runtime.history.facts.principal), self._span)
+                ) as self._meter,
                 pace_reading(runtime.journal.coalescing_delay),
             ):
                 return self._checked(await self._make_call())
@@ -108,6 +130,8 @@ class ModelCall:
         if interrupts:
             return ModelInterrupted(ref=self.ref, asks=self._questions(interrupts), patches=self._contexts.patches)
         self._sent = build_model_request(request, self._runtime.agent)
+        if (tracer := runtime.services.tracer).is_on:
+            self._span.set(request_attributes(self._sent, content=tracer.has_content))
         with self._counted_call():
             completed = await self._read_stream(self._sent)
         return await self._finish(completed, request)
@@ -171,6 +195,7 @@ class ModelCall:
 
     def _note_first_token(self) -> None:
         """Count how long the turn's first words have taken; those of its later calls are not what people wait for."""
+        self._span.set({"gen_ai.response.time_to_first_chunk": round(time.monotonic() - self._asked_at, 6)})
         runtime, began_at = self._runtime, self._runtime.history.turn_began_at
         if self.ref.step == 1 and began_at is not None:
             seconds = (runtime.services.clock() - began_at) / 1000

@@ -11,13 +11,14 @@ import structlog
 from structlog.contextvars import bind_contextvars
 
 from agents.agent import Agent
-from agents.codec import LIVE_TYPES
+from agents.codec import EVENT_NAMES, LIVE_TYPES
 from agents.context import AgentContext, current_context, in_context
 from agents.conversation.foreign_answers import readable_by
 from agents.conversation.history import History
 from agents.conversation.interrupts import find_answers
 from agents.conversation.journal import Journal
 from agents.conversation.left_out import LeftOut
+from agents.conversation.turn_span import TurnSpan
 from agents.conversation.usage_meter import UsageMeter
 from agents.errors import UnstorableValue
 from agents.mcp.definition import name_beside
@@ -30,7 +31,9 @@ from agents.models.provider import provider_of
 from agents.services import Services
 from agents.storable import storable_text, storage_problem
 from agents.tools import Tool, ToolContext
-from agents.turn.commands import RunTool
+from agents.tracing import NO_SPAN, Span, Tracer
+from agents.turn import StepResult
+from agents.turn.commands import Append, RunTool
 from agents.turn.events import Event
 from agents.turn.inputs import Input, ModelRef, Patch, Patched, Summarised, UserMessage
 from agents.turn.live import LiveEvent
@@ -57,10 +60,33 @@ class ConversationRuntime:
         self.services = services
         self.toolset = Toolset(agent, services)
         self.stack = Stack(agent.middleware)
+        self.turn_span = self.make_turn_span(services.tracer)
         self._default_context = default_context
         self._sent: dict[int, dict[str | None, AgentContext]] = {}
         self._post = post
         self._background: set[asyncio.Task[None]] = set()
+
+    def make_turn_span(self, tracer: Tracer) -> TurnSpan:
+        """The span of the work of its turns."""
+        facts = self.history.facts
+        return TurnSpan(tracer, self.journal.meta, self.agent.name, unfinished=facts.turn if facts.running else None)
+
+    def append_span(self, decided: StepResult, context: AgentContext | None) -> Span:
+        """The span of the append of these events, for a caller with this context, if there is one."""
+        parent = self.turn_span.traceparent if context is None else context.traceparent
+        if not self.services.tracer.is_on or parent is None:
+            return NO_SPAN
+        told = [type(event) for command in decided.commands if isinstance(command, Append) for event in command.events]
+        if not told:
+            return NO_SPAN
+        attributes = {
+            "db.system.name": "redis",
+            "db.operation.name": "append",
+            "gen_ai.conversation.id": self.journal.conversation_id,
+            "raylogue.seq": decided.machine.facts.last_seq,
+            "raylogue.events": [EVENT_NAMES[each] for each in told],
+        }
+        return self.services.tracer.span("append", attributes, parent, kind="client")
 
     def start_middleware(self, coming: AgentContext | None = None) -> None:
         """Tell the middleware that there is a new incarnation, in the background.
@@ -147,8 +173,13 @@ class ConversationRuntime:
         facts = self.history.facts
         wanted = facts.turn if turn is None else turn
         sender = facts.principal if wanted == facts.turn else principal
-        sent = self._sent.get(wanted, {})
-        return self._acting(sent.get(sender) or sent.get(None) or self._default_context(sender), principal)
+        context = self.context_sent(wanted, sender) or self._default_context(sender)
+        return self._acting(self.turn_span.applied(context, wanted), principal)
+
+    def context_sent(self, turn: int, sender: str | None) -> AgentContext | None:
+        """What came along with the message of the turn's sender, if this incarnation has seen it."""
+        sent = self._sent.get(turn, {})
+        return sent.get(sender) or sent.get(None)
 
     def message_context(self, message: UserMessage, context: AgentContext | None) -> AgentContext:
         """The context of a message that is not in the log yet; `context` is what came with it."""
@@ -193,7 +224,9 @@ class ConversationRuntime:
     ) -> None:
         bind_contextvars(conversation_id=self.journal.conversation_id, turn=self.history.facts.turn)
         try:
-            with self.acting_in(context()) as meter:
+            acting = context()
+            bind_contextvars(trace_id=acting.trace_id)
+            with self.acting_in(acting) as meter:
                 try:
                     await work
                 finally:

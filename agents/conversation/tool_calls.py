@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -12,10 +13,12 @@ import structlog
 from agents.context import was_cancelled
 from agents.conversation.interrupts import make_question
 from agents.conversation.runtime import ConversationRuntime
+from agents.conversation.span_attributes import result_attributes, tool_attributes
 from agents.errors import AgentError, Superseded
 from agents.interrupt import Interrupt
 from agents.storable import record_problem, storable_text, storage_problem
 from agents.tools import ToolOutcome, run_tool
+from agents.tracing import NO_SPAN, Span, within
 from agents.turn.commands import RunTool
 from agents.turn.inputs import Patch, ToolFinished, ToolInterrupted
 from agents.turn.live import ToolProgress
@@ -36,15 +39,17 @@ class ToolCalls:
         """Every error becomes a report. Raises `Superseded` if another incarnation has the conversation now."""
         begun, outcome = time.monotonic(), "cancelled"
         try:
-            report = await self._run(command)
+            with self._begin_span(command) as span:
+                report = await self._run(command, span)
+                self._describe(report, span)
             outcome = report.status if isinstance(report, ToolFinished) else "interrupted"
         finally:
             self._runtime.services.metrics.note_tool_call(command.call.name, outcome, time.monotonic() - begun)
         return report
 
-    async def _run(self, command: RunTool) -> ToolFinished | ToolInterrupted:
+    async def _run(self, command: RunTool, span: Span) -> ToolFinished | ToolInterrupted:
         try:
-            report = await self._report(command)
+            report = await self._report(command, span)
         except Superseded:
             raise
         except (Exception, asyncio.CancelledError, SystemExit) as error:
@@ -61,10 +66,10 @@ class ToolCalls:
             return self._failed(command, f"{name} finished, but its result cannot be stored: {problem}.")
         return report
 
-    async def _report(self, command: RunTool) -> ToolFinished | ToolInterrupted:
+    async def _report(self, command: RunTool, span: Span) -> ToolFinished | ToolInterrupted:
         call, patches = command.call, dict[str, Any]()
         try:
-            outcome = await self._outcome(command, patches.update)
+            outcome = await self._outcome(command, patches.update, span)
         except Interrupt as interrupt:
             tool = await self._runtime.toolset.find(call.name)
             own = () if tool is None else tool.approvers
@@ -95,11 +100,13 @@ class ToolCalls:
         if tool is not None and tool.on_cancel is not None:
             await tool.on_cancel(command.arguments, self._runtime.tool_context(command, _ignore, _ignore))
 
-    async def _outcome(self, command: RunTool, patch: Callable[[Any], None]) -> ToolOutcome:
+    async def _outcome(self, command: RunTool, patch: Callable[[Any], None], span: Span) -> ToolOutcome:
         tool = await self._runtime.toolset.find(command.call.name)
         if tool is None:
             return ToolOutcome(UNKNOWN_TOOL.format(command.call.name), "error")
         context = self._runtime.tool_context(command, lambda value: self._progress(command, value), patch)
+        if span.traceparent is not None:
+            context = replace(context, context=within(context.context, span))
 
         async def execute(command: RunTool) -> ToolOutcome:
             return await run_tool(tool, dict(command.arguments), context, self._runtime.journal.ownership.confirm)
@@ -112,6 +119,22 @@ class ToolCalls:
             stack.callback(meter.settle_soon)
             contexts = self._runtime.contexts(command.principal)
             return await self._runtime.stack.run_tool(command, execute, contexts)
+
+    def _begin_span(self, command: RunTool) -> Span:
+        runtime, tracer = self._runtime, self._runtime.services.tracer
+        if not tracer.is_on:
+            return NO_SPAN
+        attributes = tool_attributes(command, runtime.journal.conversation_id, content=tracer.has_content)
+        return tracer.span(f"execute_tool {command.call.name}", attributes, runtime.turn_span.traceparent)
+
+    def _describe(self, report: ToolFinished | ToolInterrupted, span: Span) -> None:
+        if isinstance(report, ToolInterrupted):
+            span.set({"raylogue.status": "asks"})
+            return
+        if (tracer := self._runtime.services.tracer).is_on:
+            span.set(result_attributes(report.content, report.status, content=tracer.has_content))
+        if report.status not in ("ok", "denied", "cancelled"):
+            span.fail(report.status)
 
     def _failed(self, command: RunTool, content: str) -> ToolFinished:
         call = command.call

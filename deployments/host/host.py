@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from agents.context import AgentContext
 from agents.conversation import Conversation, ConversationStatus, Receipt
@@ -18,6 +19,7 @@ from agents.conversation.drop_turn import DropTurn
 from agents.errors import Superseded
 from agents.mcp.pool import McpPool
 from agents.services import Services
+from agents.tracing import NO_SPAN
 from agents.turn import State
 from agents.turn.inputs import Resolve, UserMessage
 from agents.turn.states import ExitReason
@@ -38,6 +40,7 @@ from deployments.process.gc_tuning import tune_gc
 from deployments.process.logging import configure_logging
 from deployments.process.mcp_servers import recall_from, report_to
 from deployments.process.store import connect_store
+from deployments.process.tracing import flush_at_end, traced, tracer_of
 from deployments.routing.code_version import CodeVersion, OwnCodeVersion, has_stale_code
 from deployments.routing.control_plane import cluster_name
 from deployments.routing.door import Door
@@ -69,6 +72,7 @@ class Host:
         if has_stale_code():
             raise StaleProcess(name)
         settings = Settings()
+        self.tracer, self.place = tracer_of(settings, name), name
         self._version = version
         self._catalog = catalog(settings)
         self._metrics = HostMetrics(self._catalog)
@@ -87,6 +91,7 @@ class Host:
             is_alone=is_dedicated(name),
             limits=TurnLimits(door.known_limits, store),
             metrics=self._metrics.of_conversations,
+            tracer=self.tracer,
         )
         self._activations = Activations()
         self._admission = Admission(settings, self._services.arrivals)
@@ -104,9 +109,11 @@ class Host:
         tune_gc()
         self._shutdown.end_if_unused(lambda: self._housekeeping.has_begun)
 
+    @traced("host send")
     async def send(
         self, conversation_id: str, message: UserMessage, context: AgentContext, door_version: int
     ) -> Receipt:
+        bind_contextvars(conversation_id=conversation_id, trace_id=context.trace_id)
         with self._admission.arrival(message):
             conversation = await self._find_or_activate(
                 conversation_id,
@@ -116,9 +123,11 @@ class Host:
             )
             return await self._admission.deliver(conversation, message, context)
 
+    @traced("host resolve")
     async def resolve(
         self, conversation_id: str, resolution: Resolve | DropTurn, context: AgentContext, door_version: int
     ) -> Receipt:
+        bind_contextvars(conversation_id=conversation_id, trace_id=context.trace_id)
         if isinstance(resolution, DropTurn):
             return await (await self._find_or_activate(conversation_id, door_version)).drop_turn(resolution)
         accepted = await self._accept(
@@ -131,12 +140,14 @@ class Host:
         return await conversation.resolve(resolution, context)
 
     async def cancel(self, conversation_id: str, principal: str | None, door_version: int, turn: int | None) -> Receipt:
+        bind_contextvars(conversation_id=conversation_id)
         accepted = await self._accept(conversation_id, door_version, lambda one: one.cancel(principal, turn))
         if accepted is not None:
             return accepted
         return await (await self._find_or_activate(conversation_id, door_version)).cancel(principal, turn)
 
     async def wake(self, conversation_id: str, door_version: int) -> ConversationStatus:
+        bind_contextvars(conversation_id=conversation_id)
         return (await self._find_or_activate(conversation_id, door_version)).inspect()
 
     def inspect(self, conversation_id: str) -> ConversationStatus | None:
@@ -173,6 +184,7 @@ class Host:
         if self._relay is not None:
             await self._relay.send(is_last=True)
         await self._shutdown.close()
+        await flush_at_end(self.tracer)
 
     async def _get_ready(self) -> None:
         """Be ready for people before the first report: from then on doors send conversations here."""
@@ -281,12 +293,22 @@ class Host:
     async def _open(self, sent: Sent | None, conversation_id: str) -> Conversation:
         await self._require_here(conversation_id)
         begun, hibernated = time.monotonic(), self._eviction.hibernates(conversation_id)
-        conversation = await Conversation.open(self._services, conversation_id, self._catalog, sent)
+        conversation = await self._activate_traced(conversation_id, sent)
         self._metrics.note_activation(conversation.meta, time.monotonic() - begun, hibernated=hibernated)
         self._eviction.note_active(conversation)
         self._admission.note_working(conversation)  # it goes on with what is unfinished
         conversation.gone.add_done_callback(lambda _: self._remove(conversation))
         return conversation
+
+    async def _activate_traced(self, conversation_id: str, sent: Sent | None) -> Conversation:
+        parent = None if sent is None else sent[1].traceparent
+        span = NO_SPAN
+        if parent is not None and self.tracer.is_on:
+            span = self.tracer.span("activate", {"gen_ai.conversation.id": conversation_id}, parent)
+        with span:
+            conversation = await Conversation.open(self._services, conversation_id, self._catalog, sent)
+            span.set({"raylogue.epoch": conversation.meta.epoch})
+            return conversation
 
     async def _require_here(self, conversation_id: str) -> None:
         """Raises `Superseded` if another actor has the conversation."""

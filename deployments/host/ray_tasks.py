@@ -4,6 +4,7 @@ import asyncio
 import threading
 import traceback
 from collections.abc import Callable, Generator, Mapping
+from functools import cache
 from queue import Queue
 from typing import Any, Literal
 
@@ -17,12 +18,16 @@ from ray.exceptions import (
     TaskCancelledError,
     WorkerCrashedError,
 )
+from structlog.contextvars import bind_contextvars
 
 from agents.context import AgentContext, current_context, in_context
 from agents.errors import TaskLost
 from agents.former_names import sent_as
 from agents.tools.remote import with_progress
+from agents.tracing import NO_SPAN, Tracer, within
 from deployments.process.logging import configure_logging
+from deployments.process.tracing import flush_spans, tracer_of
+from deployments.settings import Settings
 
 LOST = (WorkerCrashedError, NodeDiedError, ObjectLostError, OutOfMemoryError, TaskCancelledError)
 MAX_WAITING_PROGRESS = 100
@@ -103,15 +108,34 @@ def _stream(call: bytes) -> Generator[Item, None, None]:
         item = items.get()
         yield item
         if item[0] != "progress":
+            flush_spans(_own_tracer())  # Ray may end a worker that rests
             return
 
 
 def _outcome(function: Callable[..., Any], arguments: Mapping[str, Any], context: AgentContext) -> Item:
+    tracer = _own_tracer()
+    span = NO_SPAN
+    if context.traceparent is not None and tracer.is_on:
+        name = str(arguments.get("name", function.__name__))
+        task = ray.get_runtime_context()
+        attributes = {
+            "gen_ai.tool.name": name,
+            "ray.task_id": task.get_task_id(),
+            "ray.node_id": task.get_node_id(),
+        }
+        span = tracer.span(f"ray_task {name}", attributes, context.traceparent)
+    bind_contextvars(trace_id=context.trace_id)
     try:
-        with in_context(context):
+        with span, in_context(within(context, span)):
             return "result", _pack(function(**arguments))
     except BaseException as error:  # noqa: BLE001 - raised in the caller's process
         return "error", _pack_error(error)
+
+
+@cache
+def _own_tracer() -> Tracer:
+    """That of the worker process in which tasks run."""
+    return tracer_of(Settings(), "task")
 
 
 def _pack_error(error: BaseException) -> bytes:

@@ -28,6 +28,7 @@ from deployments.ingress.dependencies import Dependencies
 from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.refusal_counter import RefusalCounter
 from deployments.ingress.replica_metrics import ReplicaMetrics
+from deployments.ingress.request_spans import RequestSpans
 from deployments.ingress.routes import (
     admin,
     agents,
@@ -60,6 +61,7 @@ from deployments.process.agents import catalog
 from deployments.process.gc_tuning import tune_gc
 from deployments.process.logging import configure_logging
 from deployments.process.store import connect_store
+from deployments.process.tracing import flush_at_end, tracer_of
 from deployments.replay.order import ReplayOrder
 from deployments.routing.control_plane import cluster_name
 from deployments.schedules.definition import NewSchedule, RunNow, ScheduleChanges, Timetable
@@ -134,10 +136,13 @@ def assemble(settings: Settings, lifespan: Callable[[FastAPI], AbstractAsyncCont
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # behind a proxy that speaks TLS it would lead credentials to plain HTTP
+        telemetry={"tracing": False},  # ours covers the guards, and knows when the span of a stream has to end
     )
     app.add_middleware(Authentication)
     app.add_middleware(SiteGuard, allowed=settings.host_names)
     app.add_middleware(RefusalCounter)
+    if (tracer := tracer_of(settings, "ingress")).is_on:
+        app.add_middleware(RequestSpans, tracer=tracer)
     routers = (*(subject.router for subject in ROUTES), page_router(load_assets(own_module=settings.page_module)))
     problems.install_problem_handlers(app, [route for router in routers for route in router.routes])
     for router in routers:
@@ -203,6 +208,7 @@ async def _lifespan(
         await upkeep.finish()
         await dependencies.queues.aclose()
         await store.aclose()
+        await flush_at_end(tracer_of(settings, "ingress"))
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

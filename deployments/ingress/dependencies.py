@@ -7,9 +7,11 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 from pydantic import StringConstraints
+from structlog.contextvars import bind_contextvars
 
 from agents.agent import Catalog
 from agents.context import AgentContext
+from agents.tracing import trace_id_of
 from deployments.access.auditing import Auditor
 from deployments.access.authenticator import Authenticator
 from deployments.access.conversations import ConversationAccess
@@ -22,6 +24,7 @@ from deployments.background.host_supply import HostSupply
 from deployments.batches.client import BatchClient
 from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.problems import Problem
+from deployments.ingress.request_spans import traceparent_of
 from deployments.ingress.streams.draining import Draining
 from deployments.ingress.streams.open_streams import OpenStreams
 from deployments.ingress.streams.personal_feed import PersonalFeedStreams
@@ -35,8 +38,6 @@ from deployments.work.queues import Queues
 from store import Store
 
 CONVERSATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
-"""The W3C header for a trace: version, trace id, parent id, flags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +90,17 @@ def principal_of(request: Request) -> Principal:
 
 def agent_context(request: Request) -> AgentContext:
     """What goes along with the work that a request asks for; the trace is the caller's, or begins here."""
-    trace = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    traceparent = traceparent_of(request.scope)
+    trace_id = uuid.uuid4().hex if traceparent is None else trace_id_of(traceparent)
+    bind_contextvars(trace_id=trace_id)
     principal = principal_of(request)
     gateway: GatewayContext | None = request.scope.get("gateway_context")
     return AgentContext(
         tenant=(gateway and gateway.tenant) or principal.tenant,
         principal=principal.id,
-        trace_id=trace[1] if trace else uuid.uuid4().hex,
+        trace_id=trace_id,
         values=principal.values if gateway is None else {**principal.values, **gateway.values},
+        traceparent=traceparent,
     )
 
 
@@ -116,7 +120,8 @@ async def get_dependencies(request: Request) -> Dependencies:
 async def get_conversation_id(
     conversation_id: Annotated[str, Path(json_schema_extra={"pattern": f"^{CONVERSATION_ID.pattern}$"})],
 ) -> str:
-    return validate_conversation_id(conversation_id)
+    bind_contextvars(conversation_id=validate_conversation_id(conversation_id))
+    return conversation_id
 
 
 Deps = Annotated[Dependencies, Depends(get_dependencies)]

@@ -20,6 +20,7 @@ from agents.services import Services
 from agents.turn import State
 from deployments.access.known_limits import KnownLimits
 from deployments.access.turn_limits import TurnLimits
+from deployments.process.tracing import tracer_of
 from deployments.routing.control_plane import Actor, cluster_name
 from deployments.routing.errors import Unreachable
 from deployments.routing.placement import actor_name
@@ -54,6 +55,7 @@ class DedicatedStarts:
         self, settings: Settings, store: Store, agents: Catalog, line: StartLine, reach: Reach, limits: KnownLimits
     ) -> None:
         self._patience = settings.start_seconds
+        self._tracer = tracer_of(settings, "door")
         self._limits = TurnLimits(limits, store)
         self._store = store
         self._agents = agents
@@ -70,7 +72,11 @@ class DedicatedStarts:
         the command raises.
         """
         services = Services(
-            store=self._store, conversations=self._reach.conversations, cluster=cluster_name(), limits=self._limits
+            store=self._store,
+            conversations=self._reach.conversations,
+            cluster=cluster_name(),
+            limits=self._limits,
+            tracer=self._tracer,
         )
         try:
             async with accepting(services, self._agents, meta, messages=messages) as conversation:

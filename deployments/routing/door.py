@@ -19,6 +19,7 @@ from agents.errors import Refused, Superseded
 from agents.turn.inputs import Resolve, UserMessage
 from deployments.access.known_limits import KnownLimits
 from deployments.direct.caller import CallFailed, DirectConnections
+from deployments.process.tracing import traced, tracer_of
 from deployments.routing.code_version import OwnCodeVersion
 from deployments.routing.control_plane import Actor, ControlPlane
 from deployments.routing.dedicated_starts import Accept, Command, DedicatedStarts, Reach, wake
@@ -76,6 +77,7 @@ class Door:
     def __init__(
         self, settings: Settings, store: Store, agents: Catalog, host_class: type, code_version: OwnCodeVersion
     ) -> None:
+        self.tracer, self.place = tracer_of(settings, "door"), ""
         self._code_version = code_version
         self._store = store
         self._direct = DirectConnections(store)
@@ -127,6 +129,7 @@ class Door:
         meta = await self._store.registry.get(conversation_id)
         return await self._find_at(meta.place) if meta.place else None
 
+    @traced("door send")
     async def send(self, conversation_id: str, message: UserMessage, context: AgentContext) -> Receipt:
         async def accept(one: Conversation) -> Receipt:
             await self._dedicated.require_room(one, message.client_id)
@@ -139,6 +142,7 @@ class Door:
             message=message,
         )
 
+    @traced("door resolve")
     async def resolve(self, conversation_id: str, resolution: Resolve, context: AgentContext) -> Receipt:
         named = await name_question(self._store, conversation_id, resolution)
         return await self._call(

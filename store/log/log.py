@@ -18,6 +18,8 @@ from store.log.reader import LogReader
 from store.records import Claim, decode_meta
 from store.registries.usage import OwnUsage
 
+NO_TRACE = "-"
+"""What the script takes in the place of a trace to remove the one that is known."""
 NO_CLIENT_IDS: Mapping[str, int] = {}
 REFUSALS: Mapping[type[StoreError], AppendOutcome] = {
     Fenced: "fenced",
@@ -101,6 +103,7 @@ class Log(LogReader):
         is_progress: bool = True,
         restores: bool = False,
         used: OwnUsage | None = None,
+        trace: str | None = None,
         give_up: Callable[[], bool] = _never,
     ) -> int:
         """Write a batch, all or nothing, and return the new last seq.
@@ -110,6 +113,7 @@ class Log(LogReader):
         `notice` is published, and the feed is told `feed`. After a batch that `is_progress` of its turn no earlier
         writer counts as lost. A batch that `restores` takes the conversation out of the archived ones. What
         the conversation has `used` is recorded.
+        `trace` names the span of the unfinished turn: None leaves what is known, an empty text removes it.
 
         Raises Fenced, Conflict, DuplicateMessage or ConversationNotFound, with nothing written. After a lost
         connection, or when too few replicas have confirmed, the outcome is uncertain: the append is repeated under its
@@ -133,6 +137,7 @@ class Log(LogReader):
             "1" if restores else "",
             encode_notices(feed),
             *(("", 0, 0) if used is None else (used.writer, used.sums.tokens, used.sums.cost)),
+            "" if trace is None else trace or NO_TRACE,
             len(records),
             *records,
         ]

@@ -109,8 +109,10 @@ def _newest(before: int | None) -> str:
 
 def _record(entry: Reply) -> Record:
     entry_id, fields = entry
-    data = fields[1] if isinstance(fields, list) else fields[b"d"]  # the reply of a script is not parsed
-    return Record(int(entry_id[:-2]), data)  # ids end in "-0"
+    if isinstance(fields, list):  # the reply of a script is not parsed
+        fields = dict(zip(fields[::2], fields[1::2], strict=True))
+    epoch = fields.get(b"e")
+    return Record(int(entry_id[:-2]), fields[b"d"], None if epoch is None else int(epoch))  # ids end in "-0"
 
 
 def _size(records: Iterable[Record]) -> int:

@@ -26,8 +26,9 @@
 -- ARGV[14] key of the writer of usage, or '' when there is nothing to record
 -- ARGV[15] tokens
 -- ARGV[16] cost
--- ARGV[17] n, the number of records
--- ARGV[18] .. ARGV[17 + n] the records
+-- ARGV[17] what the unfinished turn is called in a trace, '-' to forget that, or '' to leave it
+-- ARGV[18] n, the number of records
+-- ARGV[19] .. ARGV[18 + n] the records, each with the epoch of its writer
 -- then pairs of client id and seq
 --
 -- Returns {'written', last seq} | {'gone'} | {'fenced', current epoch} | {'duplicate', client id, seq}
@@ -39,8 +40,8 @@ if not epoch then return {'gone'} end
 if epoch ~= ARGV[1] then return {'fenced', epoch} end
 if append_id == ARGV[3] then return {'written', last_seq} end
 
-local count = tonumber(ARGV[17])
-local first_client = 18 + count
+local count = tonumber(ARGV[18])
+local first_client = 19 + count
 for i = first_client, #ARGV, 2 do
   local known = redis.call('HGET', KEYS[3], ARGV[i])
   if known then return {'duplicate', ARGV[i], known} end
@@ -48,14 +49,19 @@ end
 if last_seq ~= ARGV[2] then return {'conflict', last_seq} end
 
 local seq = tonumber(last_seq)
-for i = 18, 17 + count do
+for i = 19, 18 + count do
   seq = seq + 1
-  redis.call('XADD', KEYS[1], string.format('%d-0', seq), 'd', ARGV[i])
+  redis.call('XADD', KEYS[1], string.format('%d-0', seq), 'd', ARGV[i], 'e', epoch)
 end
 last_seq = string.format('%d', seq)
 redis.call('HSET', KEYS[2], 'last_seq', last_seq, 'append_id', ARGV[3], 'state', ARGV[4], 'updated_at', ARGV[5])
 if ARGV[11] ~= '' and meta[4] then redis.call('HDEL', KEYS[2], 'lost') end
 if ARGV[10] ~= '' then redis.call('HSET', KEYS[2], 'summary_seq', ARGV[10]) end
+if ARGV[17] == '-' then
+  redis.call('HDEL', KEYS[2], 'trace')
+elseif ARGV[17] ~= '' then
+  redis.call('HSET', KEYS[2], 'trace', ARGV[17])
+end
 for i = first_client, #ARGV, 2 do
   redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1])
 end

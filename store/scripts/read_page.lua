@@ -8,7 +8,7 @@
 -- ARGV[4] maximal number of records
 -- ARGV[5] bytes with which a page is full
 --
--- Returns a list of {id, {'d', data}}.
+-- Returns a list of {id, {'d', data}}, or {id, {'d', data, 'e', epoch of the writer}}.
 
 local page, bytes, first, left = {}, 0, ARGV[2], tonumber(ARGV[4])
 while left > 0 do

@@ -20,7 +20,7 @@ from deployments.routing.placement import actor_name
 from store import ConversationNotFound, Store
 from tests.support.api import Api, eventually
 from tests.support.invariants import check_log
-from tests.support.service import RunningService, service, service_url, stand_in
+from tests.support.service import RunningService, otlp_server, service, service_url, stand_in
 from tests.support.service_agents import Ledger
 
 PLACEMENTS = ("shared", "dedicated")
@@ -28,7 +28,7 @@ PLACEMENTS = ("shared", "dedicated")
 in_the_ingress = pytest.mark.parametrize("placement", ["shared"])
 """For a test that is about the ingress alone: it need not run once for each placement of conversations."""
 
-__all__ = ["service", "service_url", "stand_in"]
+__all__ = ["otlp_server", "service", "service_url", "stand_in"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

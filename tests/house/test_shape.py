@@ -50,11 +50,21 @@ def test_nothing_is_left_for_later() -> None:
     assert unfinished == []
 
 
-def test_log_lines_call_a_conversation_by_one_name() -> None:
-    names = {name(module): _log_keywords(parsed(module)) for module in modules(*PACKAGES)}
-    assert any("conversation_id" in used for used in names.values())
-    others = {"conversation", "conversation_name", "chat", "thread"}
-    assert {module: used & others for module, used in names.items() if used & others} == {}
+ONE_NAME = {
+    "conversation_id": {"conversation", "conversation_name", "chat", "thread", "child", "session_id", "thread_id"},
+    "turn": {"turn_id", "turn_number"},
+    "trace_id": {"trace", "traceparent", "trace_name"},
+    "tool_call_id": {"call", "call_id", "tool_id"},
+}
+"""What a line of the log calls what it is about, and other names that somebody might think of."""
+
+
+def test_log_lines_call_each_thing_by_one_name() -> None:
+    said = {name(module): _log_keywords(parsed(module)) for module in modules(*PACKAGES)}
+    names = set().union(*said.values())
+    assert names >= ONE_NAME.keys()
+    others = set().union(*ONE_NAME.values())
+    assert {module: used & others for module, used in said.items() if used & others} == {}
 
 
 def _opening(tree: ast.Module) -> str:
@@ -66,7 +76,8 @@ def _length(text: str) -> int:
 
 
 def _log_keywords(tree: ast.Module) -> set[str]:
-    """The names of what the lines of a module's log say."""
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute))
-    logging = (call for call in calls if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "log")
-    return {keyword.arg for call in logging for keyword in call.keywords if keyword.arg is not None}
+    """The names of what the lines of a module's log say, and of what it binds for lines to come."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    logging = [call for call in calls if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "log"]
+    binding = [call for call in calls if ast.unparse(call.func).endswith("bind_contextvars")]
+    return {keyword.arg for call in (*logging, *binding) for keyword in call.keywords if keyword.arg is not None}

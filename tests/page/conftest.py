@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.support.locked_service import LockedService
 from tests.support.person import Person
-from tests.support.service import service, service_url, stand_in
+from tests.support.service import otlp_server, service, service_url, stand_in
 
-__all__ = ["service", "service_url", "stand_in"]
+__all__ = ["otlp_server", "service", "service_url", "stand_in"]
 
 FLAGS = (
     "--no-sandbox",

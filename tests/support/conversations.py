@@ -15,6 +15,7 @@ from agents.conversation import Conversation, Receipt
 from agents.mcp.pool import McpPool
 from agents.ports import Metrics, NoLimits, NoMetrics, TurnLimits
 from agents.services import Services
+from agents.tracing import NoTracer, Tracer
 from agents.turn import Event, Logged, fold, fsm_state
 from agents.turn.events import AssistantMsg, ToolResult, TurnEnded
 from agents.turn.inputs import OnBusy, UserMessage
@@ -46,6 +47,7 @@ class World:
         self.arrivals = Arrivals()
         self.limits: TurnLimits = NoLimits()
         self.metrics: Metrics = NoMetrics()
+        self.tracer: Tracer = NoTracer()
         self.store = self.connect()
         self.doors = Doors(self.store, self.revive)
 
@@ -83,6 +85,7 @@ class World:
             arrivals=self.arrivals,
             limits=self.limits,
             metrics=self.metrics,
+            tracer=self.tracer,
         )
         catalog = Catalog(self.agents, default=next(iter(self.agents)))
         conversation = await Conversation.open(services, conversation_id, catalog)

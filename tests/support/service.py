@@ -24,6 +24,7 @@ from deployments.local.record import RunRecord, find_running
 from deployments.settings import Settings
 from store import Archive, Store, connect
 from tests.messages_api import MessagesServer
+from tests.servers.otlp_server import OtlpServer
 from tests.servers.process import RedisServer, available_binaries, free_port
 from tests.support.claude_agents import answer
 from tests.support.ray_token import token_environment
@@ -36,8 +37,8 @@ WARM_WORKERS = 2
 PAGE_MODULE = Path(__file__).with_name("page_module.js")
 """What an operator may add to the page: client tools."""
 PR_SET_PDEATHSIG = 1
-FOREIGN = ("RAYLOGUE_", "ANTHROPIC_", "RAY_")
-"""What the variables begin with that are settings of Raylogue, its model or Ray."""
+FOREIGN = ("RAYLOGUE_", "ANTHROPIC_", "RAY_", "OTEL_")
+"""What the variables begin with that are settings of Raylogue, its model, Ray or OpenTelemetry."""
 GCS = re.compile(r"--gcs-address=(\S+)")
 
 
@@ -208,6 +209,7 @@ def kill_session(leader: int) -> None:
 
 _SERVICE = pytest.StashKey[RunningService]()
 _STAND_IN = pytest.StashKey[MessagesServer]()
+_OTLP_SERVER = pytest.StashKey[OtlpServer]()
 
 
 @pytest.fixture(scope="session")
@@ -222,7 +224,16 @@ def stand_in(pytestconfig: pytest.Config) -> MessagesServer:
 
 
 @pytest.fixture(scope="session")
-def service(pytestconfig: pytest.Config, stand_in: MessagesServer) -> RunningService:
+def otlp_server(pytestconfig: pytest.Config) -> OtlpServer:
+    """Where the service sends the spans of requests that ask for it: of no others, since that costs something."""
+    if _OTLP_SERVER not in pytestconfig.stash:
+        pytestconfig.stash[_OTLP_SERVER] = otlp_server = OtlpServer()
+        pytestconfig.add_cleanup(otlp_server.stop)
+    return pytestconfig.stash[_OTLP_SERVER]
+
+
+@pytest.fixture(scope="session")
+def service(pytestconfig: pytest.Config, stand_in: MessagesServer, otlp_server: OtlpServer) -> RunningService:
     """One service for all tiers of the run: to start it takes long."""
     if _SERVICE not in pytestconfig.stash:
         running = RunningService(
@@ -235,6 +246,9 @@ def service(pytestconfig: pytest.Config, stand_in: MessagesServer) -> RunningSer
                 "RAYLOGUE_PAGE_MODULE": str(PAGE_MODULE),
                 "RAYLOGUE_JOBS": "tests.support.job_types",
                 "RAY_metrics_report_interval_ms": "2000",  # a test waits for them
+                "OTEL_EXPORTER_OTLP_ENDPOINT": otlp_server.url,
+                "OTEL_TRACES_SAMPLER": "parentbased_always_off",
+                "OTEL_BSP_SCHEDULE_DELAY": "200",
             },
         )
         running.start()

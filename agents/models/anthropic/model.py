@@ -63,6 +63,8 @@ class AnthropicModel:
     """
 
     reports_usage = True
+    api = "anthropic"
+    """Whose API it speaks, in the words of OpenTelemetry; which server, `provider` says."""
 
     def __init__(
         self,

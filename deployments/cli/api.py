@@ -94,6 +94,10 @@ class ApiClient:
         method = "DELETE" if restore else "POST"
         return self._request(method, f"{_conversation_path(conversation_id)}/turns/{turn}/drop")
 
+    def get_trace(self, conversation_id: str, turn: int | None) -> JsonObject:
+        """The time line of that turn; None: of the newest."""
+        return self._request("GET", f"{_conversation_path(conversation_id)}/turns/{turn or 'last'}/trace")
+
     def list_stuck_turns(self) -> list[JsonObject]:
         """The turns without progress, longest first."""
         turns: list[JsonObject] = self._request("GET", "/v1/stuck")["stuck"]

@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "fork": "fork",
     "export": "export",
     "logs": "logs",
+    "trace": "trace",
     "ps": "ps",
     "top": "top",
     "doctor": "doctor",

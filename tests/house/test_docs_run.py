@@ -32,12 +32,12 @@ def blocks(page: Path) -> Iterator[tuple[int, str]]:
         yield text.count("\n", 0, found.start(1)), found[1]
 
 
-@pytest.mark.parametrize("name", ["agents", "tools", "middleware"])
+@pytest.mark.parametrize("name", ["agents", "tools", "middleware", "tracing"])
 async def test_the_code_on_the_page_runs(name: str, own_server: Callable[..., RedisServer], tmp_path: Path) -> None:
     page = DOCS / f"{name}.md"
     namespace: dict[str, Any] = {"__name__": f"docs_{name}", "redis_url": own_server().url, "directory": tmp_path}
     found = list(blocks(page))
-    assert len(found) > 3
+    assert len(found) > 1
     for line, code in found:
         compiled = compile("\n" * line + code, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         running = eval(compiled, namespace)

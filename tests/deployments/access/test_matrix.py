@@ -140,6 +140,7 @@ ROUTES: Mapping[str, Route] = {
     f"POST {CONVERSATION}/messages": Route("write", 422, "invalid_request", {}),
     f"POST {CONVERSATION}/cancel": Route("write", 409, "not_running"),
     f"POST {CONVERSATION}/resolutions": Route("decide", 422, "invalid_request", {}),
+    f"GET {CONVERSATION}/turns/{{turn}}/trace": Route("read", 404, "unknown_turn"),
     f"POST {CONVERSATION}/turns/{{turn}}/drop": Route("write", 404, "unknown_turn"),
     f"DELETE {CONVERSATION}/turns/{{turn}}/drop": Route("write", 404, "unknown_turn"),
     f"POST {CONVERSATION}/abort": Route("operator of it", 409, "not_running"),

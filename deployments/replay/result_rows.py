@@ -1,5 +1,6 @@
 """The rows of a replay's results: flat, a column for each thing that people filter or plot by."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -76,12 +77,17 @@ def error_row(conversation_id: str, error: str) -> dict[str, Any]:
 
 
 def encode_rows(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """JSON Lines; empty for no rows."""
-    return b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+    """The rows as the store keeps them: JSON Lines, compressed."""
+    return zlib.compress(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
+
+
+def decode_lines(encoded: bytes) -> bytes:
+    """The JSON Lines; empty for no rows."""
+    return zlib.decompress(encoded)
 
 
 def decode_rows(encoded: bytes) -> list[dict[str, Any]]:
-    return [orjson.loads(line) for line in encoded.splitlines()]
+    return [orjson.loads(line) for line in decode_lines(encoded).splitlines()]
 
 
 def _pair(change: str, name: str) -> dict[str, str]:

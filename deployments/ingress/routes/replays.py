@@ -18,6 +18,7 @@ from deployments.ingress.problems import BODY_PROBLEMS, Problem, note_refusal, o
 from deployments.ingress.streams.download import DownloadResponse
 from deployments.replay.choose import choose_conversations
 from deployments.replay.order import OrderedBy, ReplayOrder, StoredOrder, check_order
+from deployments.replay.result_rows import decode_lines
 from deployments.replay.where import WhereInvalid, parse_where
 from store.principals import tenant_name_of
 from store.registries.jobs import JobRecord
@@ -156,8 +157,8 @@ async def _lines(deps: Dependencies, record: ReplayRecord) -> AsyncIterator[byte
     for begin in range(0, len(record.conversations), READ_TOGETHER):
         places = range(begin, min(begin + READ_TOGETHER, len(record.conversations)))
         for rows in await deps.store.replays.results(record.id, places):
-            if rows:
-                yield rows
+            if rows is not None:
+                yield decode_lines(rows)
 
 
 async def _find(deps: Dependencies, request: Request, replay_id: str) -> ReplayRecord:

@@ -81,7 +81,7 @@ async def add_up(store: Store, record: ReplayRecord) -> Totals:
     for begin in range(0, len(record.conversations), READ_TOGETHER):
         places = range(begin, min(begin + READ_TOGETHER, len(record.conversations)))
         for rows in await store.replays.results(record.id, places):
-            for row in decode_rows(rows or b""):
+            for row in decode_rows(rows) if rows is not None else ():
                 totals.add(row)
     return totals
 

@@ -1,4 +1,8 @@
-"""How many rows of a batch run at once: more while all goes well, half of that when there is too much for others."""
+"""How many rows of a batch run at once: more while all goes well, half of that when there is too much for others.
+
+Rows are heard to be over many at a time. So that others need not wait behind as many that begin together, those that
+follow begin one after another, a little faster than rows have ended lately.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -9,6 +13,11 @@ LEAST_PAUSE_SECONDS: Final = 1.0
 MAX_PAUSE_SECONDS: Final = 300.0
 SLOWED_SECONDS: Final = 1.0
 """Refusals that come together are one sign, not many."""
+RATE_SECONDS: Final = 1.0
+"""The time over which it is counted how many rows end in a second."""
+FASTER: Final = 1.25
+"""Rows begin by so much faster than they end, so that the rate can rise."""
+MAX_SPACING_SECONDS: Final = 0.1
 
 
 class Pace:
@@ -26,6 +35,10 @@ class Pace:
         self._slowed_at = float("-inf")
         self._paused_until = float("-inf")
         self._pause = LEAST_PAUSE_SECONDS
+        self._next_at = float("-inf")
+        self._spacing = 0.0
+        self._counted_since = clock()
+        self._counted = 0
         self._changed = asyncio.Event()
         self.is_stopped = False
         """Whether nothing is to begin any more."""
@@ -33,9 +46,11 @@ class Pace:
     async def take(self) -> None:
         """Wait for a place, and take it."""
         while True:
-            pause = self._paused_until - self._clock()
+            now = self._clock()
+            pause = max(self._paused_until, self._next_at) - now
             if self.is_stopped or (pause <= 0 and self.taken < int(self.limit)):
                 self.taken += 1
+                self._next_at = now + self._spacing
                 return
             self._changed.clear()
             try:
@@ -59,6 +74,7 @@ class Pace:
         self._pause = LEAST_PAUSE_SECONDS
         for _ in range(rows):
             self.limit = min(self._most, self.limit + (1.0 if self._is_starting else 1.0 / self.limit))
+        self._count(rows)
         self._changed.set()
 
     def slow_down(self, retry_after: float | None = None) -> None:
@@ -75,3 +91,11 @@ class Pace:
         self._is_starting = False
         self.limit = max(1.0, self.limit / 2)
         self._pause = min(2 * self._pause, MAX_PAUSE_SECONDS)
+
+    def _count(self, rows: int) -> None:
+        """Space the rows to come by how many have ended lately."""
+        self._counted += rows
+        seconds = self._clock() - self._counted_since
+        if seconds >= RATE_SECONDS and self._counted:
+            self._spacing = min(MAX_SPACING_SECONDS, seconds / self._counted / FASTER)
+            self._counted, self._counted_since = 0, self._clock()

@@ -1,10 +1,11 @@
 """How many rows run at once: more while all goes well, half when there is too much, none while a pause lasts."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
-from deployments.batches.pace import FIRST, Pace
+from deployments.batches.pace import FIRST, MAX_SPACING_SECONDS, Pace
 
 
 class Clock:
@@ -76,3 +77,35 @@ async def test_a_stop_lets_each_that_waits_go(clock: Clock) -> None:
     pace.stop()
     await asyncio.wait_for(asyncio.gather(*waiting), 5)
     assert pace.is_stopped
+
+
+async def test_rows_begin_one_after_another_a_little_faster_than_they_end(clock: Clock) -> None:
+    pace = Pace(64, clock)
+    pace.went_well(64)
+    clock.now = 1.0
+    pace.went_well(36)  # a hundred in the first second
+    began: list[float] = []
+    for _ in range(20):
+        taking = asyncio.create_task(pace.take())
+        while True:
+            await asyncio.sleep(0)
+            if taking.done():
+                break
+            clock.now += 0.001
+            pace.went_well(0)  # a row that waits looks at the clock again
+        began.append(clock.now)
+    gaps = [after - before for before, after in pairwise(began)]
+    assert all(0.008 <= round(gap, 6) <= 0.01 for gap in gaps), gaps
+
+
+async def test_rows_that_take_long_are_begun_without_long_gaps(clock: Clock) -> None:
+    pace = Pace(8, clock)
+    clock.now = 60.0
+    pace.went_well(1)
+    await pace.take()
+    taking = asyncio.create_task(pace.take())
+    await asyncio.sleep(0)
+    assert not taking.done()
+    clock.now += MAX_SPACING_SECONDS
+    pace.went_well(0)
+    await asyncio.wait_for(taking, 5)

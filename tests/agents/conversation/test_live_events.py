@@ -85,6 +85,7 @@ async def test_the_log_on_the_air_is_the_log(world: World) -> None:
     async with watching(world.store) as watcher:
         await say(conversation)
         await watcher.until("state_changed", state="awaiting_input")
+        await rest(conversation)  # the watchers are told in the same step as the log, so before the writer itself
         [tool_call_id] = conversation.inspect().pending
         await conversation.resolve(Resolve(tool_call_id=tool_call_id, decision="approve", principal="bob"))
         await watcher.until("turn_completed")

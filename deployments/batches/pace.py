@@ -1,7 +1,7 @@
 """How many rows of a batch run at once: more while all goes well, half of that when there is too much for others.
 
-Rows are heard to be over many at a time. So that others need not wait behind as many that begin together, those that
-follow begin one after another, a little faster than rows have ended lately.
+Rows are heard to be over many at a time. If as many began together, people would wait behind all of them. So rows
+begin one after another, a little faster than rows have ended lately.
 """
 
 import asyncio

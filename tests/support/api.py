@@ -80,7 +80,11 @@ class Api:
         return shown
 
     async def page(self, conversation_id: str, **query: Any) -> dict[str, Any]:
-        response = await self.http.get(f"/v1/conversations/{conversation_id}/events", params=query)
+        address = f"/v1/conversations/{conversation_id}/events"
+        try:
+            response = await self.http.get(address, params=query)
+        except httpx.RemoteProtocolError:  # a proxy may close an idle connection just when it is used (RFC 9112, 9.3.1)
+            response = await self.http.get(address, params=query)
         assert response.status_code == 200, response.text
         page: dict[str, Any] = response.json()
         return page

@@ -81,6 +81,7 @@ BODIES = (
     bodies.ApprovalChoice,
     bodies.NewKey,
     bodies.Membership,
+    bodies.NewOwner,
     bodies.NewLimits,
     bodies.SignIn,
     BatchDefinition,

@@ -16,7 +16,7 @@ from tests.servers.process import free_port
 from tests.support.api import Api, eventually
 from tests.support.declared_service import DeclaredService
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
 
 SHOP = """\
 from agents import Agent, Catalog, ScriptedModel, Step

@@ -14,7 +14,7 @@ import pytest
 from deployments.local.record import find_running
 from tests.cli.conftest import RAYLOGUE, STOP_SECONDS, Terminal, clean_environment
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
 
 PATIENCE_SECONDS = 90.0
 SHOP = """\

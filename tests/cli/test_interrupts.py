@@ -16,7 +16,7 @@ from deployments.local.processes import is_running
 from deployments.local.record import RECORD_NAME, find_running
 from tests.cli.conftest import RAYLOGUE, Terminal, clean_environment
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
 
 END_SECONDS = 40.0
 MOMENT_SECONDS = 120.0

@@ -6,7 +6,7 @@ from tests.support.containers import needs_containers
 from tests.support.first_hour import PAGE, tell
 from tests.support.transcript import difference
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400), needs_containers]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900), needs_containers]
 
 
 def test_the_page_tells_what_happens() -> None:

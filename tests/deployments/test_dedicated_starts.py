@@ -169,8 +169,11 @@ async def test_many_at_once_are_accepted_and_begin_in_order_and_never_too_many(
         ]
 
 
+INGRESS = "ServeReplica:raylogue:ingress"
+
+
 def replica_pids(service: RunningService) -> list[int]:
-    return [process.pid for process in service.processes() if "ServeReplica" in " ".join(process.cmdline())]
+    return [process.pid for process in service.processes() if INGRESS in " ".join(process.cmdline())]
 
 
 async def insist(api: Api, conversation_id: str, text: str, client_id: str) -> dict[str, object]:

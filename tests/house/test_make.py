@@ -11,7 +11,9 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 
 
 def test_every_folder_with_tests_is_a_tier() -> None:
-    tiers = " ".join(re.findall(r"^(?:QUICK|SHARING|OWN|COMMANDS|BROWSER|LAST) := (.*)$", MAKEFILE, re.MULTILINE)).split()
+    tiers = " ".join(
+        re.findall(r"^(?:QUICK|SHARING|OWN|COMMANDS|BROWSER|LAST) := (.*)$", MAKEFILE, re.MULTILINE)
+    ).split()
     tiers.remove("$(IN_PROCESS)")  # parts of a folder that is a tier
     folders = {test.relative_to(ROOT / "tests").parts[0] for test in (ROOT / "tests").rglob("test_*.py")}
     assert folders == set(tiers)

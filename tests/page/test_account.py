@@ -40,6 +40,7 @@ def test_a_person_makes_a_key_and_revokes_it(signed_in: SignedIn, locked: Locked
     expect(row).to_contain_text("ends on")
 
     dialog.get_by_role("button", name="Close").click()
+    expect(person.page.locator(".key-text")).to_have_count(0)  # a dialog tells that it is closed a moment later
     assert made not in person.page.content()
     person.press("Account of acme/ada")
     expect(row).to_be_visible()

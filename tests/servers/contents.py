@@ -22,6 +22,8 @@ async def _content(redis: Redis, key: bytes) -> object:
             return await redis.zrange(key, 0, -1, withscores=True)
         case b"set":
             return sorted(await redis.smembers(key))
+        case b"list":
+            return await redis.lrange(key, 0, -1)
         case b"string":
             return await redis.get(key)
         case b"none":

@@ -38,7 +38,7 @@ async def world(
     monkeypatch.setattr(provider_run, "FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(provider_run, "CLOCK_SKEW_MS", 0)
     messages_api.responder = _answer
-    model = AnthropicModel("claude-sonnet-4-5", api_key="test", base_url=messages_api.url)
+    model = AnthropicModel("claude-sonnet-4-5", api_key="test", base_url=messages_api.url, read_timeout=10.0)
     claude = Agent(name="claude", model=model, system_prompt="Be short.")
     labeller = Agent(name="claude_labels", model=model, output=Label)
     catalog = Catalog({**agents(ledger).agents, "claude": claude, "claude_labels": labeller}, default="claude")

@@ -163,7 +163,7 @@ async def test_a_turn_goes_on_when_its_machine_loses_power(cluster: Cluster, api
     log = await api.rest(conversation_id)
     assert [event["outcome"] for event in log if event["type"] == "turn_ended"] == ["completed"]
     assert len(answer_texts(log)[-1].split()) == WORDS
-    assert (await speaking)[-1]["type"] == "turn_completed"
+    assert [event["type"] for event in await speaking].count("turn_ended") == 1
     assert cluster.worker_of((await api.show(conversation_id))["place"]) is not lost
 
 

@@ -74,8 +74,9 @@ async def test_a_replica_is_ready_once_each_node_has_a_host_that_answers(
 
     async def replaced() -> bool:
         await supply.supply()
+        successor = hosts().get(first)
         try:
-            return first in hosts() and await hosts()[first].pid.remote() != before
+            return successor is not None and await successor.pid.remote() != before
         except RayActorError:
             return False
 

@@ -6,7 +6,7 @@ The commands are read where people read them; this part knows only who types the
 import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -162,15 +162,21 @@ def edited(text: str, **changes: Any) -> str:
 
 
 async def until_it_streams(api: Api, conversation_id: str, words: int) -> asyncio.Task[list[dict[str, Any]]]:
-    """Ask the talker for so many words; what its stream says, once the first have come."""
+    """Ask the talker for so many words; what its stream says, once the first have come.
+
+    A stream that ends with the machine whose replica wrote it is taken up behind its last id, as a browser does.
+    """
     begun = asyncio.Event()
 
     async def listen() -> list[dict[str, Any]]:
         async with api.speaking(conversation_id, str(words)) as stream:
-            async for event in stream.events():
-                if event["type"] == "text_delta":
-                    begun.set()
-            return stream.seen
+            with suppress(httpx.RemoteProtocolError, httpx.ReadError):
+                async for event in stream.events():
+                    if event["type"] == "text_delta":
+                        begun.set()
+                return stream.seen
+        async with api.watching(conversation_id, last_event_id=max(stream.ids, default=None)) as rest:
+            return stream.seen + await rest.until("turn_ended")
 
     task = asyncio.create_task(listen())
     await begun.wait()

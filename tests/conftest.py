@@ -1,5 +1,6 @@
 """What the tiers share: one Valkey for the run, and a world of conversations whose laws are checked afterwards."""
 
+import signal
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -11,6 +12,11 @@ from tests.servers.process import RedisServer
 from tests.support.conversations import World
 
 __all__ = ["own_server", "redis_prefix", "redis_server", "redis_url", "valkey_cluster"]
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in its background deaf to Ctrl-C, and processes inherit that; tests press it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

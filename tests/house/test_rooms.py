@@ -24,6 +24,7 @@ ROOMS = {
         "access",
         "background",
         "batches",
+        "channels",
         "cli",
         "direct",
         "feed",

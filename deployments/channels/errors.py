@@ -1,0 +1,43 @@
+"""What can go wrong between a channel and its server."""
+
+
+class ChannelError(Exception):
+    """A channel could not do what it was asked."""
+
+
+class NotGenuine(ChannelError):
+    """A request is not from the channel's server: its secret or signature is missing or wrong."""
+
+
+class NotUnderstood(ChannelError):
+    """A genuine request has a body that is none of the channel's."""
+
+
+class TryLater(ChannelError):
+    """The channel takes no more just now; `seconds` is when it will."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"the channel takes no more for {self.seconds} s"
+
+
+class ChatGone(ChannelError):
+    """The chat is closed: the person has blocked the agent, or it was deleted."""
+
+
+class BubbleRefused(ChannelError):
+    """The channel will never take this bubble."""
+
+
+class Unsupported(ChannelError):
+    """The channel cannot do that, which its capabilities say."""
+
+    def __init__(self, channel: str, what: str) -> None:
+        super().__init__(channel, what)
+        self.channel, self.what = channel, what
+
+    def __str__(self) -> str:
+        return f"{self.channel} has no {self.what}"

@@ -1,21 +1,8 @@
-"""The one table of Redis keys: of which type each is, and how long it lives; store/keys.py spells them."""
+"""The one table of Redis keys: of which type each is, and how long it lives; store/keys.py spells them all."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRow:
-    """A row of the table; `lifetime` says when the key goes away, or why it never does, `expires` whether by time.
-
-    `expires` is None for a key that does so in a part of its life only; `type` is "any" for keys of a library.
-    """
-
-    name: str
-    pattern: str
-    type: str
-    lifetime: str
-    expires: bool | None = False
-
+from store.key_row import KeyRow
+from store.people_keys import PEOPLE_ROWS
+from store.work_keys import WORK_ROWS
 
 COPY_LIFETIME = "until the copy is complete and becomes a conversation, or an hour after the last write to it"
 
@@ -109,28 +96,6 @@ TABLE = (
         "until the conversation is deleted: its budget is for its whole life",
     ),
     KeyRow("spent", "{usage:<scope>}:usage", "hash", "as long as each record asks for", expires=True),
-    KeyRow("limits", "{limits:<tenant>}:set", "hash", "an entry until an admin takes it back"),
-    KeyRow(
-        "turns",
-        "{limits:<tenant>}:turns:<subject>",
-        "zset",
-        "an entry until its turn is over, or is found to be; all a month after the last one has begun",
-        expires=True,
-    ),
-    KeyRow(
-        "streams",
-        "{limits:<tenant>}:streams:<subject>",
-        "zset",
-        "seconds after a replica has last renewed an entry; an entry until its stream ends",
-        expires=True,
-    ),
-    KeyRow(
-        "counted",
-        "{limits:<tenant>}:counted:<kind>:<window>:<subject>",
-        "string",
-        "until the window after its own is over",
-        expires=True,
-    ),
     KeyRow(
         "model_calls",
         "{p}:conversation:<id>:model_calls",
@@ -151,35 +116,6 @@ TABLE = (
         "string",
         "a week after it was searched last; at most until the conversation is deleted",
         expires=True,
-    ),
-    KeyRow(
-        "preferences",
-        "{owner:<principal>}:preferences",
-        "hash",
-        "an entry until its person takes it back: it is a standing choice",
-    ),
-    KeyRow(
-        "personal_feed",
-        "{owner:<principal>}:feed",
-        "stream",
-        "a day after its person's page has last followed it; an entry until about a thousand newer ones",
-        expires=True,
-    ),
-    KeyRow("told", "{owner:<principal>}:told", "hash", "as personal_feed", expires=True),
-    KeyRow("api_key", "api_key:<key>", "hash", "until it is revoked: an expired one is still listed"),
-    KeyRow(
-        "page_session",
-        "page_session:<session>",
-        "string",
-        "until the person signs out, or has not used the page for twelve hours",
-        expires=True,
-    ),
-    KeyRow("api_keys", "{tenant:<tenant>}:api_keys", "zset", "an entry until its key is revoked"),
-    KeyRow(
-        "project",
-        "{project:<project>}:members",
-        "hash",
-        "an entry until its membership ends; its owner's stays, since the files of the project do",
     ),
     KeyRow(
         "audit_lines",
@@ -243,60 +179,14 @@ TABLE = (
         "an entry until its conversations are all there, or two hours, after which what there is of them is removed",
     ),
     KeyRow(
-        "job", "{jobs}:job:<id>", "hash", "until a month after the job's end, or as long as its type says", expires=None
-    ),
-    KeyRow("jobs", "{jobs}:all", "zset", "an entry until 366 days after the job was made"),
-    KeyRow("jobs_of", "{jobs}:owner:<principal>", "zset", "as jobs"),
-    KeyRow("jobs_of_tenant", "{jobs}:tenant:<tenant>", "zset", "as jobs"),
-    KeyRow("open_jobs", "{jobs}:open", "zset", "an entry until the job is over"),
-    KeyRow("job_names", "{jobs}:names", "hash", "an entry until the job that has the name is over"),
-    KeyRow("schedule", "{p}:schedule:<schedule>", "hash", "until it is deleted: a person has made it"),
-    KeyRow(
-        "schedule_runs", "{p}:schedule:<schedule>:runs", "hash", "an entry until 200 later runs are over, as schedule"
-    ),
-    KeyRow("schedule_ended", "{p}:schedule:<schedule>:ended", "zset", "as schedule_runs"),
-    KeyRow("schedules_due", "{p}:schedules_due", "zset", "an entry until its schedule is over, paused or deleted"),
-    KeyRow("schedules", "{schedules}:all", "zset", "an entry until its schedule is deleted"),
-    KeyRow("schedules_of", "{schedules}:owner:<principal>", "zset", "as schedules"),
-    KeyRow("schedules_of_tenant", "{schedules}:tenant:<tenant>", "zset", "as schedules"),
-    KeyRow("standing", "{schedules}:standing", "hash", "an entry until no schedule speaks to its conversation"),
-    KeyRow(
-        "scheduler", "{schedules}:scheduler", "string", "seconds after its replica has last renewed it", expires=True
-    ),
-    KeyRow("worker_supply", "{jobs}:supply", "string", "seconds after its replica has last said so", expires=True),
-    KeyRow(
-        "queue",
-        "{queue:<priority>}:<own>",
-        "any",
-        "docket's own keys: until the job is done, its worker has left, or for seconds",
-        expires=None,
-    ),
-    KeyRow(
-        "batch",
-        "{batch:<batch>}:record",
-        "hash",
-        "until a month after the batch's end, or its owner deletes it",
-        expires=None,
-    ),
-    KeyRow("batch_finished", "{batch:<batch>}:finished", "string", "as batch: a bit for each row", expires=None),
-    KeyRow("batch_failed", "{batch:<batch>}:failed", "hash", "as batch", expires=None),
-    KeyRow("batch_waiting", "{batch:<batch>}:waiting", "set", "as batch", expires=None),
-    KeyRow("batch_rounds", "{batch:<batch>}:rounds", "hash", "as batch", expires=None),
-    KeyRow("batch_again", "{batch:<batch>}:again", "hash", "as batch", expires=None),
-    KeyRow("batch_provider", "{batch:<batch>}:provider", "hash", "as batch", expires=None),
-    KeyRow("batches", "{batches}:all", "zset", "an entry until its batch is gone, and is looked for in the list"),
-    KeyRow("batches_of", "{batches}:owner:<principal>", "zset", "as batches"),
-    KeyRow("batches_of_tenant", "{batches}:tenant:<tenant>", "zset", "as batches"),
-    KeyRow("replay", "{replay:<replay>}:order", "hash", "a month after the last write to its keys", expires=True),
-    KeyRow("replay_results", "{replay:<replay>}:results", "hash", "as replay", expires=True),
-    KeyRow("failures", "{jobs}:failures", "stream", "a month, an entry as well", expires=True),
-    KeyRow(
         "confirmed",
         "{<tag>}:confirmed",
         "string",
         "a minute: it only marks a position in the replication stream, see store/client/replication.py",
         expires=True,
     ),
+    *PEOPLE_ROWS,
+    *WORK_ROWS,
 )
 
 

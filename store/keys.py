@@ -6,21 +6,22 @@ from functools import lru_cache
 
 from store.key_groups import (
     AuditKeys,
-    BatchKeys,
     ConversationKeys,
     CopyKeys,
     FeedKeys,
     FileKeys,
     ListKeys,
-    ScheduleKeys,
     file_keys,
 )
-from store.key_table import PLACEHOLDERS, TABLE, KeyRow
+from store.key_row import KeyRow
+from store.key_table import PLACEHOLDERS, TABLE
+from store.people_keys import PeopleKeys
+from store.work_keys import WorkKeys
 
 PARTITIONS = 64
 
 
-class Keys:
+class Keys(PeopleKeys, WorkKeys):
     """Spells every key below one prefix.
 
     A conversation's hash tag is its partition and not its id: so the partition's index of unfinished turns
@@ -122,38 +123,6 @@ class Keys:
         """String: how often the lists were made of all conversations, which earlier code had not entered."""
         return f"{self.prefix}:{{all}}:lists_made"
 
-    def preferences(self, principal: str) -> str:
-        """Hash: a principal's standing choices, by name."""
-        return f"{self.prefix}:{{owner:{principal}}}:preferences"
-
-    def personal_feed(self, principal: str) -> str:
-        """Stream: what a principal was told of its conversations."""
-        return f"{self.prefix}:{{owner:{principal}}}:feed"
-
-    def told(self, principal: str) -> str:
-        """Hash: the last entry of the feed of which a principal was told, by conversation."""
-        return f"{self.prefix}:{{owner:{principal}}}:told"
-
-    def personal_channel(self, principal: str) -> str:
-        """The channel (which is no key) on which a principal is told."""
-        return f"{self.prefix}:{{owner:{principal}}}:told_now"
-
-    def api_key(self, key_id: str) -> str:
-        """Hash: what is kept of an API key."""
-        return f"{self.prefix}:api_key:{key_id}"
-
-    def page_session(self, digest: str) -> str:
-        """String: the id of the API key that a person has signed in with on the page."""
-        return f"{self.prefix}:page_session:{digest}"
-
-    def api_keys(self, tenant: str) -> str:
-        """Sorted set: the ids of a tenant's API keys, by their last use (ms; 0: never)."""
-        return f"{self.prefix}:{{tenant:{tenant}}}:api_keys"
-
-    def project(self, project_id: str) -> str:
-        """Hash: the members of a project with their roles."""
-        return f"{self.prefix}:{{project:{project_id}}}:members"
-
     @property
     def audit_tenants(self) -> str:
         """Set: the tenants that have an audit."""
@@ -164,57 +133,6 @@ class Keys:
         stem = f"{self.prefix}:{{audit:{tenant}}}"
         return AuditKeys(lines=f"{stem}:lines", head=f"{stem}:head", known=f"{stem}:known")
 
-    def job(self, job_id: str) -> str:
-        """Hash: the record of a job."""
-        return f"{self.prefix}:{{jobs}}:job:{job_id}"
-
-    @property
-    def jobs(self) -> str:
-        """Sorted set: the ids of all jobs, by when they were made (ms)."""
-        return f"{self.prefix}:{{jobs}}:all"
-
-    def jobs_of(self, owner: str) -> str:
-        """Sorted set: the ids of a principal's jobs, by when they were made (ms)."""
-        return f"{self.prefix}:{{jobs}}:owner:{owner}"
-
-    def jobs_of_tenant(self, tenant: str) -> str:
-        """Sorted set: the same for all principals of a tenant; `-` is for the ones without."""
-        return f"{self.prefix}:{{jobs}}:tenant:{tenant}"
-
-    @property
-    def open_jobs(self) -> str:
-        """Sorted set: the ids of jobs that are not over, by when they are due (ms)."""
-        return f"{self.prefix}:{{jobs}}:open"
-
-    @property
-    def job_names(self) -> str:
-        """Hash: a unique name -> the id of the open job that has it."""
-        return f"{self.prefix}:{{jobs}}:names"
-
-    def batch(self, batch_id: str) -> BatchKeys:
-        """The record of a batch, which of its rows are finished, and what else is known of rows."""
-        stem = f"{self.prefix}:{{batch:{batch_id}}}:"
-        names = ("record", "finished", "failed", "waiting", "rounds", "again", "provider", "changed")
-        return BatchKeys(*(stem + name for name in names))
-
-    @property
-    def batches(self) -> str:
-        """Sorted set: the ids of all batches, by when they were made (ms)."""
-        return f"{self.prefix}:{{batches}}:all"
-
-    def batches_of(self, owner: str) -> str:
-        """Sorted set: the ids of a principal's batches, by when they were made (ms)."""
-        return f"{self.prefix}:{{batches}}:owner:{owner}"
-
-    def batches_of_tenant(self, tenant: str) -> str:
-        """Sorted set: the same for all principals of a tenant; `-` is for the ones without."""
-        return f"{self.prefix}:{{batches}}:tenant:{tenant}"
-
-    @property
-    def failures(self) -> str:
-        """Stream: the failed attempts of jobs."""
-        return f"{self.prefix}:{{jobs}}:failures"
-
     @property
     def relayed_metrics(self) -> str:
         """List: what short-lived processes have counted."""
@@ -224,72 +142,6 @@ class Keys:
     def metrics_lease(self) -> str:
         """String: which replica of the ingress takes that, and looks at the whole cluster."""
         return f"{self.prefix}:{{metrics}}:lease"
-
-    @property
-    def worker_supply(self) -> str:
-        """String: which replica of the ingress says how many workers there should be."""
-        return f"{self.prefix}:{{jobs}}:supply"
-
-    def schedule(self, schedule_id: str) -> ScheduleKeys:
-        """Hash: the record of a schedule; hash and sorted set: its runs that are over, by when they ended (ms)."""
-        partition = self.partition(schedule_id)
-        stem = f"{self.prefix}:{{{partition}}}:schedule:{schedule_id}"
-        return ScheduleKeys(stem, self.schedules_due(partition), f"{stem}:runs", f"{stem}:ended", self.feed(partition))
-
-    def schedules_due(self, partition: int) -> str:
-        """Sorted set: ids of schedules, by when they are to be looked at (ms)."""
-        return f"{self.prefix}:{{{partition}}}:schedules_due"
-
-    @property
-    def schedules(self) -> str:
-        """Sorted set: the ids of all schedules, by when they were made (ms)."""
-        return f"{self.prefix}:{{schedules}}:all"
-
-    def schedules_of(self, owner: str) -> str:
-        """Sorted set: the ids of a principal's schedules, by when they were made (ms)."""
-        return f"{self.prefix}:{{schedules}}:owner:{owner}"
-
-    def schedules_of_tenant(self, tenant: str) -> str:
-        """Sorted set: the same for all principals of a tenant; `-` is for the ones without."""
-        return f"{self.prefix}:{{schedules}}:tenant:{tenant}"
-
-    @property
-    def standing(self) -> str:
-        """Hash: a conversation -> the schedules whose runs are messages to it."""
-        return f"{self.prefix}:{{schedules}}:standing"
-
-    @property
-    def scheduler(self) -> str:
-        """String: which replica of the ingress looks for what is due."""
-        return f"{self.prefix}:{{schedules}}:scheduler"
-
-    def replay(self, replay_id: str) -> str:
-        """Hash: what a replay was asked, and of which conversations."""
-        return f"{self.prefix}:{{replay:{replay_id}}}:order"
-
-    def replay_results(self, replay_id: str) -> str:
-        """Hash: the place of a conversation among those of a replay -> its results."""
-        return f"{self.prefix}:{{replay:{replay_id}}}:results"
-
-    def queue(self, priority: str) -> str:
-        """The stem of the keys of docket's queue of a priority."""
-        return f"{self.prefix}:{{queue:{priority}}}"
-
-    def limits(self, tenant: str) -> str:
-        """Hash: what is set for a tenant and its principals, by their names."""
-        return f"{self.prefix}:{{limits:{tenant}}}:set"
-
-    def turns(self, tenant: str, subject: str) -> str:
-        """Sorted set: conversations with turns of a principal or a tenant, by when those began (ms)."""
-        return f"{self.prefix}:{{limits:{tenant}}}:turns:{subject}"
-
-    def streams(self, tenant: str, subject: str) -> str:
-        """Sorted set: the open streams of a principal or a tenant, by when their leases end (ms)."""
-        return f"{self.prefix}:{{limits:{tenant}}}:streams:{subject}"
-
-    def counted(self, tenant: str, subject: str, kind: str, window: int) -> str:
-        """String: how much of a kind a principal or a tenant has used in a window of time."""
-        return f"{self.prefix}:{{limits:{tenant}}}:counted:{kind}:{window}:{subject}"
 
     def spent(self, scope: str) -> str:
         """Hash: what was used in a scope that is not a conversation, such as a person's day."""

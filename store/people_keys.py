@@ -12,6 +12,10 @@ class PeopleKeys:
         """Hash: a principal's standing choices, by name."""
         return f"{self.prefix}:{{owner:{principal}}}:preferences"
 
+    def memories(self, principal: str) -> str:
+        """Hash: what agents remember of a principal, by id."""
+        return f"{self.prefix}:{{owner:{principal}}}:memories"
+
     def personal_feed(self, principal: str) -> str:
         """Stream: what a principal was told of its conversations."""
         return f"{self.prefix}:{{owner:{principal}}}:feed"
@@ -63,6 +67,12 @@ PEOPLE_ROWS = (
         "{owner:<principal>}:preferences",
         "hash",
         "an entry until its person takes it back: it is a standing choice",
+    ),
+    KeyRow(
+        "memories",
+        "{owner:<principal>}:memories",
+        "hash",
+        "an entry until it is forgotten, by its person or for it",
     ),
     KeyRow(
         "personal_feed",

@@ -34,6 +34,7 @@ from store.registries.limits import Limits
 from store.registries.lists import Lists
 from store.registries.mcp_servers import McpServers
 from store.registries.members import Members
+from store.registries.memories import Memories
 from store.registries.model_calls import ModelCallLog
 from store.registries.page_sessions import PageSessions
 from store.registries.personal_feeds import PersonalFeeds
@@ -87,6 +88,7 @@ class Store:
         self.limits = Limits(self._client, keys)
         self.counters = Counters(self._client, keys)
         self.admitted = Admitted(self._client, keys)
+        self.memories = Memories(self._client, keys)
         self.preferences = Preferences(self._client, keys)
         self.api_keys = ApiKeys(self._client, keys)
         self.page_sessions = PageSessions(self._client, keys)

@@ -154,6 +154,7 @@ class ConversationRuntime:
             tool_call_id=command.call.tool_call_id,
             turn=command.call.turn,
             principal=command.principal,
+            sender=self._sender(command.call.turn, command.principal),
             progress=progress,
             context=self.agent_context(command.principal, command.call.turn),
             resolution=command.resolution,
@@ -170,11 +171,15 @@ class ConversationRuntime:
 
         It is the one that came with the message of the turn's sender, or is made for that person: never an approver's.
         """
-        facts = self.history.facts
-        wanted = facts.turn if turn is None else turn
-        sender = facts.principal if wanted == facts.turn else principal
+        wanted = self.history.facts.turn if turn is None else turn
+        sender = self._sender(wanted, principal)
         context = self.context_sent(wanted, sender) or self._default_context(sender)
         return self._acting(self.turn_span.applied(context, wanted), principal)
+
+    def _sender(self, turn: int, otherwise: str | None) -> str | None:
+        """Whose messages the turn has, if it is the current one."""
+        facts = self.history.facts
+        return facts.principal if turn == facts.turn else otherwise
 
     def context_sent(self, turn: int, sender: str | None) -> AgentContext | None:
         """What came along with the message of the turn's sender, if this incarnation has seen it."""

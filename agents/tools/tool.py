@@ -20,8 +20,9 @@ OutcomeStatus = Literal["ok", "error", "timeout", "unknown"]
 class ToolContext:
     """The call that a tool runs in; a parameter annotated with this type receives it and is hidden from the model.
 
-    `principal` is the person who acts: the approver of a gated call, else the sender. `tool_call_id` is the same when
-    a crash repeats the call: use it as idempotency key. `progress` shows any JSON value to the watchers.
+    `principal` is the person who acts: the approver of a gated call, else the `sender`, whose turn it is.
+    `tool_call_id` is the same when a crash repeats the call: use it as idempotency key. `progress` shows any JSON value
+    to the watchers.
 
     `interrupted` says that the call has raised an `Interrupt` before (see `agents.interrupt`), `resolution` is the
     answer to the last one; None: no answer came in time. A middleware's tool has its `state` here, and changes it with
@@ -32,6 +33,7 @@ class ToolContext:
     tool_call_id: str
     turn: int = 0
     principal: str | None = None
+    sender: str | None = None
     progress: Callable[[Any], None] = lambda _: None
     context: AgentContext = field(default_factory=AgentContext)
     resolution: Resolution | None = None

@@ -17,7 +17,18 @@ from tests.house.tree import PACKAGES, ROOT, files, modules, name, parsed
 
 ROOMS = {
     "store": {"audit", "client", "feed", "files", "live", "log", "registries", "scripts"},
-    "agents": {"conversation", "copies", "examples", "mcp", "middleware", "models", "replay", "tools", "turn"},
+    "agents": {
+        "conversation",
+        "copies",
+        "examples",
+        "mcp",
+        "memory",
+        "middleware",
+        "models",
+        "replay",
+        "tools",
+        "turn",
+    },
     "agents/middleware": {"compaction", "file_system", "pipeline", "sub_agent"},
     "agents/models": {"anthropic", "scripted"},
     "deployments": {

@@ -111,6 +111,7 @@ def test_the_table_recognises_each_kind_of_key_and_no_other() -> None:
         *spelled_for("any:thing{at}all"),
         *astuple(KEYS.list(of_principal("a b}c"))),
         KEYS.preferences("a b}c"),
+        KEYS.memories("a b}c"),
         KEYS.personal_feed("a b}c"),
         KEYS.told("a b}c"),
         KEYS.spent("a:b}c"),

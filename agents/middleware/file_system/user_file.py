@@ -2,13 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
 
 from agents.errors import ToolError
 from agents.middleware.pipeline.store_retry import retry_while_store_is_away
-from agents.middleware.pipeline.turn_context import TurnContext
 from agents.ports import ToolServices
-from agents.tools import ToolContext
 from store import Scope, StoreError
 from store.errors import FileConflict, FileExists, FileMissing
 from store.files.files import File
@@ -24,18 +21,6 @@ class UserFile:
     services: ToolServices
     user: str
     path: str
-
-    @classmethod
-    def of_conversation(cls, context: TurnContext, path: str) -> Self:
-        """The file of the conversation's owner."""
-        return cls(context.services, context.meta.principal, path)
-
-    @classmethod
-    def of_call(cls, context: ToolContext, path: str) -> Self:
-        """The file of the conversation's owner. Raises ToolError if the call belongs to no conversation."""
-        if context.services is None or context.meta is None:
-            raise ToolError("There is no conversation here whose owner could have files.")
-        return cls(context.services, context.meta.principal, path)
 
     async def text(self) -> str:
         """The text of the file; waits while the store is away."""

@@ -34,9 +34,8 @@ async def test_what_it_remembers_it_knows_in_other_conversations(world: World, a
     assert await ask(world, second, "what do you know about me?") == "What you remember of the user:\n- I drink tea"
     assert await ask(world, second, "what is 6*7?") == "`6*7` is **42**."
     assert results(await world.events("second"))[-1] == ("ok", "42")
-    assert await ask(world, second, "forget tea") == "Forgotten: - I drink tea"
+    assert await ask(world, second, "forget tea") == "Forgotten: I drink tea"
     assert await ask(world, first, "what do you remember?") == NOTHING_KNOWN
-    await world.store.files.drop(ADA)
 
 
 async def test_a_conversation_gets_its_title(world: World, agent: Any) -> None:

@@ -64,6 +64,7 @@ async def undisturbed(world: CrashingWorld, name: str) -> Recorded:
             await world.crash(conversation)
         await world.store.registry.delete("c")
         await world.store.files.drop(ADA)
+        await world.store.memories.forget_all(ADA.id)
         world.doors.live.clear()
         world.schedule.appends = 0
     return _UNDISTURBED[name]

@@ -7,7 +7,8 @@ from structlog.testing import capture_logs
 
 from agents.agent import Agent
 from agents.clock import now_ms
-from agents.middleware.memory import TEACHING, Memory, forget, remember
+from agents.memory import PersonalMemory
+from agents.middleware.memory import TEACHING, Memory, correct_memory, forget, remember
 from agents.middleware.pipeline.exchange import Request
 from agents.middleware.pipeline.middleware import Middleware
 from agents.middleware.pipeline.turn_context import TurnContext
@@ -15,12 +16,12 @@ from agents.models import Call, Step
 from agents.services import Services
 from agents.tools import Tool, ToolContext, run_tool
 from agents.tools.tool import ToolOutcome
-from store import Scope, Store, connect
+from store import Store, connect
 from tests.servers.process import RedisServer
 from tests.support.conversations import World, ends, rest, results, say, text, until
 from tests.support.recorder import Recorder
 
-OF_ADA = Scope("user", "ada")
+SOURCE = {"conversation": "c", "turn": 0, "channel": "api", "agent": "mindful"}
 
 
 def reminder(*entries: str) -> str:
@@ -31,19 +32,19 @@ def mindful(recorder: Recorder) -> Agent:
     return Agent(name="mindful", model=recorder.model, system_prompt="Care.", middleware=[Memory()])
 
 
-async def write(store: Store, content: str) -> None:
-    await store.files.write(OF_ADA, "memory.md", content.encode(), expected_version=None, now=now_ms())
+def memory_of(store: Store, person: str = "ada") -> PersonalMemory:
+    return PersonalMemory(store, person, now_ms)
 
 
-async def memory_of(store: Store, person: str = "ada") -> str:
-    return (await store.files.read(Scope("user", person), "memory.md")).content.decode()
+async def texts(store: Store, person: str = "ada") -> list[str]:
+    return [entry.text for entry in await memory_of(store, person).entries()]
 
 
 @pytest.fixture
 async def context(store: Store) -> ToolContext:
-    """A call by Bob in a conversation that Ada owns."""
-    meta = await store.registry.create("c", agent="mindful", principal="ada", now=now_ms())
-    return ToolContext("c", "t", principal="bob", meta=meta, services=Services(store))
+    """A call for Ada, which Bob has approved, in a conversation that Carol owns."""
+    meta = await store.registry.create("c", agent="mindful", principal="carol", now=now_ms())
+    return ToolContext("c", "t", principal="bob", sender="ada", meta=meta, services=Services(store))
 
 
 async def call(tool: Tool, words: str, context: ToolContext) -> ToolOutcome:
@@ -65,74 +66,93 @@ async def test_an_entry_reaches_other_conversations(world: World) -> None:
     await say(conversation)
     await rest(conversation)
     assert second.requests[0].system == first.requests[1].system == f"Care.\n\n{TEACHING}"
-    assert [tool["name"] for tool in second.requests[0].tools] == ["remember", "forget"]
+    assert [tool["name"] for tool in second.requests[0].tools] == [
+        "remember",
+        "search_memory",
+        "correct_memory",
+        "forget",
+    ]
     assert second.requests[0].messages == [{"role": "user", "content": [*text("hello"), *text(reminder("Likes tea."))]}]
     assert second.requests[0].stable == 0
 
 
-async def test_the_memory_is_the_owners_also_if_another_person_acts(store: Store, context: ToolContext) -> None:
+async def test_the_memory_is_that_of_the_person_whose_turn_it_is(store: Store, context: ToolContext) -> None:
     await call(remember, "Likes tea.", context)
-    assert await memory_of(store) == "- Likes tea.\n"
-    assert await store.files.list(Scope("user", "bob")) == []
+    [entry] = await memory_of(store).entries()
+    assert (entry.text, entry.source) == ("Likes tea.", SOURCE)
+    assert await texts(store, "bob") == await texts(store, "carol") == []
+
+
+async def test_in_a_shared_conversation_each_person_has_an_own_memory(world: World) -> None:
+    await memory_of(world.store).add("Likes tea.", SOURCE)
+    await memory_of(world.store, "bob").add("Likes coffee.", SOURCE)
+    recorder = Recorder(Step("Tea?"), Step("Coffee?"), Step("What?"))
+    conversation = await world.start(mindful(recorder), "c")
+    for person in ("ada", "bob", "carol"):
+        await say(conversation, principal=person)
+        await rest(conversation)
+    shown = [request.messages[-1]["content"][1:] for request in recorder.requests]
+    assert shown == [text(reminder("Likes tea.")), text(reminder("Likes coffee.")), []]
 
 
 async def test_a_repeated_entry_is_kept_once(store: Store, context: ToolContext) -> None:
     for words in ("Likes tea.", "Likes tea.", "likes TEA."):
         assert await call(remember, words, context) == ToolOutcome("Remembered.")
-    assert await memory_of(store) == "- Likes tea.\n"
+    assert await texts(store) == ["Likes tea."]
 
 
-async def test_what_a_person_wrote_stays_as_it_is(store: Store, context: ToolContext) -> None:
-    await write(store, "# Me\n\nI live in Ulm.")
-    await call(remember, "Likes tea.", context)
-    assert await memory_of(store) == "# Me\n\nI live in Ulm.\n- Likes tea.\n"
-    assert await call(forget, "ulm", context) == ToolOutcome("Forgotten: I live in Ulm.")
-    assert await memory_of(store) == "# Me\n\n- Likes tea.\n"
-
-
-async def test_forget_needs_exactly_one_match(store: Store, context: ToolContext) -> None:
+async def test_forget_and_correct_need_exactly_one_match(store: Store, context: ToolContext) -> None:
     for words in ("Likes green tea.", "Likes black tea.", "Has a cat."):
         await call(remember, words, context)
-    ambiguous = await call(forget, "tea", context)
-    assert ambiguous == ToolOutcome(
-        "2 entries contain that; say which one, with more of its words:\n- Likes green tea.\n- Likes black tea.",
-        "error",
-    )
-    assert await call(forget, "GREEN tea", context) == ToolOutcome("Forgotten: - Likes green tea.")
+    several = "2 entries contain that; say which one, with more of its words:\n- Likes green tea.\n- Likes black tea."
+    assert await call(forget, "tea", context) == ToolOutcome(several, "error")
+    assert await call(forget, "GREEN tea", context) == ToolOutcome("Forgotten: Likes green tea.")
     assert await call(forget, "green tea", context) == ToolOutcome("No entry contains that.")
-    assert await memory_of(store) == "- Likes black tea.\n- Has a cat.\n"
+    corrected = await run_tool(correct_memory, {"old": "a cat", "new": "Has two cats."}, context)
+    assert corrected == ToolOutcome("Corrected; it was: Has a cat.")
+    missing = await run_tool(correct_memory, {"old": "a dog", "new": "Has two dogs."}, context)
+    assert missing == ToolOutcome("No entry contains that.", "error")
+    assert await texts(store) == ["Likes black tea.", "Has two cats."]
 
 
-async def test_entries_and_the_memory_are_bounded(store: Store, context: ToolContext) -> None:
+async def test_entries_are_found_by_words(store: Store, context: ToolContext) -> None:
+    [_, search, *_] = Memory().tools()
+    for words in ("Likes green tea.", "Drinks tea at noon.", "Has a cat."):
+        await call(remember, words, context)
+    found = await run_tool(search, {"query": "green tea"}, context)
+    assert found == ToolOutcome("- Likes green tea.\n- Drinks tea at noon.")
+    assert await run_tool(search, {"query": "dog"}, context) == ToolOutcome("No entry fits that.")
+
+
+async def test_entries_are_bounded(context: ToolContext) -> None:
     assert "at most 500 characters" in str((await call(remember, "x" * 501, context)).content)
     assert "at least 1 character" in str((await call(remember, "", context)).content)
-    for number in range(15):
-        await call(remember, f"{number:02}".ljust(499, "x"), context)
-    full = await call(remember, "y" * 500, context)
-    assert full == ToolOutcome("Your memory is full (7530 characters): forget something first.", "error")
-    await call(forget, "00", context)
-    assert await call(remember, "y" * 500, context) == ToolOutcome("Remembered.")
+    assert await call(remember, " ", context) == ToolOutcome("That is not remembered: it is empty.", "error")
 
 
-async def test_a_memory_that_is_too_long_is_shown_in_part(world: World) -> None:
-    await write(world.store, "\n".join(["- " + "x" * 98] * 100))
+async def test_of_a_memory_that_is_too_long_what_fits_is_shown(world: World) -> None:
+    memory = memory_of(world.store)
+    await memory.add("The password of the shed is Hello.", SOURCE)
+    for number in range(100):
+        await memory.add(f"{number:02} ".ljust(97, "x"), SOURCE)
     recorder = Recorder(Step("Well."))
     conversation = await world.start(mindful(recorder))
     await say(conversation)
     await rest(conversation)
     lines = recorder.last[1]["text"].split("\n")
-    assert lines[1:-1] == ["- " + "x" * 98] * 79
-    assert lines[-1] == "(There is more, which is not shown: 10099 characters are too many.)"
+    assert lines[1] == "- The password of the shed is Hello.", "it has the words of the message"
+    assert [line[2:4] for line in lines[2:-1]] == [f"{number:02}" for number in range(21, 100)], "the newest"
+    assert lines[-1] == "(21 more, which search_memory finds.)"
 
 
 @pytest.mark.parametrize("tool", [remember, forget])
 async def test_concurrent_conversations_lose_no_entry(store: Store, context: ToolContext, tool: Tool) -> None:
     entries = [f"fact {number:02}." for number in range(12)]
-    await write(store, "" if tool is remember else "".join(f"- {entry}\n" for entry in entries))
+    for entry in () if tool is remember else entries:
+        await memory_of(store).add(entry, SOURCE)
     outcomes = await asyncio.gather(*(call(tool, entry, context) for entry in entries))
     assert {outcome.status for outcome in outcomes} == {"ok"}
-    left = sorted(line for line in (await memory_of(store)).splitlines())
-    assert left == ([f"- {entry}" for entry in entries] if tool is remember else [])
+    assert sorted(await texts(store)) == (entries if tool is remember else [])
 
 
 class StopServer(Middleware):
@@ -150,7 +170,7 @@ async def test_a_turn_waits_while_the_memory_cannot_be_read(
     fragile: tuple[World, RedisServer], redis_prefix: str
 ) -> None:
     world, server = fragile
-    await write(world.store, "- Likes tea.\n")
+    await memory_of(world.store).add("Likes tea.", SOURCE)
     recorder = Recorder(Step("Tea?"))
     agent = Agent(name="mindful", model=recorder.model, middleware=[StopServer(server), Memory()])
     await world.create(agent)

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from agents.syntax import parse_module
+
 OUR_PACKAGES = ("agents", "deployments", "store")
 INSTALLED = frozenset({"site-packages", "dist-packages"})
 
@@ -44,7 +46,7 @@ def _folder_of(top: str) -> Path | None:
 def _imports(file: Path, root: Path) -> Iterator[str]:
     """The full names of all that the file may import; some of them may be no modules."""
     try:
-        tree = ast.parse(file.read_bytes())
+        tree = parse_module(file.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return
     package = file.relative_to(root).parent.parts

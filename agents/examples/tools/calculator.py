@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from agents.errors import ToolError
+from agents.syntax import parse_expression
 from agents.tools.decorator import tool
 
 Number = int | float
@@ -55,7 +56,7 @@ def calculator(
 ) -> str:
     """Compute an expression with + - * / // % ** and functions such as sqrt, log, sin, round, min, max."""
     try:
-        return _spell(_evaluate(ast.parse(expression.translate(SPELLINGS).strip(), mode="eval").body))
+        return _spell(_evaluate(parse_expression(expression.translate(SPELLINGS).strip())))
     except ZeroDivisionError as error:
         raise ToolError("Division by zero.") from error
     except (OverflowError, RecursionError, MemoryError) as error:

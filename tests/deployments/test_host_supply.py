@@ -66,6 +66,7 @@ async def test_a_replica_is_ready_once_each_node_has_a_host_that_answers(
     assert not supply.is_ready
     assert supply.bare_nodes == [node["NodeID"] for node in ray.nodes()]
     [first] = await supplied(supply, door, 1)
+    await supply.supply()  # the look before may have been a moment too early
     assert supply.is_ready
     assert supply.bare_nodes == []
 

@@ -40,10 +40,12 @@ from deployments.ingress.routes import (
     feed,
     files,
     health,
+    instructions,
     jobs,
     keys,
     limits,
     members,
+    memories,
     messages,
     model_calls,
     preferences,
@@ -90,6 +92,9 @@ BODIES = (
     Timetable,
     RunNow,
     ReplayOrder,
+    bodies.NewMemory,
+    bodies.CorrectedMemory,
+    bodies.NewInstructions,
 )
 # Routes are tried in this order: those with the most requests come first.
 ROUTES = (
@@ -103,6 +108,8 @@ ROUTES = (
     health,
     model_calls,
     admin,
+    instructions,
+    memories,
     preferences,
     turns,
     members,

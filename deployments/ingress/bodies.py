@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from agents.memory.personal_memory import MAX_CHARACTERS as MAX_MEMORY_CHARACTERS
+from agents.middleware.instructions import MAX_CHARACTERS as MAX_INSTRUCTIONS_CHARACTERS
 from agents.turn.events import Approval, Decision, blocks_of
 from agents.turn.inputs import OnBusy
 from deployments.access.limits import MAX_AMOUNT, RATE, check_rate
@@ -246,6 +248,23 @@ class NewLimits(_Strict):
 
 class SignIn(_Strict):
     key: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class NewMemory(_Strict):
+    text: Annotated[str, Field(min_length=1, max_length=MAX_MEMORY_CHARACTERS)]
+
+
+class CorrectedMemory(NewMemory):
+    """With a `revision`, only if the memory still has it."""
+
+    revision: Annotated[int, Field(ge=1)] | None = None
+
+
+class NewInstructions(_Strict):
+    """`version` is the one that was read, 0 if there were none."""
+
+    text: Annotated[str, Field(max_length=MAX_INSTRUCTIONS_CHARACTERS)]
+    version: Annotated[int, Field(ge=0)]
 
 
 class ApprovalChoice(_Strict):

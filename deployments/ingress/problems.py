@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from agents.clock import now_ms
 from agents.errors import InvalidImport, NewerRecord, Refused, UnknownAgent, UnreadableRecord
+from agents.memory import MemoryChanged, MemoryNotFound, MemoryRefused
 from deployments.access.errors import Concealed, NotAllowed
 from deployments.access.limits import LimitReached, seconds_until
 from deployments.access.projects import ConcealedProject, UnknownProject
@@ -73,12 +74,14 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "unknown_schedule": ProblemType(404, "There is no such schedule"),
     "unknown_run": ProblemType(404, "There is no such run"),
     "unknown_replay": ProblemType(404, "There is no such replay"),
+    "unknown_memory": ProblemType(404, "There is no such memory"),
     "unknown_turn": ProblemType(404, "There is no such turn"),
     "unknown_file": ProblemType(404, "There is no such file"),
     "not_found": ProblemType(404, "There is nothing at this address"),
     "method_not_allowed": ProblemType(405, "This address does not take this method"),
     "request_timeout": ProblemType(408, "The request did not arrive in time", AT_ONCE_SECONDS),
     "turn_running": ProblemType(409, "A turn is running"),
+    "memory_changed": ProblemType(409, "The memory has changed since"),
     "not_running": ProblemType(409, "No turn is running"),
     "turn_summarised": ProblemType(409, "The turn is part of a summary"),
     "stale_resolution": ProblemType(409, "The answer comes too late, twice, or for nothing"),
@@ -104,6 +107,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "unreadable_attachment": ProblemType(422, "An image or document is not what it says"),
     "unknown_model": ProblemType(422, "The agent has no such model"),
     "invalid_import": ProblemType(422, "The file is not one that an export wrote"),
+    "memory_refused": ProblemType(422, "That cannot be remembered"),
     "unknown_batch_file": ProblemType(422, "There is no such uploaded file"),
     "forbidden_url": ProblemType(422, "The service may not use this URL"),
     "not_for_provider_batches": ProblemType(422, "The agent cannot use the provider's batches"),
@@ -257,6 +261,9 @@ _TRANSLATIONS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     UnreadableRecord: lambda e: Problem("unreadable_log", f"{str(e).capitalize()}. It is left as it is."),
     ArchiveUnavailable: lambda e: Problem("archive_unavailable", "The archive of old events does not answer now."),
     ArchiveDamaged: lambda e: Problem("archive_damaged", "A part of this conversation's log cannot be read."),
+    MemoryNotFound: lambda e: Problem("unknown_memory", f"There is no memory {e.memory_id}."),
+    MemoryChanged: lambda e: Problem("memory_changed", f"{str(e).capitalize()}: read it again."),
+    MemoryRefused: lambda e: Problem("memory_refused", f"It is not kept: {e}."),
     UnknownFile: lambda e: Problem("unknown_batch_file", f"{str(e).capitalize()}."),
     WrongState: lambda e: Problem("wrong_batch_state", f"The batch is {e.state}.", {"state": e.state}),
     NotForProviderBatches: lambda e: Problem("not_for_provider_batches", f"{str(e)[:1].upper()}{str(e)[1:]}."),

@@ -83,6 +83,7 @@ LISTS = {
 """Rooms in which every file is one of a kind, however small: their listing is the list of these."""
 
 SUBJECTS = {
+    "deployments/channels/errors.py": "what can go wrong between a channel and its server",
     "deployments/process/trace_settings.py": "what an operator can choose about traces",
     "deployments/batches/checking.py": "which rows can become a message, found out before any is sent",
     "deployments/batches/endings.py": "what becomes of a batch's conversations",

@@ -57,6 +57,11 @@ class WorkKeys:
         """Sorted set: the ids of all batches, by when they were made (ms)."""
         return f"{self.prefix}:{{batches}}:all"
 
+    @property
+    def open_batches(self) -> str:
+        """Sorted set: the ids of batches that are not over, by when they were last begun (ms)."""
+        return f"{self.prefix}:{{batches}}:open"
+
     def batches_of(self, owner: str) -> str:
         """Sorted set: the ids of a principal's batches, by when they were made (ms)."""
         return f"{self.prefix}:{{batches}}:owner:{owner}"
@@ -116,6 +121,19 @@ class WorkKeys:
         """Hash: the place of a conversation among those of a replay -> its results."""
         return f"{self.prefix}:{{replay:{replay_id}}}:results"
 
+    @property
+    def replays(self) -> str:
+        """Sorted set: the ids of all replays, by when they were ordered (ms)."""
+        return f"{self.prefix}:{{replays}}:all"
+
+    def replays_of(self, owner: str) -> str:
+        """Sorted set: the ids of a principal's replays, by when they were ordered (ms)."""
+        return f"{self.prefix}:{{replays}}:owner:{owner}"
+
+    def replays_of_tenant(self, tenant: str) -> str:
+        """Sorted set: the same for all principals of a tenant; `-` is for the ones without."""
+        return f"{self.prefix}:{{replays}}:tenant:{tenant}"
+
     def queue(self, priority: str) -> str:
         """The stem of the keys of docket's queue of a priority."""
         return f"{self.prefix}:{{queue:{priority}}}"
@@ -165,9 +183,13 @@ WORK_ROWS = (
     KeyRow("batch_again", "{batch:<batch>}:again", "hash", "as batch", expires=None),
     KeyRow("batch_provider", "{batch:<batch>}:provider", "hash", "as batch", expires=None),
     KeyRow("batches", "{batches}:all", "zset", "an entry until its batch is gone, and is looked for in the list"),
+    KeyRow("open_batches", "{batches}:open", "zset", "an entry until its batch is over, and a replica looks"),
     KeyRow("batches_of", "{batches}:owner:<principal>", "zset", "as batches"),
     KeyRow("batches_of_tenant", "{batches}:tenant:<tenant>", "zset", "as batches"),
     KeyRow("replay", "{replay:<replay>}:order", "hash", "a month after the last write to its keys", expires=True),
     KeyRow("replay_results", "{replay:<replay>}:results", "hash", "as replay", expires=True),
+    KeyRow("replays", "{replays}:all", "zset", "an entry until its replay is gone, and is looked for in the list"),
+    KeyRow("replays_of", "{replays}:owner:<principal>", "zset", "as replays"),
+    KeyRow("replays_of_tenant", "{replays}:tenant:<tenant>", "zset", "as replays"),
     KeyRow("failures", "{jobs}:failures", "stream", "a month, an entry as well", expires=True),
 )

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Final, Literal
 
 from agents.agent import Agent, Catalog
 from agents.errors import AgentError
@@ -21,6 +21,7 @@ from agents.replay.said import Said
 from agents.services import Services
 from store import ConversationMeta, ConversationNotFound, Store
 
+REPLAYED_DIGITS: Final = 32
 Mode = Literal["forced", "recorded", "live"]
 
 
@@ -155,9 +156,16 @@ class Replayer:
         return LocalConversations(self.apart, catalog, tasks=self.services.tasks, limits=self.services.limits)
 
     def _id(self, conversation_id: str) -> str:
-        """Of the conversation that stands in this one's place: the same whenever the replay is taken up again."""
-        digest = hashlib.sha256(f"{self.spec.replay_id}\0{conversation_id}".encode()).hexdigest()
-        return f"replay-{digest[:32]}"
+        return replayed_id(self.spec.replay_id, conversation_id)
+
+
+def replayed_id(replay_id: str, conversation_id: str) -> str:
+    """Of the conversation that stands in that one's place: the same whenever the replay is taken up again.
+
+    A judge's conversations have longer ids that begin so.
+    """
+    digest = hashlib.sha256(f"{replay_id}\0{conversation_id}".encode()).hexdigest()
+    return f"replay-{digest[:REPLAYED_DIGITS]}"
 
 
 def _others(catalog: Catalog, changed: Agent) -> dict[str, Agent]:

@@ -1,7 +1,11 @@
 """What people ask of batches, from outside a worker: make, pause, resume, cancel, retry what failed, delete."""
 
 import uuid
+from contextlib import suppress
 from typing import Final
+
+import orjson
+import structlog
 
 from agents.agent import Catalog
 from agents.clock import now_ms
@@ -15,10 +19,17 @@ from deployments.settings import Settings
 from deployments.work.client import JobClient
 from store import Store
 from store.registries.batches import BatchRecord, BatchState
+from store.registries.jobs import JobRecord
+
+log = structlog.get_logger(__name__)
 
 RUN_BATCH: Final = "run_batch"
 OPEN: Final[tuple[BatchState, ...]] = ("queued", "running", "waiting", "paused")
+DRIVEN: Final[tuple[BatchState, ...]] = ("queued", "running")
+"""In these a job has to be there that brings the batch on."""
 INVALID: Final = "not_valid"
+UNKNOWN_MS: Final = 3_600_000
+"""A batch that was listed so long ago, and has no record, was never begun."""
 
 
 class BatchClient:
@@ -107,6 +118,73 @@ class BatchClient:
         elif batch.state == "queued" and batch.job != batch.id and await self._store.jobs.get(batch.job) is None:
             await self._submit(batch)
 
+    async def end_with_job(self, job: JobRecord) -> None:
+        """Cancel the batch that this job drove, if it drives it still: the job was cancelled."""
+        batch = await self._batch_of(job)
+        if batch is not None:
+            await self._cancel_without_job(batch, job.id)
+
+    async def retry_job(self, job: JobRecord) -> str | None:
+        """Go on with the batch of this job if it is not over, else with its rows that failed. Raises WrongState."""
+        batch = await self._batch_of(job)
+        if batch is None:
+            return None
+        if batch.state in DRIVEN and batch.job != job.id:
+            raise WrongState(batch.id, batch.state)
+        return (await (self.retry(batch) if batch.is_over else self.resume(batch))).job
+
+    async def follow_jobs(self) -> None:
+        """Have each open batch follow what has become of its job, where it has not heard of that.
+
+        A cancelled job cancels it, a failed one fails it, and without one it gets one: the process that had to say so
+        has died in between.
+        """
+        for batch_id, at in await self._store.batches.open_batches():
+            batch = await self._store.batches.get(batch_id)
+            if batch is None and at < now_ms() - UNKNOWN_MS:
+                await self._store.batches.forget_open(batch_id)
+            elif batch is not None and batch.is_over:
+                await self._close(batch_id)
+            elif batch is not None and batch.state in DRIVEN:
+                await self._follow_job(batch)
+            elif batch is not None and batch.wanted == "cancel":  # it came when the driver was about to leave
+                await self._cancel_without_job(batch, batch.job)
+
+    async def _batch_of(self, job: JobRecord) -> BatchRecord | None:
+        """The batch that a job of its owner is about; a new one has the id of the job that has begun it."""
+        batch = await self._store.batches.get(orjson.loads(job.payload).get("batch") or job.id)
+        return None if batch is None or batch.owner != job.owner else batch
+
+    async def _close(self, batch_id: str) -> None:
+        await self._store.batches.forget_open(batch_id)
+        batch = await self._store.batches.get(batch_id)
+        if batch is not None and not batch.is_over:  # it was begun anew at this moment
+            await self._store.batches.note_open(batch_id, now_ms())
+
+    async def _follow_job(self, batch: BatchRecord) -> None:
+        jobs = await self._store.jobs.get_heads([batch.job])
+        if not jobs:
+            await self._submit(batch)
+            return
+        (job,) = jobs
+        if not job.is_over:
+            return
+        log.warning("batch_without_job", batch_id=batch.id, job_id=job.id, state=job.state)
+        if job.state == "cancelled" or batch.wanted == "cancel":
+            await self._cancel_without_job(batch, job.id)
+        elif job.state == "succeeded":
+            with suppress(WrongState):
+                await self._go_on(batch, {}, DRIVEN, after=job.id)
+        else:
+            fields: dict[str, str | int] = {"state": "failed", "error": job.error or job.state, "finished_at": now_ms()}
+            if await self._store.batches.change(batch.id, DRIVEN, fields, job=job.id):
+                await self._store.batches.keep_for(batch.id, round(86_400_000 * self._settings.batch_days))
+
+    async def _cancel_without_job(self, batch: BatchRecord, job_id: str) -> None:
+        """By another job: it ends the rows under way, and writes the results of the finished ones."""
+        with suppress(WrongState):  # it is over, or another job has it already
+            await self._go_on(batch, {"wanted": "cancel"}, after=job_id)
+
     async def _want(self, batch: BatchRecord, wanted: str, states: tuple[BatchState, ...]) -> BatchRecord:
         fields: dict[str, str | int] = {"wanted": wanted}
         if wanted == "pause" and batch.state == "waiting":
@@ -118,11 +196,20 @@ class BatchClient:
         return changed
 
     async def _go_on(
-        self, batch: BatchRecord, fields: dict[str, str | int], states: tuple[BatchState, ...] = OPEN
+        self,
+        batch: BatchRecord,
+        fields: dict[str, str | int],
+        states: tuple[BatchState, ...] = OPEN,
+        after: str = "",
     ) -> BatchRecord:
-        """By another job: the one before leaves, when it sees that the batch is no longer its."""
+        """By another job: the one before leaves, when it sees that the batch is no longer its.
+
+        With `after` only if that job drives it still, or did so last.
+        """
         job = uuid.uuid4().hex
-        changed = await self._store.batches.change(batch.id, states, {**fields, "state": "queued", "job": job})
+        await self._store.batches.note_open(batch.id, now_ms())
+        fields = {**fields, "state": "queued", "job": job}
+        changed = await self._store.batches.change(batch.id, states, fields, job=after)
         if changed is None:
             raise WrongState(batch.id, batch.state)
         await self._submit(changed)

@@ -12,6 +12,7 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.background.audit_upkeep import AuditUpkeep
 from deployments.background.host_supply import HostSupply
+from deployments.background.left_work import LeftWork
 from deployments.background.node_drain import NodeDrain
 from deployments.background.recovery_sweep import RecoverySweep
 from deployments.background.stuck_turns import StuckTurns
@@ -188,6 +189,7 @@ async def _lifespan(
         WarmPool(settings, store, door.launcher.control_plane),
         NodeDrain(door.launcher.control_plane, dependencies.audit),
         UnfinishedImports(store),
+        LeftWork(settings, store, dependencies.batches),
         make_scheduler(store, agents, door, dependencies.jobs, batches=dependencies.batches, recorder=metrics.recorder),
         ListUpgrade(store),
         dependencies.access,

@@ -21,7 +21,7 @@ from deployments.access.principal import Principal
 from deployments.access.refusals import RefusalCounts
 from deployments.access.request_limits import RequestLimits
 from deployments.background.host_supply import HostSupply
-from deployments.batches.client import BatchClient
+from deployments.batches.client import RUN_BATCH, BatchClient
 from deployments.ingress.limits import ReplicaLimits
 from deployments.ingress.problems import Problem
 from deployments.ingress.request_spans import traceparent_of
@@ -70,6 +70,7 @@ class Dependencies:
         object.__setattr__(self, "queues", Queues(self.settings))
         object.__setattr__(self, "jobs", JobClient(self.store, self.queues))
         object.__setattr__(self, "batches", BatchClient(self.settings, self.store, self.catalog, self.jobs))
+        self.jobs.add_resource(RUN_BATCH, self.batches)
         object.__setattr__(self, "schedules", ScheduleClient(self.store))
         object.__setattr__(self, "authenticator", Authenticator(self.settings, self.store))
         object.__setattr__(self, "access", ConversationAccess(self.store))

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from pydantic import BaseModel
@@ -29,6 +29,16 @@ MAX_PAYLOAD_BYTES = 1 << 20
 MAX_TIME_MS = 10**15
 
 
+class JobResource(Protocol):
+    """What jobs of a type work for, where that has a state of its own: it hears of what people do to its jobs."""
+
+    async def end_with_job(self, job: JobRecord) -> None:
+        """The job was cancelled. Done again, it changes nothing."""
+
+    async def retry_job(self, job: JobRecord) -> str | None:
+        """The job that takes it up again; None if there is no such thing, and the job is repeated like any other."""
+
+
 class JobClient:
     """One per process. Every call may raise `store.StoreUnavailable`."""
 
@@ -44,6 +54,11 @@ class JobClient:
         self._queues = queues
         self._types = types
         self._clock = clock
+        self._resources: dict[str, JobResource] = {}
+
+    def add_resource(self, type_name: str, resource: JobResource) -> None:
+        """Tell it when a job of that type is cancelled here, and ask it when one is to be repeated."""
+        self._resources[type_name] = resource
 
     async def submit(
         self,
@@ -92,17 +107,25 @@ class JobClient:
         return kept
 
     async def cancel(self, job: JobRecord) -> JobRecord | None:
-        """End a job, and stop a worker that does it; None if it was over before."""
+        """End a job and what it works for, and stop a worker that does it; None if it was over before."""
         ended = await self._store.jobs.cancel(job.id, self._clock(), kept_ms=self._kept_ms(job))
         # Also when it was over before: the one who has cancelled it may have died in between.
         await self._tell_queue(self._queues.take_out(kind_priority(job), job.id), job.id)
+        known = ended or await self._store.jobs.get(job.id)
+        if job.type in self._resources and known is not None and known.state == "cancelled":
+            await self._resources[job.type].end_with_job(known)
         return ended
 
     async def retry(self, job: JobRecord) -> str:
-        """Have a job that is over done once more, as a new job with the same payload.
+        """Have a job that is over done once more, as a new job with the same payload; its id.
 
-        Raises UnknownJobType, and pydantic's ValidationError for a payload of earlier code.
+        Raises UnknownJobType, and pydantic's ValidationError for a payload of earlier code; and what the resource
+        raises that the job works for, if it has one.
         """
+        resource = self._resources.get(job.type)
+        again = None if resource is None else await resource.retry_job(job)
+        if again is not None:
+            return again
         return await self.submit(
             job.type,
             self._types[job.type].payload.model_validate_json(job.payload) if job.type in self._types else {},

@@ -1,5 +1,6 @@
 """The record of every batch, and which of its rows are finished: a bit each, and little more for one that failed."""
 
+import builtins
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -112,6 +113,7 @@ class Batches:
 
     async def add(self, batch: BatchRecord) -> BatchRecord:
         """Keep a new batch; the one that is there, if its id was added before."""
+        await self.note_open(batch.id, batch.created_at)
         fields: dict[str, str | bytes | int] = {
             "owner": batch.owner,
             "definition": batch.definition,
@@ -132,10 +134,27 @@ class Batches:
         return _decode(batch_id, fields) if fields else None
 
     async def change(
-        self, batch_id: str, states: Sequence[BatchState], fields: Mapping[str, str | bytes | int]
+        self, batch_id: str, states: Sequence[BatchState], fields: Mapping[str, str | bytes | int], *, job: str = ""
     ) -> BatchRecord | None:
-        """Set fields of a batch that is in one of these states, and wake its driver; None if it is in another."""
-        return await self._change(batch_id, states, fields)
+        """Set fields of a batch that is in one of these states, and wake its driver; None if it is in another.
+
+        With `job`, None also if another one drives it.
+        """
+        return await self._change(batch_id, states, fields, job)
+
+    async def note_open(self, batch_id: str, at: int) -> None:
+        """Have it among the open ones, begun at that time (ms): before it is begun."""
+        await self._zadd(self._keys.open_batches, batch_id, at)
+
+    async def open_batches(self) -> builtins.list[tuple[str, int]]:
+        """The ids of the batches that are not over, or not known to be, and when they were last begun (ms)."""
+        key = self._keys.open_batches
+        found: Reply = await self._client.retry(lambda: self._client.redis.zrange(key, 0, -1, withscores=True))
+        return [(batch_id.decode(), int(at)) for batch_id, at in found]
+
+    async def forget_open(self, batch_id: str) -> None:
+        """It is over."""
+        await self._client.retry(lambda: self._client.redis.zrem(self._keys.open_batches, batch_id))
 
     def listen(self, batch_id: str) -> AbstractAsyncContextManager[Subscription]:
         """Hear that rows were noted, or the record was changed; as `LiveSubscriber.subscribe`, with its gaps."""
@@ -229,7 +248,7 @@ class Batches:
         """Forget it now."""
         for name in self._keys.batch(batch_id).all():
             await self._client.retry(partial(self._client.redis.delete, name))
-        for name in (self._keys.batches, *self._lists_of(owner)):
+        for name in (self._keys.batches, self._keys.open_batches, *self._lists_of(owner)):
             await self._client.retry(partial(self._client.redis.zrem, name, batch_id))
 
     async def list(
@@ -259,10 +278,10 @@ class Batches:
         return {int(row): value for row, value in found.items()}
 
     async def _change(
-        self, batch_id: str, states: Sequence[str], fields: Mapping[str, str | bytes | int]
+        self, batch_id: str, states: Sequence[str], fields: Mapping[str, str | bytes | int], job: str = ""
     ) -> BatchRecord | None:
         keys: BatchKeys = self._keys.batch(batch_id)
-        arguments: list[Argument] = [f",{','.join(states)},", keys.channel]
+        arguments: list[Argument] = [f",{','.join(states)},", keys.channel, job]
         for name, value in fields.items():
             arguments += [name, value]
         flat = await self._client.retry(lambda: self._client.run_confirmed(CHANGE_BATCH, [keys.record], arguments))

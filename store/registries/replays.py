@@ -1,13 +1,17 @@
 """Replays: what each was asked, of which conversations, and the results of each as they come."""
 
+import builtins
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import orjson
 
 from store.client.client import Client, Reply
+from store.client.script import LIST_ENTRIES, Argument
 from store.keys import Keys
+from store.principals import tenant_name_of
 
 KEPT_SECONDS: Final = 30 * 86_400
 """After the last result, or the last time that it was taken up."""
@@ -42,6 +46,8 @@ class Replays:
             "job": record.job,
         }
         await self._write(record.id, lambda pipeline: pipeline.hset(self._keys.replay(record.id), mapping=fields))
+        for name in self._lists_of(record.owner):
+            await self._client.retry(partial(self._client.redis.zadd, name, {record.id: record.created_at}))
 
     async def get(self, replay_id: str) -> ReplayRecord | None:
         """What is known of it; None if there is none, or no more."""
@@ -73,7 +79,7 @@ class Replays:
         found: Reply = await self._client.retry(lambda: self._client.redis.hkeys(key))
         return {int(index) for index in found}
 
-    async def results(self, replay_id: str, indexes: Sequence[int]) -> list[bytes | None]:
+    async def results(self, replay_id: str, indexes: Sequence[int]) -> builtins.list[bytes | None]:
         """The results of these conversations, None where there are none yet."""
         if not indexes:
             return []
@@ -81,10 +87,38 @@ class Replays:
         found: Reply = await self._client.retry(lambda: self._client.redis.hmget(key, names))
         return list(found)
 
-    async def remove(self, replay_id: str) -> None:
+    async def remove(self, replay_id: str, owner: str) -> None:
         """Forget it with its results."""
         names = [self._keys.replay(replay_id), self._keys.replay_results(replay_id)]
         await self._client.retry(lambda: self._client.redis.unlink(*names))
+        for name in self._lists_of(owner):
+            await self._client.retry(partial(self._client.redis.zrem, name, replay_id))
+
+    async def list(
+        self,
+        owner: str | None,
+        *,
+        tenant: str | None = None,
+        limit: int,
+        before: tuple[int, str] | None = None,
+    ) -> tuple[builtins.list[ReplayRecord], tuple[int, str] | None]:
+        """A page of an owner's replays, else of a tenant's, else of all; newest first, and where the next begins."""
+        key = self._keys.replays if tenant is None else self._keys.replays_of_tenant(tenant)
+        if owner is not None:
+            key = self._keys.replays_of(owner)
+        arguments: builtins.list[Argument] = [limit + 1, 1, *(("", "") if before is None else before)]
+        flat: Reply = await self._client.retry(lambda: self._client.run(LIST_ENTRIES, [key], arguments))
+        entries = [(int(at), replay_id.decode()) for replay_id, at in zip(flat[::2], flat[1::2], strict=True)]
+        found = [await self.get(replay_id) for _, replay_id in entries[:limit]]
+        gone = [replay_id for (_, replay_id), record in zip(entries, found, strict=False) if record is None]
+        if gone:  # it is no longer kept
+            await self._client.retry(lambda: self._client.redis.zrem(key, *gone))
+        records = [record for record in found if record is not None]
+        return records, entries[limit - 1] if len(entries) > limit else None
+
+    def _lists_of(self, owner: str) -> tuple[str, str, str]:
+        keys = self._keys
+        return keys.replays, keys.replays_of(owner), keys.replays_of_tenant(tenant_name_of(owner))
 
     async def _write(self, replay_id: str, write: Callable[[Any], object]) -> None:
         """Write, and let both keys live on as long."""

@@ -76,7 +76,10 @@ async def get_job(job_id: JobId, request: Request, deps: Deps) -> dict[str, Any]
 
 @router.post("/jobs/{job_id}/cancel", responses=openapi_problems(*JOB_PROBLEMS, "job_over"))
 async def cancel_job(job_id: JobId, request: Request, deps: Deps) -> dict[str, Any]:
-    """End a job that is not over; a worker that does it stops. Once more: the same answer."""
+    """End a job that is not over; a worker that does it stops. Once more: the same answer.
+
+    With the job of a batch the batch is cancelled: what was finished is in its results.
+    """
     job = await _find_to_change(deps, request, job_id)
     ended = await deps.jobs.cancel(job)
     now_over = ended or await _find(deps, request, job_id)
@@ -85,9 +88,14 @@ async def cancel_job(job_id: JobId, request: Request, deps: Deps) -> dict[str, A
     return _job_body(now_over)
 
 
-@router.post("/jobs/{job_id}/retry", status_code=202, responses=openapi_problems(*JOB_PROBLEMS, "job_open"))
+@router.post(
+    "/jobs/{job_id}/retry", status_code=202, responses=openapi_problems(*JOB_PROBLEMS, "job_open", "wrong_batch_state")
+)
 async def retry_job(job_id: JobId, request: Request, deps: Deps) -> dict[str, Any]:
-    """Do a job that is over once more: as a new job, which is answered, with the same payload."""
+    """Do a job that is over once more: as a new job, which is answered, with the same payload.
+
+    With the job of a batch that batch goes on, or has its failed rows begun anew.
+    """
     job = await _find_to_change(deps, request, job_id)
     if not job.is_over:
         raise Problem("job_open", "The job is not over: cancel it first.")

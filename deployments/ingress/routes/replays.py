@@ -122,7 +122,7 @@ async def delete(replay_id: ReplayId, request: Request, deps: Deps) -> Response:
     job = await deps.store.jobs.get(record.job)
     if job is not None and not job.is_over:
         await deps.jobs.cancel(job)
-    await deps.store.replays.remove(replay_id)
+    await deps.store.replays.remove(replay_id, record.owner)
     return Response(status_code=204)
 
 

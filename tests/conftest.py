@@ -4,6 +4,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+import structlog
 
 from store import Store
 from tests.messages_api import MessagesServer
@@ -17,6 +18,15 @@ __all__ = ["own_server", "redis_prefix", "redis_server", "redis_url", "valkey_cl
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what runs in its background deaf to Ctrl-C, and processes inherit that; tests press it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Otherwise rich draws every local variable of an error: seconds in which the event loop does nothing else.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,4 +1,4 @@
-"""Looks after work whose process has died: batches that have not heard of their job's end, and what replays have left."""
+"""Looks after work whose process has died: batches that do not know of their job's end, and what replays have left."""
 
 import asyncio
 from typing import Final

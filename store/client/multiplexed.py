@@ -5,6 +5,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from redis import exceptions
@@ -16,6 +17,7 @@ from redis.typing import EncodableT
 from store.client.connection import packed
 
 CLOSED = "this client was closed"
+SECOND_LOOK_SECONDS = 0.05
 
 PendingReply = asyncio.Future[Any]
 
@@ -132,8 +134,11 @@ class MultiplexedConnection:
             else:
                 reply.set_result(answer)
 
-    def _check_timeout(self) -> None:
-        """End the connection when the oldest command has waited too long, else check again when it will have."""
+    def _check_timeout(self, *, is_second_look: bool = False) -> None:
+        """End the connection when the oldest command has waited too long, else check again when it will have.
+
+        It is looked at twice: when this process was stopped or busy for so long, the answer is there and yet unread.
+        """
         self._timer = None
         if not self._sent or self._serving is None:
             return
@@ -141,6 +146,8 @@ class MultiplexedConnection:
         due = self._sent[0][0] + self._timeout
         if due > loop.time():
             self._timer = loop.call_at(due, self._check_timeout)
+        elif not is_second_look:
+            self._timer = loop.call_later(SECOND_LOOK_SECONDS, partial(self._check_timeout, is_second_look=True))
         else:
             self._timed_out = True
             self._serving.cancel()

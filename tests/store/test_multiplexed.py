@@ -1,6 +1,7 @@
 """All commands of a process share one connection: each caller gets its own reply, whatever happens to the others."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import cast
@@ -104,6 +105,17 @@ async def test_a_broken_connection_fails_all_waiting_commands_and_is_opened_agai
 
         assert [type(answer) for answer in answers] == [exceptions.ConnectionError] * 2
         assert await redis.echo("again") == b"again"
+
+
+async def test_a_process_that_was_stopped_for_long_does_not_blame_the_server(own_server: StartServer) -> None:
+    server = own_server()
+    async with opened(server.url) as redis:
+        await redis.echo("connected")
+        with server.paused():
+            waiting = asyncio.create_task(redis.echo("answered meanwhile"))
+            await asyncio.sleep(0.01)  # it has left
+        time.sleep(0.5)  # as if the process was stopped
+        assert await waiting == b"answered meanwhile"
 
 
 async def test_a_closed_client_fails_every_command(own_server: StartServer) -> None:

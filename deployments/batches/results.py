@@ -75,6 +75,22 @@ class Results:
             await asyncio.to_thread(writer.__exit__, None, None, None)
         return writers[0].count
 
+    async def of_row(self, row: int) -> dict[str, Any]:
+        """The result of one row as it is now, without the fields of its own; of a batch that goes on as well.
+
+        Beside what `status` can be in the files there is `waiting`: for people. Raises StoreUnavailable, and
+        FilesUnavailable.
+        """
+        standing = await self._store.batches.row(self._batch, row)
+        found = await self._find(row, standing.round, standing.failure)
+        if not found and standing.is_finished:  # its conversation has been deleted since
+            found = await asyncio.to_thread(_written, self._files.previous_results(self._batch), row)
+        base = dict.fromkeys([*COLUMNS, *self._output]) | {"row": row, "status": "not_run"}
+        result = {**base, **found, **output_values(found.get("output"), self._output)}
+        if standing.is_waiting and result["status"] == "not_finished":
+            result["status"] = "waiting"
+        return {name: result[name] for name in base}
+
     async def _result(
         self, row: Row | BadRow, rounds: Mapping[int, int], failures: Mapping[int, str]
     ) -> dict[str, Any]:
@@ -82,17 +98,22 @@ class Results:
         if isinstance(row, BadRow):
             return {**base, "status": "not_valid", "error": "not_valid", "error_detail": row.problem}
         base |= {f"{INPUT}_{name}": row.data.get(name) for name in self._definition.columns}
+        found = await self._find(row.number, rounds.get(row.number, 0), failures.get(row.number))
+        return {**base, **found, **output_values(found.get("output"), self._output)}
+
+    async def _find(self, row: int, number: int, failure: str | None) -> dict[str, Any]:
+        """What has become of a row in that round; nothing if it has not begun, or what it left is deleted."""
         if self._definition.provider_batch:
-            found = await self._answer(row.number, rounds.get(row.number, 0))
+            found = await self._answer(row, number)
         else:
-            conversation = conversation_id(self._batch, row.number, rounds.get(row.number, 0))
+            conversation = conversation_id(self._batch, row, number)
             events = await read_turn(self._store, conversation)
             found = {**result_of_turn(events), "conversation_id": conversation} if events else {}
-        if not found and (reason := failures.get(row.number)) is not None:
-            code, _, detail = reason.partition(": ")
+        if not found and failure is not None:
+            code, _, detail = failure.partition(": ")
             status = "not_valid" if code == "not_valid" else "failed"
             found = {"status": status, "error": code, "error_detail": detail or None}
-        return {**base, **found, **output_values(found.get("output"), self._output)}
+        return found
 
     async def _answer(self, row: int, number: int) -> dict[str, Any]:
         """What the provider's own batch has answered; the answers of a chunk are read once."""
@@ -123,6 +144,10 @@ def _write(writers: Sequence[ResultWriter], found: Sequence[dict[str, Any]], pre
         is_gone = result["status"] == "not_run" and before is not None and before["status"] in DONE_ELSEWHERE
         for writer in writers:
             writer.write(before if is_gone and before is not None else result)
+
+
+def _written(results: Iterator[dict[str, Any]], row: int) -> dict[str, Any]:
+    return next((result for result in results if result["row"] == row), {})
 
 
 def _take(rows: Iterator[Row | BadRow], count: int) -> list[Row | BadRow]:

@@ -44,6 +44,10 @@ class BatchApi(ApiClient):
         """Rows that failed, behind row `after`, and rows that wait."""
         return self._request("GET", f"{_path(batch_id)}/failures?after={after}&limit=1000")
 
+    def get_row(self, batch_id: str, row: int) -> JsonObject:
+        """What has become of one row."""
+        return self._request("GET", f"{_path(batch_id)}/rows/{row}")
+
     def download_results(self, batch_id: str, file_format: str) -> Iterator[bytes]:
         return self._download(f"{_path(batch_id)}/results?format={file_format}")
 

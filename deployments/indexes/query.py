@@ -40,6 +40,7 @@ class ListQuery(BaseModel):
         "any"
     )
     channel: Words = []
+    without_channel: Annotated[Words, Field(description="Of any channel but these.")] = []
     agent: Words = []
     project: Words = []
     state: Annotated[list[State], Field(max_length=20)] = []
@@ -64,6 +65,7 @@ class ListQuery(BaseModel):
             and self.archived in ("any", "false" if meta.archived_at is None else "true")
             and (self.member is None or self.member in meta.members)
             and _is_among(meta.channel, self.channel)
+            and meta.channel not in self.without_channel
             and _is_among(meta.agent, self.agent)
             and _is_among(meta.project, self.project)
             and _is_between(self.updated_since, meta.updated_at, self.updated_until)

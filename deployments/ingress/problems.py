@@ -71,6 +71,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "unknown_project": ProblemType(404, "There is no such project"),
     "unknown_job": ProblemType(404, "There is no such job"),
     "unknown_batch": ProblemType(404, "There is no such batch"),
+    "unknown_row": ProblemType(404, "The batch has no such row"),
     "unknown_schedule": ProblemType(404, "There is no such schedule"),
     "unknown_run": ProblemType(404, "There is no such run"),
     "unknown_replay": ProblemType(404, "There is no such replay"),

@@ -5,6 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from deployments.replay.result_rows import decode_rows
+from store import Store
+from store.registries.replays import ReplayRecord
+
+READ_TOGETHER: Final = 100
 SIDES: Final = ("old", "new")
 SUMMED: Final = ("input_tokens", "output_tokens", "cost", "ms", "model_calls")
 GRAVITY: Final[Mapping[str, int]] = {"ending": 3, "calls": 2, "words": 1, "same": 0}
@@ -102,6 +107,17 @@ class Totals:
             "judge_cost": self.judge_cost,
             **{f"judge_{side}": round(total / max(self.judged, 1), 2) for side, total in self.judge_scores.items()},
         }
+
+
+async def add_up(store: Store, record: ReplayRecord) -> Totals:
+    """The totals of the results that there are by now. Raises StoreUnavailable."""
+    totals = Totals()
+    for begin in range(0, len(record.conversations), READ_TOGETHER):
+        places = range(begin, min(begin + READ_TOGETHER, len(record.conversations)))
+        for rows in await store.replays.results(record.id, places):
+            for row in decode_rows(rows) if rows is not None else ():
+                totals.add(row)
+    return totals
 
 
 def _difference(row: Mapping[str, Any]) -> tuple[float, float, str, int, int]:

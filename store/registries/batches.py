@@ -78,6 +78,15 @@ class RowNote(NamedTuple):
     cost: int = 0
 
 
+class RowStanding(NamedTuple):
+    """How far one row is: its newest round, why it has failed, and whether it is finished, or waits for people."""
+
+    round: int
+    failure: str | None
+    is_finished: bool
+    is_waiting: bool
+
+
 class RowStates(NamedTuple):
     """Of some rows: which are finished, which wait for people, and which are to be begun anew, with why."""
 
@@ -221,6 +230,23 @@ class Batches:
             frozenset(row for row, bit in zip(rows, bits, strict=True) if bit),
             frozenset(map(int, waiting)),
             {int(row): reason.decode() for row, reason in again.items()},
+        )
+
+    async def row(self, batch_id: str, row: int) -> RowStanding:
+        """How far that row is; one that there is not has never begun."""
+        keys = self._keys.batch(batch_id)
+
+        async def ask_all() -> Reply:
+            pipeline = self._client.pipeline()
+            pipeline.hget(keys.rounds, str(row))
+            pipeline.hget(keys.failed, str(row))
+            pipeline.getbit(keys.finished, row)
+            pipeline.sismember(keys.waiting, str(row))
+            return await pipeline.execute()
+
+        number, failure, is_finished, is_waiting = await self._client.retry(ask_all)
+        return RowStanding(
+            int(number or 0), None if failure is None else failure.decode(), bool(is_finished), bool(is_waiting)
         )
 
     async def note_provider_batch(self, batch_id: str, chunk: str, value: str) -> None:

@@ -79,6 +79,11 @@ class Replays:
         found: Reply = await self._client.retry(lambda: self._client.redis.hkeys(key))
         return {int(index) for index in found}
 
+    async def count_done(self, replay_id: str) -> int:
+        """Of how many conversations there are results."""
+        key = self._keys.replay_results(replay_id)
+        return int(await self._client.retry(lambda: self._client.redis.hlen(key)))
+
     async def results(self, replay_id: str, indexes: Sequence[int]) -> builtins.list[bytes | None]:
         """The results of these conversations, None where there are none yet."""
         if not indexes:

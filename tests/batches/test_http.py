@@ -64,6 +64,16 @@ async def test_from_the_upload_to_the_results(http: httpx.AsyncClient, world: Ba
         ],
         "waiting": [],
     }
+    first = (await http.get(f"/v1/batches/{made['id']}/rows/1")).json()
+    assert (first["status"], first["answer"], first["conversation_id"]) == (
+        "succeeded",
+        "you said a",
+        f"batch-{made['id']}-1",
+    )
+    third = (await http.get(f"/v1/batches/{made['id']}/rows/3")).json()
+    assert (third["status"], third["conversation_id"]) == ("not_valid", None)
+    fourth = await http.get(f"/v1/batches/{made['id']}/rows/4")
+    assert (fourth.status_code, fourth.json()["type"]) == (404, "urn:raylogue:problem:unknown_row")
     lines = await http.get(f"/v1/batches/{made['id']}/results")
     assert lines.headers["content-type"] == "application/x-ndjson"
     assert [found["answer"] for found in map(orjson.loads, lines.text.splitlines())][:2] == ["you said a", "you said b"]
@@ -84,6 +94,7 @@ async def test_what_is_anothers_is_not_there(http: httpx.AsyncClient, world: Bat
         ("GET", ""),
         ("GET", "/failures"),
         ("GET", "/results"),
+        ("GET", "/rows/1"),
         ("POST", "/pause"),
         ("POST", "/resume"),
         ("POST", "/cancel"),
@@ -155,5 +166,6 @@ async def test_the_command_line(http: httpx.AsyncClient, tmp_path: Path) -> None
     batch_id = ran.stdout.split()[0]
     assert batch_id in (await run("list")).stdout
     assert '"row": 3' in (await run("failures", batch_id)).stdout
+    assert orjson.loads((await run("row", batch_id, "2")).stdout)["answer"] == "you said say b"
     assert "wrong_batch_state" in str((await run("pause", batch_id)).exception)
     assert "cannot be read" in str((await run("run", "/no/such/file", "--agent", "echo", "--detach")).exception)

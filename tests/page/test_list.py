@@ -19,6 +19,7 @@ def titles(person: Person) -> Locator:
 def test_the_list_is_searched_and_filtered(signed_in: SignedIn, locked: LockedService) -> None:
     locked.create("tea", "About tea")
     locked.create("coffee", "About coffee", channel="scheduled")
+    locked.create("batch-b1-1", "A row of a batch", channel="batch")
     locked.say("coffee", "announce: coffee is ready")
     person = signed_in(locked.key())
     expect(titles(person)).to_have_text(["About coffee", "About tea", "Mine"])
@@ -39,6 +40,8 @@ def test_the_list_is_searched_and_filtered(signed_in: SignedIn, locked: LockedSe
     channel.select_option("scheduled")
     expect(titles(person)).to_have_text(["About coffee"])
     channel.select_option("All channels")
+    expect(titles(person)).to_have_count(4)
+    channel.select_option("All but batches")
     person.page.get_by_label("State").select_option("At rest")
     expect(titles(person)).to_have_text(["About tea", "Mine"])
     person.page.get_by_label("State").select_option("Needs a person")

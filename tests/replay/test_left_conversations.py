@@ -8,9 +8,9 @@ import pytest
 
 from agents.clock import now_ms
 from agents.replay.replay import replayed_id
+from deployments.background import left_work
+from deployments.background.left_work import YOUNG_MS, delete_left
 from deployments.process.store import connect_store
-from deployments.replay import left_conversations
-from deployments.replay.left_conversations import YOUNG_MS, delete_left
 from deployments.replay.run_some import APART
 from deployments.settings import Settings
 from store import Store
@@ -38,7 +38,7 @@ async def _left(apart: Store) -> set[str]:
 async def test_what_a_killed_replay_has_left_goes_when_it_cannot_be_resumed(
     http: httpx.AsyncClient, past: Past, store: Store, apart: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(left_conversations, "PAGE", 1)
+    monkeypatch.setattr(left_work, "PAGE", 1)
     await past.talk("c", "hello")
     kept, deleted = await order(http, "since=7d"), await order(http, "since=7d")
     of_kept, of_deleted = (replayed_id(made["id"], "c") for made in (kept, deleted))

@@ -112,6 +112,17 @@ def show(batch_id: BatchArgument, url: UrlOption = None) -> None:
 
 
 @batch.command()
+def row(
+    batch_id: BatchArgument,
+    number: Annotated[int, typer.Argument(metavar="ROW", min=1, help="Which one, from 1 on.")],
+    url: UrlOption = None,
+) -> None:
+    """Print what has become of one row as JSON, also while the batch goes on."""
+    with open_batches(url) as client:
+        typer.echo(json.dumps(client.get_row(batch_id, number), indent=2, ensure_ascii=False))
+
+
+@batch.command()
 def failures(batch_id: BatchArgument, url: UrlOption = None) -> None:
     """Print the rows that failed, a line of JSON each."""
     after = 0

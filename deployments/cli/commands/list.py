@@ -19,6 +19,7 @@ MAX_PAGE = 200
 def list_(
     text: Annotated[str | None, typer.Argument(help='Words and "phrases" in the title or in what was said.')] = None,
     channel: Annotated[list[str] | None, typer.Option("--channel", help="Of this channel; repeat it.")] = None,
+    batches: Annotated[bool, typer.Option("--batches", help="Also the conversations of batches, one a row.")] = False,
     agent: Annotated[list[str] | None, typer.Option("--agent", help="Of this agent; repeat it.")] = None,
     project: Annotated[list[str] | None, typer.Option("--project", help="Of this project; repeat it.")] = None,
     state: Annotated[list[str] | None, typer.Option("--state", help="idle, awaiting_input, …; repeat it.")] = None,
@@ -42,6 +43,7 @@ def list_(
         "text": text,
         "text_in": "title" if title else None,
         "channel": channel,
+        "without_channel": None if channel or batches else ["batch"],
         "agent": agent,
         "project": project,
         "state": state,

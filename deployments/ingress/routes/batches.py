@@ -12,6 +12,7 @@ from deployments.access.principal import Principal
 from deployments.access.rights import relation_to
 from deployments.batches.client import INVALID
 from deployments.batches.definition import BatchDefinition, conversation_id
+from deployments.batches.results import Results
 from deployments.ingress.bodies import body_schema
 from deployments.ingress.body_reader import read_body, read_pieces
 from deployments.ingress.dependencies import Dependencies, Deps, principal_of
@@ -170,6 +171,22 @@ async def failures(
 
     shown = [{**place(row, reason), "error": reason} for row, reason in found[:limit]]
     return {"failures": shown, "waiting": [place(row) for row in waiting[:limit]]}
+
+
+@router.get(
+    "/batches/{batch_id}/rows/{row}",
+    responses=openapi_problems(*BATCH_PROBLEMS, "unknown_row", "batch_files_unavailable"),
+)
+async def get_row(
+    batch_id: BatchId, row: Annotated[int, Path(ge=1, lt=10**10)], request: Request, deps: Deps
+) -> dict[str, Any]:
+    """What has become of one row, as it stands in the results; also while the batch goes on."""
+    batch = await _find(deps, request, batch_id, "read")
+    if batch.total is not None and row > batch.total:
+        raise Problem("unknown_row", f"The batch has {batch.total} rows.")
+    definition = BatchDefinition.model_validate_json(batch.definition)
+    agent = deps.catalog.agents.get(definition.agent)
+    return await Results(deps.store, deps.batches.files, batch.id, definition, agent).of_row(row)
 
 
 @router.get(

@@ -1,15 +1,18 @@
 """Replays: people order, follow, pause, resume and read their own; admins those of their tenant, operators all."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import orjson
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import HTMLResponse
 
 from agents.clock import now_ms
 from agents.errors import AgentDefinitionError
 from deployments.access.conversations import require_scope
+from deployments.access.principal import Principal
 from deployments.access.rights import relation_to
 from deployments.ingress.bodies import body_schema
 from deployments.ingress.body_reader import read_body
@@ -17,8 +20,10 @@ from deployments.ingress.dependencies import Dependencies, Deps, principal_of
 from deployments.ingress.problems import BODY_PROBLEMS, Problem, note_refusal, openapi_problems
 from deployments.ingress.streams.download import DownloadResponse
 from deployments.replay.choose import choose_conversations
-from deployments.replay.order import OrderedBy, ReplayOrder, StoredOrder, check_order
+from deployments.replay.order import OrderedBy, ReplayOrder, StoredOrder, check_order, describe
+from deployments.replay.page import POLICY, summary_page
 from deployments.replay.result_rows import decode_lines
+from deployments.replay.totals import add_up
 from deployments.replay.where import WhereInvalid, parse_where
 from store.principals import tenant_name_of
 from store.registries.jobs import JobRecord
@@ -30,6 +35,10 @@ JOB: Final = "replay"
 """The type of the jobs that do replays."""
 MAX_ORDER_BYTES: Final = 131_072
 READ_TOGETHER: Final = 20
+Cursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,15}:[0-9a-f]{32}$")]
+Whose = Annotated[
+    Literal["own", "all"], Query(description="`all`: those of the tenant for its admins, and of all for operators.")
+]
 ReplayId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 REPLAY_PROBLEMS: Final = ("unknown_replay", "invalid_request", "not_allowed", "store_unavailable")
 
@@ -68,6 +77,25 @@ async def create(request: Request, deps: Deps) -> dict[str, Any]:
     return await _body(deps, record)
 
 
+@router.get("", responses=openapi_problems("invalid_request", "not_allowed", "store_unavailable"))
+async def list_replays(
+    request: Request,
+    deps: Deps,
+    whose: Whose = "own",
+    limit: Annotated[int, Query(ge=1, le=100)] = 25,
+    cursor: Cursor = None,
+) -> dict[str, Any]:
+    """Replays, the newest first. A page may be shorter than `limit`; `next` is the cursor of the next, or null."""
+    principal = principal_of(request)
+    require_scope(principal, "read")
+    at, _, replay_id = (cursor or "").partition(":")
+    before = (int(at), replay_id) if cursor else None
+    found, before = await deps.store.replays.list(limit=limit, before=before, **_list_for(principal, whose))
+    shown = [record for record in found if _may_see(principal, record)]
+    bodies = await asyncio.gather(*(_body(deps, record) for record in shown))
+    return {"replays": bodies, "next": before and f"{before[0]}:{before[1]}"}
+
+
 @router.get("/{replay_id}", responses=openapi_problems(*REPLAY_PROBLEMS))
 async def get(replay_id: ReplayId, request: Request, deps: Deps) -> dict[str, Any]:
     """How far a replay is; with its `totals`, once it is done."""
@@ -94,6 +122,20 @@ async def results(replay_id: ReplayId, request: Request, deps: Deps) -> Download
         name=f"replay-{replay_id}.jsonl",
         media_type="application/x-ndjson",
     )
+
+
+@router.get(
+    "/{replay_id}/summary",
+    responses={200: {"content": {"text/html": {}}}, **openapi_problems(*REPLAY_PROBLEMS)},
+    response_class=HTMLResponse,
+)
+async def summary(replay_id: ReplayId, request: Request, deps: Deps) -> HTMLResponse:
+    """What the results that there are by now add up to, as a page with plots and the answers that differ most."""
+    record = await _find(deps, request, replay_id)
+    require_scope(principal_of(request), "read")
+    order = StoredOrder.model_validate_json(record.order).order
+    page = summary_page(f"Replay {record.id[:8]}", describe(order), await add_up(deps.store, record))
+    return HTMLResponse(page.encode(errors="replace"), headers={"Content-Security-Policy": f"{POLICY}; sandbox"})
 
 
 @router.post("/{replay_id}/pause", responses=openapi_problems(*REPLAY_PROBLEMS))
@@ -129,7 +171,7 @@ async def delete(replay_id: ReplayId, request: Request, deps: Deps) -> Response:
 async def _body(deps: Dependencies, record: ReplayRecord) -> dict[str, Any]:
     stored = StoredOrder.model_validate_json(record.order)
     job = await deps.store.jobs.get(record.job)
-    done = len(await deps.store.replays.done(record.id))
+    done = await deps.store.replays.count_done(record.id)
     return {
         "id": record.id,
         "owner": record.owner,
@@ -161,9 +203,19 @@ async def _lines(deps: Dependencies, record: ReplayRecord) -> AsyncIterator[byte
                 yield decode_lines(rows)
 
 
+def _list_for(principal: Principal, whose: str) -> dict[str, str | None]:
+    if whose == "own" or not (principal.acts_as("admin") or principal.acts_as("operator")):
+        return {"owner": principal.id, "tenant": None}
+    return {"owner": None, "tenant": None if principal.acts_as("operator") else principal.tenant}
+
+
+def _may_see(principal: Principal, record: ReplayRecord) -> bool:
+    return relation_to(principal, record.owner, {}) == "owner"
+
+
 async def _find(deps: Dependencies, request: Request, replay_id: str) -> ReplayRecord:
     record = await deps.store.replays.get(replay_id)
-    if record is None or relation_to(principal_of(request), record.owner, {}) != "owner":
+    if record is None or not _may_see(principal_of(request), record):
         note_refusal(
             request.scope, "unknown_replay", concealed_of=None if record is None else tenant_name_of(record.owner)
         )

@@ -8,8 +8,12 @@ const HURRY = 250;
 /** The least time between two refreshes that the feed asks for, in ms: a program may begin many conversations. */
 const INTERVAL = 500;
 
-/** So many pages are looked through for the first conversation that is looked for. */
+/** So many pages are looked through for the first conversation that is looked for; and for one between those of batches. */
 const MAX_PAGES = 5;
+const MAX_OWN_PAGES = 20;
+/** A batch has a conversation for each row: they are listed when one asks for their channel, or for all. */
+const OWN = { without_channel: "batch" };
+const OF_BATCH = /^batch-[0-9a-zA-Z]{1,64}-[0-9]+(-[0-9]+)?$/;
 
 export class Conversations {
   items = [];
@@ -33,7 +37,10 @@ export class Conversations {
     setInterval(() => document.visibilityState === "visible" && this.#isStale() && this.refresh(), REFRESH);
   }
 
-  /** Lists those that `wanted` asks for, as the parameters of `api.list`; none: all that are not archived. */
+  /**
+   * Lists those that `wanted` asks for, as the parameters of `api.list`, where the channel may also be `any`; none: all that
+   * are neither archived nor rows of batches.
+   */
   find(wanted) {
     this.#wanted = wanted;
     this.items = [];
@@ -89,7 +96,7 @@ export class Conversations {
 
   async loadMore() {
     const wanted = this.#wanted;
-    const page = await api.list(wanted, this.next);
+    const page = await api.list(parametersOf(wanted), this.next);
     if (wanted !== this.#wanted) return;
     const known = new Set(this.items.map((item) => item.id));
     this.items = [...this.items, ...page.conversations.filter((item) => !known.has(item.id))];
@@ -110,6 +117,7 @@ export class Conversations {
     const item = this.#find(event.conversation_id);
     const change = CHANGES[event.type];
     const isGone = event.type === "conversation_deleted" || (event.type === "conversation_archived" && !this.isFiltered);
+    if (!item && !this.#wanted.channel && OF_BATCH.test(event.conversation_id)) return;
     if (isGone) this.forget(event.conversation_id);
     else if (!item || !change || this.isFiltered) this.refreshSoon();
     else this.#change(item, { ...change(item, event), updated_at: Math.max(item.updated_at, event.at) });
@@ -142,11 +150,18 @@ export class Conversations {
 
 /** The first page that has something: the service looks only so far for what few conversations are. */
 async function firstOf(wanted) {
-  let page = await api.list(wanted);
-  for (let tries = 1; page.conversations.length === 0 && page.next !== null && tries < MAX_PAGES; tries++) {
-    page = await api.list(wanted, page.next);
+  const parameters = parametersOf(wanted);
+  const most = Object.keys(wanted).length > 0 ? MAX_PAGES : MAX_OWN_PAGES;
+  let page = await api.list(parameters);
+  for (let tries = 1; page.conversations.length === 0 && page.next !== null && tries < most; tries++) {
+    page = await api.list(parameters, page.next);
   }
   return page;
+}
+
+function parametersOf({ channel, ...others }) {
+  if (!channel) return { ...OWN, ...others };
+  return channel === "any" ? others : { channel, ...others };
 }
 
 /** What an event makes of a listed conversation; after every other event the list is fetched. */

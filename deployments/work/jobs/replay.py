@@ -7,9 +7,8 @@ from typing import Any, Final
 import ray
 from pydantic import BaseModel
 
-from deployments.replay.result_rows import decode_rows
 from deployments.replay.run_some import replay_some
-from deployments.replay.totals import Totals
+from deployments.replay.totals import add_up
 from deployments.work import JobContext, job
 from deployments.work.errors import JobFailed
 from store import Store
@@ -17,7 +16,6 @@ from store.registries.replays import ReplayRecord
 
 TOGETHER: Final = 20
 """Conversations that one Ray task replays: its process takes seconds to start."""
-READ_TOGETHER: Final = 100
 TASK: Final[Mapping[str, Any]] = {"num_cpus": 0, "scheduling_strategy": "SPREAD"}
 """It waits for models nearly all the time; one at a time runs for each node."""
 DAY_SECONDS: Final = 86_400.0
@@ -73,17 +71,6 @@ async def run_replay(context: JobContext, store: Store, record: ReplayRecord, *,
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-
-
-async def add_up(store: Store, record: ReplayRecord) -> Totals:
-    """The totals of the results that there are."""
-    totals = Totals()
-    for begin in range(0, len(record.conversations), READ_TOGETHER):
-        places = range(begin, min(begin + READ_TOGETHER, len(record.conversations)))
-        for rows in await store.replays.results(record.id, places):
-            for row in decode_rows(rows) if rows is not None else ():
-                totals.add(row)
-    return totals
 
 
 def _count_nodes() -> int:

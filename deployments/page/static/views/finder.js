@@ -16,13 +16,13 @@ export class Finder {
   node;
   #onFind;
   #text;
-  #channel = choice("Channel", "All channels", CHANNELS.map((name) => [name, name]));
+  #channel = choice("Channel", "All but batches", [["any", "All channels"], ...CHANNELS.map((name) => [name, name])]);
   #agent = choice("Agent", "All agents", []);
   #state = choice("State", "All states", Object.entries(STATES).map(([name, { label }]) => [name, label]));
   #archived = h("input", { type: "checkbox" });
   #timer = null;
 
-  /** `onFind(wanted)` is told what is looked for, as the parameters of `api.list`. */
+  /** `onFind(wanted)` is told what is looked for, as `Conversations.find` takes it. */
   constructor(node, onFind) {
     this.node = node;
     this.#onFind = onFind;

@@ -42,11 +42,24 @@ export const cancelBatch = (id) => call("POST", batchPath(id, "/cancel"));
 /** Has the rows that failed, and those that were never finished, begun anew. */
 export const retryBatch = (id) => call("POST", batchPath(id, "/retry"));
 export const removeBatch = (id) => call("DELETE", batchPath(id));
+/** What has become of one row, as in the results, with its `status` and `conversation_id`. */
+export const batchRow = (id, row) => call("GET", batchPath(id, `/rows/${row}`));
 /** The rows that failed, from behind row `after`, and those that wait for people: `{failures, waiting}`, with `conversation_id`. */
 export const batchFailures = (id, wanted) => call("GET", batchPath(id, `/failures?${query(wanted)}`));
 /** Where the results can be downloaded, in the format `jsonl` or `parquet`. */
 export const resultsAddress = (id, format) => batchPath(id, `/results?format=${format}`);
 
+/** A page of replays, `{replays, next}`; `wanted` are `whose`, `limit`, `cursor`. */
+export const replays = (wanted) => call("GET", `/v1/replays?${query(wanted)}`);
+export const replay = (id) => call("GET", replayPath(id));
+export const pauseReplay = (id) => call("POST", replayPath(id, "/pause"));
+export const resumeReplay = (id) => call("POST", replayPath(id, "/resume"));
+export const removeReplay = (id) => call("DELETE", replayPath(id));
+/** Where the rows that there are can be downloaded, as JSON Lines; and the page that sums them up. */
+export const replayResultsAddress = (id) => replayPath(id, "/results");
+export const replaySummaryAddress = (id) => replayPath(id, "/summary");
+
 const jobPath = (id, rest = "") => `/v1/jobs/${encodeURIComponent(id)}${rest}`;
 const schedulePath = (id, rest = "") => `/v1/schedules/${encodeURIComponent(id)}${rest}`;
+const replayPath = (id, rest = "") => `/v1/replays/${encodeURIComponent(id)}${rest}`;
 const batchPath = (id, rest = "") => `/v1/batches/${encodeURIComponent(id)}${rest}`;

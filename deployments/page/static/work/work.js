@@ -5,6 +5,7 @@ import { batchList, batchView } from "./batches.js";
 import { failureList } from "./failures.js";
 import { jobList, jobView } from "./jobs.js";
 import { mayWrite } from "./parts.js";
+import { replayList, replayView } from "./replays.js";
 import { editSchedule, ScheduleEditor } from "./schedule_editor.js";
 import { scheduleList, scheduleView } from "./schedules.js";
 
@@ -16,6 +17,7 @@ export const work = {
   tabs: [
     { name: "schedules", title: "Schedules" },
     { name: "batches", title: "Batches" },
+    { name: "replays", title: "Replays" },
     { name: "jobs", title: "Jobs" },
   ],
   isFor: ({ scopes }) => scopes.includes("read"),
@@ -30,6 +32,7 @@ const VIEWS = {
   "new-schedule": (_, params, context) => mayWrite(context.who) && new ScheduleEditor(null, context),
   batches: ([id], params, context) => (id ? batchView(id, context) : batchList(params, context)),
   "new-batch": (_, params, context) => mayWrite(context.who) && new BatchEditor(context),
+  replays: ([id], params, context) => (id ? replayView(id, context) : replayList(params, context)),
   jobs: ([id], params, context) => (id ? jobView(id, context) : jobList(params, context)),
   failures: (_, params, context) => failureList(params, context),
 };

@@ -15,6 +15,7 @@ from deployments.batches.definition import RunBatch
 from deployments.schedules.outcomes import job_id_of
 from tests.schedules.conftest import HOUR, MINUTE, MONDAY, OWNER, Office, agent
 from tests.support.conversations import rest, say, until
+from tests.support.feed import all_told
 
 TEN = 10 * MINUTE
 HANGS = Step("Well", hangs="after")
@@ -124,7 +125,7 @@ async def publish(text: str) -> str:
     return "published"
 
 
-async def test_a_run_that_asks_a_person_waits_and_goes_on_with_the_answer(office: Office) -> None:
+async def test_a_run_that_meets_an_approval_waits_and_its_owner_is_told(office: Office) -> None:
     asking = Agent(
         name="reporter",
         model=agent(Step(calls=[Call("publish", {"text": "x"})]), "Published.").model,
@@ -137,6 +138,8 @@ async def test_a_run_that_asks_a_person_waits_and_goes_on_with_the_answer(office
     await office.finish(schedule)
     (run,) = await office.runs(schedule)
     assert run.state == "awaiting_input"
+    (asked,) = [entry for entry in await all_told(office.world.store) if entry.type == "question_asked"]
+    assert (asked.owner, asked.conversation_id) == (OWNER, run.conversation)
     await office.look(MONDAY + 3 * TEN)
     assert [one.id for one in await office.runs(schedule)] == [run.id], "it holds up the next ones, and is not given up"
     conversation = office.world.doors.live[str(run.conversation)]

@@ -59,6 +59,13 @@ class PersonalMemory:
         found = [_decode(record) for record in records if record.id != TAKEN]
         return sorted(found, key=lambda entry: (entry.created_at, entry.id))
 
+    async def get(self, memory_id: str) -> Entry:
+        """The memory of this id. Raises MemoryNotFound."""
+        record = await self._store.memories.get(self._person, memory_id)
+        if record is None or record.id == TAKEN:
+            raise MemoryNotFound(memory_id)
+        return _decode(record)
+
     async def search(self, query: str, ranking: Ranking = by_words, limit: int = 20) -> list[Entry]:
         """The memories that fit the query, the best first, the newer before the older."""
         entries = (await self.entries())[::-1]
@@ -88,7 +95,7 @@ class PersonalMemory:
         words = checked(text)
 
         async def attempt() -> Entry | None:
-            known = await self._get(memory_id)
+            known = await self.get(memory_id)
             if known.text == words:
                 return known
             if revision not in (None, known.revision):
@@ -109,12 +116,6 @@ class PersonalMemory:
             return await self._store.memories.forget(self._person, memory_id, revision=record.revision)
 
         await self._repeat(attempt)
-
-    async def _get(self, memory_id: str) -> Entry:
-        record = await self._store.memories.get(self._person, memory_id)
-        if record is None or record.id == TAKEN:
-            raise MemoryNotFound(memory_id)
-        return _decode(record)
 
     async def _free_id(self, words: str) -> str:
         """An id of these words that no memory has: one that was corrected keeps the id of its first words."""

@@ -56,6 +56,13 @@ async def add_memory(request: Request, deps: Deps) -> dict[str, Any]:
     return _body(await _memory_of(request, deps).add(body.text, BY_PERSON))
 
 
+@router.get("/{memory_id}", responses=openapi_problems("invalid_request", "unknown_memory", *PROBLEMS))
+async def get_memory(memory_id: MemoryId, request: Request, deps: Deps) -> dict[str, Any]:
+    """One of them."""
+    require_scope(principal_of(request), "read")
+    return _body(await _memory_of(request, deps).get(memory_id))
+
+
 @router.put(
     "/{memory_id}",
     openapi_extra=body_schema(CorrectedMemory),

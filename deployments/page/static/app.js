@@ -31,6 +31,7 @@ import { share } from "./views/share.js";
 import { askForKey } from "./views/sign_in.js";
 import { Finder } from "./views/finder.js";
 import { themeToggle } from "./views/theme_toggle.js";
+import { memory } from "./memory/memory.js";
 import { work } from "./work/work.js";
 
 class App {
@@ -54,7 +55,7 @@ class App {
   #feed = new Feed((event) => this.#told(event), this.#link);
   #conversations = new Conversations(() => this.#listChanged(), this.#link, () => this.#feed.isLive);
   #finder = new Finder(element("finder"), (wanted) => this.#conversations.find(wanted));
-  #places = new Places([work, cluster], { openDrawer: () => this.#drawer.open(), announce: (words) => this.#announcer.say(words) });
+  #places = new Places([work, memory, cluster], { openDrawer: () => this.#drawer.open(), announce: (words) => this.#announcer.say(words) });
   #composer = new Composer({ onSend: (message) => this.#send(message), onStop: () => this.#cancel() });
   #screen = new Screen({
     composer: this.#composer,

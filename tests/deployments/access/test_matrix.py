@@ -116,6 +116,7 @@ ROUTES: Mapping[str, Route] = {
     "GET /v1/audit/heads": Route("admin", 200),
     "GET /v1/memories": Route("reading", 200),
     "POST /v1/memories": Route("writing", 422, "invalid_request", {"text": ""}),
+    "GET /v1/memories/{memory_id}": Route("reading", 404, "unknown_memory"),
     "PUT /v1/memories/{memory_id}": Route("writing", 404, "unknown_memory", {"text": "x"}),
     "DELETE /v1/memories/{memory_id}": Route("writing", 204),
     "DELETE /v1/memories": Route("writing", 422, "invalid_request"),

@@ -66,6 +66,7 @@ async def test_what_is_added_is_corrected_searched_and_forgotten(http: httpx.Asy
     assert (late.status_code, late.json()["type"]) == (409, "urn:raylogue:problem:memory_changed")
     assert (await http.delete(address, params={"revision": 1}, headers=ada)).status_code == 409
 
+    assert (await http.get(address, headers=ada)).json() == corrected.json()
     assert texts(await listed(http, ada, q="tea")) == ["Likes green tea."]
     assert texts(await listed(http, ada)) == ["Has a cat.", "Likes green tea."], "the newest first"
     first = await listed(http, ada, limit=1)

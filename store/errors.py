@@ -203,3 +203,14 @@ class Overflow(MissedEvents):
 
 class Reconnected(MissedEvents):
     """The connection to Redis had been lost; it is back and the channel is subscribed again."""
+
+
+class TooManyMemories(StoreError):
+    """The person has as many as there may be."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
+
+    def __str__(self) -> str:
+        return f"there are {self.most} memories already"

@@ -12,8 +12,8 @@ from agents.memory.errors import MemoryChanged, MemoryNotFound, MemoryRefused
 from agents.memory.ranking import Ranking, by_words, fold
 from agents.storable import storage_problem
 from store import Scope, Store
-from store.errors import FileConflict, FileMissing
-from store.registries.memories import MAX_MEMORIES, MemoryRecord, TooManyMemories
+from store.errors import FileConflict, FileMissing, TooManyMemories
+from store.registries.memories import MAX_MEMORIES, MemoryRecord
 
 MAX_CHARACTERS: Final = 500
 """Of one memory."""

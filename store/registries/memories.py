@@ -5,22 +5,11 @@ from typing import Final
 
 from store.client.client import Client, Reply
 from store.client.script import KEEP_MEMORY, Argument
-from store.errors import StoreError
+from store.errors import TooManyMemories
 from store.keys import Keys
 
 MAX_MEMORIES: Final = 1000
 """Of one person."""
-
-
-class TooManyMemories(StoreError):
-    """The person has as many as there may be."""
-
-    def __init__(self, most: int = MAX_MEMORIES) -> None:
-        super().__init__(most)
-        self.most = most
-
-    def __str__(self) -> str:
-        return f"there are {self.most} memories already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +63,7 @@ class Memories:
         )
         changed = int(await self._client.retry(lambda: self._client.run_confirmed(KEEP_MEMORY, names, arguments)))
         if changed < 0:
-            raise TooManyMemories
+            raise TooManyMemories(MAX_MEMORIES)
         return changed or None
 
 

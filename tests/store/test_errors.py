@@ -21,6 +21,7 @@ from store.errors import (
     Overflow,
     Reconnected,
     ScopeFull,
+    TooManyMemories,
 )
 
 ERRORS = [
@@ -43,6 +44,7 @@ ERRORS = [
     Reconnected("c"),
     ScopeFull("a.txt", 1000, "files"),
     StoreUnavailable("ConnectionError: refused"),
+    TooManyMemories(1000),
 ]
 
 

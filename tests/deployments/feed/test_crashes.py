@@ -53,7 +53,7 @@ class Steps:
 
     def __init__(self, last: int, partition: int) -> None:
         self._left = last
-        self._partition = partition
+        self.partition = partition
         self.has_died = asyncio.Event()
 
     async def pass_one(self) -> None:
@@ -66,7 +66,7 @@ class Steps:
         """The step, with a moment before it and one after it at which the engine may die."""
 
         async def counted(*arguments: Any) -> Any:
-            if self._partition not in (arguments[0], *(arguments[1] if arguments[0] == "ledger" else ())):
+            if self.partition not in (arguments[0], *(arguments[1] if arguments[0] == "ledger" else ())):
                 return await step(*arguments)
             await self.pass_one()
             answer = await step(*arguments)
@@ -85,10 +85,14 @@ class DyingLedger(Ledger):
         self._steps = steps
 
     async def take(self, entries: Sequence[FeedEntry]) -> None:
+        # What earlier engines have left in other partitions comes in between, and is no step: there is ever more of it.
+        own = [entry for entry in entries if entry.partition == self._steps.partition]
         for entry in entries:
-            await self._steps.pass_one()
+            if entry in own:
+                await self._steps.pass_one()
             self.taken.append(entry)
-        await self._steps.pass_one()
+        if own:
+            await self._steps.pass_one()
 
 
 async def read_and_die(store: Store, steps: Steps, taken: list[FeedEntry], is_done: Callable[[], bool]) -> bool:

@@ -13,6 +13,7 @@ from ray.exceptions import RayActorError, RayError
 from deployments.ray_internals import gcs
 from deployments.routing.errors import ControlPlaneUnavailable
 from deployments.routing.placement import Node, choose_node, is_dedicated
+from deployments.routing.shared_question import SharedQuestion
 
 T = TypeVar("T")
 Actor = Any
@@ -57,6 +58,7 @@ class ControlPlane:
     def __init__(self, namespace: str, dedicated_per_node: int | None) -> None:
         self._namespace = namespace
         self._dedicated_per_node = dedicated_per_node
+        self._nodes_question = SharedQuestion(self._read_nodes)
         self._nodes: list[Node] = []
         self._nodes_until = 0.0
         self._avoided: dict[str, float] = {}
@@ -103,13 +105,16 @@ class ControlPlane:
         Nodes without cores are left out, then the nodes that are avoided for now; unless no node would be left.
         """
         if time.monotonic() > self._nodes_until:
-            found: list[dict[str, Any]] = await self.ask("the cluster", ray.nodes)
-            self._draining = await self.ask("the cluster", lambda: gcs.draining_nodes(CONTROL_PLANE_SECONDS))
-            alive = [node for node in found if node["Alive"] and node["NodeID"] not in self._draining]
-            self._nodes = list(map(self._node, filter(_has_cores, alive) if any(map(_has_cores, alive)) else alive))
-            self._nodes_until = time.monotonic() + NODES_SECONDS
+            await self._nodes_question.get()
         now = time.monotonic()
         return [node for node in self._nodes if self._avoided.get(node.id, 0.0) < now] or self._nodes
+
+    async def _read_nodes(self) -> None:
+        found: list[dict[str, Any]] = await self.ask("the cluster", ray.nodes)
+        self._draining = await self.ask("the cluster", lambda: gcs.draining_nodes(CONTROL_PLANE_SECONDS))
+        alive = [node for node in found if node["Alive"] and node["NodeID"] not in self._draining]
+        self._nodes = list(map(self._node, filter(_has_cores, alive) if any(map(_has_cores, alive)) else alive))
+        self._nodes_until = time.monotonic() + NODES_SECONDS
 
     def avoid(self, node: str) -> None:
         """Pass the node by for now: an actor could not start there, since its code or its libraries are different."""

@@ -25,6 +25,7 @@ from deployments.routing.placement import (
     loads_with_full,
     rank_slots,
 )
+from deployments.routing.shared_question import SharedQuestion
 from deployments.settings import Settings
 from store import ConversationMeta, Placement, Store
 
@@ -89,6 +90,7 @@ class Launcher:
         self.control_plane = control_plane
         self._host_class: Any = ray.remote(host_class)  # once: every call of it exports the class anew
         self._code_version = code_version
+        self._slots_now = SharedQuestion(self.host_slots)
 
     async def candidates(self, meta: ConversationMeta, full: Sequence[str]) -> AsyncIterator[ActorSpec]:
         """The actors in which the conversation may live, best first; a host that has to be started comes last.
@@ -103,7 +105,7 @@ class Launcher:
             log.warning("set_apart", conversation_id=meta.id, lost=meta.lost.count)
             yield ActorSpec(actor_name(meta.id), None)
             return
-        slots = await self.host_slots(full)
+        slots = await (self.host_slots(full) if full else self._slots_now.get())
         for slot in (*rank_slots(meta.id, slots.answering), *rank_slots(meta.id, slots.surplus)):
             yield ActorSpec(slot.name, slot.node, answers=True)
         for slot in rank_slots(meta.id, slots.lacking):

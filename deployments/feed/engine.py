@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import structlog
 
+from agents.arrivals import Arrivals
 from agents.clock import now_ms
 from deployments.background.periodic import run_periodically
 from deployments.feed.consumer import Consumer
@@ -42,10 +43,19 @@ class FeedEngine:
     """Hands the consumers what happens: at least once, in order per partition, and so per conversation.
 
     `group_days` is how long what a group lacks is kept for it after its consumer has gone from the code; `max_entries`
-    is how much of a partition waits for the slowest group at most.
+    is how much of a partition waits for the slowest group at most. What is new is read after the `arrivals` of that
+    moment: people who wait for an answer come first.
     """
 
-    def __init__(self, store: Store, consumers: Sequence[Consumer], *, group_days: float, max_entries: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        consumers: Sequence[Consumer],
+        *,
+        group_days: float,
+        max_entries: int,
+        arrivals: Arrivals | None = None,
+    ) -> None:
         names = [consumer.name for consumer in consumers]
         if len({*names}) < len(names):
             raise ValueError(f"two consumers of the feed have the same name: {sorted(names)}")
@@ -57,7 +67,8 @@ class FeedEngine:
         self._held: dict[int, float] = {}
         self._has_taken_lease = False
         self._shared = SharedFeed(store)
-        self.readers = [GroupReader(consumer, self._shared, self._holds) for consumer in consumers]
+        before = arrivals or Arrivals()
+        self.readers = [GroupReader(consumer, self._shared, self._holds, before.settle) for consumer in consumers]
 
     async def register(self) -> None:
         """Make that there is a feed, so that nothing is missed from now on. Raises StoreUnavailable."""

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -46,14 +46,24 @@ class Failure:
 
 
 class GroupReader:
-    """Gives one consumer what is new in the partitions of which this process holds the lease; `holds` says of which."""
+    """Gives one consumer what is new in the partitions of which this process holds the lease; `holds` says of which.
 
-    def __init__(self, consumer: Consumer, feed: SharedFeed, holds: Callable[[int], bool]) -> None:
+    It is read once `settle` returns.
+    """
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        feed: SharedFeed,
+        holds: Callable[[int], bool],
+        settle: Callable[[], Awaitable[None]],
+    ) -> None:
         self.name = consumer.name
         self.failures: dict[int, Failure] = {}
         self._consumer = consumer
         self._feed = feed
         self._holds = holds
+        self._settle = settle
         self._positions: dict[int, Position | None] = {}
         self._due: dict[int, float] = {}
         self._wanted: dict[int, float] = {}
@@ -105,6 +115,7 @@ class GroupReader:
         """Read until cancelled."""
         while True:
             await self._wait()
+            await self._settle()
             ready = self._ready()[:MAX_PARTITIONS]
             self._begin(ready)
             try:

@@ -181,6 +181,7 @@ async def _lifespan(
         make_consumers(services),
         group_days=settings.feed_group_days,
         max_entries=settings.feed_max_entries,
+        arrivals=dependencies.arrivals,
     )
     app.state.dependencies = dependencies
     background = (

@@ -10,6 +10,7 @@ from pydantic import StringConstraints
 from structlog.contextvars import bind_contextvars
 
 from agents.agent import Catalog
+from agents.arrivals import Arrivals
 from agents.context import AgentContext
 from agents.tracing import trace_id_of
 from deployments.access.auditing import Auditor
@@ -52,6 +53,7 @@ class Dependencies:
     draining: Draining
     host_supply: HostSupply
     recorder: Recorder = field(default_factory=Recorder)
+    arrivals: Arrivals = field(default_factory=Arrivals)
     queues: Queues = field(init=False)
     jobs: JobClient = field(init=False)
     batches: BatchClient = field(init=False)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from agents.agent import Agent
+from agents.arrivals import Arrivals
 from agents.conversation import Conversation
 from agents.models import Call, ScriptedModel, Step
 from agents.tools import tool
@@ -97,3 +98,22 @@ async def test_watchers_are_told_that_the_conversation_is_deleted(world: World, 
         assert [event async for event in turn] == [{**seen[-1], "turn": 2}]
         assert [event async for event in late.events(0)] == [seen[-1]]
     parked.abandon()
+
+
+async def test_watchers_are_shown_what_happens_after_the_messages_that_came_before(world: World) -> None:
+    """In a burst, messages of others are acknowledged first: to show many watchers a turn takes longer."""
+    conversation = await world.start(Agent(name="a", model=ScriptedModel([Step("hi")])))
+    door: Any = SilentDoor()
+    arrivals = Arrivals(patience=3600.0)
+    async with (
+        asyncio.timeout(PATIENCE),
+        open_watcher(world.store, door, "c", arrivals=arrivals) as patient,
+        open_watcher(world.store, door, "c") as other,
+    ):
+        with arrivals.taking_in():
+            receipt = await say(conversation)
+            shown = asyncio.create_task(anext(patient.turn_events(receipt.turn, receipt.seq, fresh=True)))
+            seen = [event async for event in other.turn_events(receipt.turn, receipt.seq, fresh=True)]
+            assert seen[-1]["type"] == "turn_completed"
+            assert not shown.done()
+        assert await shown == seen[0]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from agents.arrivals import Arrivals
 from deployments.feed.consumer import Consumer
 from deployments.feed.engine import FeedEngine
 from store import Store
@@ -48,14 +49,20 @@ def ended(turn: int) -> tuple[str, dict[str, object]]:
     return ("turn_ended", {"turn": turn, "outcome": "completed", "reason": None, "usage": {}, "cost": None})
 
 
-def engine_of(store: Store, *consumers: Consumer, group_days: float = 7.0, max_entries: int = 100_000) -> FeedEngine:
-    return FeedEngine(store, consumers, group_days=group_days, max_entries=max_entries)
+def engine_of(
+    store: Store,
+    *consumers: Consumer,
+    group_days: float = 7.0,
+    max_entries: int = 100_000,
+    arrivals: Arrivals | None = None,
+) -> FeedEngine:
+    return FeedEngine(store, consumers, group_days=group_days, max_entries=max_entries, arrivals=arrivals)
 
 
 @asynccontextmanager
-async def running(store: Store, *consumers: Consumer) -> AsyncIterator[FeedEngine]:
+async def running(store: Store, *consumers: Consumer, arrivals: Arrivals | None = None) -> AsyncIterator[FeedEngine]:
     """An engine that is registered and reads, while the block runs."""
-    engine = engine_of(store, *consumers)
+    engine = engine_of(store, *consumers, arrivals=arrivals)
     await engine.register()
     reading = asyncio.create_task(engine.run())
     try:

@@ -106,7 +106,8 @@ async def _stream_events(
     try:
         stack.enter_context(deps.limits.streams.hold())
         await stack.enter_async_context(deps.request_limits.stream(principal.id))
-        watcher = await stack.enter_async_context(open_watcher(deps.store, deps.door, conversation_id, client_tools))
+        opening = open_watcher(deps.store, deps.door, conversation_id, client_tools, deps.arrivals)
+        watcher = await stack.enter_async_context(opening)
     except BaseException:
         await stack.aclose()
         raise

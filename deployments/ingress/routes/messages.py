@@ -86,7 +86,7 @@ async def send(
     await deps.known_limits.require_spending(principal.id)
     with limits.messages.hold():
         body, size = await read_message(request, limits, settings.max_message_bytes, settings.max_attachment_bytes)
-        with limits.body_bytes.hold(size):
+        with limits.body_bytes.hold(size), deps.arrivals.taking_in():
             context = agent_context(request)
             message = _user_message(body, context)
             if accepts_event_stream(request):
@@ -180,7 +180,8 @@ async def _stream_turn(
     try:
         stack.enter_context(deps.limits.streams.hold())
         await stack.enter_async_context(deps.request_limits.stream(principal_of(request).id))
-        watcher = await stack.enter_async_context(open_watcher(deps.store, deps.door, conversation_id, client_tools))
+        opening = open_watcher(deps.store, deps.door, conversation_id, client_tools, deps.arrivals)
+        watcher = await stack.enter_async_context(opening)
         receipt = await deps.door.send(conversation_id, message, context)
     except BaseException:
         await stack.aclose()

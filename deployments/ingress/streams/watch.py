@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import structlog
 
+from agents.arrivals import Arrivals
 from agents.codec import wire_record
 from deployments.ingress.streams.watcher_state import SequenceGap, WatcherState, WireEvent
 from deployments.routing.door import Door
@@ -30,24 +31,32 @@ REPEAT_SECONDS = LIFETIME_MS / 3000
 
 @asynccontextmanager
 async def open_watcher(
-    store: Store, door: Door, conversation_id: str, client_tools: Sequence[str] = ()
+    store: Store,
+    door: Door,
+    conversation_id: str,
+    client_tools: Sequence[str] = (),
+    arrivals: Arrivals | None = None,
 ) -> AsyncIterator["Watcher"]:
-    """A watcher that hears everything published from here on, and is known to run these client tools."""
+    """A watcher that hears everything published from here on, and is known to run these client tools.
+
+    What it hears waits for the `arrivals` of that moment: showing it to many takes longer than taking messages in.
+    """
     async with (
         store.subscriptions.subscribe(conversation_id) as tail,
         _declare(store, conversation_id, client_tools),
     ):
-        yield Watcher(store, door, conversation_id, tail)
+        yield Watcher(store, door, conversation_id, tail, arrivals or Arrivals())
 
 
 class Watcher:
     """One watcher of one conversation; `open_watcher` makes it, so that it misses nothing published since."""
 
-    def __init__(self, store: Store, door: Door, conversation_id: str, tail: Subscription) -> None:
+    def __init__(self, store: Store, door: Door, conversation_id: str, tail: Subscription, arrivals: Arrivals) -> None:
         self._store = store
         self._door = door
         self._id = conversation_id
         self._tail = tail
+        self._arrivals = arrivals
         self._state = WatcherState()
 
     async def events(self, after: int) -> AsyncGenerator[WireEvent, None]:
@@ -102,6 +111,7 @@ class Watcher:
         while True:
             try:
                 payload = await self._tail.get()
+                await self._arrivals.settle()
                 if payload.get("gone"):
                     raise ConversationNotFound(self._id)
                 for event in self._state.accept(payload):

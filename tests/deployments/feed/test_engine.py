@@ -7,6 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from agents.agent import Catalog
+from agents.arrivals import Arrivals
 from deployments.feed import engine as engine_module
 from deployments.feed import reader as reader_module
 from deployments.feed.consumer import FeedServices, make_consumers
@@ -52,6 +53,28 @@ async def test_turns_of_conversations_are_heard(world: World) -> None:
     assert kinds[:2] == ["conversation_created", "turn_started"]
     assert kinds[-1] == "turn_ended"
     assert [state.lag for state in await world.store.feed.states()] == [0]
+
+
+async def test_people_who_wait_for_an_answer_come_first(store: Store) -> None:
+    class Noted(Arrivals):
+        def __init__(self) -> None:
+            super().__init__(patience=3600.0)
+            self.is_waited_for = asyncio.Event()
+
+        async def settle(self) -> None:
+            self.is_waited_for.set()
+            await super().settle()
+
+    ledger, arrivals = Ledger(), Noted()
+    writer = await Writer.new(store, "c")
+    with arrivals.taking_in():
+        async with running(store, ledger, arrivals=arrivals):
+            await writer.append(b"1", feed=[ended(1)])
+            async with asyncio.timeout(20):
+                await arrivals.is_waited_for.wait()
+            assert ledger.calls == []
+    async with running(store, ledger, arrivals=arrivals):
+        await ledger.until_heard("c", [1])
 
 
 async def test_a_group_that_was_away_goes_on_where_it_was(store: Store) -> None:

@@ -18,7 +18,6 @@ from deployments.background.recovery_sweep import RecoverySweep
 from deployments.background.stuck_turns import StuckTurns
 from deployments.background.unfinished_imports import UnfinishedImports
 from deployments.background.warm_pool import WarmPool
-from deployments.batches.definition import BatchDefinition
 from deployments.feed.consumer import FeedServices, make_consumers
 from deployments.feed.engine import FeedEngine
 from deployments.host.actor import open_door
@@ -65,38 +64,13 @@ from deployments.process.gc_tuning import tune_gc
 from deployments.process.logging import configure_logging
 from deployments.process.store import connect_store
 from deployments.process.tracing import flush_at_end, tracer_of
-from deployments.replay.order import ReplayOrder
 from deployments.routing.control_plane import cluster_name
-from deployments.schedules.definition import NewSchedule, RunNow, ScheduleChanges, Timetable
 from deployments.schedules.scheduler import make_scheduler
 from deployments.settings import Settings
 from deployments.work.job_modules import import_jobs
 from deployments.work.supply import WorkerSupply
 from store import StoreUnavailable
 
-BODIES = (
-    bodies.NewConversation,
-    bodies.ConversationChanges,
-    bodies.Forking,
-    bodies.NewMessage,
-    bodies.NewCancel,
-    bodies.NewResolution,
-    bodies.ApprovalChoice,
-    bodies.NewKey,
-    bodies.Membership,
-    bodies.NewOwner,
-    bodies.NewLimits,
-    bodies.SignIn,
-    BatchDefinition,
-    NewSchedule,
-    ScheduleChanges,
-    Timetable,
-    RunNow,
-    ReplayOrder,
-    bodies.NewMemory,
-    bodies.CorrectedMemory,
-    bodies.NewInstructions,
-)
 # Routes are tried in this order: those with the most requests come first.
 ROUTES = (
     messages,
@@ -227,7 +201,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, routes=app.routes)
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        for model in BODIES:
+        for model in bodies.DESCRIBED.values():
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas.update(schema.pop("$defs", {}))
             schemas[model.__name__] = schema

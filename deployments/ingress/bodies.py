@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -273,7 +273,12 @@ class ApprovalChoice(_Strict):
     approval: Approval | None
 
 
+DESCRIBED: Final[dict[str, type[BaseModel]]] = {}
+"""The bodies that routes say they read, by name: what the API's document has to describe."""
+
+
 def body_schema(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
     """The `openapi_extra` of a route that reads its body itself."""
+    DESCRIBED[model.__name__] = model
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}

@@ -8,26 +8,21 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from agents.clock import now_ms
 from deployments.access.conversations import require_scope
-from deployments.access.principal import Principal
-from deployments.access.rights import relation_to
 from deployments.batches.client import INVALID
 from deployments.batches.definition import BatchDefinition, conversation_id
 from deployments.batches.results import Results
 from deployments.ingress.bodies import body_schema
 from deployments.ingress.body_reader import read_body, read_pieces
 from deployments.ingress.dependencies import Dependencies, Deps, principal_of
-from deployments.ingress.problems import BODY_PROBLEMS, Problem, note_refusal, openapi_problems
+from deployments.ingress.owned import Whose, list_for, may_see, require_seen
+from deployments.ingress.problems import BODY_PROBLEMS, Problem, openapi_problems
 from deployments.ingress.streams.download import DownloadResponse
-from store.principals import tenant_name_of
 from store.registries.batches import BatchRecord, BatchState
 
 router = APIRouter(prefix="/v1", tags=["batches"])
 
 BatchId = Annotated[str, Path(pattern=r"^[0-9a-zA-Z]{1,64}$")]
 Cursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,15}:[0-9a-zA-Z]{1,64}$")]
-Whose = Annotated[
-    Literal["own", "all"], Query(description="`all`: those of the tenant for its admins, and of all for operators.")
-]
 MEDIA_TYPES = {"jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
 MAX_BODY_BYTES = 131_072
 CHUNK, MAX_CHUNKS = 100, 20
@@ -98,8 +93,8 @@ async def list_batches(
     before = (int(at), batch_id) if cursor else None
     wanted: list[BatchRecord] = []
     for _ in range(MAX_CHUNKS):
-        found, before = await deps.store.batches.list(limit=CHUNK, before=before, **_list_for(principal, whose))
-        wanted += [one for one in found if state in (None, one.state) and _may_see(principal, one.owner)]
+        found, before = await deps.store.batches.list(limit=CHUNK, before=before, **list_for(principal, whose))
+        wanted += [one for one in found if state in (None, one.state) and may_see(principal, one.owner)]
         if before is None or len(wanted) >= limit:
             break
     if len(wanted) > limit:
@@ -236,23 +231,8 @@ def _seconds(batch: BatchRecord) -> float | None:
     return ((batch.finished_at or now_ms()) - batch.started_at) / 1000
 
 
-def _list_for(principal: Principal, whose: str) -> dict[str, str | None]:
-    if whose == "own" or not (principal.acts_as("admin") or principal.acts_as("operator")):
-        return {"owner": principal.id, "tenant": None}
-    return {"owner": None, "tenant": None if principal.acts_as("operator") else principal.tenant}
-
-
-def _may_see(principal: Principal, owner: str) -> bool:
-    return relation_to(principal, owner, {}) == "owner"
-
-
 async def _find(deps: Dependencies, request: Request, batch_id: str, scope: Literal["read", "write"]) -> BatchRecord:
-    principal = principal_of(request)
-    batch = await deps.store.batches.get(batch_id)
-    if batch is None or not _may_see(principal, batch.owner):
-        note_refusal(
-            request.scope, "unknown_batch", concealed_of=None if batch is None else tenant_name_of(batch.owner)
-        )
-        raise Problem("unknown_batch", f"There is no batch {batch_id}.")
-    require_scope(principal, scope)
+    found = await deps.store.batches.get(batch_id)
+    batch = require_seen(request, found, "unknown_batch", f"There is no batch {batch_id}.")
+    require_scope(principal_of(request), scope)
     return batch

@@ -1,7 +1,7 @@
 """Jobs: people see, cancel and repeat their own, admins those of their tenant, operators all; and what has failed."""
 
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
@@ -9,13 +9,11 @@ from pydantic import ValidationError
 
 from agents.clock import now_ms
 from deployments.access.conversations import require_scope
-from deployments.access.principal import Principal
-from deployments.access.rights import relation_to
 from deployments.ingress.dependencies import Dependencies, Deps, principal_of
-from deployments.ingress.problems import Problem, note_refusal, openapi_problems
+from deployments.ingress.owned import Whose, list_for, may_see, require_seen
+from deployments.ingress.problems import Problem, openapi_problems
 from deployments.work.errors import UnknownJobType
 from deployments.work.failure_audit import FailureAudit
-from store.principals import tenant_name_of
 from store.registries.jobs import JobRecord
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
@@ -24,9 +22,6 @@ JobId = Annotated[str, Path(pattern=r"^[0-9a-zA-Z:._-]{1,128}$")]
 Cursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,15}:[0-9a-zA-Z:._-]{1,128}$")]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Time = Annotated[int | None, Query(ge=0, lt=10**15, description="Milliseconds since 1970.")]
-Whose = Annotated[
-    Literal["own", "all"], Query(description="`all`: those of the tenant for its admins, and of all for operators.")
-]
 HIDDEN = frozenset({"claim", "alive_at"})
 LARGE = frozenset({"payload", "result"})
 CHUNK, MAX_CHUNKS = 200, 20
@@ -54,8 +49,8 @@ async def list_jobs(
     before = (int(at), job_id) if cursor else None
     wanted: list[JobRecord] = []
     for _ in range(MAX_CHUNKS):
-        found, before = await deps.store.jobs.list(limit=CHUNK, before=before, **_list_for(principal, whose))
-        shown = [job for job in found if _may_see(principal, job.owner)]
+        found, before = await deps.store.jobs.list(limit=CHUNK, before=before, **list_for(principal, whose))
+        shown = [job for job in found if may_see(principal, job.owner)]
         wanted += [job for job in shown if state in (None, job.state) and type_name in (None, job.type)]
         if before is None or len(wanted) >= limit:
             break
@@ -129,28 +124,14 @@ async def list_failures(
         stage=stage,
         type_name=type_name,
         conversation=conversation,
-        owner=lambda owner: _may_see(principal, owner),
+        owner=lambda owner: may_see(principal, owner),
     )
     return {"failures": failures}
 
 
-def _list_for(principal: Principal, whose: str) -> dict[str, str | None]:
-    """The list that is looked through: a cursor tells of what is in it, so it has nothing that one may not see."""
-    if whose == "own" or not (principal.acts_as("admin") or principal.acts_as("operator")):
-        return {"owner": principal.id}
-    return {"owner": None, "tenant": None if principal.acts_as("operator") else principal.tenant}
-
-
-def _may_see(principal: Principal, owner: str) -> bool:
-    return relation_to(principal, owner, {}) == "owner"
-
-
 async def _find(deps: Dependencies, request: Request, job_id: str) -> JobRecord:
     job = await deps.store.jobs.get(job_id)
-    if job is None or not _may_see(principal_of(request), job.owner):
-        note_refusal(request.scope, "unknown_job", concealed_of=None if job is None else tenant_name_of(job.owner))
-        raise Problem("unknown_job", f"There is no job {job_id}.")
-    return job
+    return require_seen(request, job, "unknown_job", f"There is no job {job_id}.")
 
 
 async def _find_to_change(deps: Dependencies, request: Request, job_id: str) -> JobRecord:

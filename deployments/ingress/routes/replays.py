@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -12,12 +12,11 @@ from fastapi.responses import HTMLResponse
 from agents.clock import now_ms
 from agents.errors import AgentDefinitionError
 from deployments.access.conversations import require_scope
-from deployments.access.principal import Principal
-from deployments.access.rights import relation_to
 from deployments.ingress.bodies import body_schema
 from deployments.ingress.body_reader import read_body
 from deployments.ingress.dependencies import Dependencies, Deps, principal_of
-from deployments.ingress.problems import BODY_PROBLEMS, Problem, note_refusal, openapi_problems
+from deployments.ingress.owned import Whose, list_for, may_see, require_seen
+from deployments.ingress.problems import BODY_PROBLEMS, Problem, openapi_problems
 from deployments.ingress.streams.download import DownloadResponse
 from deployments.replay.choose import choose_conversations
 from deployments.replay.order import OrderedBy, ReplayOrder, StoredOrder, check_order, describe
@@ -25,7 +24,6 @@ from deployments.replay.page import POLICY, summary_page
 from deployments.replay.result_rows import decode_lines
 from deployments.replay.totals import add_up
 from deployments.replay.where import WhereInvalid, parse_where
-from store.principals import tenant_name_of
 from store.registries.jobs import JobRecord
 from store.registries.replays import ReplayRecord
 
@@ -36,9 +34,6 @@ JOB: Final = "replay"
 MAX_ORDER_BYTES: Final = 131_072
 READ_TOGETHER: Final = 20
 Cursor = Annotated[str | None, Query(pattern=r"^[0-9]{1,15}:[0-9a-f]{32}$")]
-Whose = Annotated[
-    Literal["own", "all"], Query(description="`all`: those of the tenant for its admins, and of all for operators.")
-]
 ReplayId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 REPLAY_PROBLEMS: Final = ("unknown_replay", "invalid_request", "not_allowed", "store_unavailable")
 
@@ -90,8 +85,8 @@ async def list_replays(
     require_scope(principal, "read")
     at, _, replay_id = (cursor or "").partition(":")
     before = (int(at), replay_id) if cursor else None
-    found, before = await deps.store.replays.list(limit=limit, before=before, **_list_for(principal, whose))
-    shown = [record for record in found if _may_see(principal, record)]
+    found, before = await deps.store.replays.list(limit=limit, before=before, **list_for(principal, whose))
+    shown = [record for record in found if may_see(principal, record.owner)]
     bodies = await asyncio.gather(*(_body(deps, record) for record in shown))
     return {"replays": bodies, "next": before and f"{before[0]}:{before[1]}"}
 
@@ -203,24 +198,9 @@ async def _lines(deps: Dependencies, record: ReplayRecord) -> AsyncIterator[byte
                 yield decode_lines(rows)
 
 
-def _list_for(principal: Principal, whose: str) -> dict[str, str | None]:
-    if whose == "own" or not (principal.acts_as("admin") or principal.acts_as("operator")):
-        return {"owner": principal.id, "tenant": None}
-    return {"owner": None, "tenant": None if principal.acts_as("operator") else principal.tenant}
-
-
-def _may_see(principal: Principal, record: ReplayRecord) -> bool:
-    return relation_to(principal, record.owner, {}) == "owner"
-
-
 async def _find(deps: Dependencies, request: Request, replay_id: str) -> ReplayRecord:
     record = await deps.store.replays.get(replay_id)
-    if record is None or not _may_see(principal_of(request), record):
-        note_refusal(
-            request.scope, "unknown_replay", concealed_of=None if record is None else tenant_name_of(record.owner)
-        )
-        raise Problem("unknown_replay", f"There is no replay {replay_id}.")
-    return record
+    return require_seen(request, record, "unknown_replay", f"There is no replay {replay_id}.")
 
 
 async def _find_to_change(deps: Dependencies, request: Request, replay_id: str) -> ReplayRecord:

@@ -11,12 +11,11 @@ from agents.clock import now_ms
 from agents.errors import UnknownAgent
 from deployments.access.conversations import require_scope
 from deployments.access.principal import Principal
-from deployments.access.rights import relation_to
 from deployments.ingress.bodies import body_schema
 from deployments.ingress.body_reader import read_body, read_optional_body
 from deployments.ingress.dependencies import Dependencies, Deps, principal_of
-from deployments.ingress.problems import BODY_PROBLEMS, Problem, note_refusal, openapi_problems
-from deployments.ingress.routes.jobs import Whose
+from deployments.ingress.owned import Whose, list_for, may_see, require_seen
+from deployments.ingress.problems import BODY_PROBLEMS, Problem, openapi_problems
 from deployments.schedules.definition import Definition, NewSchedule, RunNow, ScheduleChanges, Timetable
 from deployments.schedules.due_times import due_between
 from deployments.schedules.errors import TooManyRuns, TooManySchedules, UnknownSchedule
@@ -24,7 +23,6 @@ from deployments.schedules.plan import Rules
 from deployments.schedules.runs import may_speak_to
 from deployments.schedules.state import Run, Schedule
 from deployments.work.job_type import JOB_TYPES
-from store.principals import tenant_name_of
 
 router = APIRouter(prefix="/v1/schedules", tags=["schedules"])
 
@@ -53,8 +51,8 @@ async def list_schedules(
     before = _position(cursor)
     wanted: list[Schedule] = []
     for _ in range(MAX_CHUNKS):
-        found, before = await deps.schedules.list(limit=CHUNK, before=before, **_list_for(principal, whose))
-        wanted += [schedule for schedule in found if _may_see(principal, schedule.owner)]
+        found, before = await deps.schedules.list(limit=CHUNK, before=before, **list_for(principal, whose))
+        wanted += [schedule for schedule in found if may_see(principal, schedule.owner)]
         if before is None or len(wanted) >= limit:
             break
     if len(wanted) > limit:
@@ -225,27 +223,12 @@ def _check_job(principal: Principal, wanted: Definition, before: Definition | No
         raise Problem("invalid_request", f"{place}: {first['msg']}") from error
 
 
-def _list_for(principal: Principal, whose: str) -> dict[str, str | None]:
-    """The list that is looked through: it has nothing that one may not see."""
-    if whose == "own" or not (principal.acts_as("admin") or principal.acts_as("operator")):
-        return {"owner": principal.id}
-    return {"owner": None, "tenant": None if principal.acts_as("operator") else principal.tenant}
-
-
-def _may_see(principal: Principal, owner: str) -> bool:
-    return relation_to(principal, owner, {}) == "owner"
-
-
 async def _find(deps: Dependencies, request: Request, schedule_id: str) -> Schedule:
     try:
         schedule = await deps.schedules.get(schedule_id)
     except UnknownSchedule:
         schedule = None
-    if schedule is None or not _may_see(principal_of(request), schedule.owner):
-        concealed = None if schedule is None else tenant_name_of(schedule.owner)
-        note_refusal(request.scope, "unknown_schedule", concealed_of=concealed)
-        raise Problem("unknown_schedule", f"There is no schedule {schedule_id}.")
-    return schedule
+    return require_seen(request, schedule, "unknown_schedule", f"There is no schedule {schedule_id}.")
 
 
 async def _find_to_change(deps: Dependencies, request: Request, schedule_id: str) -> Schedule:

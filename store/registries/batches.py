@@ -8,11 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from store.client.client import Client, Reply
-from store.client.script import CHANGE_BATCH, LIST_ENTRIES, NOTE_BATCH_ROWS, REOPEN_BATCH_ROWS, Argument, pairs
+from store.client.script import CHANGE_BATCH, NOTE_BATCH_ROWS, REOPEN_BATCH_ROWS, Argument, pairs
 from store.keys import Keys
 from store.live.subscriber import LiveSubscriber
 from store.live.subscription import Subscription
 from store.principals import tenant_name_of
+from store.registries.newest import newest
 
 if TYPE_CHECKING:
     from store.key_groups import BatchKeys
@@ -284,14 +285,12 @@ class Batches:
         key = self._keys.batches if tenant is None else self._keys.batches_of_tenant(tenant)
         if owner is not None:
             key = self._keys.batches_of(owner)
-        arguments: list[Argument] = [limit + 1, 1, *(("", "") if before is None else before)]
-        flat: Reply = await self._client.retry(lambda: self._client.run(LIST_ENTRIES, [key], arguments))
-        entries = [(int(at), batch_id.decode()) for batch_id, at in zip(flat[::2], flat[1::2], strict=True)]
-        found = [await self.get(batch_id) for _, batch_id in entries[:limit]]
-        gone = [batch_id for (_, batch_id), batch in zip(entries, found, strict=False) if batch is None]
+        page, following = await newest(self._client, key, limit, before)
+        found = [await self.get(batch_id) for _, batch_id in page]
+        gone = [batch_id for (_, batch_id), batch in zip(page, found, strict=True) if batch is None]
         if gone:  # it is no longer kept
             await self._client.retry(lambda: self._client.redis.zrem(key, *gone))
-        return [batch for batch in found if batch is not None], entries[limit - 1] if len(entries) > limit else None
+        return [batch for batch in found if batch is not None], following
 
     def _lists_of(self, owner: str) -> tuple[str, str]:
         return self._keys.batches_of(owner), self._keys.batches_of_tenant(tenant_name_of(owner))

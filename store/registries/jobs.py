@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from store.client.client import Client, Reply
 from store.client.lease import Lease
-from store.client.script import ADD_JOB, CHANGE_JOB, LIST_ENTRIES, Argument, pairs
+from store.client.script import ADD_JOB, CHANGE_JOB, Argument, pairs
 from store.keys import Keys
 from store.principals import tenant_name_of
+from store.registries.newest import newest
 
 JobState = Literal["waiting", "running", "succeeded", "failed", "cancelled", "expired"]
 OPEN_STATES: tuple[JobState, ...] = ("waiting", "running")
@@ -208,13 +209,8 @@ class Jobs:
         key = self._keys.jobs if tenant is None else self._keys.jobs_of_tenant(tenant)
         if owner is not None:
             key = self._keys.jobs_of(owner)
-        start = ("", "") if before is None else before
-        arguments: builtins.list[Argument] = [limit + 1, 1, *start]
-        flat: Reply = await self._client.retry(lambda: self._client.run(LIST_ENTRIES, [key], arguments))
-        entries = [(int(at), job_id.decode()) for job_id, at in zip(flat[::2], flat[1::2], strict=True)]
-        page = entries[:limit]
-        jobs = await self.get_heads([job_id for _, job_id in page])
-        return jobs, page[-1] if len(entries) > limit else None
+        page, following = await newest(self._client, key, limit, before)
+        return await self.get_heads([job_id for _, job_id in page]), following
 
     async def _change(
         self,

@@ -9,9 +9,9 @@ from typing import Any, Final
 import orjson
 
 from store.client.client import Client, Reply
-from store.client.script import LIST_ENTRIES, Argument
 from store.keys import Keys
 from store.principals import tenant_name_of
+from store.registries.newest import newest
 
 KEPT_SECONDS: Final = 30 * 86_400
 """After the last result, or the last time that it was taken up."""
@@ -111,15 +111,12 @@ class Replays:
         key = self._keys.replays if tenant is None else self._keys.replays_of_tenant(tenant)
         if owner is not None:
             key = self._keys.replays_of(owner)
-        arguments: builtins.list[Argument] = [limit + 1, 1, *(("", "") if before is None else before)]
-        flat: Reply = await self._client.retry(lambda: self._client.run(LIST_ENTRIES, [key], arguments))
-        entries = [(int(at), replay_id.decode()) for replay_id, at in zip(flat[::2], flat[1::2], strict=True)]
-        found = [await self.get(replay_id) for _, replay_id in entries[:limit]]
-        gone = [replay_id for (_, replay_id), record in zip(entries, found, strict=False) if record is None]
+        page, following = await newest(self._client, key, limit, before)
+        found = [await self.get(replay_id) for _, replay_id in page]
+        gone = [replay_id for (_, replay_id), record in zip(page, found, strict=True) if record is None]
         if gone:  # it is no longer kept
             await self._client.retry(lambda: self._client.redis.zrem(key, *gone))
-        records = [record for record in found if record is not None]
-        return records, entries[limit - 1] if len(entries) > limit else None
+        return [record for record in found if record is not None], following
 
     def _lists_of(self, owner: str) -> tuple[str, str, str]:
         keys = self._keys

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from store.client.client import Client, Reply
 from store.client.lease import Lease
-from store.client.script import COMMIT_SCHEDULE, DELETE_SCHEDULE, LIST_ENTRIES, LIST_SCHEDULE, Argument
+from store.client.script import COMMIT_SCHEDULE, DELETE_SCHEDULE, LIST_SCHEDULE, Argument
 from store.feed.entry import Notice, encode_notices
 from store.keys import PARTITIONS, Keys
 from store.principals import tenant_name_of
+from store.registries.newest import newest
 
 MAX_ENDED = 200
 """So many runs that are over are kept of each schedule."""
@@ -169,33 +170,27 @@ class Schedules:
         key = self._keys.schedules if tenant is None else self._keys.schedules_of_tenant(tenant)
         if owner is not None:
             key = self._keys.schedules_of(owner)
-        arguments: list[Argument] = [limit + 1, 1, *(("", "") if before is None else before)]
-        flat: Reply = await self._client.retry(lambda: self._client.run(LIST_ENTRIES, [key], arguments))
-        entries = [(int(at), one.decode()) for one, at in zip(flat[::2], flat[1::2], strict=True)]
-        page = entries[:limit]
+        page, following = await newest(self._client, key, limit, before)
         found = await self.get_many([schedule_id for _, schedule_id in page])
         known = {schedule.id for schedule in found}
         orphans = [one for at, one in page if one not in known and at < now - ORPHAN_MS]
         if orphans:
             await self._client.retry(lambda: self._client.redis.zrem(key, *orphans))
-        return found, page[-1] if len(entries) > limit else None
+        return found, following
 
     async def ended_runs(
         self, schedule_id: str, *, limit: int, before: tuple[int, str] | None = None
     ) -> tuple[builtins.list[EndedRun], tuple[int, str] | None]:
         """A page of the runs that are over, the newest first; and where the next page begins."""
         keys = self._keys.schedule(schedule_id)
-        arguments: list[Argument] = [limit + 1, 1, *(("", "") if before is None else before)]
-        flat: Reply = await self._client.retry(lambda: self._client.run(LIST_ENTRIES, [keys.ended], arguments))
-        entries = [(int(at), one.decode()) for one, at in zip(flat[::2], flat[1::2], strict=True)]
-        page = entries[:limit]
+        page, following = await newest(self._client, keys.ended, limit, before)
         if not page:
             return [], None
         values: Reply = await self._client.retry(
             lambda: self._client.redis.hmget(keys.runs, [run_id for _, run_id in page])
         )
         runs = [EndedRun(run_id, at, data) for (at, run_id), data in zip(page, values, strict=True) if data]
-        return runs, page[-1] if len(entries) > limit else None
+        return runs, following
 
     async def ended_run(self, schedule_id: str, run_id: str) -> bytes | None:
         """A run that is over, as JSON."""

@@ -1,0 +1,16 @@
+"""Pages through a sorted set of ids by time, the newest first."""
+
+from store.client.client import Client, Reply
+from store.client.script import LIST_ENTRIES, Argument
+
+Place = tuple[int, str]
+"""Where an entry stands: its time (ms), and its id."""
+
+
+async def newest(client: Client, key: str, limit: int, before: Place | None) -> tuple[list[Place], Place | None]:
+    """At most `limit` entries behind that place; and the place behind which the next page begins, None at the end."""
+    arguments: list[Argument] = [limit + 1, 1, *(("", "") if before is None else before)]
+    flat: Reply = await client.retry(lambda: client.run(LIST_ENTRIES, [key], arguments))
+    entries = [(int(at), one.decode()) for one, at in zip(flat[::2], flat[1::2], strict=True)]
+    page = entries[:limit]
+    return page, page[-1] if len(entries) > limit else None

@@ -1,5 +1,6 @@
 """The record of every batch, and which of its rows are finished: a bit each, and little more for one that failed."""
 
+import asyncio
 import builtins
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -286,7 +287,7 @@ class Batches:
         if owner is not None:
             key = self._keys.batches_of(owner)
         page, following = await newest(self._client, key, limit, before)
-        found = [await self.get(batch_id) for _, batch_id in page]
+        found = await asyncio.gather(*(self.get(batch_id) for _, batch_id in page))
         gone = [batch_id for (_, batch_id), batch in zip(page, found, strict=True) if batch is None]
         if gone:  # it is no longer kept
             await self._client.retry(lambda: self._client.redis.zrem(key, *gone))

@@ -1,5 +1,6 @@
 """Replays: what each was asked, of which conversations, and the results of each as they come."""
 
+import asyncio
 import builtins
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ class Replays:
         if owner is not None:
             key = self._keys.replays_of(owner)
         page, following = await newest(self._client, key, limit, before)
-        found = [await self.get(replay_id) for _, replay_id in page]
+        found = await asyncio.gather(*(self.get(replay_id) for _, replay_id in page))
         gone = [replay_id for (_, replay_id), record in zip(page, found, strict=True) if record is None]
         if gone:  # it is no longer kept
             await self._client.retry(lambda: self._client.redis.zrem(key, *gone))

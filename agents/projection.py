@@ -2,16 +2,16 @@
 
 Every event names its turn and its model call (`step`), and these give the order, not the time of arrival: the messages
 that a step reads, its answer, the results of its calls. Roles alternate because neighbours of one role are merged;
-every call is followed by its result because both are looked up by id.
+every call is follto_deliver by its result because both are looked up by id.
 """
 
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agents.turn.events import AssistantMsg, Block, Event, ToolCall, ToolResult, UserMsg
+from agents.turn.events import AssistantMsg, Block, Delivered, Event, ToolCall, ToolResult, TurnEnded, UserMsg
 from agents.turn.flow import CANCELLED
 from agents.turn.inputs import ModelRef
 
@@ -22,6 +22,8 @@ WORDLESS = "The call failed without a word about it."
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 INVALID_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 MAX_NAME = 128
+NOTHING_SEEN = "[What you wrote in this turn was not delivered: people have not seen it.]"
+PART_SEEN = "[Of what you wrote in this turn, people have seen what stands here. The rest was not delivered.]"
 THINKING = frozenset({"thinking", "redacted_thinking"})
 
 
@@ -50,6 +52,59 @@ def project(events: Iterable[Event], ref: ModelRef) -> list[Message]:
             if number < ref.turn or step < ref.step:
                 projected.add_answer(turn.answers.get(step), turn.calls.get(step, ()))
     return projected.messages
+
+
+def as_seen(events: Sequence[Event], before: int) -> Sequence[Event]:
+    """The events, with what people have seen of the turns before the turn `before`, which are over.
+
+    Of a turn that a channel has to deliver, words that are not delivered were not said. An answer of which a part was
+    sent has that part, and a note at the end of the turn says that there was more. Calls stay, with their results.
+    """
+    to_deliver = {
+        event.turn for event in events if isinstance(event, UserMsg) and event.channel and event.turn < before
+    }
+    if not to_deliver:
+        return events
+    delivered = _Delivered(events)
+    kept: list[Event] = []
+    steps: dict[int, int] = defaultdict(int)
+    cut, told = set(), set()  # the turns that lack words, and those of which people have seen some
+    for event in events:
+        if event.turn in to_deliver:
+            steps[event.turn] = max(steps[event.turn], getattr(event, "step", 0))
+        if event.turn in to_deliver and isinstance(event, AssistantMsg):
+            seen = delivered.part_of(event)
+            cut |= {event.turn} if seen is not event else set()
+            told |= {event.turn} if any(map(_has_words, seen.content)) else set()
+            event = seen
+        elif event.turn in cut and isinstance(event, TurnEnded):
+            note = {"type": "text", "text": PART_SEEN if event.turn in told else NOTHING_SEEN}
+            kept.append(UserMsg(turn=event.turn, step=steps[event.turn] + 1, origin="agent", content=[note]))
+        kept.append(event)
+    return kept
+
+
+class _Delivered:
+    """What channels have sent of the answers, by the ids of these."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._sent: dict[str, list[str]] = defaultdict(list)
+        self._incomplete: set[str] = set()
+        for event in events:
+            if isinstance(event, Delivered):
+                for bubble in event.bubbles:
+                    self._sent[str(bubble.get("message_id"))].append(str(bubble.get("text") or ""))
+                self._incomplete.update(str(bubble.get("message_id")) for bubble in event.unsent)
+
+    def part_of(self, answer: AssistantMsg) -> AssistantMsg:
+        """The answer with the words that were sent; itself if those are all that it has."""
+        sent = self._sent.get(answer.message_id, [])
+        if (sent and answer.message_id not in self._incomplete) or not any(map(_has_words, answer.content)):
+            return answer
+        first = next(place for place, block in enumerate(answer.content) if _has_words(block))
+        words = [{"type": "text", "text": "\n\n".join(sent)}] if sent else []
+        before, after = answer.content[:first], answer.content[first:]
+        return replace(answer, content=[*before, *words, *(block for block in after if block["type"] != "text")])
 
 
 def _sort(events: Iterable[Event]) -> tuple[dict[int, _Turn], dict[str, ToolResult]]:

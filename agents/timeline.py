@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from agents.turn.events import (
     AssistantMsg,
+    Delivered,
     Event,
     Logged,
     Resolution,
@@ -82,7 +83,7 @@ class Timeline:
         if part is not None:
             part.incarnation = incarnation
             self.parts.append(part)
-        if not isinstance(entry.event, StatePatch | Summary):
+        if not isinstance(entry.event, StatePatch | Summary | Delivered):
             self._last_at = entry.at
 
     def add_under_way(self, waits_for: Mapping[str, str]) -> None:

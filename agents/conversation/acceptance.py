@@ -44,7 +44,8 @@ async def accepting(
     next incarnation finds in the log. Its commands raise `NeedsIncarnation` as well, and `store.Fenced` or
     `store.errors.Conflict` when an incarnation has begun meanwhile. `meta` is how the conversation was found to live
     nowhere: if another writer has claimed since, `store.Fenced` is raised, and no writer is fenced. Without `messages`
-    it takes answers and cancels only, and for these it reads no more than the last turn, however long the log is.
+    it takes answers, cancels and deliveries only, and for these it reads no more than the last turn, however long the
+    log is.
 
     Raises what `Conversation.open` raises.
     """

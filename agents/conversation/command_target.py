@@ -6,7 +6,7 @@ from agents.conversation.journal import id_of_cancel
 from agents.conversation.running_turn import newest_first
 from agents.errors import Refused
 from agents.receipt import Receipt
-from agents.turn.events import StatePatch, Summary, Suspension, TurnEnded, UserMsg
+from agents.turn.events import Delivered, StatePatch, Summary, Suspension, TurnEnded, UserMsg
 from agents.turn.inputs import Resolve
 from agents.turn.machine import CANCELLED_BY_PERSON
 from store import Store
@@ -14,7 +14,7 @@ from store import Store
 MAX_LOOK_BACK = 100
 """How many of the newest events are read in search of a cancel that was just made."""
 
-OF_NO_TURN = (UserMsg, StatePatch, Summary)
+OF_NO_TURN = (UserMsg, StatePatch, Summary, Delivered)
 """Events that may carry the number of a turn that does not run: it comes next, or has ended."""
 
 

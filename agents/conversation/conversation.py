@@ -14,13 +14,13 @@ from agents.context import AgentContext
 from agents.conversation.driver import ConversationStatus, Driver
 from agents.conversation.drop_turn import DropTurn
 from agents.conversation.journal import RESERVED, Journal
-from agents.conversation.validation import validate_message, validate_resolution
+from agents.conversation.validation import require_storable, validate_message, validate_resolution
 from agents.errors import Refused, Superseded
 from agents.receipt import Receipt
 from agents.services import Services
 from agents.turn import Event, State, fsm_state
 from agents.turn.events import Block
-from agents.turn.inputs import Cancel, OnBusy, Resolve, Stop, UserMessage
+from agents.turn.inputs import Cancel, OnBusy, RecordDelivery, Resolve, Stop, UserMessage
 from agents.turn.states import ExitReason
 
 log = structlog.get_logger(__name__)
@@ -175,6 +175,14 @@ class Conversation:
         A repetition changes nothing. Raises `Refused`, `Superseded`.
         """
         return await self._driver.submit(drop)
+
+    async def record_delivery(self, delivery: RecordDelivery) -> Receipt:
+        """Log what people have seen of a turn, whatever runs now: durable when this returns.
+
+        The same chain gets the same receipt again, whatever it says then. Raises `Refused`, `Superseded`.
+        """
+        require_storable(delivery)
+        return await self._driver.submit(delivery)
 
     async def cancel(self, principal: str | None = None, turn: int | None = None) -> Receipt:
         """End the turn with this number (None: the one that runs or waits). Raises `Refused`, `Superseded`.

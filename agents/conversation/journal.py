@@ -21,7 +21,7 @@ from agents.models import TextChunk, ThinkingChunk
 from agents.receipt import Receipt
 from agents.turn import Event, Facts, Logged, StepResult, fsm_state
 from agents.turn.commands import Append, Broadcast
-from agents.turn.events import StatePatch, Summary, Suspension, ToolCall, ToolResult, TurnEnded, UserMsg
+from agents.turn.events import Delivered, StatePatch, Summary, Suspension, ToolCall, ToolResult, TurnEnded, UserMsg
 from agents.turn.live import LiveEvent
 from agents.turn.machine import CANCELLED_BY_PERSON
 from agents.turn.snapshot import restore_snapshot
@@ -36,7 +36,7 @@ NO_EXPIRY = 2**53
 """The due time (ms) of a turn that waits for ever: the sweep never reaches it."""
 
 RESERVED = "\0"
-"""How the ids of decisions and cancels begin, which stand among the client ids of messages; no client id does."""
+"""How the ids of decisions, cancels and deliveries begin, which stand among the client ids; no message's does."""
 
 MAX_PAGE_EVENTS = 100
 """How many events of the log are read at once in search of an old turn."""
@@ -267,7 +267,7 @@ class Journal:
                 feed=told,
                 client_ids=receipt_ids(logged, facts),
                 summary_seq=next((entry.seq for entry in logged if isinstance(entry.event, Summary)), None),
-                is_progress=not all(isinstance(event, StatePatch | Summary | UserMsg) for event in events),
+                is_progress=not all(isinstance(event, StatePatch | Summary | Delivered | UserMsg) for event in events),
                 restores=any(isinstance(event, UserMsg) and event.origin == "user" for event in events),
                 used=used,
                 trace=span,
@@ -296,7 +296,7 @@ class Journal:
 def receipt_ids(logged: Sequence[Logged], facts: Facts) -> dict[str, int]:
     """By what a repeated command is found: a message by its client id, an answer by its call, a cancel by its turn.
 
-    `facts` are those after these events.
+    A delivery is found by its chain. `facts` are those after these events.
     """
     found: dict[str, int] = {}
     for entry in logged:
@@ -314,6 +314,8 @@ def receipt_id(event: Event) -> str | None:
             return id_of_call(tool_call_id)
         case TurnEnded(reason=reason, turn=turn) if reason == CANCELLED_BY_PERSON:
             return id_of_cancel(turn)
+        case Delivered(chain=chain):
+            return f"{RESERVED}delivered {chain}"
     return None
 
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from agents.errors import RefusedPart
 from agents.middleware.compaction.estimate import tokens_by_turn
-from agents.turn.events import AssistantMsg, Block, Event, Summary, ToolResult, TurnEnded, UserMsg
+from agents.turn.events import AssistantMsg, Block, Delivered, Event, Summary, ToolResult, TurnEnded, UserMsg
 from agents.turn.inputs import Patch
 
 SOURCE = "context"
@@ -60,7 +60,7 @@ class LeftOut:
 
     def _shown(self, event: Event) -> Event | None:
         match event:
-            case Summary():
+            case Summary() | Delivered():  # of another turn than the one that it stands in
                 return event
             case UserMsg() if event.turn in self.turns and event.turn >= self.first_turn:
                 return replace(event, content=[DROPPED if event.turn in self.dropped else TURN])

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from agents.codec import decode
 from agents.conversation.history import History
 from agents.turn import Event, Facts, Logged, fold
-from agents.turn.events import StatePatch, Summary, TurnEnded, UserMsg
+from agents.turn.events import Delivered, StatePatch, Summary, TurnEnded, UserMsg
 from agents.turn.facts import apply
 from store import Store
 
@@ -66,7 +66,7 @@ async def _facts_at_end(store: Store, conversation_id: str, ended: Logged, later
 
 
 def _is_of_a_turn(entry: Logged) -> bool:
-    return not isinstance(entry.event, StatePatch | Summary)
+    return not isinstance(entry.event, StatePatch | Summary | Delivered)
 
 
 def _begins_from_rest(event: Event | None, turn: int) -> bool:

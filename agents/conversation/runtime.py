@@ -28,6 +28,7 @@ from agents.middleware.pipeline.turn_context import SummaryText, TurnContext
 from agents.models import Model
 from agents.models.metering import metered
 from agents.models.provider import provider_of
+from agents.projection import as_seen
 from agents.services import Services
 from agents.storable import storable_text, storage_problem
 from agents.tools import Tool, ToolContext
@@ -103,9 +104,13 @@ class ConversationRuntime:
 
     @property
     def shown_events(self) -> Sequence[Event]:
-        """The events since the last summary, without what a provider has refused, or could not read."""
-        history = self.history
-        shown = LeftOut.of(history.facts.state).shown(history.events)
+        """The events since the last summary, without what a provider has refused, or could not read.
+
+        Of the turns that are over, with what people have seen of them.
+        """
+        history, facts = self.history, self.history.facts
+        shown = LeftOut.of(facts.state).shown(history.events)
+        shown = as_seen(shown, before=facts.turn if facts.running else facts.turn + 1)
         provider = provider_of(self.model_of(history.facts.turn))
         return shown if provider is None or history.providers <= {provider} else readable_by(provider, shown)
 

@@ -22,7 +22,7 @@ from agents.tools.forms import check_form_answer
 from agents.turn import Input
 from agents.turn.events import Block, blocks_of
 from agents.turn.facts import OpenCall
-from agents.turn.inputs import Cancel, ModelFailed, Resolve, UserMessage
+from agents.turn.inputs import Cancel, ModelFailed, RecordDelivery, Resolve, UserMessage
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +59,7 @@ async def validate_resolution(resolution: Resolve, call: OpenCall | None, runtim
 
     `call` is the one that waits for it, if any.
     """
-    _require_storable(resolution)
+    require_storable(resolution)
     if call is None:
         return resolution
     tool = await runtime.toolset.find(call.call.name)
@@ -70,13 +70,15 @@ async def validate_resolution(resolution: Resolve, call: OpenCall | None, runtim
     except Exception as error:
         log.exception("answer_not_checked", tool=call.call.name, tool_call_id=call.call.tool_call_id)
         raise Refused("invalid_decision", "This answer cannot be checked.") from error
-    _require_storable(checked)
+    require_storable(checked)
     return checked
 
 
-def _require_storable(resolution: Resolve) -> None:
-    if (problem := record_problem(resolution)) is not None:
-        raise Refused("invalid_decision", f"This decision cannot be stored: {problem}.")
+def require_storable(command: Resolve | RecordDelivery) -> None:
+    """Raises `Refused` if the log cannot hold it."""
+    code, what = ("invalid_decision", "decision") if isinstance(command, Resolve) else ("invalid_request", "delivery")
+    if (problem := record_problem(command)) is not None:
+        raise Refused(code, f"This {what} cannot be stored: {problem}.")
 
 
 def complete_input(happened: Input, agent: Agent, streaming: StreamingMessage | None, now: int) -> Input:

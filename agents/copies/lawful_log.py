@@ -16,6 +16,7 @@ from agents.storable import record_problem
 from agents.turn import Event, Facts
 from agents.turn.events import (
     AssistantMsg,
+    Delivered,
     Resolution,
     StatePatch,
     Summary,
@@ -109,7 +110,9 @@ def _problem(facts: Facts, event: Event) -> str | None:
             return None if event.turn in fitting else f"a message of turn {event.turn} in turn {facts.turn}"
         case AssistantMsg() if not all(0 <= count <= MAX_COUNTED for count in (*event.usage.values(), event.cost or 0)):
             return "it counts less than nothing, or more than there is"
-        case StatePatch() | Summary():
+        case Delivered() if not 1 <= event.answered <= facts.turn:
+            return f"there was no turn {event.answered}"
+        case StatePatch() | Summary() | Delivered():
             return None if event.turn == facts.turn else f"it is of turn {event.turn}, in turn {facts.turn}"
     if not facts.running or event.turn != facts.turn:
         return f"turn {event.turn} does not run"

@@ -13,6 +13,7 @@ from agents.copies.whole_turns import read_page
 from agents.turn import Event, Logged
 from agents.turn.events import (
     AssistantMsg,
+    Delivered,
     Resolution,
     StatePatch,
     Summary,
@@ -42,7 +43,7 @@ async def markdown(store: Store, meta: ConversationMeta) -> AsyncIterator[str]:
             page = await read_page(store, one, after)
             parts: list[str] = []
             for logged in map(decode, page):
-                if logged.event.turn > turn and not isinstance(logged.event, StatePatch):
+                if logged.event.turn > turn and not isinstance(logged.event, StatePatch | Delivered):
                     turn = logged.event.turn
                     parts.append(f"## Turn {turn}\n\n")
                 parts += (f"{part}\n\n" for part in _shown(logged.event, logged))
@@ -129,6 +130,13 @@ def _(event: TurnEnded, logged: Logged) -> Iterator[str]:
 def _(event: Summary, logged: Logged) -> Iterator[str]:
     yield f"*For the model, the turns up to {event.through_turn} were summarised · {_time(logged.at)}:*"
     yield _quoted(event.text)
+
+
+@_shown.register
+def _(event: Delivered, logged: Logged) -> Iterator[str]:
+    sent, unsent = len(event.bubbles), len(event.unsent)
+    told = f"has sent {sent} of {sent + unsent} messages of turn {event.answered}"
+    yield f"*{_line(event.channel)} {told} · {_time(logged.at)}*"
 
 
 def _block(block: Mapping[str, Any]) -> str:

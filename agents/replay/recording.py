@@ -12,7 +12,7 @@ from agents.conversation.history import History
 from agents.models.scripted.message_history import plain_text
 from agents.replay.said import Said, said_in_round, said_in_turn
 from agents.turn import Event, Facts, Logged
-from agents.turn.events import AssistantMsg, Block, StatePatch, Summary, ToolCall, TurnEnded, UserMsg
+from agents.turn.events import AssistantMsg, Block, Delivered, StatePatch, Summary, ToolCall, TurnEnded, UserMsg
 from agents.turn.facts import apply
 from agents.turn.inputs import ModelRef
 from store import Store
@@ -141,7 +141,7 @@ class _Uncut:
 def _came_meanwhile(event: Event, answer: AssistantMsg) -> bool:
     """Whether the event may have been logged while the model was giving the answer: none of these makes it ask."""
     match event:
-        case Summary():
+        case Summary() | Delivered():
             return True
         case StatePatch(source=source):
             return source not in REPEATS_A_CALL

@@ -47,7 +47,8 @@ class UserMsg(TurnEvent):
     """A message was accepted; `turn` and `step` say which model call is the first to read it.
 
     A message queued behind a running turn carries the number of the turn to come that it begins, or joins. `model` is
-    the sender's choice among the agent's models, for that turn.
+    the sender's choice among the agent's models, for that turn. `channel` names the one that has to deliver what the
+    turn says: of that, people have seen what a `Delivered` tells of, and no more.
     """
 
     content: Sequence[Block]
@@ -55,6 +56,7 @@ class UserMsg(TurnEvent):
     client_id: str | None = None
     origin: Origin = "user"
     model: str | None = None
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +179,35 @@ class Summary(TurnEvent):
     base: Mapping[str, Any]
 
 
-Event = UserMsg | AssistantMsg | ToolCall | ToolResult | Suspension | Resolution | TurnEnded | StatePatch | Summary
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered(TurnEvent):
+    """A channel has sent people what it could of what the turn `answered` says; there is one for each `chain`.
+
+    `turn` is the newest one by then, as of a `StatePatch`. `bubbles` were sent, in their order: `{"guid", "message_id",
+    "at"}`, with the `message_id` of the answer whose words they are (None: they are of no answer) and `at` in ms; and
+    with their `text` unless all bubbles of that answer were sent. `unsent` were not: `{"guid", "message_id",
+    "reason"}`.
+    """
+
+    chain: str
+    channel: str
+    answered: int
+    bubbles: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    unsent: Sequence[Mapping[str, Any]] = field(default_factory=list)
+
+
+Event = (
+    UserMsg
+    | AssistantMsg
+    | ToolCall
+    | ToolResult
+    | Suspension
+    | Resolution
+    | TurnEnded
+    | StatePatch
+    | Summary
+    | Delivered
+)
 
 
 @dataclass(frozen=True, slots=True)

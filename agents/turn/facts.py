@@ -6,6 +6,7 @@ from typing import Any, Final, get_args
 
 from agents.turn.events import (
     AssistantMsg,
+    Delivered,
     Event,
     Logged,
     Origin,
@@ -169,10 +170,8 @@ def _applied(facts: Facts, event: Event, seq: int) -> Facts:
         case ToolCall():
             final = facts.final and event.source is not None
             return _with_call(replace(facts, final=final), OpenCall(event, event.arguments))
-        case Suspension():
-            return _with_call(facts, suspend_call(facts.calls[event.tool_call_id], event, seq))
-        case Resolution():
-            return _with_call(facts, resolve_call(facts.calls[event.tool_call_id], event))
+        case Suspension() | Resolution():
+            return _with_call(facts, _asked_or_answered(facts.calls[event.tool_call_id], event, seq))
         case ToolResult():
             return _without_call(facts, event)
         case TurnEnded():
@@ -181,6 +180,8 @@ def _applied(facts: Facts, event: Event, seq: int) -> Facts:
             return replace(facts, state={**facts.state, event.source: _patched(facts, event)})
         case Summary():
             return replace(facts, summarised=event.through_turn)
+        case Delivered():
+            return facts  # it changes what the model is shown, and nothing that is decided
 
 
 def _with_message(facts: Facts, message: UserMsg) -> Facts:
@@ -268,6 +269,10 @@ def _without_call(facts: Facts, result: ToolResult) -> Facts:
     call, succeeded = facts.calls[result.tool_call_id].call, result.status == "ok"
     achieved = facts.achieved or (succeeded and call.source is None)
     return replace(facts, calls=left, achieved=achieved, final=facts.final or (succeeded and call.ends_turn))
+
+
+def _asked_or_answered(call: OpenCall, event: Suspension | Resolution, seq: int) -> OpenCall:
+    return suspend_call(call, event, seq) if isinstance(event, Suspension) else resolve_call(call, event)
 
 
 def suspend_call(call: OpenCall, suspension: Suspension, seq: int) -> OpenCall:

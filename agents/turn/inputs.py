@@ -49,7 +49,10 @@ class Partial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserMessage:
-    """A message for the agent; `on_busy` None stands for the agent's own policy, which the driver fills in."""
+    """A message for the agent; `on_busy` None stands for the agent's own policy, which the driver fills in.
+
+    `channel`: see `UserMsg`.
+    """
 
     content: Sequence[Block]
     on_busy: OnBusy | None = "reject"
@@ -58,8 +61,12 @@ class UserMessage:
     origin: Origin = "user"
     model: str | None = None
     partial: Partial | None = None
+    channel: str | None = None
 
     signal = Signal.USER_MESSAGE
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        restore_fields(self, state)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,6 +283,23 @@ class Summarised:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordDelivery:
+    """A channel has delivered what it could of a turn; for the fields see `Delivered`, `turn` is the one `answered`.
+
+    To record the same chain again changes nothing.
+    """
+
+    chain: str
+    channel: str
+    turn: int
+    bubbles: Sequence[Mapping[str, Any]] = ()
+    unsent: Sequence[Mapping[str, Any]] = ()
+    principal: str | None = None
+
+    signal = Signal.RECORD_DELIVERY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recover:
     """A new incarnation has folded the log, and goes on where the log ends.
 
@@ -309,6 +333,7 @@ Input = (
     | Cancel
     | Patched
     | Summarised
+    | RecordDelivery
     | Recover
     | Stop
 )

@@ -11,7 +11,7 @@ from agents.turn.answers import on_model_failed, on_model_finished, on_model_int
 from agents.turn.calls import on_expire, on_resolve, on_tool_finished, on_tool_interrupted
 from agents.turn.commands import Finish
 from agents.turn.draft import Draft, Limits, Machine, Refusal, StepResult
-from agents.turn.events import Summary
+from agents.turn.events import Delivered, Summary
 from agents.turn.facts import Facts
 from agents.turn.inputs import (
     Cancel,
@@ -22,6 +22,7 @@ from agents.turn.inputs import (
     ModelInterrupted,
     ModelStarted,
     Patched,
+    RecordDelivery,
     Recover,
     Resolve,
     Stop,
@@ -61,6 +62,7 @@ _NOT_RUNNING = Refusal("not_running", "No turn is running.")
 _REFUSED = {
     Signal.USER_MESSAGE: _LEAVING,
     Signal.CANCEL: _NOT_RUNNING,
+    Signal.RECORD_DELIVERY: _LEAVING,
     Signal.RESOLVE: Refusal("stale_resolution", "Nothing waits for this answer any more."),
 }
 
@@ -115,6 +117,8 @@ def _handle(draft: Draft, happened: Input) -> Refusal | None:
             return on_resolve(draft, happened)
         case Cancel():
             return _cancel(draft, happened)
+        case RecordDelivery():
+            return _record_delivery(draft, happened)
         case Recover():
             _recover(draft, happened)
         case Stop():
@@ -201,6 +205,24 @@ def _summarise(draft: Draft, made: Summarised) -> None:
                 turn=draft.facts.turn, text=made.text, through_turn=made.through_turn, after=made.after, base=made.base
             )
         )
+
+
+def _record_delivery(draft: Draft, delivery: RecordDelivery) -> Refusal | None:
+    """Log what people have seen of a turn, whatever runs now."""
+    if not 1 <= delivery.turn <= draft.facts.turn:
+        return Refusal("unknown_turn", f"There is no turn {delivery.turn}.")
+    draft.append(
+        Delivered(
+            turn=draft.facts.turn,
+            principal=delivery.principal,
+            chain=delivery.chain,
+            channel=delivery.channel,
+            answered=delivery.turn,
+            bubbles=delivery.bubbles,
+            unsent=delivery.unsent,
+        )
+    )
+    return None
 
 
 def _stop(draft: Draft) -> None:

@@ -69,5 +69,6 @@ def _accept(draft: Draft, message: UserMessage, turn: int, step: int) -> None:
             client_id=message.client_id,
             origin=message.origin,
             model=message.model,
+            channel=message.channel,
         )
     )

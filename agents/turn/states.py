@@ -59,6 +59,7 @@ class Signal(StrEnum):
     CANCEL = "cancel"
     PATCHED = "patched"
     SUMMARISED = "summarised"
+    RECORD_DELIVERY = "record_delivery"
     RECOVER = "recover"
     STOP = "stop"
 
@@ -76,6 +77,7 @@ TRANSITIONS: Mapping[State, Mapping[Signal, frozenset[State]]] = {
         Signal.RECOVER: frozenset({_IDLE, _PREPARING, _EXECUTING, _AWAITING}),
         Signal.PATCHED: frozenset({_IDLE}),
         Signal.SUMMARISED: frozenset({_IDLE}),
+        Signal.RECORD_DELIVERY: frozenset({_IDLE}),
         Signal.STOP: _STOPPED,
     },
     _PREPARING: {
@@ -86,6 +88,7 @@ TRANSITIONS: Mapping[State, Mapping[Signal, frozenset[State]]] = {
         Signal.CANCEL: _REST,
         Signal.PATCHED: frozenset({_PREPARING}),
         Signal.SUMMARISED: frozenset({_PREPARING}),
+        Signal.RECORD_DELIVERY: frozenset({_PREPARING}),
         Signal.STOP: _STOPPED,
     },
     _STREAMING: {
@@ -95,6 +98,7 @@ TRANSITIONS: Mapping[State, Mapping[Signal, frozenset[State]]] = {
         Signal.CANCEL: _REST,
         Signal.PATCHED: frozenset({_STREAMING}),
         Signal.SUMMARISED: frozenset({_STREAMING}),
+        Signal.RECORD_DELIVERY: frozenset({_STREAMING}),
         Signal.STOP: _STOPPED,
     },
     _EXECUTING: {
@@ -106,6 +110,7 @@ TRANSITIONS: Mapping[State, Mapping[Signal, frozenset[State]]] = {
         Signal.CANCEL: _REST,
         Signal.PATCHED: frozenset({_EXECUTING}),
         Signal.SUMMARISED: frozenset({_EXECUTING}),
+        Signal.RECORD_DELIVERY: frozenset({_EXECUTING}),
         Signal.STOP: _STOPPED,
     },
     _AWAITING: {
@@ -115,6 +120,7 @@ TRANSITIONS: Mapping[State, Mapping[Signal, frozenset[State]]] = {
         Signal.CANCEL: _REST,
         Signal.PATCHED: frozenset({_AWAITING}),
         Signal.SUMMARISED: frozenset({_AWAITING}),
+        Signal.RECORD_DELIVERY: frozenset({_AWAITING}),
         Signal.STOP: _STOPPED,
     },
     _TERMINATING: {},

@@ -14,7 +14,7 @@ from deployments.cli.api import ApiEvent
 
 MAX_SHOWN_CHARACTERS = 600
 TURN_ENDS = frozenset({"turn_completed", "turn_cancelled", "turn_failed"})
-BETWEEN_TURNS = frozenset({"state_patch", "summary"})
+BETWEEN_TURNS = frozenset({"state_patch", "summary", "delivered"})
 """What may also be logged while no turn runs."""
 LOGGED_REASONS = frozenset({"internal", "middleware_failed"})
 """Why turns fail that leave a traceback in the log."""
@@ -68,6 +68,7 @@ class Transcript:
             "title_changed": self._show_title_changed,
             "state_patch": self._show_state_patch,
             "summary": self._show_summary,
+            "delivered": self._show_delivered,
             "user_msg": self._show_user_msg,
             "assistant_msg": self._show_assistant_msg,
             "tool_call": self._show_tool_call,
@@ -215,6 +216,12 @@ class Transcript:
 
     def _show_summary(self, event: ApiEvent) -> None:
         self._print_note(f"[what was said up to turn {event['through_turn']} is summarised for the agent]")
+
+    def _show_delivered(self, event: ApiEvent) -> None:
+        if event["unsent"]:
+            sent, count = len(event["bubbles"]), len(event["bubbles"]) + len(event["unsent"])
+            told = f"{event['channel']} has sent {sent} of {count} messages of turn {event['answered']}"
+            self._print_note(f"[{told}: the rest was not delivered]")
 
     def _show_tool_result(self, event: ApiEvent) -> None:
         self.pending.pop(event["tool_call_id"], None)

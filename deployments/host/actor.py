@@ -41,7 +41,10 @@ class HostActor:
     async def resolve(
         self, conversation_id: str, resolution: Resolve, context: AgentContext, door_version: int = 0
     ) -> Receipt:
-        """A `DropTurn` comes this way, too: its class is no part of the signature, which nodes with older code read."""
+        """A `DropTurn` and a `RecordDelivery` come this way, too.
+
+        Their classes are no part of the signature, which nodes with older code read.
+        """
         return await self._host.resolve(conversation_id, resolution, context, door_version)
 
     async def cancel(

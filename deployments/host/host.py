@@ -21,7 +21,7 @@ from agents.mcp.pool import McpPool
 from agents.services import Services
 from agents.tracing import NO_SPAN
 from agents.turn import State
-from agents.turn.inputs import Resolve, UserMessage
+from agents.turn.inputs import RecordDelivery, Resolve, UserMessage
 from agents.turn.states import ExitReason
 from deployments.access.turn_limits import TurnLimits
 from deployments.direct.listener import Listener, Methods
@@ -125,11 +125,17 @@ class Host:
 
     @traced("host resolve")
     async def resolve(
-        self, conversation_id: str, resolution: Resolve | DropTurn, context: AgentContext, door_version: int
+        self,
+        conversation_id: str,
+        resolution: Resolve | DropTurn | RecordDelivery,
+        context: AgentContext,
+        door_version: int,
     ) -> Receipt:
         bind_contextvars(conversation_id=conversation_id, trace_id=context.trace_id)
         if isinstance(resolution, DropTurn):
             return await (await self._find_or_activate(conversation_id, door_version)).drop_turn(resolution)
+        if isinstance(resolution, RecordDelivery):
+            return await self._record_delivery(conversation_id, resolution, door_version)
         accepted = await self._accept(
             conversation_id, door_version, lambda one: one.resolve(resolution, context), context
         )
@@ -138,6 +144,12 @@ class Host:
         conversation = await self._find_or_activate(conversation_id, door_version)
         self._admission.note_working(conversation)
         return await conversation.resolve(resolution, context)
+
+    async def _record_delivery(self, conversation_id: str, delivery: RecordDelivery, door_version: int) -> Receipt:
+        accepted = await self._accept(conversation_id, door_version, lambda one: one.record_delivery(delivery))
+        if accepted is not None:
+            return accepted
+        return await (await self._find_or_activate(conversation_id, door_version)).record_delivery(delivery)
 
     async def cancel(self, conversation_id: str, principal: str | None, door_version: int, turn: int | None) -> Receipt:
         bind_contextvars(conversation_id=conversation_id)
@@ -218,7 +230,7 @@ class Host:
         command: Callable[[Conversation], Awaitable[Receipt]],
         context: AgentContext | None = None,
     ) -> Receipt | None:
-        """The receipt of an answer or a cancel for a conversation that hibernates, or lives nowhere.
+        """The receipt of an answer, a cancel or a delivery for a conversation that hibernates, or lives nowhere.
 
         It is taken into the log without the working set; only if there is work then, the conversation is activated
         after it. None if it lives here, or has to live for this command. Raises what `_find_or_activate` raises.

@@ -16,7 +16,7 @@ from agents.conversation import Conversation, ConversationStatus, Receipt
 from agents.conversation.command_target import find_turn, name_question
 from agents.conversation.drop_turn import DropTurn
 from agents.errors import Refused, Superseded
-from agents.turn.inputs import Resolve, UserMessage
+from agents.turn.inputs import RecordDelivery, Resolve, UserMessage
 from deployments.access.known_limits import KnownLimits
 from deployments.direct.caller import CallFailed, DirectConnections
 from deployments.process.tracing import traced, tracer_of
@@ -145,17 +145,17 @@ class Door:
     @traced("door resolve")
     async def resolve(self, conversation_id: str, resolution: Resolve, context: AgentContext) -> Receipt:
         named = await name_question(self._store, conversation_id, resolution)
-        return await self._call(
-            conversation_id,
-            lambda actor, version: actor.resolve.remote(conversation_id, named, context, version),
-            lambda one: one.resolve(named, context),
-        )
+        command = _resolve(conversation_id, named, context)
+        return await self._call(conversation_id, command, lambda one: one.resolve(named, context))
 
     async def drop_turn(self, conversation_id: str, drop: DropTurn, context: AgentContext) -> Receipt:
         """It goes the way of a resolution: an actor with the code before knows no other method."""
-        return await self._call(
-            conversation_id, lambda actor, version: actor.resolve.remote(conversation_id, drop, context, version)
-        )
+        return await self._call(conversation_id, _resolve(conversation_id, drop, context))
+
+    async def record_delivery(self, conversation_id: str, delivery: RecordDelivery, context: AgentContext) -> Receipt:
+        """What a channel has delivered of a turn; it goes the way of a resolution, as `drop_turn` does."""
+        command = _resolve(conversation_id, delivery, context)
+        return await self._call(conversation_id, command, lambda one: one.record_delivery(delivery))
 
     async def cancel(self, conversation_id: str, principal: str | None, turn: int | None = None) -> Receipt:
         wanted = await find_turn(self._store, conversation_id) if turn is None else turn
@@ -343,3 +343,9 @@ class Door:
         self.hosts.forget(address.name, address.actor)
         if self._held.get(conversation_id) == address:
             del self._held[conversation_id]
+
+
+def _resolve(
+    conversation_id: str, what: Resolve | DropTurn | RecordDelivery, context: AgentContext
+) -> Command[Receipt]:
+    return lambda actor, version: actor.resolve.remote(conversation_id, what, context, version)

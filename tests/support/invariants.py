@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 
 from agents.turn import Event, Facts, Logged, fold
-from agents.turn.events import Resolution, StatePatch, Summary, Suspension, ToolCall, ToolResult, TurnEnded, UserMsg
+from agents.turn.events import (
+    Delivered,
+    Resolution,
+    StatePatch,
+    Summary,
+    Suspension,
+    ToolCall,
+    ToolResult,
+    TurnEnded,
+    UserMsg,
+)
 
 
 def check_log(log: Sequence[Logged]) -> Facts:
@@ -38,7 +48,7 @@ def check_turns(events: Sequence[Event]) -> None:
             assert event.turn in (current, newest, newest + 1), f"{event} belongs to no turn at hand"
             messages.add(event.turn)
             continue
-        if isinstance(event, StatePatch | Summary):  # what is remembered may be written at any time
+        if isinstance(event, StatePatch | Summary | Delivered):  # these may be written at any time
             assert event.turn == current, f"{event} stands in turn {current}"
             continue
         assert not ended, f"{event} stands behind the end of turn {current}"

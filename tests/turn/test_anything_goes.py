@@ -21,6 +21,7 @@ from agents.turn.inputs import (
     Patched,
     ProposedCall,
     Question,
+    RecordDelivery,
     Recover,
     Resolve,
     Stop,
@@ -82,6 +83,7 @@ messages = st.builds(
     principal=principals,
     origin=st.sampled_from(["user", "user", "agent", "schedule", "batch"]),
     partial=partials,
+    channel=st.sampled_from([None, "telegram"]),
 )
 cancels = st.builds(Cancel, principal=principals, partial=partials)
 
@@ -95,6 +97,7 @@ class Anything(RuleBasedStateMachine):
         self.refs = [ModelRef(1, 1), ModelRef(0, 0)]
         self.keys = ["unknown"]
         self.dies = False
+        self.chains = 0
 
     def happen(self, happened: Input) -> None:
         """Give the machine this input; sometimes the incarnation dies as soon as it is durable."""
@@ -182,6 +185,15 @@ class Anything(RuleBasedStateMachine):
     def conversation_is_summarised(self, data: st.DataObject) -> None:
         through = data.draw(st.integers(0, self.harness.machine.facts.turn + 1), "turn")
         self.happen(Summarised(text="All was said.", through_turn=through, after=0, base={}))
+
+    @rule(data=st.data(), sent=st.integers(0, 2), unsent=st.integers(0, 1))
+    def channel_delivers(self, data: st.DataObject, sent: int, unsent: int) -> None:
+        turn = data.draw(st.integers(0, self.harness.machine.facts.turn + 1), "turn")
+        self.chains += 1
+        bubbles = [{"guid": f"{n}", "message_id": "answer", "at": 1, "text": "words"} for n in range(sent)]
+        left = [{"guid": f"{sent + n}", "message_id": "answer", "reason": "cancelled"} for n in range(unsent)]
+        chain = f"chain{self.chains}"
+        self.happen(RecordDelivery(chain=chain, channel="telegram", turn=turn, bubbles=bubbles, unsent=left))
 
     @rule(data=st.data())
     def no_client_is_there(self, data: st.DataObject) -> None:

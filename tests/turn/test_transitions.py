@@ -14,6 +14,7 @@ from agents.turn.inputs import (
     Patch,
     Patched,
     Question,
+    RecordDelivery,
     Recover,
     Resolve,
     Stop,
@@ -83,6 +84,10 @@ def summarised(_: TurnHarness) -> Input:
     return Summarised(text="All was said.", through_turn=1, after=3, base={})
 
 
+def delivered(_: TurnHarness) -> Input:
+    return RecordDelivery(chain="k1", channel="telegram", turn=1)
+
+
 def tool_finished(_: TurnHarness) -> Input:
     return ToolFinished(turn=1, tool_call_id="a", content="done")
 
@@ -141,6 +146,7 @@ EXAMPLES: list[Example] = [
     (lambda: lost(awaiting()), recover, S.AWAITING_INPUT),
     (idle, patched, S.IDLE),
     (after_a_turn, summarised, S.IDLE),
+    (after_a_turn, delivered, S.IDLE),
     (idle, stop, S.TERMINATING),
     (preparing, started, S.STREAMING),
     (preparing, failed, S.IDLE),
@@ -151,6 +157,7 @@ EXAMPLES: list[Example] = [
     (preparing, interrupted, S.AWAITING_INPUT),
     (preparing, patched, S.PREPARING),
     (preparing, summarised, S.PREPARING),
+    (preparing, delivered, S.PREPARING),
     (preparing, stop, S.TERMINATING),
     (streaming, finished_with_server_call, S.EXECUTING_TOOLS),
     (streaming, finished_with_gated_call, S.AWAITING_INPUT),
@@ -164,6 +171,7 @@ EXAMPLES: list[Example] = [
     (lambda: queued(streaming()), cancel, S.PREPARING),
     (streaming, patched, S.STREAMING),
     (streaming, summarised, S.STREAMING),
+    (streaming, delivered, S.STREAMING),
     (streaming, stop, S.TERMINATING),
     (lambda: with_calls(server("a"), server("b")), tool_finished, S.EXECUTING_TOOLS),
     (lambda: with_calls(server("a"), gated("g")), tool_finished, S.AWAITING_INPUT),
@@ -179,6 +187,7 @@ EXAMPLES: list[Example] = [
     (lambda: with_calls(server("a"), server("b")), tool_interrupted, S.EXECUTING_TOOLS),
     (executing, patched, S.EXECUTING_TOOLS),
     (executing, summarised, S.EXECUTING_TOOLS),
+    (executing, delivered, S.EXECUTING_TOOLS),
     (executing, stop, S.TERMINATING),
     (awaiting, approved, S.EXECUTING_TOOLS),
     (lambda: with_calls(gated("g"), gated("h")), rejected, S.AWAITING_INPUT),
@@ -194,6 +203,7 @@ EXAMPLES: list[Example] = [
     (asking, unanswered, S.EXECUTING_TOOLS),
     (awaiting, patched, S.AWAITING_INPUT),
     (awaiting, summarised, S.AWAITING_INPUT),
+    (awaiting, delivered, S.AWAITING_INPUT),
     (awaiting, stop, S.TERMINATING),
 ]
 

@@ -9,6 +9,7 @@ from agents.answer import answer_text
 from agents.codec import decode
 from agents.turn.events import (
     AssistantMsg,
+    Delivered,
     Logged,
     Resolution,
     StatePatch,
@@ -23,7 +24,7 @@ from store import Store
 FIRST_PAGE, MAX_PAGE = 4, 256
 """Events per read, which grow from the first read on: mostly the events needed are near the end of the log."""
 
-AFTERWARDS = (StatePatch, Summary)
+AFTERWARDS = (StatePatch, Summary, Delivered)
 """Events that may follow the end of a turn and carry its number."""
 
 

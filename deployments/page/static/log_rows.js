@@ -4,6 +4,7 @@ import { documentsIn, picturesIn, researchIn, resultText, wordsOf } from "./cont
 
 export const CANONICAL = new Set([
   "user_msg", "assistant_msg", "tool_call", "tool_result", "suspension", "resolution", "turn_ended", "state_patch", "summary",
+  "delivered",
 ]);
 
 export const messageKey = (id) => `message:${id}`;
@@ -120,6 +121,9 @@ const FOLDS = {
         },
 
   state_patch: () => null,
+
+  // People have got in their channel what the answers of the turn say, or a part of it; the page shows the answers.
+  delivered: () => null,
 
   // It comes after the last turn that it covers, which may be long before its place in the log.
   summary: (_, event) => ({

@@ -5,7 +5,7 @@ import { applyEvent, CANONICAL, messageKey, toolKey } from "./log_rows.js";
 /** States of the machine in which a model or a tool works. */
 const BUSY = new Set(["preparing", "streaming", "executing_tools", "terminating"]);
 /** Events that may carry the number of a turn that does not run: it comes next, or has ended. */
-const OF_NO_TURN = new Set(["user_msg", "state_patch", "summary"]);
+const OF_NO_TURN = new Set(["user_msg", "state_patch", "summary", "delivered"]);
 /** The middleware that keeps the plan. */
 const PLANNER = "TodoList";
 /** The source of the patches that say which turns the model is not shown. */

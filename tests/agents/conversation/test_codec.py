@@ -14,6 +14,7 @@ from agents.errors import NewerRecord, UnreadableRecord
 from agents.turn import Event, Logged, State, fsm_state
 from agents.turn.events import (
     AssistantMsg,
+    Delivered,
     Resolution,
     StatePatch,
     Summary,
@@ -55,6 +56,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Resolution, **common, tool_call_id=words, arguments=st.none() | objects, answer=values),
     st.builds(TurnEnded, **common, reason=people, detail=people),
     st.builds(StatePatch, **common, source=words, patch=objects),
+    st.builds(Delivered, **common, chain=words, channel=words, answered=turns, bubbles=blocks, unsent=blocks),
     st.builds(Summary, **common, text=words, through_turn=turns, after=turns, base=objects),
 )
 
@@ -141,6 +143,7 @@ def test_what_is_left_out_is_shown_to_watchers() -> None:
         "client_id": None,
         "origin": "user",
         "model": None,
+        "channel": None,
         "seq": 1,
         "conversation_id": "c",
     }

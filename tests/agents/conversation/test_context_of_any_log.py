@@ -1,5 +1,6 @@
 """After any sequence of inputs, the model is shown a request that its provider accepts."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -7,15 +8,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from agents.projection import project
+from agents.projection import as_seen, project
 from agents.turn import Limits, State
-from agents.turn.events import ToolCall
+from agents.turn.events import AssistantMsg, ToolCall
 from agents.turn.inputs import (
     Cancel,
     ModelFailed,
     ModelFinished,
     Partial,
     ProposedCall,
+    RecordDelivery,
     Resolve,
     ToolFinished,
     UserMessage,
@@ -42,9 +44,24 @@ class AnyLog(RuleBasedStateMachine):
         self.harness = TurnHarness(Limits(model_calls=5, blank_answers=1))
         self.calls = 0
 
-    @rule(content=said, on_busy=st.sampled_from(["queue", "interrupt", "steer"]), partial=cut_off)
-    def send_message(self, content: Any, on_busy: Any, partial: Partial | None) -> None:
-        self.harness.feed(UserMessage(content=content, on_busy=on_busy, partial=partial))
+    @rule(
+        content=said,
+        on_busy=st.sampled_from(["queue", "interrupt", "steer"]),
+        partial=cut_off,
+        channel=st.sampled_from([None, "telegram"]),
+    )
+    def send_message(self, content: Any, on_busy: Any, partial: Partial | None, channel: str | None) -> None:
+        self.harness.feed(UserMessage(content=content, on_busy=on_busy, partial=partial, channel=channel))
+
+    @precondition(lambda self: any(isinstance(event, AssistantMsg) for event in self.harness.events))
+    @rule(data=st.data(), sent=st.sampled_from([None, "", "a part"]), is_whole=st.booleans())
+    def deliver(self, data: st.DataObject, sent: str | None, is_whole: bool) -> None:
+        answer = data.draw(st.sampled_from([e for e in self.harness.events if isinstance(e, AssistantMsg)]))
+        self.calls += 1
+        bubbles = [] if sent is None else [{"guid": "0", "message_id": answer.message_id, "at": 1, "text": sent}]
+        unsent = [] if is_whole else [{"guid": "1", "message_id": answer.message_id, "reason": "cancelled"}]
+        delivery = RecordDelivery(chain=f"chain{self.calls}", channel="telegram", turn=answer.turn)
+        self.harness.feed(replace(delivery, bubbles=bubbles, unsent=unsent))
 
     @precondition(lambda self: self.harness.machine.model is not None)
     @rule(content=answered, proposed=proposals, paused=st.booleans(), searches=st.booleans())
@@ -52,12 +69,13 @@ class AnyLog(RuleBasedStateMachine):
         self.harness.start_model()
         found = [_found(call) for call in self._running_at_the_provider()]
         searching = [self._search()] if paused and searches and not proposed else []
+        ref = self.harness.model_call
         calls = [self._call(executor, approval, refusal) for (executor, approval), refusal in proposed]
         references = [{"type": "tool_call", "tool_call_id": call.tool_call_id} for call in calls]
         self.harness.feed(
             ModelFinished(
-                ref=self.harness.model_call,
-                message_id="m",
+                ref=ref,
+                message_id=f"m{ref.turn}.{ref.step}.{ref.attempt}",
                 content=[*found, *content, *searching, *references],
                 calls=calls,
                 stop_reason="pause_turn" if paused else "end_turn",
@@ -99,7 +117,8 @@ class AnyLog(RuleBasedStateMachine):
     def the_provider_accepts_the_request(self) -> None:
         ref = self.harness.machine.model
         if ref is not None:
-            messages = orjson.loads(orjson.dumps(project(self.harness.events, ref)))  # as it travels
+            seen = as_seen(self.harness.events, ref.turn)
+            messages = orjson.loads(orjson.dumps(project(seen, ref)))  # as it travels
             check_request({"model": "m", "max_tokens": 1, "messages": messages})
             self._nothing_is_missing(messages, ref.turn)
 

@@ -10,7 +10,7 @@ from hypothesis.stateful import invariant
 from agents.conversation.history import History
 from agents.middleware.compaction.reducers import Reduction
 from agents.middleware.pipeline.exchange import Request
-from agents.projection import project
+from agents.projection import as_seen, project
 from agents.turn import Event, Facts, Logged
 from agents.turn.inputs import ModelRef
 from tests.agents.conversation.test_context_of_any_log import AnyLog
@@ -36,7 +36,7 @@ class AnyCompactedLog(AnyLog):
         ref = self.harness.machine.model
         if ref is None:
             return
-        events = self.harness.events
+        events = as_seen(self.harness.events, ref.turn)
         whole = Request(system=[], messages=project(events, ref), tools=(), max_tokens=1)
         for turn in range(1, ref.turn + 1):
             reduced = Reduction(stubbed=(turn, 1), first_turn=turn).apply(whole, events).messages

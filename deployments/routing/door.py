@@ -345,7 +345,5 @@ class Door:
             del self._held[conversation_id]
 
 
-def _resolve(
-    conversation_id: str, what: Resolve | DropTurn | RecordDelivery, context: AgentContext
-) -> Command[Receipt]:
-    return lambda actor, version: actor.resolve.remote(conversation_id, what, context, version)
+def _resolve(conversation_id: str, command: object, context: AgentContext) -> Command[Receipt]:
+    return lambda actor, version: actor.resolve.remote(conversation_id, command, context, version)

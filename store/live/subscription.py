@@ -44,6 +44,11 @@ class Subscription:
         gap, self._gap = self._gap, None
         raise gap
 
+    @property
+    def has_more(self) -> bool:
+        """Whether `get` returns, or raises, at once."""
+        return bool(self._queue) or self._gap is not None
+
     def offer(self, payload: Payload, size: int) -> None:
         """Queue a message of `size` bytes. A full queue is emptied: after a gap the reader takes a snapshot anyway."""
         if len(self._queue) >= self._size or (self._queue and self._bytes + size > MAX_QUEUED_BYTES):

@@ -1,6 +1,7 @@
 """Streams of a turn when nobody can be asked how its conversation is: the log and the cached state must do."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from agents.tools import tool
 from agents.turn.inputs import Resolve
 from deployments.ingress.streams import watch
 from deployments.ingress.streams.watch import open_watcher
+from deployments.ingress.streams.watcher_state import WireEvent
 from tests.support.conversations import PATIENCE, World, rest, say
 
 
@@ -100,11 +102,23 @@ async def test_watchers_are_told_that_the_conversation_is_deleted(world: World, 
     parked.abandon()
 
 
+class CountedArrivals(Arrivals):
+    """Counts how often it was waited for."""
+
+    def __init__(self) -> None:
+        super().__init__(patience=3600.0)
+        self.waits = 0
+
+    async def settle(self) -> None:
+        self.waits += 1
+        await super().settle()
+
+
 async def test_watchers_are_shown_what_happens_after_the_messages_that_came_before(world: World) -> None:
     """In a burst, messages of others are acknowledged first: to show many watchers a turn takes longer."""
     conversation = await world.start(Agent(name="a", model=ScriptedModel([Step("hi")])))
     door: Any = SilentDoor()
-    arrivals = Arrivals(patience=3600.0)
+    arrivals = CountedArrivals()
     async with (
         asyncio.timeout(PATIENCE),
         open_watcher(world.store, door, "c", arrivals=arrivals) as patient,
@@ -112,8 +126,13 @@ async def test_watchers_are_shown_what_happens_after_the_messages_that_came_befo
     ):
         with arrivals.taking_in():
             receipt = await say(conversation)
-            shown = asyncio.create_task(anext(patient.turn_events(receipt.turn, receipt.seq, fresh=True)))
-            seen = [event async for event in other.turn_events(receipt.turn, receipt.seq, fresh=True)]
+            shown = asyncio.create_task(all_of(patient.turn_events(receipt.turn, receipt.seq, fresh=True)))
+            seen = await all_of(other.turn_events(receipt.turn, receipt.seq, fresh=True))
             assert seen[-1]["type"] == "turn_completed"
             assert not shown.done()
-        assert await shown == seen[0]
+        assert await shown == seen
+    assert arrivals.waits == 1, "what has gathered is shown without waiting again"
+
+
+async def all_of(stream: AsyncIterator[WireEvent]) -> list[WireEvent]:
+    return [event async for event in stream]

@@ -107,11 +107,17 @@ class Watcher:
                 yield event
 
     async def _follow_tail(self) -> AsyncIterator[WireEvent]:
-        """The tail, until something was missed. Raises `ConversationNotFound` when the conversation is deleted."""
+        """The tail, until something was missed. Raises `ConversationNotFound` when the conversation is deleted.
+
+        What gathers while this waits for messages is shown without waiting again: a reader must not fall behind.
+        """
+        is_behind = False
         while True:
             try:
                 payload = await self._tail.get()
-                await self._arrivals.settle()
+                if not is_behind:
+                    await self._arrivals.settle()
+                is_behind = self._tail.has_more
                 if payload.get("gone"):
                     raise ConversationNotFound(self._id)
                 for event in self._state.accept(payload):

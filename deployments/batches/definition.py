@@ -83,6 +83,17 @@ class Chunk:
         """Its name among the chunks of the batch."""
         return f"{self.number}-{self.round}"
 
+    @classmethod
+    def of(cls, key: str) -> Self:
+        """The chunk of that name."""
+        number, _, rounds = key.partition("-")
+        return cls(int(number), int(rounds))
+
+    @property
+    def rows(self) -> range:
+        """The rows that are in it; the last chunk of a batch has fewer."""
+        return range(self.number * CHUNK_ROWS + 1, (self.number + 1) * CHUNK_ROWS + 1)
+
 
 def chunk_of(row: int, number: int) -> Chunk:
     """The chunk of a row in a round."""

@@ -60,6 +60,8 @@ class ProviderRun:
 
     async def run(self, source: str) -> None:
         """Until every row is answered, or it is to stop. Raises ModelError when the provider is away for long."""
+        if await self._has_to_stop():
+            return
         finished = await self._store.batches.finished(self._batch)
         rounds = await self._store.batches.rounds(self._batch)
         known = await self._store.batches.provider_batches(self._batch)
@@ -81,10 +83,23 @@ class ProviderRun:
     async def _has_to_stop(self) -> bool:
         wanted = await self._is_stopped()
         if wanted == "cancel":
-            for provider_id in list(self._waiting):
-                await self._batches.cancel(provider_id)
-            await self._wait(0, to_the_end=True)
+            await self._cancel_all()
         return bool(wanted)
+
+    async def _cancel_all(self) -> None:
+        """End what is under way at the provider, also what an earlier process has handed in, and take its answers.
+
+        What was handed in by a process that died before it knew the id is left to end by itself.
+        """
+        finished = await self._store.batches.finished(self._batch)
+        for key, provider_id in (await self._store.batches.provider_batches(self._batch)).items():
+            chunk = Chunk.of(key)
+            if not provider_id.startswith(INTENT) and not all(has_bit(finished, row) for row in chunk.rows):
+                self._waiting[provider_id] = (provider_id, chunk)
+        for provider_id in list(self._waiting):
+            if not (await self._batches.get(provider_id)).is_ended:
+                await self._batches.cancel(provider_id)
+        await self._wait(0, to_the_end=True)
 
     async def _hand_in(self, rows: Sequence[Row], rounds: dict[int, int], known: dict[str, str]) -> None:
         await self._wait(MAX_WAITING - 1)

@@ -105,6 +105,21 @@ async def test_cancel_ends_it_at_the_provider(world: BatchWorld, messages_api: M
     assert [result["error"] for result in await world.results(batch.id)] == ["canceled"]
 
 
+async def test_a_batch_that_is_cancelled_while_it_is_paused_ends_all_of_it_there_and_begins_nothing(
+    world: BatchWorld, messages_api: MessagesServer
+) -> None:
+    messages_api.batches.asks = 10**6
+    rows = [{"message": f"word {number}"} for number in range(2001)]
+    batch = await world.begin(rows, "claude", provider_batch=True)
+    await world.until_holds(batch.id, lambda _: len(messages_api.batches.created) == 3)
+    await world.batches.pause(batch)
+    paused = await world.until(batch.id, "paused")
+    await world.batches.cancel(paused)
+    await world.until(batch.id, "cancelled")
+    assert [one.is_cancelled for one in messages_api.batches.created] == [True] * 3
+    assert {result["error"] for result in await world.results(batch.id)} == {"canceled"}
+
+
 @pytest.mark.parametrize("agent", ["clerk", "echo"])
 async def test_only_for_a_model_and_a_prompt(world: BatchWorld, agent: str) -> None:
     file = await world.upload([{"message": "x"}])

@@ -94,6 +94,15 @@ class BatchKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class SendKeys:
+    """The places in time of what a channel sends: in all, to a chat, and to it in the last minute; one slot."""
+
+    channel: str
+    chat: str
+    recent: str
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleKeys:
     """The keys of one schedule, all in the slot of its partition."""
 

@@ -214,6 +214,8 @@ PLACEHOLDERS = {
     "<batch>": "[0-9A-Za-z._-]+",
     "<priority>": "[a-z]+",
     "<schedule>": "[0-9a-f]+",
+    "<channel>": "[^}]+",
+    "<chat>": "[0-9a-f]+",
     "<own>": ".+",
     "<tag>": "[^}]+",
 }

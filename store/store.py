@@ -43,6 +43,7 @@ from store.registries.projects import Projects
 from store.registries.relayed_metrics import RelayedMetrics
 from store.registries.replays import Replays
 from store.registries.schedules import Schedules
+from store.registries.send_slots import SendSlots
 from store.registries.starts import Starts
 from store.registries.texts import Texts
 from store.registries.usage import UsageRecord
@@ -80,6 +81,7 @@ class Store:
         self.reindex = Reindex(self._client, keys, self.registry, self.lists)
         self.clusters = Clusters(self._client, keys)
         self.starts = Starts(self._client, keys)
+        self.send_slots = SendSlots(self._client, keys)
         self.code_versions = CodeVersions(self._client, keys)
         self.hosts = Hosts(self._client, keys)
         self.endpoints = Endpoints(self._client, keys)

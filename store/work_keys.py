@@ -1,8 +1,9 @@
 """Spells the keys of work without a person, with their rows of the table: jobs, schedules, batches, replays."""
 
+import hashlib
 from abc import abstractmethod
 
-from store.key_groups import BatchKeys, FeedKeys, ScheduleKeys
+from store.key_groups import BatchKeys, FeedKeys, ScheduleKeys, SendKeys
 from store.key_row import KeyRow
 
 
@@ -86,6 +87,12 @@ class WorkKeys:
         stem = f"{self.prefix}:{{{partition}}}:schedule:{schedule_id}"
         return ScheduleKeys(stem, self.schedules_due(partition), f"{stem}:runs", f"{stem}:ended", self.feed(partition))
 
+    def send_slots(self, channel: str, chat: str) -> SendKeys:
+        """Hashes: the next place of all that a channel sends, and of a chat; list: its last places, of a group."""
+        stem = f"{self.prefix}:{{send:{channel}}}"
+        of_chat = f"{stem}:chat:{hashlib.sha256(chat.encode()).hexdigest()[:32]}"
+        return SendKeys(f"{stem}:all", of_chat, f"{of_chat}:recent")
+
     def schedules_due(self, partition: int) -> str:
         """Sorted set: ids of schedules, by when they are to be looked at (ms)."""
         return f"{self.prefix}:{{{partition}}}:schedules_due"
@@ -148,6 +155,9 @@ WORK_ROWS = (
     KeyRow("jobs_of_tenant", "{jobs}:tenant:<tenant>", "zset", "as jobs"),
     KeyRow("open_jobs", "{jobs}:open", "zset", "an entry until the job is over"),
     KeyRow("job_names", "{jobs}:names", "hash", "an entry until the job that has the name is over"),
+    KeyRow("send_slots", "{send:<channel>}:all", "hash", "two minutes after the last place in it", expires=True),
+    KeyRow("send_slots_chat", "{send:<channel>}:chat:<chat>", "hash", "as send_slots", expires=True),
+    KeyRow("send_slots_recent", "{send:<channel>}:chat:<chat>:recent", "list", "as send_slots", expires=True),
     KeyRow("schedule", "{p}:schedule:<schedule>", "hash", "until it is deleted: a person has made it"),
     KeyRow(
         "schedule_runs", "{p}:schedule:<schedule>:runs", "hash", "an entry until 200 later runs are over, as schedule"

@@ -14,14 +14,14 @@ class NotUnderstood(ChannelError):
 
 
 class TryLater(ChannelError):
-    """The channel takes no more just now; `seconds` is when it will."""
+    """The channel takes no more just now, for this chat or `for_all`; `seconds` is when it will. Nothing was sent."""
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(seconds)
-        self.seconds = seconds
+    def __init__(self, seconds: float, for_all: bool = False) -> None:
+        super().__init__(seconds, for_all)
+        self.seconds, self.for_all = seconds, for_all
 
     def __str__(self) -> str:
-        return f"the channel takes no more for {self.seconds} s"
+        return f"the channel takes no more for {self.seconds} s{'' if self.for_all else ' in this chat'}"
 
 
 class ChatGone(ChannelError):

@@ -54,6 +54,7 @@ ROOMS = {
         "schedules",
         "work",
     },
+    "deployments/channels": {"sending"},
     "deployments/cli": {"commands"},
     "deployments/feed": {"consumers"},
     "deployments/ingress": {"routes", "streams"},
@@ -83,7 +84,9 @@ LISTS = {
 """Rooms in which every file is one of a kind, however small: their listing is the list of these."""
 
 SUBJECTS = {
-    "deployments/channels/errors.py": "what can go wrong between a channel and its server",
+    "deployments/channels/sending/graphemes.py": "what people see as one character",
+    "deployments/channels/sending/pacing.py": "how fast a person types",
+    "deployments/channels/sending/rates.py": "how much a channel takes",
     "deployments/process/trace_settings.py": "what an operator can choose about traces",
     "deployments/batches/checking.py": "which rows can become a message, found out before any is sent",
     "deployments/batches/endings.py": "what becomes of a batch's conversations",

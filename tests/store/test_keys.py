@@ -128,6 +128,7 @@ def test_the_table_recognises_each_kind_of_key_and_no_other() -> None:
         KEYS.batches_of_tenant("acme"),
         KEYS.failures,
         KEYS.schedule("0f").record,
+        *astuple(KEYS.send_slots("telegram", "a b}c")),
         KEYS.schedule("0f").runs,
         KEYS.schedule("0f").ended,
         KEYS.schedules_due(3),

@@ -16,6 +16,8 @@ OURS = "/hiredis/"
 """In the path of a library that our store loads, and neither Ray nor Serve does."""
 INGRESS = "/nh3/"
 """The same of a library that only the ingress loads."""
+PANDAS = "/pandas/"
+"""The same of one that Serve would import, and that no process of ours uses."""
 SERVE = ("ray::ServeController", "ray::HAProxyManager")
 UNUSED = ("log_monitor.py", "monitor.py")
 WAIT_SECONDS = 60.0
@@ -33,6 +35,13 @@ def test_no_process_runs_that_has_nothing_to_do(up: Up) -> None:
 def test_a_process_of_serve_has_none_of_our_modules(up: Up, title: str) -> None:
     [process] = [found for found in up.processes() if _title(found).startswith(title)]
     assert OURS not in _mapped(process)
+
+
+def test_no_process_has_loaded_pandas(up: Up) -> None:
+    """It takes a second of a core and 40 MB, in each process of Serve."""
+    processes = up.processes()
+    assert any(_title(process).startswith("ray::ServeReplica") for process in processes)
+    assert [_title(process) for process in processes if PANDAS in _mapped(process)] == []
 
 
 def test_a_worker_that_waits_for_work_has_made_the_imports_of_a_host(up: Up) -> None:

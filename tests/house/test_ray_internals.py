@@ -17,7 +17,7 @@ import pytest
 import ray
 
 from deployments.local.environment import read_ray_env
-from deployments.ray_internals import haproxy, head_node
+from deployments.ray_internals import haproxy, head_node, serve_imports
 from deployments.ray_internals.cluster_haproxy import BUNDLED
 from tests.house.tree import PACKAGES, ROOT, modules, name, parsed
 
@@ -241,6 +241,14 @@ PARTS = {
         "Serve stops a replica in another way: its event streams are cut instead of sent to another replica "
         "(serve_replica.call_when_replica_stops).",
         stops_by_the_method,
+    ),
+    "serve_imports": Part(
+        "Serve imports what we have no use for in another module: each of its processes takes a second of a core and "
+        "40 MB more (serve_imports.spare_serve_imports).",
+        lambda: (
+            f"    import {serve_imports.UNUSED} as pd\nexcept ImportError:\n    pd = "
+            in inspect.getsource(find(serve_imports.IMPORTER))
+        ),
     ),
     "own_processes": Part(
         "`ray.init` starts Ray's processes in another way: on a single machine some run that have nothing to do there "

@@ -128,3 +128,16 @@ def file_keys(stem: str, meta: str | None) -> FileKeys:
         meta=meta,
         stem=stem,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ChatKeys:
+    """The record of a chat of a channel, and the updates that it knows; in one slot."""
+
+    record: str
+    seen: str
+
+    @property
+    def all(self) -> list[str]:
+        """As the script that commits takes them."""
+        return [self.record, self.seen]

@@ -21,6 +21,7 @@ from store.log.log import Log
 from store.registries.admitted import Admitted
 from store.registries.api_keys import ApiKeys
 from store.registries.batches import Batches
+from store.registries.chats import Chats
 from store.registries.clusters import Clusters
 from store.registries.code_versions import CodeVersions
 from store.registries.conversations import Registry
@@ -101,6 +102,7 @@ class Store:
         self.model_calls = ModelCallLog(self._client, keys)
         self.mcp_servers = McpServers(self._client, keys)
         self.jobs = Jobs(self._client, keys)
+        self.chats = Chats(self._client, keys)
         self.schedules = Schedules(self._client, keys)
         self.failures = Failures(self._client, keys)
         self.relayed_metrics = RelayedMetrics(self._client, keys)

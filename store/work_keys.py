@@ -3,7 +3,7 @@
 import hashlib
 from abc import abstractmethod
 
-from store.key_groups import BatchKeys, FeedKeys, ScheduleKeys, SendKeys
+from store.key_groups import BatchKeys, ChatKeys, FeedKeys, ScheduleKeys, SendKeys
 from store.key_row import KeyRow
 
 
@@ -141,6 +141,20 @@ class WorkKeys:
         """Sorted set: the same for all principals of a tenant; `-` is for the ones without."""
         return f"{self.prefix}:{{replays}}:tenant:{tenant}"
 
+    def chat_id(self, channel: str, chat: str) -> str:
+        """The id of a channel's chat: a digest, for a channel may name its chats by anything."""
+        return hashlib.sha256(f"{channel}\0{chat}".encode()).hexdigest()[:32]
+
+    def chat(self, chat_id: str) -> ChatKeys:
+        """Hash: the record of a chat; sorted set: the updates that it knows, by when they were accepted (ms)."""
+        stem = f"{self.prefix}:{{chat:{chat_id}}}"
+        return ChatKeys(f"{stem}:record", f"{stem}:seen")
+
+    @property
+    def chats(self) -> str:
+        """Sorted set: the ids of all chats of channels, by when they were first heard of (ms)."""
+        return f"{self.prefix}:{{chats}}:all"
+
     def queue(self, priority: str) -> str:
         """The stem of the keys of docket's queue of a priority."""
         return f"{self.prefix}:{{queue:{priority}}}"
@@ -202,4 +216,7 @@ WORK_ROWS = (
     KeyRow("replays_of", "{replays}:owner:<principal>", "zset", "as replays"),
     KeyRow("replays_of_tenant", "{replays}:tenant:<tenant>", "zset", "as replays"),
     KeyRow("failures", "{jobs}:failures", "stream", "a month, an entry as well", expires=True),
+    KeyRow("chat", "{chat:<chat>}:record", "hash", "366 days after its last change", expires=True),
+    KeyRow("chat_seen", "{chat:<chat>}:seen", "zset", "an entry 3 days, and all as long after the last", expires=True),
+    KeyRow("chats", "{chats}:all", "zset", "an entry until its chat is gone, and is looked for in the list"),
 )

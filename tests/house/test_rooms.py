@@ -54,7 +54,7 @@ ROOMS = {
         "schedules",
         "work",
     },
-    "deployments/channels": {"sending"},
+    "deployments/channels": {"pipeline", "sending"},
     "deployments/cli": {"commands"},
     "deployments/feed": {"consumers"},
     "deployments/ingress": {"routes", "streams"},

@@ -48,9 +48,14 @@ class HostActor:
         return await self._host.resolve(conversation_id, resolution, context, door_version)
 
     async def cancel(
-        self, conversation_id: str, principal: str | None, door_version: int = 0, turn: int | None = None
+        self,
+        conversation_id: str,
+        principal: str | None,
+        door_version: int = 0,
+        turn: int | None = None,
+        context: AgentContext | None = None,
     ) -> Receipt:
-        return await self._host.cancel(conversation_id, principal, door_version, turn)
+        return await self._host.cancel(conversation_id, principal, door_version, turn, context or AgentContext())
 
     async def wake(self, conversation_id: str, door_version: int = 0) -> ConversationStatus:
         """Activate the conversation if need be, so that it goes on with what is unfinished."""

@@ -21,7 +21,7 @@ from agents.mcp.pool import McpPool
 from agents.services import Services
 from agents.tracing import NO_SPAN
 from agents.turn import State
-from agents.turn.inputs import RecordDelivery, Resolve, UserMessage
+from agents.turn.inputs import Cancel, RecordDelivery, Resolve, UserMessage
 from agents.turn.states import ExitReason
 from deployments.access.turn_limits import TurnLimits
 from deployments.direct.listener import Listener, Methods
@@ -151,9 +151,17 @@ class Host:
             return accepted
         return await (await self._find_or_activate(conversation_id, door_version)).record_delivery(delivery)
 
-    async def cancel(self, conversation_id: str, principal: str | None, door_version: int, turn: int | None) -> Receipt:
-        bind_contextvars(conversation_id=conversation_id)
-        accepted = await self._accept(conversation_id, door_version, lambda one: one.cancel(principal, turn))
+    async def cancel(
+        self, conversation_id: str, principal: str | None, door_version: int, turn: int | None, context: AgentContext
+    ) -> Receipt:
+        command = Cancel(principal=principal, turn=turn)
+        return await self._cancel(conversation_id, command, context, door_version)
+
+    @traced("host cancel")
+    async def _cancel(self, conversation_id: str, command: Cancel, context: AgentContext, door_version: int) -> Receipt:
+        bind_contextvars(conversation_id=conversation_id, trace_id=context.trace_id)
+        principal, turn = command.principal, command.turn
+        accepted = await self._accept(conversation_id, door_version, lambda one: one.cancel(principal, turn), context)
         if accepted is not None:
             return accepted
         return await (await self._find_or_activate(conversation_id, door_version)).cancel(principal, turn)

@@ -11,12 +11,12 @@ import structlog
 from ray.exceptions import ActorUnschedulableError, RayActorError, RayError, RayTaskError
 
 from agents.agent import Catalog
-from agents.context import AgentContext
+from agents.context import AgentContext, current_context
 from agents.conversation import Conversation, ConversationStatus, Receipt
 from agents.conversation.command_target import find_turn, name_question
 from agents.conversation.drop_turn import DropTurn
 from agents.errors import Refused, Superseded
-from agents.turn.inputs import RecordDelivery, Resolve, UserMessage
+from agents.turn.inputs import Cancel, RecordDelivery, Resolve, UserMessage
 from deployments.access.known_limits import KnownLimits
 from deployments.direct.caller import CallFailed, DirectConnections
 from deployments.process.tracing import traced, tracer_of
@@ -159,11 +159,12 @@ class Door:
 
     async def cancel(self, conversation_id: str, principal: str | None, turn: int | None = None) -> Receipt:
         wanted = await find_turn(self._store, conversation_id) if turn is None else turn
-        return await self._call(
-            conversation_id,
-            cancel_turn(self._store, conversation_id, principal, wanted),
-            lambda one: one.cancel(principal, wanted),
-        )
+        return await self._cancel(conversation_id, Cancel(principal=principal, turn=wanted), current_context())
+
+    @traced("door cancel")
+    async def _cancel(self, conversation_id: str, command: Cancel, context: AgentContext) -> Receipt:
+        call = cancel_turn(self._store, conversation_id, command, context)
+        return await self._call(conversation_id, call, lambda one: one.cancel(command.principal, command.turn))
 
     async def wake(self, conversation_id: str) -> ConversationStatus:
         """Start the conversation if need be, so that it goes on with what is unfinished.

@@ -75,9 +75,30 @@ async def test_replica_host_and_task_are_in_one_tree(api: Api, otlp_server: Otlp
 
 
 @in_the_ingress
+async def test_a_cancel_is_in_the_trace_of_its_request(api: Api, otlp_server: OtlpServer) -> None:
+    conversation_id = await api.create("worker")
+    await api.send(conversation_id, "ask: anybody?")
+
+    async def waits() -> bool:
+        return bool((await api.show(conversation_id))["state"] == "awaiting_input")
+
+    await eventually(waits)
+    trace_id = secrets.token_hex(16)
+    headers = {"traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01"}
+    path = f"/v1/conversations/{conversation_id}/cancel"
+    assert (await api.http.post(path, headers=headers)).status_code == 202
+    asked = "POST /v1/conversations/{conversation_id}/cancel"
+    spans = await spans_with(otlp_server, trace_id, asked, "door cancel", "host cancel")
+    [cancelled] = [span for span in spans if span.name == "host cancel"]
+    assert names_above(spans, cancelled) == ["host cancel", "door cancel", asked]
+    assert cancelled.attributes["raylogue.command"] == "Cancel"
+
+
+@in_the_ingress
 async def test_a_sub_agent_works_in_the_same_tree(api: Api, otlp_server: OtlpServer) -> None:
     conversation_id, trace_id = await ask(api, "chief", "witness: it")
-    spans = await spans_with(otlp_server, trace_id, "invoke_agent chief", "invoke_agent chief/worker")
+    agents = ("invoke_agent chief", "invoke_agent chief/worker")
+    spans = await spans_with(otlp_server, trace_id, ASKED, *agents)  # the ingress sends its own
     [child] = [span for span in spans if span.name == "invoke_agent chief/worker"]
     way = names_above(spans, child)
     assert way[:3] == ["invoke_agent chief/worker", "host send", "door send"]

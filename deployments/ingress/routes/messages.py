@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from agents.context import AgentContext
+from agents.context import AgentContext, in_context
 from agents.errors import Refused
 from agents.storable import storage_problem
 from agents.turn.approvers import describe
@@ -112,7 +112,8 @@ async def cancel(conversation_id: ConversationId, request: Request, deps: Deps) 
     principal = principal_of(request)
     await deps.access.get(principal, conversation_id, "write")
     body = await read_optional_body(request, NewCancel, deps.limits)
-    receipt = await deps.door.cancel(conversation_id, principal.id, body.turn)
+    with in_context(agent_context(request)):
+        receipt = await deps.door.cancel(conversation_id, principal.id, body.turn)
     return {"conversation_id": conversation_id, "turn": receipt.turn, "cancelled": True}
 
 

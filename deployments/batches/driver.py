@@ -1,7 +1,8 @@
 """Drives a batch from its first row to its results: one job at a time does, and the next goes on where it has ended.
 
 What is finished is known in the store, a bit for each row, and the feed's consumer notes it there, whether a driver
-runs or not. So a driver may die at any point: the rows that it had sent are sent again, as the same messages.
+runs or not. So a driver may die at any point: the rows that it had sent are sent again, as the same messages. A driver
+that lives hears of a turn's end as watchers do, before the feed is read, and notes it too: twice noted counts once.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from deployments.batches.checking import check_rows
 from deployments.batches.definition import BatchDefinition, InvalidRow, make_message
 from deployments.batches.endings import end_conversations
 from deployments.batches.files import BatchFiles
+from deployments.batches.hearing import Hearing
 from deployments.batches.pace import Pace
 from deployments.batches.provider_run import ProviderRun
 from deployments.batches.results import Results, in_chunks
@@ -68,6 +70,7 @@ class Driver:
         self._definition = BatchDefinition.model_validate_json(batch.definition)
         self._pace = Pace(self._definition.concurrency, time.monotonic)
         self._run = RowRun(services, batch.id, batch.owner, self._definition, self._pace)
+        self._hearing = Hearing(self._store, batch.id, self._run, self._pace)
         self._under_way: dict[int, tuple[int, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._began = time.monotonic()
@@ -86,16 +89,16 @@ class Driver:
             return
         async with self._store.batches.listen(self._batch.id) as changes:
             await self._refresh()
-            hearing = asyncio.create_task(self._hear(changes))
+            looking = asyncio.create_task(self._look_again(changes))
             try:
                 if not self._stop:
                     await self._send_rows(source)
                 await self._finish_rows()
             finally:
-                hearing.cancel()
-                for task in tuple(self._tasks):
+                for task in (looking, *self._tasks):
                     task.cancel()
-                await asyncio.gather(hearing, *self._tasks, return_exceptions=True)
+                await asyncio.gather(looking, *self._tasks, return_exceptions=True)
+                await self._hearing.settle()
         if self._failure is not None:
             raise self._failure
         await self._end(source)
@@ -162,18 +165,31 @@ class Driver:
         self._under_way[row] = (number, time.monotonic())
         is_over = True
         try:
-            note = await self._note(row, number, data)
-            is_over = note is not None
-            if note is not None:
-                await self._store.batches.note_rows(self._batch.id, [note])
-                if note.outcome == "again":
-                    self._pace.slow_down()
+            async with self._hearing.listen(row, number) as listening:
+                note = await self._note(row, number, data)
+                if note is not None:
+                    await self._store.batches.note_rows(self._batch.id, [note])
+                    if note.outcome == "again":
+                        self._pace.slow_down()
+                else:
+                    is_over = False
+                    if self._is_under_way(row, number):  # else it waits for people already
+                        is_over = await self._hearing.wait_for_end(row, number, listening)
         except Exception as error:  # noqa: BLE001 - the row is not finished: the attempt ends, and another one sends it
             self._failure = self._failure or error
             self._end_sending("lost")
         finally:
-            if is_over and self._under_way.pop(row, None) is not None:
-                self._pace.give_back()
+            if is_over and self._is_under_way(row, number):
+                self._give_back(row)
+
+    def _is_under_way(self, row: int, number: int) -> bool:
+        return row in self._under_way and self._under_way[row][0] == number
+
+    def _give_back(self, row: int) -> None:
+        """The row is over, or waits for people: its place is another's, and it is not heard of any more."""
+        del self._under_way[row]
+        self._pace.give_back()
+        self._hearing.forget(row)
 
     async def _note(self, row: int, number: int, data: dict[str, Any]) -> RowNote | None:
         try:
@@ -182,7 +198,7 @@ class Driver:
             return RowNote(row, number, "failed", f"not_valid: {problem}")
         return await self._run.send(row, number, content)
 
-    async def _hear(self, changes: Subscription) -> None:
+    async def _look_again(self, changes: Subscription) -> None:
         """Look at the rows under way whenever something was noted, and now and then without that."""
         while True:
             with suppress(TimeoutError, StoreError):
@@ -205,8 +221,7 @@ class Driver:
             row for row in self._under_way if row in states.finished or row in states.waiting or row in states.again
         ]
         for row in gone:
-            del self._under_way[row]
-            self._pace.give_back()
+            self._give_back(row)
         self._pace.went_well(max(0, self._batch.succeeded - self._succeeded))
         if self._batch.succeeded > self._succeeded:
             self._failed_before = self._batch.failed
@@ -246,11 +261,11 @@ class Driver:
     async def _finish_rows(self) -> None:
         """Until no row is under way, and rows that are to be begun anew have been."""
         while not self._stop:
-            if self._tasks:
-                await asyncio.wait(tuple(self._tasks), return_when=asyncio.FIRST_COMPLETED)
-            elif self._under_way:
+            if self._tasks or self._under_way:
                 await asyncio.sleep(LOOK_SECONDS)
-            elif again := (await self._store.batches.look(self._batch.id, [])).again:
+                continue
+            await self._hearing.settle()
+            if again := (await self._store.batches.look(self._batch.id, [])).again:
                 await self._store.batches.reopen_rows(self._batch.id, list(again))
                 await self._send_rows(self._files.source(self._batch.owner, self._batch.id, self._definition.file))
             else:

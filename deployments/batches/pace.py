@@ -1,7 +1,7 @@
 """How many rows of a batch run at once: more while all goes well, half of that when there is too much for others.
 
-Rows are heard to be over many at a time. If as many began together, people would wait behind all of them. So rows
-begin one after another, a little faster than rows have ended lately.
+People wait in the same hosts. How long they do shows in how long a host takes to accept a row: when that grows, fewer
+run at once, and more as soon as it is short again. How long a row's model takes has nothing to do with it.
 """
 
 import asyncio
@@ -13,11 +13,17 @@ LEAST_PAUSE_SECONDS: Final = 1.0
 MAX_PAUSE_SECONDS: Final = 300.0
 SLOWED_SECONDS: Final = 1.0
 """Refusals that come together are one sign, not many."""
-RATE_SECONDS: Final = 1.0
-"""The time over which it is counted how many rows end in a second."""
-FASTER: Final = 1.25
-"""Rows begin by so much faster than they end, so that the rate can rise."""
-MAX_SPACING_SECONDS: Final = 0.1
+MAX_DELAY_SECONDS: Final = 0.006
+"""A host may take so much longer to accept rows than it takes for one that has nothing before it."""
+SMOOTHING: Final = 0.1
+"""How much one acceptance weighs in the mean of them."""
+LEAST_SECONDS: Final = 30.0
+"""Over one to two times so long the shortest acceptance is that of a row with nothing before it."""
+LOWERED_SECONDS: Final = 0.1
+"""Between two steps down, so that the first one shows."""
+STEP_DOWN: Final = 0.9
+ALWAYS: Final = 4
+"""So many rows run at once however long acceptance takes: something else than the batch may be what is slow."""
 
 
 class Pace:
@@ -35,10 +41,10 @@ class Pace:
         self._slowed_at = float("-inf")
         self._paused_until = float("-inf")
         self._pause = LEAST_PAUSE_SECONDS
-        self._next_at = float("-inf")
-        self._spacing = 0.0
-        self._counted_since = clock()
-        self._counted = 0
+        self._mean: float | None = None
+        self._least = self._least_before = float("inf")
+        self._least_since = clock()
+        self._lowered_at = float("-inf")
         self._changed = asyncio.Event()
         self.is_stopped = False
         """Whether nothing is to begin any more."""
@@ -47,10 +53,9 @@ class Pace:
         """Wait for a place, and take it."""
         while True:
             now = self._clock()
-            pause = max(self._paused_until, self._next_at) - now
+            pause = self._paused_until - now
             if self.is_stopped or (pause <= 0 and self.taken < int(self.limit)):
                 self.taken += 1
-                self._next_at = now + self._spacing
                 return
             self._changed.clear()
             try:
@@ -72,10 +77,27 @@ class Pace:
     def went_well(self, rows: int = 1) -> None:
         """So many rows have ended as they should."""
         self._pause = LEAST_PAUSE_SECONDS
-        for _ in range(rows):
-            self.limit = min(self._most, self.limit + (1.0 if self._is_starting else 1.0 / self.limit))
-        self._count(rows)
+        if not self._is_delayed:
+            for _ in range(rows):
+                self.limit = min(self._most, self.limit + (1.0 if self._is_starting else 1.0 / self.limit))
         self._changed.set()
+
+    def accepted(self, seconds: float) -> None:
+        """A host took so long to accept a row."""
+        now = self._clock()
+        if now - self._least_since >= LEAST_SECONDS:
+            self._least_before, self._least, self._least_since = self._least, seconds, now
+        self._least = min(self._least, seconds)
+        self._mean = seconds if self._mean is None else self._mean + SMOOTHING * (seconds - self._mean)
+        if self._is_delayed and now - self._lowered_at >= LOWERED_SECONDS:
+            self._lowered_at = now
+            self._is_starting = False
+            self.limit = max(min(self.limit, ALWAYS), STEP_DOWN * self.limit)
+
+    @property
+    def _is_delayed(self) -> bool:
+        least = min(self._least, self._least_before)
+        return self._mean is not None and self._mean > least + MAX_DELAY_SECONDS
 
     def slow_down(self, retry_after: float | None = None) -> None:
         """There was too much: a 429 or 503 of the service, or the provider's; nothing begins for `retry_after` seconds.
@@ -91,11 +113,3 @@ class Pace:
         self._is_starting = False
         self.limit = max(1.0, self.limit / 2)
         self._pause = min(2 * self._pause, MAX_PAUSE_SECONDS)
-
-    def _count(self, rows: int) -> None:
-        """Space the rows to come by how many have ended lately."""
-        self._counted += rows
-        seconds = self._clock() - self._counted_since
-        if seconds >= RATE_SECONDS and self._counted:
-            self._spacing = min(MAX_SPACING_SECONDS, seconds / self._counted / FASTER)
-            self._counted, self._counted_since = 0, self._clock()

@@ -1,6 +1,7 @@
-"""Runs one row: makes its conversation, sends its message through the door, and says when a place is free again."""
+"""Runs one row: makes its conversation, sends its message through the door, and says what is known of it."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -76,7 +77,9 @@ class RowRun:
             try:
                 if not await self._has_conversation(conversation):
                     return RowNote(row, number, "failed", "conversation_exists")
+                begun = time.monotonic()
                 receipt = await self._services.door.send(conversation, message, self._context)
+                self._pace.accepted(time.monotonic() - begun)
             except Refused as refusal:
                 if refusal.code not in FULL:
                     return RowNote(row, number, "failed", f"{refusal.code}: {refusal.detail}"[:300])
@@ -112,6 +115,7 @@ class RowRun:
                 channel="batch",
                 placement="shared",
                 now=now_ms(),
+                in_lists=False,
             )
         except ConversationExists:
             meta = await registry.get(conversation)

@@ -41,8 +41,11 @@ class Registry(ConversationLookup):
         placement: Placement | None = None,
         project: str | None = None,
         now: int,
+        in_lists: bool = True,
     ) -> ConversationMeta:
         """Register a new conversation with an empty log; a child is listed under its parent, not under its owner.
+
+        Not `in_lists`, it is entered there by the consumer of the feed alone: a little later, and many together.
 
         Raises ConversationExists, and ConversationNotFound when the parent is gone.
         """
@@ -55,7 +58,8 @@ class Registry(ConversationLookup):
             fields += ["project", project]
         if parent is None:
             meta = await self._create(conversation_id, fields, now)
-            await self._lists.put([meta], now)
+            if in_lists:
+                await self._lists.put([meta], now)
             return meta
         fields += ["parent", parent.conversation_id, "parent_call", parent.tool_call_id, "parent_seq", parent.seq]
         fields += ["root", parent.root, "depth", parent.depth]

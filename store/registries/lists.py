@@ -63,15 +63,20 @@ class Lists:
         self._client = client
         self._keys = keys
 
-    async def put(self, metas: Iterable[ConversationMeta], at: int, names: Sequence[str] | None = None) -> None:
-        """Enter conversations into all of their lists, or those named; `at` (ms) is when they were active."""
+    async def put(
+        self, metas: Iterable[ConversationMeta], at: int | None = None, names: Sequence[str] | None = None
+    ) -> None:
+        """Enter conversations into all of their lists, or those named; `at` (ms) is when they were active last.
+
+        Without that it is when they were updated last.
+        """
         known = list(metas)
 
         def put_all(pipeline: Pipeline) -> None:
             for meta in known:
                 for name in lists_of(meta) if names is None else names:
                     orders = self._keys.list(name)
-                    pipeline.zadd(orders.updated, {meta.id: at}, gt=True)
+                    pipeline.zadd(orders.updated, {meta.id: meta.updated_at if at is None else at}, gt=True)
                     pipeline.zadd(orders.created, {meta.id: meta.created_at})
                     pipeline.zadd(orders.titles, {title_entry(meta.title, meta.id): 0})
 

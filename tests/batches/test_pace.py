@@ -1,11 +1,10 @@
 """How many rows run at once: more while all goes well, half when there is too much, none while a pause lasts."""
 
 import asyncio
-from itertools import pairwise
 
 import pytest
 
-from deployments.batches.pace import FIRST, MAX_SPACING_SECONDS, Pace
+from deployments.batches.pace import ALWAYS, FIRST, LEAST_SECONDS, LOWERED_SECONDS, MAX_DELAY_SECONDS, Pace
 
 
 class Clock:
@@ -79,33 +78,54 @@ async def test_a_stop_lets_each_that_waits_go(clock: Clock) -> None:
     assert pace.is_stopped
 
 
-async def test_rows_begin_one_after_another_a_little_faster_than_they_end(clock: Clock) -> None:
+def accept(pace: Pace, clock: Clock, seconds: float, count: int = 100) -> None:
+    """Hosts take so long for so many rows, one after another."""
+    for _ in range(count):
+        clock.now += LOWERED_SECONDS
+        pace.accepted(seconds)
+
+
+def test_fewer_run_while_hosts_take_longer_to_accept_them(clock: Clock) -> None:
     pace = Pace(64, clock)
-    pace.went_well(64)
-    clock.now = 1.0
-    pace.went_well(36)  # a hundred in the first second
-    began: list[float] = []
-    for _ in range(20):
-        taking = asyncio.create_task(pace.take())
-        while True:
-            await asyncio.sleep(0)
-            if taking.done():
-                break
-            clock.now += 0.001
-            pace.went_well(0)  # a row that waits looks at the clock again
-        began.append(clock.now)
-    gaps = [after - before for before, after in pairwise(began)]
-    assert all(0.008 <= round(gap, 6) <= 0.01 for gap in gaps), gaps
+    pace.went_well(1000)
+    accept(pace, clock, 0.004)
+    assert pace.limit == 64
+    accept(pace, clock, 0.004 + MAX_DELAY_SECONDS / 2)
+    assert pace.limit == 64
+    accept(pace, clock, 0.005 + MAX_DELAY_SECONDS, 40)
+    lowered = pace.limit
+    assert ALWAYS <= lowered < 40
+    pace.went_well(1000)
+    assert pace.limit == lowered
+    accept(pace, clock, 0.004, 40)
+    pace.went_well(1000)
+    assert pace.limit > lowered
 
 
-async def test_rows_that_take_long_are_begun_without_long_gaps(clock: Clock) -> None:
-    pace = Pace(8, clock)
-    clock.now = 60.0
-    pace.went_well(1)
-    await pace.take()
-    taking = asyncio.create_task(pace.take())
-    await asyncio.sleep(0)
-    assert not taking.done()
-    clock.now += MAX_SPACING_SECONDS
-    pace.went_well(0)
-    await asyncio.wait_for(taking, 5)
+def test_acceptances_that_come_together_lower_it_once(clock: Clock) -> None:
+    pace = Pace(64, clock)
+    pace.went_well(1000)
+    pace.accepted(0.004)
+    clock.now += 1
+    for _ in range(50):
+        pace.accepted(1.0)
+    assert 57 < pace.limit < 58
+
+
+def test_some_run_however_slow_hosts_are(clock: Clock) -> None:
+    pace, few = Pace(64, clock), Pace(2, clock)
+    for one in (pace, few):
+        one.accepted(0.004)
+        accept(one, clock, 5.0)
+    assert (pace.limit, few.limit) == (ALWAYS, 2)
+
+
+def test_a_service_that_has_become_slower_is_no_delay_for_ever(clock: Clock) -> None:
+    pace = Pace(64, clock)
+    pace.accepted(0.004)
+    accept(pace, clock, 0.1)
+    assert pace.limit < FIRST
+    clock.now += 2 * LEAST_SECONDS
+    accept(pace, clock, 0.1, 2 + int(LEAST_SECONDS / LOWERED_SECONDS))
+    pace.went_well(1000)
+    assert pace.limit > FIRST

@@ -1,6 +1,5 @@
 """Keeps the lists of conversations: enters what a crash kept out of one, and moves what was active to the front."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -30,7 +29,8 @@ class ListKeeper:
         """However often the same entries come, the lists are the same."""
         changed = dict.fromkeys(entry.conversation_id for entry in entries if entry.type in CHANGING)
         metas = await self._store.registry.get_many(list(changed)) if changed else ()
-        await asyncio.gather(*(self._store.lists.put([meta], meta.updated_at) for meta in metas))
+        if metas:
+            await self._store.lists.put(metas)
         await self._store.lists.touch_many(_activity(entries))
 
 

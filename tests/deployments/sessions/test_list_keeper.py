@@ -37,6 +37,19 @@ async def test_what_a_crash_kept_out_of_the_lists_is_entered(store: Store) -> No
         assert await ids(store, lists[3], "title") == "a"
 
 
+async def test_what_is_left_to_the_feed_is_entered_by_it(store: Store) -> None:
+    for place, name in enumerate("ab"):
+        await store.registry.create(name, agent="a", principal="acme/ada", now=NOW + place, in_lists=False)
+    assert await ids(store, ALL) == ""
+    told = await all_told(store)
+    await store.registry.delete("a")
+    for name in lists_of_owner("acme/ada"):
+        await ListKeeper(store).take(told)
+        assert [await ids(store, name, sort) for sort in ("updated", "created", "title")] == ["b", "b", "b"]
+    times = await store._client.redis.zscore(store.keys.list(ALL).updated, "b")
+    assert times == NOW + 1
+
+
 async def test_what_is_active_comes_first_in_the_lists_of_all(store: Store) -> None:
     writers = [await Writer.new(store, name, principal="acme/ada") for name in "abc"]
     await writers[1].append(b"x", now=NOW + 5, feed=[("turn_started", {"turn": 1})])

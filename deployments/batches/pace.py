@@ -13,7 +13,7 @@ LEAST_PAUSE_SECONDS: Final = 1.0
 MAX_PAUSE_SECONDS: Final = 300.0
 SLOWED_SECONDS: Final = 1.0
 """Refusals that come together are one sign, not many."""
-MAX_DELAY_SECONDS: Final = 0.006
+MAX_DELAY_SECONDS: Final = 0.003
 """A host may take so much longer to accept rows than it takes for one that has nothing before it."""
 SMOOTHING: Final = 0.1
 """How much one acceptance weighs in the mean of them."""

@@ -7,7 +7,8 @@ READY := $(VENV)/.ready
 
 # The quick tiers come first, so that a mistake shows itself early. The others start services, which end with the run that
 # started them: those that share one are one run, and beside it go those that start their own. They wait more than they
-# work, so three runs go at a time on two cores, and the others begin when one of the first three is over.
+# work, so three runs go at a time on two cores, and the others begin when one of the first three is over: the longest
+# come first, since the run takes as long as the last of them.
 # Of the tier that shares a service; these need none.
 IN_PROCESS := deployments/copies deployments/feed deployments/sessions
 QUICK := house turn store agents messages_api fundamentals schedules work batches replay $(IN_PROCESS)
@@ -16,8 +17,8 @@ OWN := cluster
 COMMANDS := cli
 BROWSER := page
 LAST := chaos benchmarks
-# Of the tier that shares a service; these start their own.
-APART := deployments/test_limits.py deployments/test_moves.py
+# Of the tier that shares a service; these start their own, one after another.
+APART := $(addprefix deployments/test_,limits.py moves.py redeploy.py replica_deaths.py)
 PLACED := --placements $(or $(PLACEMENTS),one)
 GROUPED := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CODE := store agents deployments tests $(wildcard benchmarks)
@@ -32,7 +33,7 @@ UNUSED := /ray/(rllib|tune|train|llm|air)/|/(pip|setuptools|mypy|mypyc)/|/pygmen
 ACCEPTABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test quick sharing own commands browser last lint format bench chaos settings metrics lock clean
+.PHONY: help venv run test quick sharing own commands apart last browser lint format bench chaos settings metrics lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -44,7 +45,7 @@ run: $(READY)  ## Start Valkey, Ray and the service in the foreground; Ctrl-C st
 
 test: $(READY)  ## Run the linters and all tests; in both placements, which takes longer: make test PLACEMENTS=both
 	@$(MAKE) --no-print-directory --jobs 2 $(GROUPED) lint quick
-	@$(MAKE) --no-print-directory --jobs 3 $(GROUPED) sharing own commands last browser
+	@$(MAKE) --no-print-directory --jobs 3 $(GROUPED) sharing own commands apart last browser
 
 quick: $(READY)  ## Run the tests that start no service
 	$(BIN)/pytest --numprocesses auto $(QUICK:%=tests/%)
@@ -52,14 +53,17 @@ quick: $(READY)  ## Run the tests that start no service
 sharing: $(READY)  ## Run the tests that share one service
 	$(BIN)/pytest $(PLACED) $(APART:%=--ignore=tests/%) $(IN_PROCESS:%=--ignore=tests/%) $(SHARING:%=tests/%)
 
+apart: $(READY)  ## Run those of that tier that start services of their own
+	$(BIN)/pytest $(PLACED) $(APART:%=tests/%)
+
 own: $(READY)  ## Run the tests that start clusters of their own
 commands: $(READY)  ## Run the tests of the command line, which start services of their own
 browser: $(READY)  ## Run the tests of the page, which share one service
-last: $(READY)  ## Run the rest of them: chaos, benchmarks, limits, moves
+last: $(READY)  ## Run chaos and benchmarks
 own: TIERS := $(OWN)
 commands: TIERS := $(COMMANDS)
 browser: TIERS := $(BROWSER)
-last: TIERS := $(LAST) $(APART)
+last: TIERS := $(LAST)
 own commands browser last:
 	@failed=0; for tier in $(TIERS); do $(BIN)/pytest $(PLACED) tests/$$tier || failed=1; done; exit $$failed
 

@@ -1,5 +1,6 @@
 """The service as it is deployed to a cluster: one head, started by `ray start`, on free ports of the loopback."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import yaml
 from deployments.local.environment import service_environment
 from deployments.settings import Settings
 from tests.servers.process import RedisServer, available_binaries, free_port
+from tests.support.ray_token import dashboard_headers
 from tests.support.service import FOREIGN, ROOT, end_with_parent, kill_session, plain_environment
 
 BIN = Path(sys.executable).parent
@@ -92,9 +94,21 @@ class DeclaredService:
         )
 
     def application(self) -> dict[str, Any]:
-        """What Serve says of the application."""
-        found: dict[str, Any] = yaml.safe_load(self.run("serve", "status", "--name", "raylogue").stdout)
-        return found
+        """What Serve says of the application, as `serve status` shows it: that command imports Ray for each look."""
+        asked = urllib.request.Request(f"{self.dashboard}/api/serve/applications/", headers=dashboard_headers())
+        with urllib.request.urlopen(asked, timeout=START_SECONDS) as answer:
+            told = json.load(answer)["applications"]["raylogue"]
+        deployments = {
+            name: {
+                "status": deployment["status"],
+                "message": deployment["message"],
+                "replicas": sorted(replica["state"] for replica in deployment["replicas"]),
+            }
+            for name, deployment in told["deployments"].items()
+        }
+        return {name: told[name] for name in ("status", "message", "last_deployed_time_s")} | {
+            "deployments": deployments
+        }
 
     def is_ready(self) -> bool:
         """Whether the service takes messages."""

@@ -267,8 +267,9 @@ class Switch:
 def copy_of_the_repository(container: Container, *files: tuple[str, str]) -> None:
     """Put the repository's files into the container, without what belongs to this machine; and further files."""
     target = container.path(container.repository)
-    tracked = [f"--exclude=./{name}" for name in (".git", ".venv", ".raylogue", "cluster.env")]
-    packed = subprocess.run(["tar", "-C", str(ROOT), *tracked, "-c", "."], check=True, capture_output=True).stdout
+    own = (".git", ".venv", ".raylogue", "cluster.env", ".hypothesis", ".*_cache")
+    left_out = [f"--exclude=./{name}" for name in own]
+    packed = subprocess.run(["tar", "-C", str(ROOT), *left_out, "-c", "."], check=True, capture_output=True).stdout
     subprocess.run(["tar", "-C", str(target), "-x"], input=packed, check=True)
     for name, text in files:
         (target / name).write_text(text)

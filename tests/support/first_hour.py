@@ -62,7 +62,7 @@ def tell() -> str:
     with tempfile.TemporaryDirectory(prefix="rl-") as directory, Machines(Path(directory)) as machines:
         laptop = machines.add("laptop", LAPTOP)
         copy_of_the_repository(laptop)
-        laptop.environment = {"COLUMNS": "110"}
+        laptop.environment = {"COLUMNS": "110", "RAYLOGUE_WARM_WORKERS": "0"}  # the page tells nothing of such workers
         _introduce(hour)
         try:
             _start(hour, laptop)

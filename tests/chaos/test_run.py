@@ -33,8 +33,8 @@ def test_every_promise_is_kept_in_spite_of_faults(system: SystemUnderTest) -> No
     found = violations(result.evidence)
     assert found == [], report.text(result, found)
     counts = report.counts(result)
-    assert counts["send ok"] > 20, counts
-    assert counts["turns"] > 20, counts
+    assert counts["send ok"] > 10, counts
+    assert counts["turns"] > 10, counts
     assert len(report.faults(result)) > 8, report.faults(result)
 
 

@@ -10,8 +10,8 @@ READY := $(VENV)/.ready
 # work, so three runs go at a time on two cores, and the others begin when one of the first three is over: the longest
 # come first, since the run takes as long as the last of them.
 # Of the tier that shares a service; these need none.
-IN_PROCESS := deployments/copies deployments/feed deployments/sessions
-QUICK := house turn store agents messages_api fundamentals schedules work batches replay $(IN_PROCESS)
+IN_PROCESS := deployments/channels deployments/copies deployments/feed deployments/sessions
+QUICK := house turn store agents messages_api fundamentals schedules work batches replay channels $(IN_PROCESS)
 SHARING := deployments
 OWN := cluster
 COMMANDS := cli

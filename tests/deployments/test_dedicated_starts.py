@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import httpx
 import psutil
@@ -173,7 +174,12 @@ INGRESS = "ServeReplica:raylogue:ingress"
 
 
 def replica_pids(service: RunningService) -> list[int]:
-    return [process.pid for process in service.processes() if INGRESS in " ".join(process.cmdline())]
+    found: list[int] = []
+    for process in service.processes():
+        with suppress(psutil.NoSuchProcess):  # it has ended since it was listed
+            if INGRESS in " ".join(process.cmdline()):
+                found.append(process.pid)
+    return found
 
 
 async def insist(api: Api, conversation_id: str, text: str, client_id: str) -> dict[str, object]:

@@ -7,6 +7,7 @@ import httpx
 import orjson
 import pytest
 
+from store import Scope, Store
 from tests.deployments.test_problems import check_problem
 from tests.support.api import Api
 
@@ -23,8 +24,9 @@ NEW = {"If-None-Match": "*"}
 
 
 @pytest.fixture
-async def clerk(api: Api) -> str:
-    """A conversation with an agent that keeps files."""
+async def clerk(api: Api, store: Store) -> str:
+    """A conversation with an agent that keeps files; its owner has none yet, whatever was tried before."""
+    await store.files.drop(Scope("user", "local"))
     return await api.create("clerk")
 
 

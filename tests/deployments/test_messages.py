@@ -29,6 +29,7 @@ async def test_a_message_is_accepted_with_its_place_in_the_log(api: Api) -> None
         "client_id": "m1",
         "origin": "user",
         "model": None,
+        "channel": None,
         "seq": 1,
         "conversation_id": conversation_id,
     }

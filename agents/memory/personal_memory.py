@@ -121,7 +121,7 @@ class PersonalMemory:
         """An id of these words that no memory has: one that was corrected keeps the id of its first words."""
         number = 0
         while True:
-            memory_id = hashlib.sha256(f"{number}:{fold(words)}".encode()).hexdigest()[:16]
+            memory_id = _id_of(words, number)
             if await self._store.memories.get(self._person, memory_id) is None:
                 return memory_id
             number += 1
@@ -151,9 +151,8 @@ class PersonalMemory:
             lines = file.content.decode(errors="replace").splitlines()
             texts = [part for line in lines for part in _parts(" ".join(line.strip().removeprefix("- ").split()))]
             for number, text in enumerate(texts[: MAX_MEMORIES - 1]):
-                memory_id = hashlib.sha256(f"0:{fold(text)}".encode()).hexdigest()[:16]
                 at = file.info.updated_at + number  # in the order of the file
-                await self._keep(Entry(memory_id, text, {"by": FILE}, at, at, 0))
+                await self._keep(Entry(_id_of(text), text, {"by": FILE}, at, at, 0))
             try:
                 await files.delete(scope, FILE, expected_version=file.info.version)
             except (FileConflict, FileMissing):
@@ -177,6 +176,10 @@ def checked(text: str) -> str:
     if problem := storage_problem(words):
         raise MemoryRefused(problem)
     return words
+
+
+def _id_of(words: str, number: int = 0) -> str:
+    return hashlib.sha256(f"{number}:{fold(words)}".encode()).hexdigest()[:16]
 
 
 def _parts(line: str) -> Sequence[str]:

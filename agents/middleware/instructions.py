@@ -25,8 +25,7 @@ class Instructions(Middleware):
 
     async def system_prompt(self, context: TurnContext) -> str | None:
         # It changes rarely, so it belongs in the part of the request that is cached.
-        person = context.facts.principal or context.principal or context.meta.principal
-        text = await UserFile(context.services, person, INSTRUCTIONS).text()
+        text = await UserFile(context.services, context.person, INSTRUCTIONS).text()
         return f"# Standing instructions of the user\n{excerpt(text, MAX_CHARACTERS)}" if text else None
 
 

@@ -47,8 +47,7 @@ class Memory(Middleware):
         return TEACHING
 
     async def before_model(self, request: Request, context: TurnContext) -> Request:
-        person = context.facts.principal or context.principal or context.meta.principal
-        memory = PersonalMemory(context.services.store, person, context.services.clock)
+        memory = PersonalMemory(context.services.store, context.person, context.services.clock)
         entries = await retry_while_store_is_away(memory.entries)
         if not entries:
             return request

@@ -1,6 +1,5 @@
 """The record of every batch, and which of its rows are finished: a bit each, and little more for one that failed."""
 
-import asyncio
 import builtins
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -14,7 +13,7 @@ from store.keys import Keys
 from store.live.subscriber import LiveSubscriber
 from store.live.subscription import Subscription
 from store.principals import tenant_name_of
-from store.registries.newest import newest
+from store.registries.newest import newest_kept
 
 if TYPE_CHECKING:
     from store.key_groups import BatchKeys
@@ -286,12 +285,7 @@ class Batches:
         key = self._keys.batches if tenant is None else self._keys.batches_of_tenant(tenant)
         if owner is not None:
             key = self._keys.batches_of(owner)
-        page, following = await newest(self._client, key, limit, before)
-        found = await asyncio.gather(*(self.get(batch_id) for _, batch_id in page))
-        gone = [batch_id for (_, batch_id), batch in zip(page, found, strict=True) if batch is None]
-        if gone:  # it is no longer kept
-            await self._client.retry(lambda: self._client.redis.zrem(key, *gone))
-        return [batch for batch in found if batch is not None], following
+        return await newest_kept(self._client, key, limit, before, self.get)
 
     def _lists_of(self, owner: str) -> tuple[str, str]:
         return self._keys.batches_of(owner), self._keys.batches_of_tenant(tenant_name_of(owner))

@@ -1,6 +1,5 @@
 """Replays: what each was asked, of which conversations, and the results of each as they come."""
 
-import asyncio
 import builtins
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import orjson
 from store.client.client import Client, Reply
 from store.keys import Keys
 from store.principals import tenant_name_of
-from store.registries.newest import newest
+from store.registries.newest import newest_kept
 
 KEPT_SECONDS: Final = 30 * 86_400
 """After the last result, or the last time that it was taken up."""
@@ -112,12 +111,7 @@ class Replays:
         key = self._keys.replays if tenant is None else self._keys.replays_of_tenant(tenant)
         if owner is not None:
             key = self._keys.replays_of(owner)
-        page, following = await newest(self._client, key, limit, before)
-        found = await asyncio.gather(*(self.get(replay_id) for _, replay_id in page))
-        gone = [replay_id for (_, replay_id), record in zip(page, found, strict=True) if record is None]
-        if gone:  # it is no longer kept
-            await self._client.retry(lambda: self._client.redis.zrem(key, *gone))
-        return [record for record in found if record is not None], following
+        return await newest_kept(self._client, key, limit, before, self.get)
 
     def _lists_of(self, owner: str) -> tuple[str, str, str]:
         keys = self._keys

@@ -60,6 +60,11 @@ class TurnContext:
     answered_interrupts: Sequence[AnsweredInterrupt] = ()
     patches: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def person(self) -> str:
+        """Whose turn it is: whose memory and instructions count."""
+        return self.facts.principal or self.principal or self.meta.principal
+
     def patch(self, **changes: Any) -> None:  # noqa: ANN401 - any JSON value; None removes the key
         """Change the durable state; the change is logged together with the answer of the current model call.
 

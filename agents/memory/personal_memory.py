@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from agents.memory.errors import MemoryChanged, MemoryNotFound, MemoryRefused
-from agents.memory.ranking import Ranking, by_words, fold
+from agents.memory.ranking import Ranking, by_words, fold_words
 from agents.storable import storage_problem
 from store import Scope, Store
 from store.errors import FileConflict, FileMissing, TooManyMemories
@@ -79,7 +79,7 @@ class PersonalMemory:
 
         async def attempt() -> Entry | None:
             known = await self.entries()
-            same = next((entry for entry in known if fold(entry.text) == fold(words)), None)
+            same = next((entry for entry in known if fold_words(entry.text) == fold_words(words)), None)
             if same is not None:
                 return same
             # The id follows from the words: two writers of the same memory write one.
@@ -179,7 +179,7 @@ def checked(text: str) -> str:
 
 
 def _id_of(words: str, number: int = 0) -> str:
-    return hashlib.sha256(f"{number}:{fold(words)}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{number}:{fold_words(words)}".encode()).hexdigest()[:16]
 
 
 def _parts(line: str) -> Sequence[str]:

@@ -1,9 +1,10 @@
 """Which memories fit some words best: by the words themselves, or by another ranking, such as one of embeddings."""
 
 import re
-import unicodedata
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
+
+from agents.folding import fold
 
 WORD: Final = re.compile(r"\w+")
 
@@ -17,14 +18,14 @@ async def by_words(query: str, texts: Sequence[str]) -> Sequence[float]:
     return [_share(wanted, words_of(text)) for text in texts]
 
 
-def fold(text: str) -> str:
-    """By what texts are compared: without regard to case, white space and forms of the same letter."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+def fold_words(text: str) -> str:
+    """By what memories are compared: as `fold`, and without regard to white space."""
+    return " ".join(fold(text).split())
 
 
 def words_of(text: str) -> frozenset[str]:
     """The words of a text, as they are compared."""
-    return frozenset(WORD.findall(fold(text)))
+    return frozenset(WORD.findall(fold_words(text)))
 
 
 def _share(wanted: frozenset[str], known: frozenset[str]) -> float:

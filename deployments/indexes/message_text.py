@@ -1,6 +1,5 @@
 """What was said in a conversation, as a search reads it: made of the log when it is first searched, and then kept."""
 
-import unicodedata
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,6 +10,7 @@ import orjson
 
 from agents.codec import decode
 from agents.errors import UnreadableRecord
+from agents.folding import fold
 from agents.turn.events import AssistantMsg, UserMsg
 from store import ConversationMeta, Record, Store
 from store.errors import ArchiveDamaged, ArchiveUnavailable
@@ -55,11 +55,6 @@ class MessageText:
     def pack(self) -> bytes:
         """As it is kept."""
         return zlib.compress(orjson.dumps([VERSION, self.upto, [[said.seq, said.text] for said in self.said]]), 1)
-
-
-def fold(text: str) -> str:
-    """By what texts are compared: without regard to case and to forms of the same letter."""
-    return (text if text.isascii() else unicodedata.normalize("NFKC", text)).casefold()
 
 
 def unpack(packed: bytes | None) -> MessageText | None:

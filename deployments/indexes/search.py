@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deployments.indexes.message_text import MessageText, Said, fold, read_text, unpack
+from agents.folding import fold
+from deployments.indexes.message_text import MessageText, Said, read_text, unpack
 from store import ConversationMeta, Store
 
 MAX_TEXTS: Final = 200
